@@ -1,0 +1,67 @@
+# Everything a contributor runs. Each target does all of its own set-up on first use, inside this folder:
+# .venv (locked Python packages) and .tools (private copies of the official claude CLI).
+
+PYTHON ?= python3
+BIN := .venv/bin
+BOOTSTRAP := $(PYTHON) -m scripts.bootstrap
+# All findings of all checks, not only the first. Named here so that `make -n test` prints it instead of running it.
+CHECK = $(MAKE) --no-print-directory --keep-going check
+
+# An environment variable that stops Python from keeping its bytecode would make every start, and every figure, slower.
+unexport PYTHONDONTWRITEBYTECODE
+
+# A test must never meet the real home, and whatever a test leaves there must go away with it.
+define IN_SCRATCH_HOME
+home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT INT TERM && HOME="$$home"
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types floors docs-check docs bench lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## One real run through the real CLI on the embedded simulator; nothing leaves this machine
+	@$(BOOTSTRAP) demo
+	@. ./.tools/demo.env && $(BIN)/oneseat demo
+
+test: ## Every check and every test
+	@$(BOOTSTRAP) test
+	@status=0; $(CHECK) || status=1; \
+	. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/pytest -n 2 $(ARGS) || status=1; exit $$status
+
+check: lint types floors docs-check ## Lint, format, types for Linux, macOS and Windows, floors, freshness of generated pages
+
+lint: .setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .setup
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+
+floors: .setup
+	$(BIN)/lint-imports
+
+docs-check: .setup
+	$(BIN)/python -m scripts.docs --check
+
+docs: .setup ## Write the generated pages of docs/reference anew
+	$(BIN)/python -m scripts.docs
+
+bench: ## Measure against the peers and write docs/performance.md (installs the peers, 400 MB, on first use)
+	@$(BOOTSTRAP) bench
+	@. ./.tools/bench.env && $(IN_SCRATCH_HOME) .tools/bench-venv/bin/python -m bench $(ARGS)
+
+lock: ## Renew the locks from pyproject.toml and scripts/claude-cli; ARGS=--upgrade moves every pin
+	@$(BOOTSTRAP) lock
+	.tools/lock-venv/bin/python -m scripts.lock $(ARGS)
+
+clean: ## Remove everything the other targets made
+	rm -rf .venv .tools dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .setup
+.setup:
+	@$(BOOTSTRAP) check

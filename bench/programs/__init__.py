@@ -1,0 +1,1 @@
+"""Small programs that the benchmarks start as processes of their own."""

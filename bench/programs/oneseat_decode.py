@@ -1,0 +1,56 @@
+"""Read a whole stream through oneseat and say how long it took: `provider` for the adapter alone, `app` for a whole run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from oneseat import api
+from oneseat.assembly import build_provider, find_paths, read_settings
+from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.rules import billing, policy, routing
+
+
+async def through_provider(request: Request) -> tuple[int, float]:
+    """The stations before the prompt as in any run, then the provider's events and nothing else."""
+    cwd = Path(request.cwd)
+    provider = build_provider(read_settings(os.environ, cwd, find_paths(os.environ)), os.environ)
+    permitted = policy.decide(request, policy.PolicyView())
+    assert isinstance(permitted, Permitted)
+    async with provider.open(permitted, "bench") as session:
+        cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
+        assert isinstance(cleared, Cleared), cleared
+        plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
+        assert isinstance(plan, Plan), plan
+        count, first = 0, 0.0
+        async for _ in session.send(plan):
+            first = first or time.perf_counter()
+            count += 1
+        return count, time.perf_counter() - first
+
+
+async def through_app(request: Request) -> tuple[int, float]:
+    """A run as callers hold it: watched, metered, written to the ledger, then yielded."""
+    count, first = 0, 0.0
+    with api.open_app() as app:
+        async with app.stream(request) as run:
+            async for _ in run:
+                first = first or time.perf_counter()
+                count += 1
+    assert run.result is not None
+    assert run.result.status == "completed", run.result.error
+    return count, time.perf_counter() - first
+
+
+async def main() -> None:
+    """Print the report."""
+    read = {"provider": through_provider, "app": through_app}[sys.argv[1]]
+    count, wall_s = await read(api.make_request("go"))
+    print(json.dumps({"events": count, "wall_s": wall_s}))
+
+
+asyncio.run(main())

@@ -1,0 +1,346 @@
+"""Set a checkout up: virtual environment, locked dependencies, a private copy of the official `claude` CLI.
+
+    python3 -m scripts.bootstrap [check|demo|test|bench|lock]
+
+Runs on the bare Python of the machine, so it uses the standard library only. Every step is done once and
+stamped, inside the checkout: in ``.venv`` and ``.tools``. Nothing global is installed or changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+#: Both ends of the range of CLIs the project is tested with; ``scripts/claude-cli`` holds a lock for each.
+NEWEST_CLI, OLDEST_CLI = "2.1.329", "2.1.197"
+NAME_A_CLI = f"Name a CLI from {OLDEST_CLI} to {NEWEST_CLI}: export ONESEAT_CLAUDE_PATH=/path/to/claude"
+STAMP = "oneseat-setup.json"
+OLDEST_PYTHON = (3, 11)
+
+
+class SetupError(Exception):
+    """Raised when a step cannot be done: what failed and why, and one thing to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def say(text: str) -> None:
+    """Tell what is being set up, on stderr so that stdout belongs to the command that follows."""
+    sys.stderr.write(f"setup: {text}\n")
+
+
+def run(command: list[str], env: dict[str, str] | None = None, cwd: Path = ROOT) -> None:
+    """Run one step to its end. Raises ``SetupError`` with the step's own last words when it fails."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        # The step inherits the set-up lock: if this process is killed, the next waits for the step to end.
+        close_fds=False,
+        check=False,
+    )
+    if done.returncode:
+        words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-12:]
+        shown = shlex.join(command[:6]) + (" ..." if len(command) > 6 else "")
+        raise SetupError(
+            f"A set-up step ended with exit code {done.returncode}: `{shown}`\n"
+            + "\n".join(f"  {line}" for line in words),
+            "Read its last words above, then run the same command again; finished steps are kept",
+        )
+
+
+def supported_python() -> None:
+    """Continue on a supported Python, re-executing with a newer one from PATH when this one is too old."""
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return
+    for minor in range(14, OLDEST_PYTHON[1] - 1, -1):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            os.execv(newer, [newer, "-m", "scripts.bootstrap", *sys.argv[1:]])
+    found = ".".join(map(str, sys.version_info[:3]))
+    raise SetupError(
+        f"Python 3.11 or newer is needed, found {found}: `{sys.executable}`",
+        "Install a newer Python, then name it: make PYTHON=/path/to/python3.11 demo",
+    )
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the set-up lock, without which two `make` at once would install into the same folder.
+
+    The system frees it when this process and the steps it started have ended, however that was.
+    """
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / ".lock").open("w") as lock:
+        fcntl.fcntl(lock, fcntl.F_SETFD, 0)  # without FD_CLOEXEC the steps inherit it, see run()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up is running in this checkout; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in TOOLS.glob(".new-*"):
+            shutil.rmtree(left)
+        yield
+
+
+# --- the virtual environment --------------------------------------------------------------------------------
+
+
+def digest(*parts: bytes) -> str:
+    """One short name for everything a stamped step depends on."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()[:20]
+
+
+def wanted(venv: Path, requirements: Path) -> dict[str, str]:
+    """What the stamp must say for the environment to be up to date."""
+    import tomllib  # noqa: PLC0415 - absent before Python 3.11, where the words of supported_python() must still be reached
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    built_from = {key: project.get(key) for key in ("build-system", "project")}
+    built_from["hatch"] = project["tool"]["hatch"]
+    version = re.findall(r"(?m)^__version__ = .*$", (ROOT / "src/oneseat/__init__.py").read_text("utf-8"))
+    python = venv / "bin" / "python"
+    return {
+        "python": os.path.realpath(python) if python.exists() else "",
+        # An environment's scripts name its own folder, so a checkout that was moved needs a new one.
+        "packages": digest(requirements.read_bytes(), str(venv).encode()),
+        "project": digest(json.dumps([built_from, version], sort_keys=True).encode()),
+    }
+
+
+def stamp_of(venv: Path) -> dict[str, str]:
+    """What the environment was last set up for; empty when it never was, or not to the end."""
+    try:
+        stamp = json.loads((venv / STAMP).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def pip_environment() -> dict[str, str]:
+    """The caller's environment, with its index settings, without what would send packages somewhere else."""
+    elsewhere = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONPATH", "PYTHONHOME"}
+    return {name: value for name, value in os.environ.items() if name not in elsewhere}
+
+
+def create_venv(venv: Path) -> list[str]:
+    """Create an empty environment and return the command that installs into it.
+
+    Raises ``SetupError`` when there is no pip to be had.
+    """
+    own_pip = importlib.util.find_spec("ensurepip") is not None
+    if not own_pip and importlib.util.find_spec("pip") is None:
+        raise SetupError(
+            f"This Python can neither give a virtual environment a pip nor lend its own: `{sys.executable}`\n"
+            "  it has no `ensurepip` and no `pip` module; Debian and Ubuntu ship them as separate packages",
+            "sudo apt install python3-venv",
+        )
+    say(f"creating {venv.relative_to(ROOT)} with Python {'.'.join(map(str, sys.version_info[:3]))}")
+    run(
+        [sys.executable, "-m", "venv", "--clear", *([] if own_pip else ["--without-pip"]), str(venv)],
+        pip_environment(),
+    )
+    return pip_command(venv)
+
+
+def pip_command(venv: Path) -> list[str]:
+    """The command that installs into an environment."""
+    python = str(venv / "bin" / "python")
+    if list(venv.glob("lib/python3*/site-packages/pip")):
+        start = [python, "-m", "pip"]
+    else:
+        start = [sys.executable, "-m", "pip", "--python", python]
+    return [*start, "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+
+
+def ensure_venv(venv: Path, requirements: str, *, with_project: bool = True) -> None:
+    """Bring an environment up to date with its lock and the project; a changed lock builds it anew."""
+    lock = ROOT / requirements
+    goal, have = wanted(venv, lock), stamp_of(venv)
+    if have == goal:
+        return
+    with only_one():
+        goal, have = wanted(venv, lock), stamp_of(venv)
+        if have == goal:
+            return
+        pip = pip_command(venv)
+        (venv / STAMP).unlink(missing_ok=True)
+        if {**have, "project": ""} != {**goal, "project": ""}:
+            pip = create_venv(venv)
+            say(f"installing {requirements}")
+            # --no-deps: the lock is complete. --only-binary: a build would run code that no hash covers.
+            locked = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(lock)]
+            run([*pip, *locked], pip_environment())
+        if with_project:
+            say("installing oneseat itself, editable")
+            run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], pip_environment())
+        write_whole(venv / STAMP, json.dumps(wanted(venv, lock)))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_text(text, "utf-8")
+    staged.replace(path)
+
+
+# --- the official CLI ---------------------------------------------------------------------------------------
+
+
+def cli_version(binary: str) -> str | None:
+    """The version an official CLI prints; ``None`` when it does not run or prints something else."""
+    with tempfile.TemporaryDirectory() as home:
+        quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+        env = {"HOME": home, "PATH": os.environ.get("PATH", os.defpath), **quiet}
+        try:
+            done = subprocess.run(
+                [binary, "--version"],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    found = re.match(rb"(\d+\.\d+\.\d+) \(Claude Code\)", done.stdout)
+    return found[1].decode() if found else None
+
+
+def in_tested_range(version: str | None) -> bool:
+    """Whether the project is tested with this version of the CLI."""
+    if version is None:
+        return False
+    oldest, here, newest = (tuple(map(int, text.split("."))) for text in (OLDEST_CLI, version, NEWEST_CLI))
+    return oldest <= here <= newest
+
+
+def native_binary(folder: Path, version: str) -> Path:
+    """The program inside an installed package.
+
+    The package's own start file is only made by its install script, which npm may be told not to run; the
+    platform package always holds the program. Raises ``SetupError`` when none prints the wanted version.
+    """
+    packages = folder / "node_modules" / "@anthropic-ai"
+    candidates = [*sorted(packages.glob("claude-code-*/claude*")), *packages.glob("claude-code/bin/claude*")]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK) and cli_version(str(candidate)) == version:
+            return candidate
+    tried = ", ".join(str(path.relative_to(folder)) for path in candidates) or "no program was installed"
+    raise SetupError(
+        f"The installed `claude` CLI does not start or is not version {version}\n  tried: {tried}",
+        NAME_A_CLI,
+    )
+
+
+def ensure_private_cli(version: str) -> Path:
+    """A copy of the official CLI that only this checkout uses, installed from its lock on first use."""
+    home = TOOLS / f"claude-{version}"
+    link = home / "claude"
+    if link.exists():
+        return link.resolve()
+    with only_one():
+        if link.exists():
+            return link.resolve()
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SetupError(
+                "npm was not found in PATH; it fetches the official `claude` CLI",
+                NAME_A_CLI,
+            )
+        say(f"installing a private copy of the official claude CLI {version} (about 375 MB on disk)")
+        staged = Path(tempfile.mkdtemp(prefix=".new-", dir=TOOLS))
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(ROOT / "scripts" / "claude-cli" / version / name, staged)
+        # --global=false: an npm that runs make may hand down the opposite. The prefix is left alone, because
+        # npm finds the machine's own settings (registry, certificates) through it.
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        run([npm, "ci", "--ignore-scripts", "--engine-strict=false", "--global=false", *quiet], cwd=staged)
+        binary = native_binary(staged, version)
+        (staged / "claude").symlink_to(binary.relative_to(staged))
+        staged.rename(home)
+    return link.resolve()
+
+
+def choose_cli(*, any_tested: bool) -> Path:
+    """The CLI to use: the one the caller names, else one on PATH that will do, else a private copy.
+
+    ``any_tested`` accepts every version of the tested range; otherwise only the newest will do, so that two
+    machines test the same thing.
+    """
+    named = os.environ.get("ONESEAT_CLAUDE_PATH")
+    if named:
+        if cli_version(named) is None:
+            raise SetupError(
+                f"ONESEAT_CLAUDE_PATH does not name a working `claude` CLI: `{named}`",
+                "unset ONESEAT_CLAUDE_PATH",
+            )
+        return Path(named).absolute()
+    found = shutil.which("claude")
+    version = cli_version(found) if found else None
+    if found and (version == NEWEST_CLI or (any_tested and in_tested_range(version))):
+        return Path(found).absolute()
+    return ensure_private_cli(NEWEST_CLI)
+
+
+def ensure_cli(target: str) -> None:
+    """Find or install what a target needs and write it where the Makefile reads it."""
+    names = {"ONESEAT_CLAUDE_PATH": choose_cli(any_tested=target == "demo")}
+    if target == "test":
+        names["ONESEAT_TEST_OLD_CLAUDE"] = ensure_private_cli(OLDEST_CLI)
+    lines = [f"export {name}={shlex.quote(str(path))}\n" for name, path in names.items()]
+    TOOLS.mkdir(exist_ok=True)
+    write_whole(TOOLS / f"{target}.env", "".join(lines))
+
+
+def main(target: str) -> None:
+    """Set up what one Makefile target needs."""
+    supported_python()
+    if target == "lock":
+        ensure_venv(TOOLS / "lock-venv", "requirements-lock.txt", with_project=False)
+        return
+    ensure_venv(VENV, "requirements-dev.txt")
+    if target == "bench":
+        ensure_venv(TOOLS / "bench-venv", "requirements-bench.txt")
+    if target != "check":
+        ensure_cli(target)
+
+
+def fail(error: SetupError) -> NoReturn:
+    """End with the error in the words every face of the project uses."""
+    sys.stderr.write(f"error: {error}\n\nhint: {error.hint}\n")
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "check")
+    except SetupError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nsetup: interrupted; run the same command again, finished steps are kept\n")
+        raise SystemExit(130) from None

@@ -1,0 +1,124 @@
+"""``oneseat demo``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from oneseat import api
+from oneseat.contract.errors import OneseatError, exit_code
+from oneseat.contract.events import TextDelta
+from oneseat.contract.receipt import RunResult
+from oneseat.testing import Answer, Simulator, Text
+
+from .render import receipt_line
+
+_ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
+_KEY = "sk-ant-api03-made-up-for-the-demo"
+
+
+@click.command("demo")
+def command() -> int:
+    """Run the official CLI three times against a simulator: once plainly, twice with a key in the way.
+
+    Nothing leaves this machine, no login is used, nothing is kept.
+    """
+    with tempfile.TemporaryDirectory(prefix="oneseat-demo-") as folder, Simulator() as simulator:
+        stage = _Stage(Path(folder), simulator)
+        result = stage.plain()
+        if result.error is not None:
+            raise OneseatError(result.error)
+        kept, refused = stage.key_in_environment(), stage.key_in_wrapper()
+    expected = kept.receipt.verdict == "verified" and refused.receipt.verdict == "nothing_sent"
+    return 0 if expected else exit_code("provider")
+
+
+class _Stage:
+    """A scratch home, a simulator, and three acts."""
+
+    def __init__(self, folder: Path, simulator: Simulator) -> None:
+        simulator.script("demo", [Answer(content=(Text(_ANSWER),), pace_s=0.03)])
+        self._folder = folder
+        self._simulator = simulator
+
+    def plain(self) -> RunResult:
+        """An ordinary run."""
+        click.echo("1. A run. The wallet is checked first, then the prompt is sent:\n")
+        result = self._act("plain", {})
+        click.echo()
+        return result
+
+    def key_in_environment(self) -> RunResult:
+        """A key where the official CLI would use it instead of the login."""
+        click.echo(
+            "2. The same with ANTHROPIC_API_KEY in your environment, which would silently outrank your login:\n"
+        )
+        result = self._act("key", {"ANTHROPIC_API_KEY": _KEY})
+        for evidence in result.receipt.evidence:
+            if evidence.what.startswith("kept:"):
+                click.echo(
+                    f"   kept from the child: {evidence.what.removeprefix('kept:')} ({evidence.value})"
+                )
+        self._count("key")
+        return result
+
+    def key_in_wrapper(self) -> RunResult:
+        """A ``claude`` that is really a script which exports a key: nothing of ours can keep that from it."""
+        click.echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
+        real = api.find_cli(os.environ)
+        wrapper = self._folder / "claude"
+        wrapper.write_text(f'#!/bin/sh\nexport ANTHROPIC_API_KEY={_KEY}\nexec {shlex.quote(real)} "$@"\n')
+        wrapper.chmod(0o700)
+        result = self._act("wrapper", {"ONESEAT_CLAUDE_PATH": str(wrapper)})
+        if result.error is not None:
+            click.echo(f"   refused: {result.error.message} ({result.error.code})".replace("\n", "\n  "))
+        self._count("wrapper")
+        return result
+
+    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONESEAT_")}
+        real = (
+            {"ONESEAT_CLAUDE_PATH": os.environ["ONESEAT_CLAUDE_PATH"]}
+            if "ONESEAT_CLAUDE_PATH" in os.environ
+            else {}
+        )
+        env = {
+            **inherited,
+            **real,
+            "ONESEAT_HOME": str(self._folder / "home"),
+            "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label),
+            **extra,
+        }
+        click.echo('   $ oneseat run "say hello"')
+        result = asyncio.run(_show(env, self._folder))
+        click.echo(f"   {receipt_line(result)}")
+        return result
+
+    def _count(self, label: str) -> None:
+        requests = self._simulator.messages(label)
+        kinds = sorted({kind for request in requests for kind in request.auth})
+        signed = f", signed with: {', '.join(kinds)}" if kinds else ""
+        click.echo(f"   requests that reached the vendor (simulated): {len(requests)}{signed}\n")
+
+
+async def _show(env: Mapping[str, str], cwd: Path) -> RunResult:
+    with api.open_app(env, cwd) as app:
+        async with app.stream(api.make_request("say hello", cwd=cwd)) as run:
+            started = False
+            async for event in run:
+                if isinstance(event, TextDelta):
+                    sys.stdout.write(event.text if started else f"   {event.text}")
+                    sys.stdout.flush()
+                    started = True
+            if started:
+                click.echo()
+    if run.result is None:
+        raise asyncio.CancelledError
+    return run.result

@@ -1,0 +1,110 @@
+"""The ``oneseat`` command and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from oneseat import __version__
+from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
+
+from .show_error import print_error
+
+#: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
+_COMMANDS = {
+    "run": "Send one prompt to your assistant and print the answer",
+    "log": "List past runs and who paid for them",
+    "show": "Print one run with its events and evidence",
+    "doctor": "Check which wallet would pay, and whether this machine is ready",
+    "demo": "Watch a run and the billing gate at work, on a simulator",
+    "simulator": "Start a loopback server that plays the vendor",
+    "completion": "Print the completion script for your shell",
+}
+
+
+class _Lazy(click.Group):
+    """A group that loads a sub-command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"oneseat.cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        # The short texts stand here, so `--help` need not load any command.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Start here: `oneseat doctor`, then `oneseat run "say hello"`.',
+)
+@click.version_option(__version__, prog_name="oneseat", message="%(prog)s %(version)s")
+def oneseat() -> None:
+    """Use the AI assistants you already pay for from your own scripts.
+
+    oneseat drives the official command-line programs with your own login, checks which wallet would pay before
+    anything is sent, and keeps a receipt of every run.
+    """
+
+
+def entry(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code. No traceback reaches a user."""
+    try:
+        code = oneseat.main(args=list(arguments), prog_name="oneseat", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        return exit_code("cancelled")
+    except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the last stop before a traceback
+        return _report(_explain(error), arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> ErrorInfo:
+    match error:
+        case OneseatError():
+            return error.info
+        case click.UsageError():
+            return _usage(error)
+        case click.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
+            return ErrorInfo(code="cancelled", message="Cancelled")
+        case _:
+            return _bug(error)
+
+
+def _usage(error: click.UsageError) -> ErrorInfo:
+    command = error.ctx.command_path if error.ctx is not None else "oneseat"
+    message = error.format_message().rstrip(".")
+    return ErrorInfo(code="usage.arguments", message=message, hint=f"See the options: `{command} --help`")
+
+
+def _bug(error: BaseException) -> ErrorInfo:
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return ErrorInfo(
+        code="bug.unexpected",
+        message=f"oneseat failed: {type(error).__name__} at {place}",
+        hint="Please report it with the command you typed and `oneseat --version`",
+        whose_turn="bug",
+    )
+
+
+def _report(info: ErrorInfo, arguments: Sequence[str]) -> int:
+    print_error(
+        info, as_json=any(flag in arguments for flag in ("--json", "--stream-json")), stderr=sys.stderr
+    )
+    return exit_code(info.code)

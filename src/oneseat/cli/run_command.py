@@ -1,0 +1,238 @@
+"""``oneseat run``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from oneseat import api
+from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
+from oneseat.contract.events import (
+    Event,
+    Failed,
+    Finished,
+    Progress,
+    Retry,
+    TextDelta,
+    ThinkingDelta,
+    ToolCall,
+    WalletVerified,
+)
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Attachment
+from oneseat.engine.runs import RunStream
+
+from .prompt_argument import PromptCommand
+from .render import event_line, receipt_line, result_line, tagged_result
+from .show_error import error_text
+from .sink import Sink
+from .status import StatusLine
+
+Form = Literal["text", "json", "stream-json"]
+
+
+class _Output(msgspec.Struct, frozen=True):
+    form: Form
+    quiet: bool
+
+
+@click.command(
+    "run",
+    cls=PromptCommand,
+    epilog="""\b
+Examples:
+  oneseat run "Explain this error: E2BIG"
+  git diff | oneseat run "Review this change" --file -
+  oneseat run - < prompt.txt
+  oneseat run "Summarise" --file report.pdf --json
+
+\b
+Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying,
+5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
+)
+@click.argument("prompt", required=False)
+@click.option("--system", metavar="TEXT", help="Instructions for the assistant.")
+@click.option(
+    "--system-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the instructions from FILE."
+)
+@click.option(
+    "--model", metavar="NAME", help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]"
+)
+@click.option(
+    "--file",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    help="Attach a text file, image or PDF; `-` is standard input. Repeatable.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: the answer, the error, the receipt."
+)
+@click.option("--stream-json", is_flag=True, help="Print one JSON object per event, the result last.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=float, help="Longest time the whole run may take. [default: 1800]"
+)
+@click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
+def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
+    """Send PROMPT to your assistant and print the answer.
+
+    PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT and something piped in, it is read from
+    standard input. Which wallet pays is checked before anything is sent; the receipt says how that is known.
+    """
+    output = _Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
+    request = api.make_request(
+        _prompt(prompt, files),
+        system=_system(options["system"], options["system_file"]),
+        model=options["model"],
+        attachments=[_attachment(name) for name in files],
+        timeout_s=_timeout(options["timeout"]),
+    )
+    with api.open_app() as app:
+        result = asyncio.run(_drive(app.stream(request), output))
+    return exit_code(result.error.code) if result.error is not None else 0
+
+
+def _form(*, as_json: bool, stream_json: bool) -> Form:
+    if as_json and stream_json:
+        raise click.UsageError("Choose one of `--json` and `--stream-json`")
+    return "json" if as_json else "stream-json" if stream_json else "text"
+
+
+def _attachment(name: str) -> Attachment:
+    return api.decode_attachment("stdin", _stdin()) if name == "-" else api.read_attachment(Path(name))
+
+
+def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
+    if argument is not None and argument != "-":
+        return argument
+    if "-" in files:
+        raise click.UsageError("Standard input can be the prompt or an attachment, not both")
+    if argument is None and sys.stdin.isatty():
+        raise UsageError(
+            ErrorInfo(
+                code="usage.no_prompt",
+                message="There is no prompt",
+                hint='Give one: `oneseat run "say hello"`',
+            )
+        )
+    return api.decode_text(_stdin(), "standard input")
+
+
+def _stdin() -> bytes:
+    return sys.stdin.buffer.read(api.MAX_INPUT_BYTES + 1)
+
+
+def _system(text: str | None, file: Path | None) -> str | None:
+    if text is not None and file is not None:
+        raise click.UsageError("Choose one of `--system` and `--system-file`")
+    if file is not None:
+        return api.read_text(file)
+    return text
+
+
+def _timeout(seconds: float | None) -> float | None:
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise click.UsageError(f"Not a time in seconds: `--timeout {seconds:g}`; it must be above 0")
+    return seconds
+
+
+async def _drive(stream: RunStream, output: _Output) -> RunResult:
+    """Run and show. A cancelled run is shown like any other: it too has a result."""
+    task = asyncio.current_task()
+    sink = Sink(sys.stdout.fileno(), on_gone=lambda: task.cancel() if task is not None else None)
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
+        for name in ("SIGTERM", "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(
+                getattr(signal, name), lambda: task.cancel() if task is not None else None
+            )
+    shown = _Shown(output, sink)
+    async with StatusLine(sys.stderr, enabled=not output.quiet) as status:
+        try:
+            async with stream:
+                async for event in stream:
+                    await shown.event(event, status)
+        except asyncio.CancelledError:
+            if stream.result is None:
+                raise
+    if stream.result is None:
+        raise asyncio.CancelledError
+    await shown.result(stream.result)
+    await sink.close()
+    return stream.result
+
+
+class _Shown:
+    """What has been written so far, so that nothing is written twice and nothing is left out."""
+
+    def __init__(self, output: _Output, sink: Sink) -> None:
+        self._output = output
+        self._sink = sink
+        self._streamed: list[str] = []
+
+    async def event(self, event: Event, status: StatusLine) -> None:
+        status.say(_waiting_for(event))
+        if self._output.form == "stream-json" and not isinstance(event, (Finished, Failed)):
+            await self._sink.write(event_line(event) + b"\n")
+        elif self._output.form == "text" and isinstance(event, TextDelta):
+            if sys.stdout.isatty():
+                status.pause()
+            self._streamed.append(event.text)
+            await self._sink.write(_printable(event.text))
+
+    async def result(self, result: RunResult) -> None:
+        form = self._output.form
+        if form == "json":
+            await self._sink.write(result_line(result) + b"\n")
+        elif form == "stream-json":
+            await self._sink.write(tagged_result(result) + b"\n")
+        else:
+            await self._rest_of(result.text)
+        if result.error is not None:
+            sys.stderr.write(error_text(result.error))
+        if not self._output.quiet:
+            sys.stderr.write(receipt_line(result) + "\n")
+        sys.stderr.flush()
+
+    async def _rest_of(self, text: str) -> None:
+        streamed = "".join(self._streamed)
+        if streamed and not streamed.endswith(text):
+            # The answer is not what was streamed last (a repeated attempt, a tool in between): print it whole.
+            rest = text[len(streamed) :] if text.startswith(streamed) else f"\n{text}"
+        else:
+            rest = "" if streamed else text
+        if text and not text.endswith("\n"):
+            rest += "\n"
+        if rest:
+            await self._sink.write(_printable(rest))
+
+
+#: What a terminal would obey instead of show. A model's answer must not move the cursor or rename the window.
+_CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+
+
+def _printable(text: str) -> bytes:
+    return (text.translate(_CONTROL) if sys.stdout.isatty() else text).encode("utf-8", "replace")
+
+
+def _waiting_for(event: Event) -> str:
+    match event:
+        case WalletVerified():
+            return "waiting for the model"
+        case ThinkingDelta():
+            return "the model is thinking"
+        case ToolCall():
+            return f"tool {event.name}"
+        case Retry():
+            return f"the provider failed ({event.cause}), next attempt {event.attempt + 1}"
+        case Progress(state="compacting"):
+            return "compacting the conversation"
+        case _:
+            return "waiting for the model"

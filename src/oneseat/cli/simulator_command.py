@@ -1,0 +1,51 @@
+"""``oneseat simulator``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+
+import click
+
+from oneseat.testing import SCENARIOS, Simulator
+
+
+@click.command(
+    "simulator",
+    epilog="""\b
+In another terminal:
+  export ONESEAT_SIMULATOR_URL=http://127.0.0.1:8700/s/ok
+  oneseat run "say ok"
+  curl -s http://127.0.0.1:8700/_simulator/requests""",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8700,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--list", "list_scenarios", is_flag=True, help="List the scenarios and stop.")
+def command(port: int, list_scenarios: bool) -> None:
+    """Start a loopback server that plays the vendor, so that nothing real is asked or paid.
+
+    The path of the URL chooses what it plays: /s/SCENARIO, or /s/SCENARIO/LABEL to count a run apart from others.
+    """
+    if list_scenarios:
+        for name, meaning in SCENARIOS.items():
+            click.echo(f"{name:<24} {meaning}")
+        return
+    asyncio.run(_serve(Simulator(port)))
+
+
+async def _serve(simulator: Simulator) -> None:
+    simulator.bind()
+    click.echo(f"Listening on http://127.0.0.1:{simulator.port}; stop with Ctrl-C")
+    click.echo(f"  export ONESEAT_SIMULATOR_URL={simulator.url('ok')}")
+    serving = asyncio.ensure_future(simulator.serve_forever())
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving

@@ -1,0 +1,101 @@
+"""Standard output that never blocks the run behind it, and notices when its reader goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import stat
+import sys
+import threading
+from collections.abc import Callable
+
+#: Bytes that may wait for a slow reader before the run waits too.
+_BACKLOG = 1024 * 1024
+
+
+class Sink:
+    """Writes bytes to a file descriptor from a thread of its own.
+
+    ``on_gone`` is called once, in the event loop, when nobody reads any more: a vanished reader must not go on spending.
+    """
+
+    def __init__(self, descriptor: int, on_gone: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._gone = False
+        self._finished = asyncio.Event()
+        # A daemon thread: if the reader never reads again, it must not keep the process from ending.
+        threading.Thread(target=self._work, name="oneseat-stdout", daemon=True).start()
+        self._watched = self._watch()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the reader has gone away."""
+        return self._gone
+
+    async def write(self, data: bytes) -> None:
+        """Queue ``data``; waits only when more than 1 MiB is unread."""
+        if self._gone:
+            return
+        self._pending += len(data)
+        self._drained.clear()
+        self._queue.put(data)
+        if self._pending > _BACKLOG:
+            await self._drained.wait()
+
+    async def close(self) -> None:
+        """Write what is queued, then stop."""
+        if self._watched:
+            self._loop.remove_reader(self._descriptor)
+            self._watched = False
+        self._queue.put(None)
+        if not self._gone:
+            await self._finished.wait()
+
+    def _watch(self) -> bool:
+        # On a pipe or socket, the write end becomes "readable" only when the other side has closed it.
+        mode = os.fstat(self._descriptor).st_mode
+        if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            return False
+        with contextlib.suppress(OSError, NotImplementedError):
+            self._loop.add_reader(self._descriptor, self._reader_left)
+            return True
+        return False
+
+    def _reader_left(self) -> None:
+        if self._watched:
+            self._loop.remove_reader(self._descriptor)
+            self._watched = False
+        if not self._gone:
+            self._gone = True
+            self._drained.set()
+            self._finished.set()
+            self._on_gone()
+
+    def _work(self) -> None:
+        while (data := self._queue.get()) is not None:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+            except OSError:
+                self._tell(self._reader_left)
+                return
+            self._tell(self._written, len(data))
+        self._tell(self._finished.set)
+
+    def _written(self, size: int) -> None:
+        self._pending -= size
+        if self._pending <= _BACKLOG // 2:
+            self._drained.set()
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
+            self._loop.call_soon_threadsafe(callback, *arguments)

@@ -1,0 +1,134 @@
+"""What a run tells while it goes on. Every line a provider prints becomes one of these, or ``Unknown``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .errors import ErrorInfo
+from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """Base of all events."""
+
+
+class WalletVerified(Event, frozen=True, kw_only=True, tag="wallet_verified"):
+    """The billing gate said yes; nothing has been sent yet."""
+
+    wallet: Wallet
+    evidence: tuple[Evidence, ...]
+
+
+class Started(Event, frozen=True, kw_only=True, tag="started"):
+    """The provider took the prompt."""
+
+    run_id: str
+    provider: str
+    model: str | None
+    cwd: str
+    session_id: str | None = None
+    tools: tuple[str, ...] = ()
+    mcp_servers: tuple[str, ...] = ()
+    api_key_source: str | None = None
+
+
+class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
+    """A piece of the answer, as it comes. Not stored; the finished ``Message`` is."""
+
+    text: str
+
+
+class ThinkingDelta(Event, frozen=True, kw_only=True, tag="thinking"):
+    """A piece of the model's thinking, as it comes. Not stored."""
+
+    text: str
+
+
+class Message(Event, frozen=True, kw_only=True, tag="message"):
+    """One finished message of the assistant. ``subagent`` is the tool call it answers to, ``None`` for the main one."""
+
+    text: str
+    subagent: str | None = None
+
+
+class ToolCall(Event, frozen=True, kw_only=True, tag="tool_call"):
+    """The model asked for a tool."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    subagent: str | None = None
+
+
+class ToolResult(Event, frozen=True, kw_only=True, tag="tool_result"):
+    """A tool answered."""
+
+    id: str
+    text: str
+    is_error: bool = False
+
+
+class UsageSeen(Event, frozen=True, kw_only=True, tag="usage"):
+    """Tokens of one model request, as reported while the run goes on."""
+
+    message_id: str | None
+    usage: TokenUsage
+
+
+class LimitSeen(Event, frozen=True, kw_only=True, tag="limit_seen"):
+    """A usage window was reported. ``overage`` true means extra, paid usage is being spent; ``None`` means not said."""
+
+    limit: LimitReading
+    overage: bool | None = None
+
+
+class Retry(Event, frozen=True, kw_only=True, tag="retry"):
+    """The provider is about to repeat a request on its own. ``delay_s`` is in seconds."""
+
+    attempt: int
+    max_attempts: int | None
+    delay_s: float | None
+    status: int | None
+    cause: str
+
+
+class Progress(Event, frozen=True, kw_only=True, tag="progress"):
+    """A sign of life that carries no content, such as "requesting" or "compacting"."""
+
+    state: str
+
+
+class Unknown(Event, frozen=True, kw_only=True, tag="unknown"):
+    """A line this version does not know. It is kept (redacted, cut at 64 kB), never dropped."""
+
+    raw: str
+    why: str
+
+
+class TurnEnded(Event, frozen=True, kw_only=True, tag="turn_ended"):
+    """The provider's own account of how a turn ended; the rules decide what it is worth.
+
+    ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
+    """
+
+    text: str
+    structured: Any = None
+    error: ErrorInfo | None = None
+    usage: TokenUsage | None = None
+    list_cost_usd: float | None = None
+    model: str | None = None
+    denials: tuple[str, ...] = ()
+
+
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+    """The run completed. Always the last event."""
+
+    result: RunResult
+
+
+class Failed(Event, frozen=True, kw_only=True, tag="failed"):
+    """The run ended without a trustworthy answer. Always the last event; ``result.error`` says why."""
+
+    result: RunResult

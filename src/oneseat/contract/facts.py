@@ -1,0 +1,71 @@
+"""Facts the rules decide on. They name credentials and say where they are; they never hold one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SourceKind = Literal[
+    "api_key",
+    "auth_token",
+    "oauth_token",
+    "key_helper",
+    "base_url",
+    "headers",
+    "cloud",
+    "mode",
+    "login",
+    "proxy",
+]
+#: Where a source was found. The first five are places oneseat can keep from the child; ``managed_settings`` and ``child`` are not.
+Scope = Literal[
+    "environment",
+    "user_settings",
+    "project_settings",
+    "local_settings",
+    "dotenv",
+    "login",
+    "managed_settings",
+    "child",
+]
+
+
+class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that could decide who pays: its name, what it is, and the place it was found in. Never its value."""
+
+    name: str
+    kind: SourceKind
+    scope: Scope
+    place: str
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What the official CLI says of its login in answer to ``initialize`` (facts/claude-cli.md section 2)."""
+
+    token_source: str | None = None
+    api_key_source: str | None = None
+    api_provider: str | None = None
+    subscription: str | None = None
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the opened provider can do. ``models`` are the names it offered; empty when it did not say."""
+
+    models: tuple[str, ...] = ()
+    cli_version: str | None = None
+
+
+class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known about who would pay, gathered before anything is sent.
+
+    ``kept`` was found around the caller and kept from the child. ``present`` reached the child all the same.
+    ``account`` is ``None`` when the CLI did not answer. ``simulated`` is true when the child can only reach a loopback simulator.
+    ``child_checked`` is false on a platform where the child's own environment cannot be read.
+    """
+
+    account: Account | None
+    kept: tuple[CredentialSource, ...] = ()
+    present: tuple[CredentialSource, ...] = ()
+    simulated: bool = False
+    child_checked: bool = True

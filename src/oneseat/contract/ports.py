@@ -1,0 +1,74 @@
+"""What the engine needs from the outside world. Adapters implement these; the engine knows nothing else of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from .events import Event
+from .facts import Capabilities, CredentialFacts
+from .receipt import RunResult, Wallet
+from .request import Permitted, Plan, Request
+
+
+class ProviderSession(Protocol):
+    """One opened provider, ready to take one prompt. Nothing has been spent yet."""
+
+    async def credential_facts(self) -> CredentialFacts:
+        """Ask who would pay. Sends nothing upstream. Raises ``OneseatError`` when the provider cannot answer."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the provider offered; known after ``credential_facts``."""
+
+    def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield events up to and including one ``TurnEnded``.
+
+        Raises ``OneseatError`` when the provider dies, goes silent or prints what cannot be read.
+        """
+
+    async def interrupt(self) -> None:
+        """Ask the provider to stop the turn at once. Returns when it was told, not when it stopped."""
+
+
+class Provider(Protocol):
+    """An adapter to one assistant."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name as receipts carry it."""
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet this provider is planned to be paid from."""
+
+    @property
+    def default_model(self) -> str:
+        """The model of a request that names none."""
+
+    def open(self, permitted: Permitted, run_id: str) -> AbstractAsyncContextManager[ProviderSession]:
+        """Start the provider for one run. Leaving the context ends every process it started."""
+
+
+class Ledger(Protocol):
+    """Where runs are written before anybody hears of them."""
+
+    async def begin(self, run_id: str, request: Request, provider: str) -> None:
+        """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
+
+    async def record(self, run_id: str, event: Event) -> None:
+        """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
+
+    async def finish(self, result: RunResult) -> None:
+        """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
+
+
+class Clock(Protocol):
+    """Time as the engine needs it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def utc_iso(self) -> str:
+        """Now, ISO 8601 in UTC with a trailing ``Z``."""

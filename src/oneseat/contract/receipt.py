@@ -1,0 +1,105 @@
+"""The receipt and the result of a run: the JSON of design section 6, field for field."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from .errors import ErrorInfo
+
+Wallet = Literal["plan", "plan_overage", "api_key", "cloud", "simulator", "unknown"]
+Verdict = Literal["verified", "unverified", "misbilled", "nothing_sent"]
+Status = Literal["completed", "refused", "failed", "cancelled"]
+Tier = Literal["GREEN", "GREY", "RED"]
+#: When a piece of evidence was seen: before the prompt was sent, while the run went on, or with its result.
+When = Literal["before", "during", "after"]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One observed fact about who pays. Values are names of sources and states, never credentials."""
+
+    what: str
+    value: str | bool | None
+    when: When
+
+
+class TokenUsage(msgspec.Struct, frozen=True):
+    """Tokens by kind, as the provider counted them. ``None`` is not known; 0 is known to be none."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+
+
+NO_TOKENS = TokenUsage(0, 0, 0, 0, 0)
+
+
+class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One usage window as one source reported it.
+
+    ``used`` is a share from 0 to 1 and ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
+    """
+
+    window: str
+    status: str
+    used: float | None = None
+    resets_at: str | None = None
+    source: str
+    read_at: str
+
+
+class PolicyStamp(msgspec.Struct, frozen=True):
+    """Which rule of which policy pack allowed or refused the run."""
+
+    tier: Tier
+    rule: str
+    pack: str
+
+
+class SessionStamp(msgspec.Struct, frozen=True):
+    """Which conversation the run belonged to. ``message`` counts from 1."""
+
+    id: str
+    resumed: bool
+    message: int
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run proves: who paid, how that is known, what it used. Unknown money and limits are ``None``, never 0.
+
+    ``cost_usd`` is what was really charged as far as known (0.0 on
+    the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars.
+    """
+
+    provider: str
+    model: str | None
+    wallet: Wallet
+    expected_wallet: Wallet
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    usage: TokenUsage = TokenUsage()
+    cost_usd: float | None = None
+    equivalent_cost_usd: float | None = None
+    cost_source: Literal["cli", "price_table", "unknown"] = "unknown"
+    limits: tuple[LimitReading, ...] = ()
+    policy: PolicyStamp | None = None
+    cli_version: str | None = None
+    attempts: int = 0
+    first_token_ms: int | None = None
+    duration_ms: int = 0
+    upstream_requests: int | None = None
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a caller gets back from one run, whatever its end."""
+
+    run_id: str
+    status: Status
+    text: str
+    structured: Any = None
+    error: ErrorInfo | None = None
+    session: SessionStamp | None = None
+    receipt: Receipt

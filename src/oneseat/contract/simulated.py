@@ -1,0 +1,7 @@
+"""The one value the simulator and the simulated child share: a login token that opens nothing."""
+
+from __future__ import annotations
+
+#: Given to the child instead of the real login when a run goes to a loopback simulator. Shaped like a subscription token, so
+#: the official CLI takes the same path as in real life; made up, so it is worthless anywhere else.
+SIMULATOR_TOKEN = "sk-ant-oat01-oneseat-simulator-not-a-real-token"  # noqa: S105 - made up on purpose

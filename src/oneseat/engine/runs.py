@@ -1,0 +1,105 @@
+"""Runs as callers hold them: a context manager that yields events and always knows its result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from types import TracebackType
+
+from oneseat.aio import uninterrupted
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, Failed, Finished
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Request
+
+from .record import RunRecord
+from .spine import Parts, flow
+
+_CANCELLED = ErrorInfo(code="cancelled", message="The run was cancelled before it finished", whose_turn="you")
+_BUG = ErrorInfo(
+    code="bug.unexpected",
+    message="oneseat failed inside a run; everything received so far is kept",
+    hint="Please report it with the output of `oneseat show RUN --events`",
+    whose_turn="bug",
+)
+
+
+class RunStream:
+    """One run. ``async with app.stream(request) as run: async for event in run: ...``; afterwards ``run.result`` is set.
+
+    Leaving early cancels the run and returns only when every process it started is gone.
+    """
+
+    def __init__(self, parts: Parts, request: Request, run_id: str) -> None:
+        self.run_id = run_id
+        self.result: RunResult | None = None
+        self._parts = parts
+        self._request = request
+        self._record = RunRecord(run_id, parts.provider.name, parts.provider.wallet, parts.clock)
+        self._events: AsyncGenerator[Event, None] | None = None
+
+    async def __aenter__(self) -> RunStream:
+        self._events = self._run()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._events is not None:
+            await self._events.aclose()
+        if self.result is None:
+            # Left before the first event was asked for: nothing was started, and the ledger need not know.
+            self.result = self._record.settle(_CANCELLED)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        if self._events is None:
+            raise RuntimeError("use `async with` before iterating over a run")
+        return self._events
+
+    async def _run(self) -> AsyncGenerator[Event, None]:
+        error: ErrorInfo | None = _BUG
+        stations = flow(self._parts, self._request, self._record)
+        try:
+            async for event in stations:
+                yield event
+            error = None
+        except OneseatError as failure:
+            error = failure.info
+        except (asyncio.CancelledError, GeneratorExit):
+            error = _CANCELLED
+            raise
+        finally:
+            # Runs on every path, also when this task is cancelled: the child is gone and the end is written before it returns.
+            await uninterrupted(stations.aclose())
+            self.result = await uninterrupted(self._finish(error))
+        yield Finished(result=self.result) if self.result.error is None else Failed(result=self.result)
+
+    async def _finish(self, error: ErrorInfo | None) -> RunResult:
+        result = self._record.settle(error)
+        try:
+            await self._parts.ledger.finish(result)
+        except OneseatError as failure:
+            # What the ledger denies did not complete; the text stays with the caller all the same.
+            return self._record.settle(result.error or failure.info)
+        return result
+
+
+class App:
+    """Runs requests. Holds no state between runs beyond its parts, so several runs may go on side by side."""
+
+    def __init__(self, parts: Parts, new_run_id: Callable[[], str]) -> None:
+        self._parts = parts
+        self._new_run_id = new_run_id
+
+    def stream(self, request: Request, *, run_id: str | None = None) -> RunStream:
+        """A run whose events are read as they come. Nothing starts before the first event is asked for."""
+        return RunStream(self._parts, request, run_id or self._new_run_id())
+
+    async def run(self, request: Request) -> RunResult:
+        """Run to the end and return the result, whatever it is: look at ``status`` and ``error``."""
+        async with self.stream(request) as stream:
+            async for _ in stream:
+                pass
+        if stream.result is None:  # the context manager sets it on every path
+            raise RuntimeError("a run ended without a result")
+        return stream.result

@@ -1,0 +1,1 @@
+"""This machine: processes, credentials that are present (facts, never values), folders, clocks."""

@@ -1,0 +1,193 @@
+"""One child process: started from an argument list, fed and drained by threads, ended for certain.
+
+Threads and not the event loop do the pipe work, so a caller that blocks its loop cannot make the child lose output, and
+the same code runs on every platform and under any loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import IO
+
+import psutil
+
+from .byte_queue import ByteQueue
+from .lines import LineSplitter, OversizedLine
+from .process_tree import MARKER, descendants, end_marked
+
+_READ_BYTES = 1024 * 1024
+#: Output kept in memory before it spills to disk.
+_MEMORY_LIMIT = 64 * 1024 * 1024
+#: How much of the end of stderr is kept.
+_STDERR_BYTES = 64 * 1024
+
+
+class Child:
+    """A running child. Use ``Child.start``; call ``end`` exactly once, whatever happened."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], run_id: str) -> None:
+        self._popen = popen
+        self._run_id = run_id
+        self._loop = asyncio.get_running_loop()
+        self._output = ByteQueue(self._loop, _MEMORY_LIMIT)
+        self._errors = bytearray()
+        self._exited = asyncio.Event()
+        self._write_lock = asyncio.Lock()
+        self._threads = [
+            threading.Thread(target=self._drain_output, name=f"oneseat-stdout-{popen.pid}", daemon=True),
+            threading.Thread(target=self._drain_errors, name=f"oneseat-stderr-{popen.pid}", daemon=True),
+            threading.Thread(target=self._await_exit, name=f"oneseat-wait-{popen.pid}", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def start(cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, run_id: str) -> Child:
+        """Start ``argv`` in ``cwd`` with exactly ``env`` plus the run's marker. Raises ``OSError`` when it cannot start.
+
+        The child gets its own session, so a Ctrl-C at the terminal reaches us and not the child behind our back.
+        """
+        popen = subprocess.Popen(
+            list(argv),
+            env={**env, MARKER: run_id},
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        return cls(popen, run_id)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child itself."""
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status (negative: the signal that ended it), ``None`` while it runs."""
+        return self._popen.returncode
+
+    @property
+    def exited(self) -> bool:
+        """Whether the child has ended and been reaped."""
+        return self._exited.is_set()
+
+    def stderr_tail(self) -> str:
+        """The last 64 kB of stderr. Not redacted."""
+        return bytes(self._errors).decode("utf-8", "replace")
+
+    async def write(self, data: bytes) -> None:
+        """Write all of ``data`` to stdin, off the event loop. Raises ``BrokenPipeError`` when the child stopped reading."""
+        async with self._write_lock:
+            await asyncio.to_thread(self._write_all, data)
+
+    async def batches(self) -> AsyncIterator[list[bytes | OversizedLine]]:
+        """Yield the complete lines of stdout as they come, many at a time, until the child closes it."""
+        splitter = LineSplitter()
+        while chunk := await self._output.take():
+            if lines := splitter.feed(chunk):
+                yield lines
+        if rest := splitter.flush():
+            yield rest
+
+    def close_stdin(self) -> None:
+        """Tell the child that no more input will come."""
+        _close(self._popen.stdin)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the exit of the child, at most ``timeout_s`` seconds. Returns whether it ended."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._exited.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the child alone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            self._popen.send_signal(number)
+
+    async def end(self, patience_s: float) -> None:
+        """End the child and everything it started; returns when none of it is left.
+
+        Closes stdin and gives the child ``patience_s`` seconds to leave by itself, then SIGINT, SIGTERM and SIGKILL, one
+        second apart, then kills every process that carries the run's marker.
+        """
+        self.close_stdin()
+        family: list[psutil.Process] = []
+        if not await self.wait(patience_s):
+            # Seen now by parentage: once the child is dead, a descendant that dropped the marker could not be found.
+            family = await asyncio.to_thread(descendants, self.pid)
+            for number in _ladder():
+                self.signal(number)
+                if await self.wait(1.0):
+                    break
+        await asyncio.to_thread(end_marked, self._run_id, family)
+        await self._exited.wait()
+        # A tool that kept the pipes open is gone now, so these threads see the end of their streams.
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+        for stream in (self._popen.stdout, self._popen.stderr):
+            _close(stream)
+
+    def _write_all(self, data: bytes) -> None:
+        stdin = self._popen.stdin
+        if stdin is None or stdin.closed:
+            raise BrokenPipeError
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[stdin.write(view) :]
+        except ValueError as error:  # closed from the loop while this thread was writing
+            raise BrokenPipeError from error
+
+    def _drain_output(self) -> None:
+        try:
+            for chunk in _chunks(self._popen.stdout):
+                self._output.put(chunk)
+        finally:
+            self._output.close()
+
+    def _drain_errors(self) -> None:
+        for chunk in _chunks(self._popen.stderr):
+            self._errors += chunk
+            del self._errors[:-_STDERR_BYTES]
+
+    def _await_exit(self) -> None:
+        self._popen.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._exited.set)
+
+
+def _chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
+    if stream is None:
+        return
+    # Closing the stream from another thread ends the read with one of these.
+    with contextlib.suppress(OSError, ValueError):
+        while chunk := os.read(stream.fileno(), _READ_BYTES):
+            yield chunk
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def _ladder() -> tuple[int, ...]:
+    if sys.platform == "win32":
+        return (signal.SIGTERM,)
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -1,0 +1,18 @@
+"""The real clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """Implements the ``Clock`` port. The monotonic clock stands still while the host sleeps (Linux and macOS)."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start."""
+        return time.monotonic()
+
+    def utc_iso(self) -> str:
+        """Now as ISO 8601 in UTC, milliseconds, trailing ``Z``."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

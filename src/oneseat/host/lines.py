@@ -1,0 +1,59 @@
+"""Bytes to lines, with a cap that keeps one runaway line from filling the memory."""
+
+from __future__ import annotations
+
+import msgspec
+
+#: The longest line kept whole. The largest seen from claude 2.1.197 was over 2 MB (a big tool result).
+MAX_LINE_BYTES = 64 * 1024 * 1024
+#: How much of a longer line is kept.
+KEPT_OF_OVERSIZED = 64 * 1024
+
+
+class OversizedLine(msgspec.Struct, frozen=True):
+    """The start of a line longer than the cap, and how long it was in bytes."""
+
+    start: bytes
+    size: int
+
+
+class LineSplitter:
+    """Cuts a byte stream at newlines. Keeps a started line until its end arrives; blank lines are dropped."""
+
+    def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
+        self._max_line = max_line
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes | OversizedLine]:
+        """Return the lines that ``chunk`` completes, without their newline."""
+        first, newline, rest = chunk.partition(b"\n")
+        if not newline:
+            self._keep(chunk)
+            return []
+        lines: list[bytes | OversizedLine] = []
+        self._keep(first)
+        lines.extend(self.flush())
+        complete, _, tail = rest.rpartition(b"\n")
+        if complete:
+            lines.extend(line for line in complete.split(b"\n") if line and line != b"\r")
+        if tail:
+            self._keep(tail)
+        return lines
+
+    def flush(self) -> list[bytes | OversizedLine]:
+        """Return the line in progress, if any: at the end of the stream this is a line without its newline."""
+        size, parts = self._size, self._parts
+        self._size, self._parts = 0, []
+        if size > self._max_line:
+            return [OversizedLine(b"".join(parts)[:KEPT_OF_OVERSIZED], size)]
+        line = b"".join(parts)
+        return [line] if line.strip() else []
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= self._max_line or not self._parts:
+            self._parts.append(part)
+        elif len(self._parts) > 1 or len(self._parts[0]) > KEPT_OF_OVERSIZED:
+            # The cap is passed: keep only the start, or the rest of the line would go on filling the memory.
+            self._parts = [b"".join(self._parts)[:KEPT_OF_OVERSIZED]]

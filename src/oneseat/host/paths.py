@@ -1,0 +1,202 @@
+"""Where oneseat keeps its files on this machine, and whether it can."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class PathFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or folder that other users of this machine may open. ``fix`` is the command that closes it."""
+
+    path: str
+    mode: int
+    fix: str
+
+
+class Paths(msgspec.Struct, frozen=True, kw_only=True):
+    """The folders and files of one oneseat home, all absolute."""
+
+    home: Path | None
+    config_dir: Path
+    data_dir: Path
+    state_dir: Path
+
+    @classmethod
+    def find(cls, home: str | None) -> Paths:
+        """The paths under ``home``, or the platform's own folders when it is ``None``. Touches nothing.
+
+        Raises ``UsageError`` ``usage.bad_home`` when a folder would depend on the working directory.
+        """
+        if home is None:
+            return _platform_paths()
+        folder = Path(os.path.expanduser(home))  # noqa: PTH111 - Path.expanduser raises for an unknown `~user`
+        _refuse_relative(folder, home)
+        return cls(
+            home=folder, config_dir=folder / "config", data_dir=folder / "data", state_dir=folder / "state"
+        )
+
+    @property
+    def runs_db(self) -> Path:
+        """The ledger."""
+        return self.data_dir / "runs.db"
+
+    @property
+    def tmp_dir(self) -> Path:
+        """Holds the private files of runs that are going on."""
+        return self.state_dir / "tmp"
+
+    def ensure(self) -> None:
+        """Create what is missing, readable by the owner only, and make sure all of it can be written.
+
+        Raises ``UsageError`` ``usage.home_unwritable`` or ``usage.home_full``.
+        """
+        for folder in self._folders():
+            try:
+                _create(folder)
+            except OSError as error:
+                raise home_error(error, folder) from None
+            # Unlike a look at the permission bits, this also knows read-only file systems and access lists.
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise _unwritable(folder, "it cannot be written by this user")
+
+    def findings(self) -> tuple[PathFinding, ...]:
+        """Everything here that other users may open, for the doctor. Windows has no such bits and no findings."""
+        if sys.platform == "win32":
+            return ()
+        return tuple(_wide_open(self._folders(), _PRIVATE_FOLDER)) + tuple(
+            _wide_open(self._files(), _PRIVATE_FILE)
+        )
+
+    def _folders(self) -> Iterator[Path]:
+        if self.home is not None:
+            yield self.home
+        yield from dict.fromkeys((self.config_dir, self.data_dir, self.state_dir, self.tmp_dir))
+
+    def _files(self) -> Iterator[Path]:
+        yield from (self.runs_db, self.runs_db.with_name("runs.db-wal"), self.config_dir / "oneseat.toml")
+
+
+def home_error(error: OSError, path: Path) -> UsageError:
+    """The error to show when the system refused something at ``path`` in oneseat's own folders."""
+    if error.errno not in _FULL:
+        return _unwritable(path, error.strerror or type(error).__name__)
+    return UsageError(
+        ErrorInfo(
+            code="usage.home_full",
+            message=f"No space left for oneseat's files: `{_shown(path)}`\n  {error.strerror}",
+            hint=f"See what fills it: `df -h {_quoted(_existing(path))}`",
+        )
+    )
+
+
+def _platform_paths() -> Paths:
+    import platformdirs  # noqa: PLC0415 - 30 ms that a run with ONESEAT_HOME need not pay
+
+    dirs = platformdirs.PlatformDirs("oneseat", appauthor=False)
+    for folder in (dirs.user_config_path, dirs.user_data_path, dirs.user_state_path):
+        _refuse_relative(folder, str(folder))
+    return Paths(
+        home=None,
+        config_dir=dirs.user_config_path,
+        data_dir=dirs.user_data_path,
+        state_dir=dirs.user_state_path,
+    )
+
+
+def _refuse_relative(folder: Path, named: str) -> None:
+    # A relative folder would be another one, with another ledger, in every working directory.
+    if folder.is_absolute() and "\0" not in named:
+        return
+    raise UsageError(
+        ErrorInfo(
+            code="usage.bad_home",
+            message=f"Not an absolute folder: `{_shown(named)}`\n  oneseat's own folders cannot depend on where it is started",
+            hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
+        )
+    )
+
+
+def _create(folder: Path) -> None:
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    for path in reversed(missing):
+        path.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _unwritable(path: Path, reason: str) -> UsageError:
+    reached = _existing(path)
+    if not _is_folder(reached):
+        reason = f"`{_shown(reached)}` is not a folder"
+    return UsageError(
+        ErrorInfo(
+            code="usage.home_unwritable",
+            message=f"oneseat's folder cannot be used: `{_shown(path)}`\n  {reason[:1].lower()}{reason[1:]}",
+            hint=_way_out(path),
+        )
+    )
+
+
+def _way_out(path: Path) -> str:
+    if sys.platform == "win32":
+        return "Choose another folder: `setx ONESEAT_HOME C:\\path\\to\\a\\folder`"
+    elsewhere = "Choose another folder: `export ONESEAT_HOME=/path/to/a/folder`"
+    try:
+        status = path.stat()
+    except OSError:
+        return elsewhere
+    if not stat.S_ISDIR(status.st_mode):
+        return elsewhere
+    if status.st_uid != os.geteuid():
+        return f'Make it yours: `sudo chown -R "$(id -un)" {_quoted(path)}`'
+    if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        return f"Make it writable: `chmod u+rwx {_quoted(path)}`"
+    return elsewhere
+
+
+def _existing(path: Path) -> Path:
+    """The deepest part of ``path`` that is there."""
+    return next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # Behind a link we may not follow. The system's own reason says more than a guess.
+        return True
+
+
+def _wide_open(paths: Iterator[Path], wanted: int) -> Iterator[PathFinding]:
+    for path in paths:
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o077:
+            yield PathFinding(path=str(path), mode=mode, fix=f"chmod {wanted:o} {_quoted(path)}")
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(_shown(path))
+
+
+def _shown(path: object) -> str:
+    # A path may hold line breaks, terminal codes and bytes that are no text; a message may not.
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path)
+    )

@@ -1,0 +1,1 @@
+"""Adapters to the assistants, one package each. They are strangers to each other."""

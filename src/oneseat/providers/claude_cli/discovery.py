@@ -1,0 +1,107 @@
+"""Which ``claude`` is installed, and whether its version is one we know."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+
+#: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
+OLDEST = (2, 1, 197)
+NEWEST = (2, 1, 329)
+
+_INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`, or name it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+_VERSION = re.compile(r"^\s*(\d+)\.(\d+)\.(\d+)\b")
+_VERSION_S = 10.0
+
+
+def find_executable(configured: str | None, search_path: str | None) -> str:
+    """The path of the official CLI. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
+    if configured is not None:
+        return _configured(configured)
+    found = shutil.which("claude", path=search_path)
+    if found is None:
+        folders = len([folder for folder in (search_path or "").split(":") if folder])
+        raise _missing(
+            f"The official CLI was not found: `claude`\n  looked in PATH ({folders} folders); claude.path is not set"
+        )
+    if sys.platform == "win32" and Path(found).suffix.lower() in (".cmd", ".bat", ".ps1"):
+        # A command shim hands its arguments to a shell, which would interpret them.
+        raise _missing(
+            f"The official CLI is a command shim: `{found}`\n  oneseat starts programs without a shell"
+        )
+    return found
+
+
+def _configured(configured: str) -> str:
+    path = Path(configured).expanduser()
+    if not path.is_file():
+        raise _missing(
+            f"The official CLI was not found: `{configured}`\n  named by claude.path or ONESEAT_CLAUDE_PATH; there is no such file"
+        )
+    if shutil.which(str(path)) is None:
+        raise OneseatError(
+            ErrorInfo(
+                code="provider.cannot_start",
+                message=f"The official CLI cannot be started: `{configured}`\n  the file is not executable",
+                hint=f"Run `chmod +x {configured}`",
+            )
+        )
+    return str(path.absolute())
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """The version at the start of ``text``, such as ``2.1.329 (Claude Code)``; ``None`` when there is none."""
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+async def ask_version(executable: str, env: Mapping[str, str]) -> str | None:
+    """What ``claude --version`` prints, the number only; ``None`` when it does not answer within ten seconds."""
+
+    def ask() -> str:
+        done = subprocess.run(
+            [executable, "--version"],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_VERSION_S,
+            check=False,
+        )
+        return done.stdout.decode("utf-8", "replace")
+
+    try:
+        answer = await asyncio.to_thread(ask)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    version = parse_version(answer)
+    return ".".join(map(str, version)) if version else None
+
+
+def check_version(version: str | None) -> None:
+    """Raise ``OneseatError`` ``provider.too_old`` when the CLI is older than the oldest one tested."""
+    parsed = parse_version(version or "")
+    if parsed is None or parsed >= OLDEST:
+        return
+    raise OneseatError(
+        ErrorInfo(
+            code="provider.too_old",
+            message=f"The official CLI is too old: `{version}`\n  oneseat is tested from {dotted(OLDEST)} to {dotted(NEWEST)}",
+            hint="Install a current one: `npm install -g @anthropic-ai/claude-code`",
+        )
+    )
+
+
+def dotted(version: tuple[int, int, int]) -> str:
+    """``(2, 1, 197)`` as ``2.1.197``."""
+    return ".".join(map(str, version))
+
+
+def _missing(message: str) -> OneseatError:
+    return OneseatError(ErrorInfo(code="provider.not_found", message=message, hint=_INSTALL))

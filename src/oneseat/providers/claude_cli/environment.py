@@ -1,0 +1,91 @@
+"""The child's environment, built from an allow-list. A deny-list would miss the next variable that can change who pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+#: What any program needs to run as this user. No name here can change who pays.
+_HARMLESS = frozenset(
+    {
+        "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ",
+        "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
+        "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "USERNAME",
+        "HOMEDRIVE", "HOMEPATH", "PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "NUMBER_OF_PROCESSORS",
+    }
+)  # fmt: skip
+#: The owner's own login: a token made by `claude setup-token`, or another folder to read the login from.
+LOGIN_NAMES = ("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
+#: How the CLI must behave as a child, each with the failure it prevents.
+_BEHAVIOUR = {
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    # It would replace itself by an untested version between two runs.
+    "DISABLE_AUTOUPDATER": "1",
+    # It would send telemetry and error reports that no run asked for.
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    # It would read any file that the prompt names as `@/path` and send it, even without tools.
+    "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    # After a cut stream it would ask again without streaming: paid twice, and the partial answer thrown away.
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+    # It would add the working directory's CLAUDE.md and its own notes to the prompt.
+    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+}
+#: Nesting depth of oneseat inside runs of oneseat, so that a loop can be refused.
+DEPTH = "ONESEAT_DEPTH"
+
+
+class Simulated(msgspec.Struct, frozen=True):
+    """Where a simulated run goes and with what it signs in. ``token`` is made up; ``None`` leaves the login to the folder."""
+
+    base_url: str
+    config_dir: str
+    home: str
+    token: str | None
+
+
+def child_environment(
+    parent: Mapping[str, str],
+    *,
+    pass_names: Iterable[str],
+    temp_dir: str,
+    max_retries: int,
+    simulated: Simulated | None = None,
+) -> dict[str, str]:
+    """The whole environment of a child. ``temp_dir`` is private to the run; ``parent`` is read, never changed."""
+    allowed = _HARMLESS | set(pass_names)
+    env = {
+        name: value
+        for name, value in parent.items()
+        if name.upper() in allowed or name.upper().startswith("LC_")
+    }
+    env.update(_BEHAVIOUR)
+    env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
+    for name in ("TMPDIR", "TEMP", "TMP", "CLAUDE_CODE_TMPDIR"):
+        env[name] = temp_dir
+    env[DEPTH] = str(_depth(parent) + 1)
+    if simulated is None:
+        env.update({name: parent[name] for name in LOGIN_NAMES if parent.get(name)})
+    else:
+        env.update(_simulated_login(simulated))
+    return env
+
+
+def _simulated_login(simulated: Simulated) -> dict[str, str]:
+    # The real login is out of reach: neither its folder nor its token is in the child's environment.
+    login = {
+        "HOME": simulated.home,
+        "USERPROFILE": simulated.home,
+        "CLAUDE_CONFIG_DIR": simulated.config_dir,
+        "ANTHROPIC_BASE_URL": simulated.base_url,
+    }
+    if simulated.token is not None:
+        login["CLAUDE_CODE_OAUTH_TOKEN"] = simulated.token
+    return login
+
+
+def _depth(parent: Mapping[str, str]) -> int:
+    value = parent.get(DEPTH, "0")
+    return int(value) if value.isascii() and value.isdigit() else 0

@@ -1,0 +1,76 @@
+"""What oneseat writes to the CLI: control requests, answers to its questions, and the user's message."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.request import Attachment, Request
+
+_encode = msgspec.json.Encoder().encode
+
+
+def control_request(request_id: str, subtype: str, **fields: Any) -> bytes:
+    """A control request as one line."""
+    return _line(
+        {"type": "control_request", "request_id": request_id, "request": {"subtype": subtype, **fields}}
+    )
+
+
+def initialize(request_id: str, system: str) -> bytes:
+    """Open the conversation. The instructions travel here and not on the command line, which other users can read."""
+    return control_request(request_id, "initialize", systemPrompt=system)
+
+
+def deny_tool(request_id: str, why: str) -> bytes:
+    """Answer a permission question with no. Left unanswered, the CLI would wait for ever."""
+    return _answer(request_id, {"subtype": "success", "response": {"behavior": "deny", "message": why}})
+
+
+def unsupported(request_id: str, subtype: str) -> bytes:
+    """Answer a question this version does not know, so that the CLI does not wait for ever."""
+    return _answer(request_id, {"subtype": "error", "error": f"oneseat does not answer {subtype}"})
+
+
+def user_message(request: Request) -> bytes:
+    """The prompt and its attachments as one line. Text stays text: no path in it is read, no command in it is run."""
+    blocks = [_attached(attachment) for attachment in request.attachments]
+    blocks.append({"type": "text", "text": _not_a_command(request.prompt)})
+    return _line(
+        {
+            "type": "user",
+            "message": {"role": "user", "content": blocks},
+            "parent_tool_use_id": None,
+            "session_id": "",
+        }
+    )
+
+
+def _not_a_command(prompt: str) -> str:
+    # The CLI takes a last text block that begins with a slash for one of its commands and sends nothing (measured).
+    return f" {prompt}" if prompt.startswith("/") else prompt
+
+
+def _attached(attachment: Attachment) -> dict[str, Any]:
+    kind = attachment.media_type
+    if kind.startswith("image/"):
+        return {"type": "image", "source": _base64(attachment)}
+    if kind == "application/pdf":
+        return {"type": "document", "title": attachment.name, "source": _base64(attachment)}
+    text = attachment.data.decode("utf-8")
+    return {"type": "text", "text": f'<file name="{attachment.name}">\n{text}\n</file>'}
+
+
+def _base64(attachment: Attachment) -> dict[str, str]:
+    data = base64.b64encode(attachment.data).decode("ascii")
+    return {"type": "base64", "media_type": attachment.media_type, "data": data}
+
+
+def _answer(request_id: str, response: dict[str, Any]) -> bytes:
+    return _line({"type": "control_response", "response": {"request_id": request_id, **response}})
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return _encode(value) + b"\n"

@@ -1,0 +1,236 @@
+"""Known lines to events. The parser never sees a process; the process never sees an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.events import (
+    Event,
+    LimitSeen,
+    Message,
+    Progress,
+    Retry,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+    Unknown,
+    UsageSeen,
+)
+from oneseat.contract.receipt import LimitReading, TokenUsage
+
+from . import failures, wire
+
+#: How much of an unknown line an event carries.
+_KEPT_RAW = 64 * 1024
+#: System lines that say only that the CLI is alive and what it is doing.
+_PROGRESS = {
+    "status",
+    "thinking_tokens",
+    "commands_changed",
+    "hook_started",
+    "hook_response",
+    "task_started",
+    "task_updated",
+    "task_notification",
+    "task_progress",
+    "model_fallback",
+    "model_refusal_no_fallback",
+    "compact_boundary",
+    "session_state_changed",
+    "ui_invalidate",
+}
+
+_ALIVE = (Progress(state="alive"),)
+
+
+class Parser:
+    """Turns the lines of one turn into events, keeping what the result line must be judged against.
+
+    ``now`` gives seconds since the epoch.
+    """
+
+    def __init__(self, run_id: str, now: Callable[[], float], redact: Callable[[str], str]) -> None:
+        self._run_id = run_id
+        self._now = now
+        self._redact = redact
+        self._error_class: str | None = None
+        self._last_limit: wire.RateLimitInfo | None = None
+        self._main_text: list[str] = []
+        self._model: str | None = None
+        self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
+            wire.StreamEvent: self._stream,
+            wire.AssistantLine: self._assistant,
+            wire.UserLine: self._tool_results,
+            wire.SystemLine: self._system,
+            wire.RateLimitLine: self._limit,
+            wire.ResultLine: self._result,
+            wire.ControlRequest: lambda line: (Progress(state=f"asked:{line.request.subtype}"),),
+            wire.ControlResponse: lambda _: _ALIVE,
+            wire.ControlCancel: lambda _: _ALIVE,
+            wire.KeepAlive: lambda _: _ALIVE,
+        }
+
+    def events(self, line: wire.KnownLine | wire.Undecoded) -> Iterable[Event]:
+        """The events that one line means; none for control traffic, which belongs to the provider."""
+        if isinstance(line, wire.Undecoded):
+            return (self.unknown(line.raw, line.why),)
+        return self._handlers[type(line)](line)
+
+    def unknown(self, raw: bytes, why: str) -> Unknown:
+        """An event for a line that means nothing to this version; redacted and cut, never dropped."""
+        return Unknown(raw=self._redact(raw[:_KEPT_RAW].decode("utf-8", "replace")), why=why)
+
+    def _stream(self, line: wire.StreamEvent) -> Iterable[Event]:
+        event = line.event
+        delta = event.delta
+        if line.parent_tool_use_id is not None:
+            return (Progress(state="subagent"),)
+        if delta is not None and delta.text:
+            return (TextDelta(text=delta.text),)
+        if delta is not None and delta.thinking:
+            return (ThinkingDelta(text=delta.thinking),)
+        return (Progress(state=event.type or "stream"),)
+
+    def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
+        message, subagent = line.message, line.parent_tool_use_id
+        if line.error is not None:
+            # A failure dressed as a message: its text is the CLI's, not the model's, and must not become the answer.
+            self._error_class = line.error
+            return (Progress(state=f"error:{line.error}"),)
+        events: list[Event] = []
+        for block in message.content if isinstance(message.content, list) else ():
+            if block.type == "text" and block.text:
+                if subagent is None:
+                    self._main_text.append(block.text)
+                events.append(Message(text=block.text, subagent=subagent))
+            elif block.type == "tool_use":
+                # What the model says before a tool call is not the answer; consecutive messages are one (a cut answer goes on).
+                self._main_text.clear()
+                arguments = block.input if isinstance(block.input, dict) else {"value": block.input}
+                events.append(
+                    ToolCall(id=block.id or "", name=block.name or "", input=arguments, subagent=subagent)
+                )
+        if message.usage is not None and message.model != "<synthetic>":
+            self._model = message.model if subagent is None else self._model
+            events.append(UsageSeen(message_id=message.id, usage=tokens(message.usage)))
+        return events or (Progress(state="assistant"),)
+
+    def _tool_results(self, line: wire.UserLine) -> Iterable[Event]:
+        content = line.message.content
+        results = [
+            ToolResult(
+                id=block.tool_use_id or "", text=_flatten(block.content), is_error=bool(block.is_error)
+            )
+            for block in (content if isinstance(content, list) else ())
+            if block.type == "tool_result"
+        ]
+        return results or (Progress(state="user"),)
+
+    def _system(self, line: wire.SystemLine) -> Iterable[Event]:
+        if line.subtype == "init":
+            started = Started(
+                run_id=self._run_id,
+                provider="claude-cli",
+                model=line.model,
+                cwd=line.cwd or "",
+                session_id=line.session_id,
+                tools=tuple(line.tools),
+                mcp_servers=tuple(f"{server.name}:{server.status}" for server in line.mcp_servers),
+                api_key_source=line.api_key_source,
+            )
+            return (started,)
+        if line.subtype == "api_retry":
+            delay = line.retry_delay_ms / 1000 if line.retry_delay_ms is not None else None
+            retry = Retry(
+                attempt=line.attempt or 0,
+                max_attempts=line.max_retries,
+                delay_s=delay,
+                status=line.error_status,
+                cause=line.error or "unknown",
+            )
+            return (retry,)
+        if line.subtype in _PROGRESS:
+            return (Progress(state=line.status or line.subtype),)
+        return (Unknown(raw=f"system/{line.subtype}", why=f"unknown system line `{line.subtype}`"),)
+
+    def _limit(self, line: wire.RateLimitLine) -> Iterable[Event]:
+        info = self._last_limit = line.rate_limit_info
+        used = info.utilization
+        reading = LimitReading(
+            window=info.rate_limit_type or "unknown",
+            status=info.status,
+            used=used if used is None or 0 <= used <= 1 else None,
+            resets_at=_iso(info.resets_at),
+            source="rate_limit_event",
+            read_at=_iso(self._now()) or "",
+        )
+        overage = info.overage_in_use or info.is_using_overage
+        return (LimitSeen(limit=reading, overage=overage),)
+
+    def _result(self, line: wire.ResultLine) -> Iterable[Event]:
+        error = failures.classify(line, self._error_class, self._last_limit, self._now())
+        streamed = "".join(self._main_text)
+        # Exit 0 with an empty result although text was streamed is a known fault: the streamed text is the answer then.
+        text = (line.result or streamed) if error is None else streamed
+        if error is not None:
+            error = msgspec.structs.replace(error, message=self._redact(error.message))
+        # An interrupted turn reports zero tokens and zero cost although both were spent (measured): that is "not known".
+        aborted = (line.terminal_reason or "").startswith("aborted")
+        ended = TurnEnded(
+            text=text,
+            structured=line.structured_output,
+            error=error,
+            usage=tokens(line.usage) if line.usage is not None and not aborted else None,
+            list_cost_usd=None if aborted else line.total_cost_usd,
+            model=self._model,
+            denials=tuple(denial.tool_name for denial in line.permission_denials),
+        )
+        return (ended,)
+
+
+def tokens(usage: wire.Usage) -> TokenUsage:
+    """Token counts in the receipt's words. Cache writes are split by lifetime where the server says so."""
+    split = usage.cache_creation or {}
+    write_1h = _count(split.get("ephemeral_1h_input_tokens"))
+    write_5m = _count(split.get("ephemeral_5m_input_tokens"))
+    total = usage.cache_creation_input_tokens
+    if total is not None and (write_1h or 0) + (write_5m or 0) < total:
+        # The split is missing or all zero: five minutes is the CLI's default lifetime.
+        write_5m = total - (write_1h or 0)
+    return TokenUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens,
+        cache_write_5m_tokens=write_5m,
+        cache_write_1h_tokens=write_1h if write_1h is not None or total is None else 0,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _iso(epoch: float | None) -> str | None:
+    if epoch is None:
+        return None
+    try:
+        return datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _flatten(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(
+            part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
+        )
+    return ""

@@ -1,0 +1,221 @@
+"""One process of the official CLI, from the first control request to the end of its turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
+from oneseat.contract.events import Event, TurnEnded
+from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
+from oneseat.contract.request import Plan, Request
+from oneseat.host import credentials
+from oneseat.host.child import Child
+from oneseat.host.lines import OversizedLine
+from oneseat.host.process_tree import environment_of
+
+from . import account, discovery, messages, wire
+from .parse import Parser
+
+#: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
+DEFAULT_SYSTEM = "Answer the request directly."
+#: How long the CLI may take to exit after it closed its output, in seconds.
+_EXIT_S = 2.0
+#: How much of stderr an error message carries.
+_STDERR_SHOWN = 2000
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the gate compares the child with: the environment it was given, and what was kept from it."""
+
+    run_id: str
+    request: Request
+    env: Mapping[str, str]
+    kept: tuple[CredentialSource, ...]
+    managed: tuple[CredentialSource, ...]
+    simulated: bool
+
+
+class ClaudeSession:
+    """Implements ``ProviderSession``. ``redact`` cleans whatever of the CLI's output enters an error."""
+
+    def __init__(
+        self,
+        child: Child,
+        executable: str,
+        surroundings: Surroundings,
+        parser: Parser,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._child = child
+        self._executable = executable
+        self._surroundings = surroundings
+        self._parser = parser
+        self._redact = redact
+        self._lines = self._read()
+        self._early: list[Event] = []
+        self._garbage = 0
+        self._requests = 0
+        self._ended = False
+        self.capabilities = Capabilities()
+
+    @property
+    def turn_ended(self) -> bool:
+        """Whether the CLI has reported the end of its turn."""
+        return self._ended
+
+    async def credential_facts(self) -> CredentialFacts:
+        """Ask the CLI who it would bill, and look at what really reached it. Sends nothing upstream.
+
+        Raises ``OneseatError`` (``provider.*``) when the CLI dies, is too old, or prints what cannot be read.
+        """
+        opened = await self._ask(
+            "initialize", systemPrompt=self._surroundings.request.system or DEFAULT_SYSTEM
+        )
+        await self._learn_capabilities(opened)
+        settings = await self._ask("get_settings")
+        seen, checked = self._child_environment(opened.get("pid"))
+        return CredentialFacts(
+            account=account.account_of(opened),
+            kept=self._surroundings.kept,
+            present=(*self._surroundings.managed, *account.settings_sources(settings), *seen),
+            simulated=self._surroundings.simulated,
+            child_checked=checked,
+        )
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+        for event in self._early:
+            yield event
+        request = plan.cleared.permitted.request
+        await self._write(messages.user_message(request))
+        async for line in self._lines:
+            if isinstance(line, wire.ControlRequest):
+                await self._decline(line)
+            for event in self._parser.events(line):
+                if isinstance(event, TurnEnded):
+                    self._ended = True
+                    yield event
+                    return
+                yield event
+        raise await self._death("before it reported a result")
+
+    async def interrupt(self) -> None:
+        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
+        try:
+            await self._child.write(messages.control_request(self._next_id(), "interrupt"))
+        except OSError:
+            return
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._lines.aclose()
+
+    async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
+        request_id = self._next_id()
+        await self._write(messages.control_request(request_id, subtype, **fields))
+        async for line in self._lines:
+            if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
+                if line.response.subtype == "success":
+                    return line.response.response or {}
+                raise self._error(
+                    "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
+                )
+            if isinstance(line, wire.Undecoded):
+                self._garbage += 1
+            self._early.extend(self._parser.events(line))
+        raise await self._death(f"before it answered `{subtype}`")
+
+    async def _learn_capabilities(self, opened: dict[str, Any]) -> None:
+        version = opened.get("claude_code_version")
+        if not isinstance(version, str):
+            # Older CLIs do not name themselves in this answer.
+            version = await discovery.ask_version(self._executable, self._surroundings.env)
+        discovery.check_version(version)
+        models = opened.get("models")
+        names = (
+            [model.get("value") for model in models if isinstance(model, dict)]
+            if isinstance(models, list)
+            else []
+        )
+        self.capabilities = Capabilities(
+            models=tuple(name for name in names if isinstance(name, str)), cli_version=version
+        )
+
+    def _child_environment(self, pid: object) -> tuple[tuple[CredentialSource, ...], bool]:
+        # A wrapper script can export what `account` never shows: another base URL, extra headers. The process that
+        # answered is looked at, and the one we started if that is another.
+        pids = {self._child.pid} | ({pid} if isinstance(pid, int) else set())
+        found: dict[CredentialSource, None] = {}
+        checked = True
+        for each in sorted(pids):
+            environ = environment_of(each, self._surroundings.run_id)
+            checked = checked and environ is not None
+            found |= dict.fromkeys(credentials.child_sources(environ or {}, self._surroundings.env))
+        return tuple(found), checked
+
+    async def _decline(self, line: wire.ControlRequest) -> None:
+        question = line.request.subtype
+        if question == "can_use_tool":
+            await self._write(messages.deny_tool(line.request_id, "This run has no tools"))
+        else:
+            await self._write(messages.unsupported(line.request_id, question))
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._child.write(data)
+        except OSError as error:
+            raise await self._death("while it was being written to") from error
+
+    async def _read(self) -> AsyncGenerator[wire.KnownLine | wire.Undecoded]:
+        async for batch in self._child.batches():
+            for line in batch:
+                if isinstance(line, OversizedLine):
+                    yield wire.Undecoded(
+                        line.start, f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
+                    )
+                else:
+                    yield wire.decode(line)
+
+    async def _death(self, when: str) -> OneseatError:
+        exited = await self._child.wait(_EXIT_S)
+        stderr = self._child.stderr_tail().strip()
+        if "unknown option" in stderr:
+            return self._error(
+                "too_old", f"The official CLI does not know an option that oneseat needs\n  {stderr}", "you"
+            )
+        if not exited:
+            return self._error(
+                "output_closed", f"The official CLI closed its output {when} and went on running"
+            )
+        how = _how_it_ended(self._child.returncode)
+        if self._garbage:
+            return self._error(
+                "garbled",
+                f"The official CLI {how} {when}; {self._garbage} lines of its output could not be read",
+            )
+        return self._error(
+            "crashed",
+            f"The official CLI {how} {when}"
+            + (f"\n  its last words: {stderr[-_STDERR_SHOWN:]}" if stderr else ""),
+        )
+
+    def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
+        hint = "Check the installation: `oneseat doctor`"
+        return OneseatError(
+            ErrorInfo(
+                code=f"provider.{word}", message=self._redact(message), hint=hint, whose_turn=whose_turn
+            )
+        )
+
+    def _next_id(self) -> str:
+        self._requests += 1
+        return f"oneseat-{self._requests}"
+
+
+def _how_it_ended(returncode: int | None) -> str:
+    if returncode is not None and returncode < 0:
+        return f"was ended by signal {-returncode}"
+    return f"ended with exit code {returncode}"

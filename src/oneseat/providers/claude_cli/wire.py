@@ -1,0 +1,252 @@
+"""The lines that the official ``claude`` CLI prints in stream-json mode, as typed as they are stable.
+
+Only fields that oneseat uses are named, all are optional, and unknown ones are ignored, so a new CLI version cannot break
+the decoding of what it did not change. Seen on 2.1.197 and 2.1.329.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Token counts of the Messages API."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: dict[str, Any] | None = None
+
+
+class Block(msgspec.Struct, frozen=True):
+    """One content block of a message."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Any = None
+    tool_use_id: str | None = None
+    content: Any = None
+    is_error: bool | None = None
+
+
+class ApiMessage(msgspec.Struct, frozen=True):
+    """A message of the Messages API."""
+
+    id: str | None = None
+    model: str | None = None
+    content: str | list[Block] = ""
+    stop_reason: str | None = None
+    usage: Usage | None = None
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """The change that one streaming event carries."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    stop_reason: str | None = None
+
+
+class SseEvent(msgspec.Struct, frozen=True):
+    """One streaming event of the Messages API, as the CLI passes it on."""
+
+    type: str = ""
+    delta: Delta | None = None
+    message: ApiMessage | None = None
+
+
+class Line(msgspec.Struct, frozen=True, tag_field="type"):
+    """Base of all known lines."""
+
+
+class StreamEvent(Line, frozen=True, tag="stream_event"):
+    """A piece of an answer in progress."""
+
+    event: SseEvent = SseEvent()
+    parent_tool_use_id: str | None = None
+
+
+class AssistantLine(Line, frozen=True, tag="assistant"):
+    """Finished content blocks; ``error`` is the class of an API failure dressed up as a message."""
+
+    message: ApiMessage = ApiMessage()
+    parent_tool_use_id: str | None = None
+    error: str | None = None
+
+
+class UserLine(Line, frozen=True, tag="user"):
+    """Tool results, and what the CLI says in the user's name."""
+
+    message: ApiMessage = ApiMessage()
+    parent_tool_use_id: str | None = None
+
+
+class McpServer(msgspec.Struct, frozen=True):
+    """The state of one MCP server at the start of a turn."""
+
+    name: str = ""
+    status: str = ""
+
+
+class SystemLine(Line, frozen=True, tag="system"):
+    """Everything about the run that is not content; ``subtype`` says what."""
+
+    subtype: str = ""
+    session_id: str | None = None
+    cwd: str | None = None
+    model: str | None = None
+    tools: list[str] = []
+    mcp_servers: list[McpServer] = []
+    api_key_source: str | None = msgspec.field(default=None, name="apiKeySource")
+    claude_code_version: str | None = None
+    attempt: int | None = None
+    max_retries: int | None = None
+    retry_delay_ms: float | None = None
+    error_status: int | None = None
+    error: str | None = None
+    status: str | None = None
+    original_model: str | None = None
+    fallback_model: str | None = None
+    task_id: str | None = None
+
+
+class RateLimitInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """One usage window as the server's headers described it."""
+
+    status: str = "unknown"
+    resets_at: float | None = None
+    rate_limit_type: str | None = None
+    utilization: float | None = None
+    is_using_overage: bool | None = None
+    overage_in_use: bool | None = None
+    overage_status: str | None = None
+
+
+class RateLimitLine(Line, frozen=True, tag="rate_limit_event"):
+    """A usage window changed."""
+
+    rate_limit_info: RateLimitInfo = RateLimitInfo()
+
+
+class ModelUsage(msgspec.Struct, frozen=True, rename="camel"):
+    """What one model used during the whole process."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """A tool call that was not allowed."""
+
+    tool_name: str = ""
+
+
+class ResultLine(Line, frozen=True, tag="result"):
+    """The CLI's own account of a turn. ``subtype`` "success" and exit code 0 prove nothing; see ``failures``."""
+
+    subtype: str = ""
+    is_error: bool = False
+    api_error_status: int | None = None
+    terminal_reason: str | None = None
+    stop_reason: str | None = None
+    result: str | None = None
+    structured_output: Any = None
+    errors: list[str] = []
+    total_cost_usd: float | None = None
+    usage: Usage | None = None
+    model_usage: dict[str, ModelUsage] = msgspec.field(default_factory=dict, name="modelUsage")
+    permission_denials: list[Denial] = []
+
+
+class ControlAnswer(msgspec.Struct, frozen=True):
+    """The CLI's answer to one of our control requests."""
+
+    subtype: str = ""
+    request_id: str = ""
+    response: dict[str, Any] | None = None
+    error: str | None = None
+
+
+class ControlResponse(Line, frozen=True, tag="control_response"):
+    """Carries a ``ControlAnswer``."""
+
+    response: ControlAnswer = ControlAnswer()
+
+
+class ControlQuestion(msgspec.Struct, frozen=True):
+    """What the CLI asks of its host."""
+
+    subtype: str = ""
+    tool_name: str | None = None
+
+
+class ControlRequest(Line, frozen=True, tag="control_request"):
+    """The CLI waits for an answer to this; unanswered, it waits for ever."""
+
+    request_id: str = ""
+    request: ControlQuestion = ControlQuestion()
+
+
+class ControlCancel(Line, frozen=True, tag="control_cancel_request"):
+    """The CLI no longer waits for an answer."""
+
+    request_id: str = ""
+
+
+class KeepAlive(Line, frozen=True, tag="keep_alive"):
+    """A sign of life."""
+
+
+KnownLine = (
+    StreamEvent
+    | AssistantLine
+    | UserLine
+    | SystemLine
+    | RateLimitLine
+    | ResultLine
+    | ControlResponse
+    | ControlRequest
+    | ControlCancel
+    | KeepAlive
+)
+
+
+class _Probe(msgspec.Struct):
+    type: str = ""
+
+
+_decode_known = msgspec.json.Decoder(KnownLine).decode
+_decode_probe = msgspec.json.Decoder(_Probe).decode
+
+
+class Undecoded(msgspec.Struct, frozen=True):
+    """A line that is not one of the known ones, and why."""
+
+    raw: bytes
+    why: str
+
+
+def decode(line: bytes) -> KnownLine | Undecoded:
+    """Turn one line into its type. Never raises: what is not known comes back as ``Undecoded``."""
+    try:
+        known: KnownLine = _decode_known(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Undecoded(line, _explain(line, error))
+    return known
+
+
+def _explain(line: bytes, error: Exception) -> str:
+    try:
+        kind = _decode_probe(line).type
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "not a JSON object"
+    if isinstance(error, msgspec.ValidationError) and "Invalid value" not in str(error):
+        return f"line of type `{kind}` does not have the known shape"
+    return f"unknown line type `{kind}`"

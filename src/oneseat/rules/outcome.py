@@ -1,0 +1,51 @@
+"""What a run is worth when it is over. Success must be proved; everything else is a failure with a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oneseat.contract.errors import ErrorInfo, exit_code
+from oneseat.contract.receipt import Status
+
+from .metering import Tally
+
+
+def judge(tally: Tally) -> ErrorInfo | None:
+    """Why the answer of a run that ended by itself cannot be trusted; ``None`` when it can."""
+    ended = tally.ended
+    if ended is None:
+        return ErrorInfo(
+            code="provider.no_result",
+            message="The provider stopped without reporting a result",
+            hint="Read what it said: `oneseat show --events`",
+            whose_turn="provider",
+        )
+    if ended.error is not None:
+        return ended.error
+    if tally.open_tools:
+        names = ", ".join(sorted(set(tally.open_tools.values())))
+        return _incomplete("tools_open", f"The turn ended while tools were still running: {names}")
+    if not ended.text.strip() and ended.structured is None:
+        return _incomplete("empty", "The provider reported success and gave no text")
+    return None
+
+
+def answer(tally: Tally) -> tuple[str, Any]:
+    """The text and the structure that were received, whole or not."""
+    if tally.ended is None:
+        return tally.partial_text(), None
+    return tally.ended.text or tally.partial_text(), tally.ended.structured
+
+
+def status_of(error: ErrorInfo | None) -> Status:
+    """The status that goes with an error. Refused means that nothing was sent."""
+    if error is None:
+        return "completed"
+    if error.code == "cancelled":
+        return "cancelled"
+    return "refused" if exit_code(error.code) == 3 else "failed"
+
+
+def _incomplete(word: str, message: str) -> ErrorInfo:
+    hint = "Run it again; if it happens again, read what came: `oneseat show --events`"
+    return ErrorInfo(code=f"incomplete.{word}", message=message, hint=hint, whose_turn="provider")

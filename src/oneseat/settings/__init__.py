@@ -1,0 +1,11 @@
+"""Every setting and environment variable, declared once; read, checked and frozen in one place.
+
+A value comes from the first of these that names it: the command line, the environment, the project's
+``oneseat.toml``, the owner's ``oneseat.toml``, the default. A project may have come from somebody else, so
+its file cannot say which program runs, what the child's environment holds or where prompts go.
+"""
+
+from .reading import FILE_NAME, home_from, load
+from .table import ReferenceRow, Settings, reference_rows
+
+__all__ = ["FILE_NAME", "ReferenceRow", "Settings", "home_from", "load", "reference_rows"]

@@ -1,0 +1,125 @@
+"""What a setting's value may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+
+import msgspec
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What a setting accepts.
+
+    ``parse`` returns the value to use and raises ``ValueError`` for one that does not fit. A ``secretive``
+    value may carry a credential and is shown without it.
+    """
+
+    expected: str
+    parse: Callable[[object], object]
+    code: str = "usage.bad_setting"
+    hint: str | None = None
+    secretive: bool = False
+
+
+#: Control characters, line separators and lone surrogates: none can be typed, stored or printed as it is.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or UNPRINTABLE.search(value):
+        raise ValueError(value)
+    return value
+
+
+def _path(value: object) -> str:
+    path = _text(value)
+    # A relative path would mean whatever program the working directory holds, perhaps a stranger's clone.
+    if not PurePath(path).is_absolute() and not path.startswith("~/"):
+        raise ValueError(value)
+    return path
+
+
+def _flag(value: object) -> bool:
+    if value is not True and value is not False:
+        raise ValueError(value)
+    return value
+
+
+def seconds(low: float, high: float) -> Check:
+    """A duration in seconds, both ends included."""
+
+    def parse(value: object) -> float:
+        # `true` is an `int` in Python, and every comparison with NaN is false: neither may slip through.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(value)
+        return float(value)
+
+    return Check(f"a number of seconds from {low:g} to {high:g}", parse)
+
+
+def whole(low: int, high: int) -> Check:
+    """A whole number, both ends included."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(value)
+        return value
+
+    return Check(f"a whole number from {low} to {high}", parse)
+
+
+def one_of(*options: str) -> Check:
+    """One of a few words."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in options:
+            raise ValueError(value)
+        return value
+
+    return Check("one of " + ", ".join(f"`{option}`" for option in options), parse)
+
+
+_VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
+#: Names that can change who pays or where requests go, and oneseat's own.
+_KEPT_NAME = re.compile(
+    r"ANTHROPIC|CLAUDE|(AWS|GOOGLE|GCLOUD|CLOUD_ML|VERTEX|BEDROCK|AZURE|ONESEAT)_", re.ASCII
+)
+
+
+def _variable_names(value: object) -> tuple[str, ...]:
+    """The names in upper case: they are compared without regard to case, think of ``https_proxy``."""
+    items = value if isinstance(value, list | tuple) else [None]
+    names = tuple(item.upper() if isinstance(item, str) else "" for item in items)
+    for name in names:
+        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name):
+            raise ValueError(name)
+    return names
+
+
+#: A whole grammar instead of a URL parser: what two parsers could read differently does not match at all.
+_LOOPBACK = re.compile(
+    r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~-]*)*", re.ASCII
+)
+
+
+def _loopback_url(value: object) -> str:
+    match = _LOOPBACK.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > 65535:
+        raise ValueError(value)
+    # The CLI appends `/v1/messages`; a slash before it would make another path of it.
+    return match[0].rstrip("/")
+
+
+TEXT = Check("text on one line", _text)
+FLAG = Check("`true` or `false`", _flag)
+PATH = Check("an absolute path, or one that begins with `~/`", _path)
+VARIABLE_NAMES = Check("a list of variable names, none of which can change who pays", _variable_names)
+LOOPBACK_URL = Check(
+    "`http://127.0.0.1:PORT`, `http://localhost:PORT` or `http://[::1]:PORT`, with or without a path",
+    _loopback_url,
+    code="usage.simulator_not_loopback",
+    hint="Name a simulator on this machine: `export ONESEAT_SIMULATOR_URL=http://127.0.0.1:8700`",
+    secretive=True,
+)

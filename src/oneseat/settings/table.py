@@ -1,0 +1,160 @@
+"""The one table of settings: name, variable, type, default, meaning. Everything else is derived from it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Literal, get_args, get_type_hints
+
+import msgspec
+
+from .checks import FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
+from .wording import toml
+
+SimulatorLogin = Literal["token", "file", "none"]
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One declaration. ``files`` says which settings files may hold it: any, the owner's own, or none."""
+
+    name: str
+    check: Check
+    meaning: str
+    env: str | None = None
+    files: Literal["any", "own", "none"] = "any"
+    since: str = "0.1.0"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting with its value. Times are in seconds."""
+
+    home: Annotated[
+        str | None,
+        Setting(
+            "home",
+            TEXT,
+            "The folder that holds configuration, data and state; without it, the platform's own folders",
+            env="ONESEAT_HOME",
+            files="none",
+        ),
+    ] = None
+    claude_path: Annotated[
+        str | None,
+        Setting(
+            "claude.path",
+            PATH,
+            "The official `claude` program; without it, the first one in PATH",
+            env="ONESEAT_CLAUDE_PATH",
+            files="own",
+        ),
+    ] = None
+    claude_model: Annotated[
+        str,
+        Setting("claude.model", TEXT, "The model when a request names none", env="ONESEAT_MODEL"),
+    ] = "sonnet"
+    claude_pass_environment: Annotated[
+        tuple[str, ...],
+        Setting(
+            "claude.pass_environment",
+            VARIABLE_NAMES,
+            "More variables that the official CLI may see, such as HTTPS_PROXY or NODE_EXTRA_CA_CERTS",
+            files="own",
+        ),
+    ] = ()
+    claude_max_retries: Annotated[
+        int,
+        Setting("claude.max_retries", whole(0, 10), "How often the official CLI repeats a failed request"),
+    ] = 2
+    simulator_url: Annotated[
+        str | None,
+        Setting(
+            "simulator.url",
+            LOOPBACK_URL,
+            "Send runs to a simulator on this machine instead of the vendor",
+            env="ONESEAT_SIMULATOR_URL",
+            files="own",
+        ),
+    ] = None
+    simulator_login: Annotated[
+        SimulatorLogin,
+        Setting(
+            "simulator.login",
+            one_of(*get_args(SimulatorLogin)),
+            "The made-up login of a simulated run: a token in the environment, a login file, or none",
+            env="ONESEAT_SIMULATOR_LOGIN",
+            files="own",
+        ),
+    ] = "token"
+    run_timeout_s: Annotated[
+        float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
+    ] = 1800.0
+    watchdog_start_s: Annotated[
+        float,
+        Setting("watchdog.start_s", seconds(1, 3600), "How long the official CLI may take to say who pays"),
+    ] = 30.0
+    watchdog_model_s: Annotated[
+        float, Setting("watchdog.model_s", seconds(1, 86_400), "How long the model may be silent")
+    ] = 600.0
+    watchdog_tool_s: Annotated[
+        float,
+        Setting("watchdog.tool_s", seconds(1, 86_400), "How long a tool may run without a sign of life"),
+    ] = 2100.0
+    watchdog_retry_s: Annotated[
+        float,
+        Setting(
+            "watchdog.retry_s", seconds(1, 86_400), "How long the official CLI may go on repeating a request"
+        ),
+    ] = 300.0
+    watchdog_after_result_s: Annotated[
+        float,
+        Setting(
+            "watchdog.after_result_s",
+            seconds(0, 3600),
+            "How long the official CLI may take to end after its result",
+        ),
+    ] = 10.0
+    ledger_keep_text: Annotated[
+        bool,
+        Setting(
+            "ledger.keep_text",
+            FLAG,
+            "Keep the beginnings of prompts, the answers and the tool traffic in the ledger, redacted",
+        ),
+    ] = True
+
+
+@cache
+def declared() -> dict[str, tuple[str, Setting]]:
+    """Every declaration by its dotted name, with the field of ``Settings`` it fills."""
+    hints = get_type_hints(Settings, include_extras=True)
+    found = ((field, get_args(hint)[1]) for field, hint in hints.items())
+    return {setting.name: (field, setting) for field, setting in found}
+
+
+class ReferenceRow(msgspec.Struct, frozen=True):
+    """One line of the settings reference."""
+
+    name: str
+    variable: str | None
+    expected: str
+    default: str
+    files: str
+    meaning: str
+    since: str
+
+
+def reference_rows() -> tuple[ReferenceRow, ...]:
+    """The settings reference, in the order of declaration."""
+    where = {"any": "project's or own", "own": "own only", "none": "in no file"}
+    defaults = Settings()
+    return tuple(
+        ReferenceRow(
+            name=setting.name,
+            variable=setting.env,
+            expected=setting.check.expected,
+            default=toml(getattr(defaults, field)),
+            files=where[setting.files],
+            meaning=setting.meaning,
+            since=setting.since,
+        )
+        for field, setting in declared().values()
+    )

@@ -1,0 +1,51 @@
+"""How values and places are shown in a message: short, printable on any terminal, without credentials."""
+
+from __future__ import annotations
+
+import re
+
+from .checks import UNPRINTABLE
+
+_MAX_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """Text for a message."""
+    text = printable(str(value))
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """``text`` with what a terminal cannot print, or would obey, as visible escapes."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def toml(value: object) -> str:
+    """A value as one would write it in TOML; what is nested in a list is only hinted at."""
+    if isinstance(value, str):
+        return f'"{shown(value)}"'
+    if isinstance(value, list | tuple):
+        # A hostile file may nest lists deeper than the stack.
+        return shown("[" + ", ".join("[…]" if isinstance(item, list) else toml(item) for item in value) + "]")
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict) or (isinstance(value, int) and value.bit_length() > 64):
+        # Python refuses to write a number of thousands of digits, which a file can hold as `0xFFF…`.
+        return "…"
+    return str(value).removesuffix(".0")
+
+
+def without_credentials(value: object) -> object:
+    """A URL without what stands before its host and after its path, where passwords and tokens are."""
+    if not isinstance(value, str):
+        return value
+    scheme, separator, rest = value.rpartition("://")
+    host = rest.rpartition("@")[2]
+    mark = "…@" if host != rest else ""
+    return scheme.rpartition("@")[2] + separator + mark + re.split(r"[?#]", host)[0]

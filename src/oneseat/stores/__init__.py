@@ -1,0 +1,1 @@
+"""What oneseat keeps on disk."""

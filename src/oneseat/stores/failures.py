@@ -1,0 +1,185 @@
+"""Every way the ledger's file can fail, as one kind of error. SQLite's own words never reach a user alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError, UsageError
+
+#: What the system says when there is no room: the disk, the user's quota, or the largest file a process may write.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PROBE_BYTES = 65_536
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn every failure of the ledger at ``path`` into the ``OneseatError`` that says what to do about it."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, path) from error
+
+
+def translate(error: sqlite3.Error | OSError, path: Path) -> OneseatError:
+    """The error to show for what SQLite or the system said about the ledger at ``path``."""
+    if isinstance(error, OSError):
+        return _refused_by_system(error, path)
+    # The low byte is the kind of failure, the rest its circumstances.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+    make = _BY_CODE.get(code)
+    if make is not None:
+        return make(path, error)
+    words = f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
+    return InternalError(
+        ErrorInfo(
+            code="bug.ledger", message=f"The ledger refused what oneseat wrote: `{words}`", whose_turn="bug"
+        )
+    )
+
+
+def corrupt(path: Path, reason: str) -> UsageError:
+    """The file cannot be read as a ledger. It is never changed; the hint moves it and its log out of the way."""
+    return _usage(
+        "usage.ledger_corrupt",
+        f"The ledger cannot be read: `{_shown(path)}`\n  {reason}; it was left as it is",
+        f"Move it aside, the next run begins a new one: `{_move_aside(path)}`",
+    )
+
+
+def newer(path: Path, found: int, ours: int) -> UsageError:
+    """The file was written by a later oneseat."""
+    return _usage(
+        "usage.ledger_newer",
+        f"The ledger was written by a newer oneseat: `{_shown(path)}`\n  it has schema {found}, this version knows {ours}",
+        "Upgrade oneseat: `pip install --upgrade oneseat`",
+    )
+
+
+def gone(path: Path) -> UsageError:
+    """The file was moved or deleted under an open connection: what is written to it now, nobody can find again."""
+    return _usage(
+        "usage.ledger_gone",
+        f"The ledger was moved or deleted while it was in use: `{_shown(path)}`\n  what was written since is lost",
+        None,
+    )
+
+
+def _corrupt(path: Path, error: sqlite3.Error) -> UsageError:
+    return corrupt(path, f"SQLite says: {error}")
+
+
+def _busy(path: Path, _: sqlite3.Error) -> UsageError:
+    lister = (
+        "" if sys.platform == "win32" else f"See which process holds it: `lsof {shlex.quote(_shown(path))}`"
+    )
+    return _usage(
+        "usage.ledger_busy",
+        f"The ledger is locked by another process: `{_shown(path)}`\n  it did not become free in time",
+        lister or None,
+        whose_turn="wait",
+    )
+
+
+def _full(path: Path, error: sqlite3.Error | OSError) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return _usage(
+        "usage.home_full",
+        f"No space left for the ledger: `{_shown(path)}`\n  {reason}",
+        f"See what fills the disk: `df -h {shlex.quote(_shown(path.parent))}`",
+    )
+
+
+def _unwritable(path: Path, error: sqlite3.Error | OSError) -> UsageError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return _usage(
+        "usage.home_unwritable",
+        f"The ledger cannot be written: `{_shown(path)}`\n  {reason}",
+        "See what is wrong with the folders: `oneseat doctor`",
+    )
+
+
+def _refused_by_system(error: OSError, path: Path) -> UsageError:
+    return _full(path, error) if error.errno in _FULL else _unwritable(path, error)
+
+
+def _broken_io(path: Path, error: sqlite3.Error) -> UsageError:
+    # SQLite keeps the system's reason to itself, so ask the system again: a full quota is not a dying disk.
+    reason = _probe(path)
+    return _refused_by_system(reason, path) if reason is not None else _unwritable(path, error)
+
+
+def _probe(path: Path) -> OSError | None:
+    """What the system answers to a write beside the ledger, as far into a file as the ledger and its log have grown."""
+    sizes = [0]
+    for file in (path, path.with_name(path.name + "-wal")):
+        with suppress(OSError):
+            sizes.append(file.stat().st_size)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.seek(max(sizes))
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
+
+
+def _too_large(path: Path, error: sqlite3.Error) -> UsageError:
+    return _usage(
+        "usage.ledger_too_large",
+        f"An entry is too large for the ledger: `{_shown(path)}`\n  SQLite says: {error}",
+        None,
+    )
+
+
+_BY_CODE: dict[int, Callable[[Path, sqlite3.Error], UsageError]] = {
+    sqlite3.SQLITE_CORRUPT: _corrupt,
+    sqlite3.SQLITE_NOTADB: _corrupt,
+    sqlite3.SQLITE_BUSY: _busy,
+    sqlite3.SQLITE_LOCKED: _busy,
+    sqlite3.SQLITE_FULL: _full,
+    sqlite3.SQLITE_READONLY: _unwritable,
+    sqlite3.SQLITE_PERM: _unwritable,
+    sqlite3.SQLITE_CANTOPEN: _unwritable,
+    sqlite3.SQLITE_IOERR: _broken_io,
+    sqlite3.SQLITE_TOOBIG: _too_large,
+}
+
+
+def _move_aside(path: Path) -> str:
+    """The command that moves the file and its write-ahead log, which may hold the newest runs, without overwriting."""
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    move, quote = ("move", _windows_quote) if sys.platform == "win32" else ("mv", shlex.quote)
+    log = f"{path.name}-wal"
+    pairs = [(path, path.with_name(f"{path.name}.damaged-{number}"))]
+    if path.with_name(log).exists():
+        pairs.append((path.with_name(log), path.with_name(f"{path.name}.damaged-{number}-wal")))
+    return " && ".join(f"{move} {quote(_shown(old))} {quote(_shown(new))}" for old, new in pairs)
+
+
+def _windows_quote(path: str) -> str:
+    return f'"{path}"'
+
+
+def _usage(code: str, message: str, hint: str | None, whose_turn: str = "you") -> UsageError:
+    return UsageError(
+        ErrorInfo(code=code, message=message, hint=hint, whose_turn="wait" if whose_turn == "wait" else "you")
+    )
+
+
+def _shown(path: Path) -> str:
+    # A path may hold line breaks, terminal codes and bytes that are no text; a message may not.
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path)
+    )

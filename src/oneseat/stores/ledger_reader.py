@@ -1,0 +1,268 @@
+"""Questions to the ledger. Nothing here changes a run, and a ledger that does not exist yet is an empty one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.receipt import Evidence, RunResult, Status
+
+from . import failures
+from .database import open_ledger
+from .entries import storable
+
+_SHOWN_MATCHES = 5
+_LOOKED_AT = 1000
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list; what is ``None`` does not matter.
+
+    ``since`` is included and ``until`` is not, both with a time zone. ``cwd`` also finds runs in the folders below it,
+    ``error`` finds every code that begins with it, and ``limit`` keeps the newest.
+    """
+
+    status: Status | Literal["running"] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    wallet: str | None = None
+    cwd: str | None = None
+    error: str | None = None
+    limit: int = 50
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as a list shows it. Times are ISO 8601 UTC, money is US dollars; ``None`` is unknown or not yet."""
+
+    id: str
+    created_at: str
+    ended_at: str | None
+    status: Status | Literal["running"]
+    provider: str
+    model: str | None
+    cwd: str
+    prompt_bytes: int
+    prompt_preview: str | None
+    error_code: str | None
+    error_message: str | None
+    wallet: str | None
+    expected_wallet: str | None
+    verdict: str | None
+    cost_usd: float | None
+    equivalent_cost_usd: float | None
+    duration_ms: int | None
+
+
+class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run with its result as the caller got it, redacted. ``result`` is ``None`` while the run goes on.
+
+    ``text_kept`` is false when the ledger was told to keep no text; the result's text is then empty.
+    """
+
+    summary: RunSummary
+    prompt_sha256: str
+    text_kept: bool
+    result: RunResult | None
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as ``--stream-json`` would print it, with its place in the run, counted from 1, and its time."""
+
+    seq: int
+    at: str
+    event: dict[str, Any]
+
+
+class LedgerReader:
+    """Reads the ledger at ``path``. A context manager; every method raises ``UsageError`` when the file cannot serve."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._db: sqlite3.Connection | None = None
+
+    def __enter__(self) -> LedgerReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. The next question opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
+        """The runs that fit, newest first."""
+        where, values = _conditions(wanted)
+        rows = self._rows(
+            f"SELECT {_SUMMARY} FROM runs WHERE {where} ORDER BY created_at DESC, rowid DESC LIMIT :limit",  # noqa: S608 - no value is in the text
+            {**values, "limit": wanted.limit},
+        )
+        return [_summary(row) for row in rows]
+
+    def run(self, name: str) -> StoredRun:
+        """One run by its id or the beginning of it.
+
+        Raises ``UsageError`` ``usage.no_such_run`` or ``usage.ambiguous_run``, both with the ids that come close.
+        """
+        run_id = self._find(storable(name))
+        rows = self._rows(
+            f"SELECT prompt_sha256, text, result, {_SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
+            {"id": run_id},
+        )
+        sha256, text, result, *summary = rows[0]
+        return StoredRun(
+            summary=_summary(summary),
+            prompt_sha256=sha256,
+            text_kept=text is not None,
+            result=None if result is None else self._result(result, text or ""),
+        )
+
+    def events(self, run_id: str) -> Iterator[StoredEvent]:
+        """The events of a run in order; the last one, made from the run's result, is there when the run has ended."""
+        seq = 0
+        with failures.reported(self._path):
+            db = self._opened()
+            rows = (
+                db.execute("SELECT seq, at, json FROM events WHERE run_id = ? ORDER BY seq", (run_id,))
+                if db
+                else ()
+            )
+            for seq, at, json in rows:
+                yield StoredEvent(seq=seq, at=at, event=self._decoded(json, dict[str, Any]))
+        yield from self._end(run_id, seq + 1)
+
+    def evidence(self, run_id: str) -> tuple[Evidence, ...]:
+        """What is known about who paid: from the receipt, or from the billing gate while the run goes on."""
+        for (result,) in self._rows(
+            "SELECT result FROM runs WHERE id = :id AND result IS NOT NULL", {"id": run_id}
+        ):
+            return self._result(result, "").receipt.evidence
+        gate = "SELECT json FROM events WHERE run_id = :id AND type = 'wallet_verified' ORDER BY seq"
+        found = [
+            self._decoded(json, dict[str, Any])["evidence"] for (json,) in self._rows(gate, {"id": run_id})
+        ]
+        return msgspec.convert([item for items in found for item in items], tuple[Evidence, ...])
+
+    def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
+        query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"
+        for at, status, text, result in self._rows(query, {"id": run_id}):
+            fields = msgspec.to_builtins(self._result(result, text or ""))
+            kind = "finished" if status == "completed" else "failed"
+            yield StoredEvent(seq=seq, at=at, event={"type": kind, "result": fields})
+
+    def _find(self, name: str) -> str:
+        matches = self._rows(
+            "SELECT id FROM runs WHERE id >= :low AND id < :high ORDER BY id LIMIT :limit",
+            # The highest code point sorts after everything that can follow the name.
+            {"low": name, "high": name + "\U0010ffff", "limit": _SHOWN_MATCHES + 1},
+        )
+        ids = [run_id for (run_id,) in matches]
+        if name in ids or len(ids) == 1:
+            return name if name in ids else ids[0]
+        if ids and name:
+            raise _ambiguous(name, ids)
+        recent = self._rows(
+            "SELECT id FROM runs ORDER BY created_at DESC LIMIT :limit", {"limit": _LOOKED_AT}
+        )
+        raise _no_such_run(name, [run_id for (run_id,) in recent])
+
+    def _rows(self, query: str, values: dict[str, Any]) -> list[Any]:
+        with failures.reported(self._path):
+            db = self._opened()
+            return db.execute(query, values).fetchall() if db else []
+
+    def _opened(self) -> sqlite3.Connection | None:
+        if self._db is None and self._path.exists():
+            self._db = open_ledger(self._path, self._busy_timeout_s)
+            self._db.execute("PRAGMA query_only = ON")
+        return self._db
+
+    def _result(self, json: str, text: str) -> RunResult:
+        return msgspec.structs.replace(self._decoded(json, RunResult), text=text)
+
+    def _decoded(self, json: str, kind: Any) -> Any:
+        try:
+            return msgspec.json.decode(json, type=kind)
+        except msgspec.MsgspecError as error:
+            raise failures.corrupt(self._path, f"an entry is not what oneseat wrote: {error}") from None
+
+
+_SUMMARY = ", ".join(RunSummary.__struct_fields__)
+
+
+def _summary(row: Any) -> RunSummary:
+    return RunSummary(**dict(zip(RunSummary.__struct_fields__, row, strict=True)))
+
+
+def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:
+    cwd = None if wanted.cwd is None else storable(wanted.cwd)
+    # Compared by length instead of LIKE, in which `%` and `_` of a folder's name would match anything.
+    all_conditions: dict[str, tuple[str, Any]] = {
+        "status": ("status = :status", wanted.status),
+        "since": ("created_at >= :since", _stamp(wanted.since)),
+        "until": ("created_at < :until", _stamp(wanted.until)),
+        "wallet": ("wallet = :wallet", wanted.wallet),
+        "cwd": ("cwd = :cwd OR substr(cwd, 1, length(:below)) = :below", cwd),
+        "error": ("substr(error_code, 1, length(:error)) = :error", wanted.error),
+    }
+    used = {name: (text, value) for name, (text, value) in all_conditions.items() if value is not None}
+    values = {name: value for name, (_, value) in used.items()}
+    if cwd is not None:
+        values["below"] = cwd.rstrip(os.sep) + os.sep
+    return " AND ".join(f"({text})" for text, _ in used.values()) or "true", values
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    """A moment written like the ledger's own, so that comparing texts compares times."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _no_such_run(name: str, ids: list[str]) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415 - 4 ms that only a mistake has to pay
+
+    beginnings = {run_id[: len(name)]: run_id for run_id in reversed(ids)}
+    close = [beginnings[match] for match in get_close_matches(name, beginnings, n=3, cutoff=0.7)]
+    near = f"\n  close to it: {_listed(close)}" if close else ""
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_run",
+            message=f"No such run: `{_shown(name)}`{near}",
+            hint="See the latest runs: `oneseat log`",
+        )
+    )
+
+
+def _ambiguous(name: str, ids: list[str]) -> UsageError:
+    more = " and more" if len(ids) > _SHOWN_MATCHES else ""
+    return UsageError(
+        ErrorInfo(
+            code="usage.ambiguous_run",
+            message=f"Several runs begin with this: `{_shown(name)}`\n  {_listed(ids[:_SHOWN_MATCHES])}{more}",
+            hint=f"Name one of them: `oneseat show {ids[0]}`",
+        )
+    )
+
+
+def _listed(ids: list[str]) -> str:
+    return ", ".join(f"`{run_id}`" for run_id in ids)
+
+
+def _shown(name: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)[
+        :80
+    ]

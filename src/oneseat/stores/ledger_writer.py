@@ -1,0 +1,216 @@
+"""Write runs into the ledger. Plain calls that return when the file holds what they were given.
+
+Events are safe from the death of the process when a call returns; the beginning and the end of a run also from the
+loss of power, as they decide what is repeated and what is paid for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from oneseat.contract.errors import ErrorInfo, InternalError
+from oneseat.contract.events import Event, Failed, Finished
+from oneseat.contract.ports import Clock
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Request
+
+from . import failures
+from .database import open_ledger
+from .entries import NOT_STORED, Entries, storable
+from .interrupted import interrupted_result
+
+_PREVIEW_CHARS = 200
+
+
+class ProcessStamp(NamedTuple):
+    """One process for good: its id, which the system uses again, with the time it started, seconds since the epoch."""
+
+    pid: int
+    started: float
+
+
+class Leftover(NamedTuple):
+    """A run that lost its owner, and the child that may have outlived both."""
+
+    run_id: str
+    child: ProcessStamp | None
+
+
+class LedgerWriter:
+    """One connection that writes, opened by the first call and bound to the thread that made it.
+
+    ``redact`` takes secrets out of a text; ``owner`` is the process whose runs these are; ``busy_timeout_s`` is how long
+    to wait for another process's lock. Every method raises ``UsageError`` when the file cannot serve.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        redact: Callable[[str], str],
+        clock: Clock,
+        owner: ProcessStamp,
+        keep_text: bool = True,
+        busy_timeout_s: float = 30.0,
+    ) -> None:
+        self._path = path
+        self._entries = Entries(redact, keep_text=keep_text)
+        self._clock = clock
+        self._owner = owner
+        self._busy_timeout_s = busy_timeout_s
+        self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def begin(self, run_id: str, request: Request, provider: str) -> None:
+        """Record that a run exists, before anything is done for it."""
+        prompt = request.prompt.encode("utf-8", "surrogatepass")
+        # Redacted whole, then cut: a secret cut in half would no longer be recognised.
+        preview = self._entries.content(request.prompt)
+        row = {
+            "id": run_id,
+            "created_at": self._clock.utc_iso(),
+            "status": "running",
+            "provider": provider,
+            "model": None if request.model is None else self._entries.text(request.model),
+            "cwd": storable(request.cwd),
+            "prompt_bytes": len(prompt),
+            "prompt_sha256": hashlib.sha256(prompt).hexdigest(),
+            "prompt_preview": preview and preview[:_PREVIEW_CHARS],
+            "owner_pid": self._owner.pid,
+            "owner_started": self._owner.started,
+        }
+        with self._transaction(durable=True) as db:
+            db.execute(
+                f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608 - names from the line above
+                row,
+            )
+
+    def record(self, run_id: str, event: Event) -> None:
+        """Append one event. Deltas are not stored, and the last event is stored as the end of its run."""
+        if isinstance(event, NOT_STORED):
+            return
+        if isinstance(event, Finished | Failed):
+            self.finish(event.result)
+            return
+        kind, json = self._entries.event(event)
+        with self._transaction(durable=False) as db:
+            db.execute(
+                "INSERT INTO events (run_id, seq, at, type, json)"
+                " VALUES (:run, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = :run), :at, :type, :json)",
+                {"run": run_id, "at": self._clock.utc_iso(), "type": kind, "json": json},
+            )
+
+    def note_child(self, run_id: str, child: ProcessStamp) -> None:
+        """Record which process works for a run, so that a later start can end it when this one dies."""
+        with self._transaction(durable=False) as db:
+            db.execute(
+                "UPDATE runs SET child_pid = ?, child_started = ? WHERE id = ?",
+                (child.pid, child.started, run_id),
+            )
+
+    def finish(self, result: RunResult) -> None:
+        """Record how a run ended. A second call for the same run replaces the first."""
+        with self._transaction(durable=True) as db:
+            self._end(db, result)
+
+    def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
+        """End, as cancelled, every run whose owner is gone. Returns them with the children they had.
+
+        ``is_alive`` says whether the process with this id that started then still exists.
+        """
+        with self._transaction(durable=True) as db:
+            orphans = [
+                row
+                for row in db.execute(
+                    "SELECT id, owner_pid, owner_started, child_pid, child_started FROM runs WHERE status = 'running'"
+                ).fetchall()
+                if not is_alive(row[1], row[2])
+            ]
+            for run_id, owner_pid, *_ in orphans:
+                self._end(db, interrupted_result(db, run_id, owner_pid))
+        return [
+            Leftover(run_id, None if pid is None else ProcessStamp(pid, started))
+            for run_id, _, _, pid, started in orphans
+        ]
+
+    def close(self) -> None:
+        """Close the file. The next call opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _end(self, db: sqlite3.Connection, result: RunResult) -> None:
+        receipt, policy, error = result.receipt, result.receipt.policy, result.error
+        row = {
+            "ended_at": self._clock.utc_iso(),
+            "status": result.status,
+            "provider": receipt.provider,
+            "text": self._entries.content(result.text),
+            "error_code": error and error.code,
+            "error_message": error and self._entries.text(error.message),
+            "wallet": receipt.wallet,
+            "expected_wallet": receipt.expected_wallet,
+            "verdict": receipt.verdict,
+            "cost_usd": receipt.cost_usd,
+            "equivalent_cost_usd": receipt.equivalent_cost_usd,
+            "policy_tier": policy and policy.tier,
+            "policy_rule": policy and policy.rule,
+            "policy_pack": policy and policy.pack,
+            "duration_ms": receipt.duration_ms,
+            "result": self._entries.result(result),
+        }
+        if receipt.model is not None:
+            row["model"] = self._entries.text(receipt.model)
+        changed = db.execute(
+            f"UPDATE runs SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id",  # noqa: S608 - names from above
+            {**row, "id": result.run_id},
+        ).rowcount
+        if changed == 0:
+            raise _never_begun(result.run_id)
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        with failures.reported(self._path):
+            db = self._opened()
+            # FULL waits for the disk, about 4 ms; NORMAL leaves that to the system, about 10 µs.
+            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            self._refuse_ghost()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = open_ledger(self._path, self._busy_timeout_s)
+            self._identity = _identity(self._path)
+        return self._db
+
+    def _refuse_ghost(self) -> None:
+        # SQLite goes on writing to a file that was deleted under it, and what it holds is gone with the last connection.
+        if _identity(self._path) != self._identity:
+            raise failures.gone(self._path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called for every event, and three times faster than Path.stat
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _never_begun(run_id: str) -> InternalError:
+    return InternalError(
+        ErrorInfo(code="bug.ledger", message=f"A run ended that never began: `{run_id}`", whose_turn="bug")
+    )

@@ -1,0 +1,96 @@
+"""The ledger's schema, one numbered step at a time.
+
+A step that has shipped is never edited: files made by it exist. A change is a new function at the end of the list,
+with a comment that says why it was needed. The number of steps a file has seen is its ``PRAGMA user_version``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+Migration = Callable[[sqlite3.Connection], None]
+
+#: Marks the file as ours ("osea"), so that a database of another program is never changed.
+APPLICATION_ID = 0x6F736561
+
+
+def _runs_and_events(db: sqlite3.Connection) -> None:
+    # The beginning: one row per run, one row per event. What `oneseat log` filters by is a column; everything else
+    # about a run is in `result`, the JSON that `oneseat run --json` printed, without its text, which is in `text`.
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(
+        """
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            created_at TEXT NOT NULL,
+            ended_at TEXT,
+            status TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT,
+            cwd TEXT NOT NULL,
+            prompt_bytes INTEGER NOT NULL,
+            prompt_sha256 TEXT NOT NULL,
+            prompt_preview TEXT,
+            text TEXT,
+            error_code TEXT,
+            error_message TEXT,
+            wallet TEXT,
+            expected_wallet TEXT,
+            verdict TEXT,
+            cost_usd REAL,
+            equivalent_cost_usd REAL,
+            policy_tier TEXT,
+            policy_rule TEXT,
+            policy_pack TEXT,
+            duration_ms INTEGER,
+            result TEXT,
+            owner_pid INTEGER NOT NULL,
+            owner_started REAL NOT NULL,
+            child_pid INTEGER,
+            child_started REAL
+        )
+        """
+    )
+    db.execute("CREATE INDEX runs_by_time ON runs (created_at)")
+    # Every start looks for runs that a dead process left behind. Without this it would read the whole history.
+    db.execute("CREATE INDEX runs_going_on ON runs (owner_pid) WHERE status = 'running'")
+    db.execute(
+        """
+        CREATE TABLE events (
+            id INTEGER PRIMARY KEY,
+            run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            at TEXT NOT NULL,
+            type TEXT NOT NULL,
+            json TEXT NOT NULL,
+            UNIQUE (run_id, seq)
+        )
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events,)
+SCHEMA = len(MIGRATIONS)
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """How many steps the file has seen."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(db: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the file to the last step, all or nothing. Does nothing to one that is already there, or beyond."""
+    if version_of(db) >= len(steps):
+        return
+    # Several processes may find the same old file at once. The lock comes first, then the second look: only one migrates.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for number, step in enumerate(steps[version_of(db) :], version_of(db) + 1):
+            step(db)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -1,0 +1,58 @@
+"""The ledger as the engine sees it: the ``Ledger`` port over one writing thread, so that the event loop never waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from oneseat.contract.events import Event
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Request
+
+from .entries import NOT_STORED
+from .ledger_writer import LedgerWriter, Leftover, ProcessStamp
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class SqliteLedger:
+    """Runs in SQLite. Methods return when the file holds what they were given, in the order they were called."""
+
+    def __init__(self, writer: LedgerWriter) -> None:
+        self._writer = writer
+        # One thread: SQLite has one writer at a time anyway, and the order of events is the order of calls.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oneseat-ledger")
+
+    async def begin(self, run_id: str, request: Request, provider: str) -> None:
+        """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.begin, run_id, request, provider)
+
+    async def record(self, run_id: str, event: Event) -> None:
+        """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
+        if not isinstance(event, NOT_STORED):
+            await self._do(self._writer.record, run_id, event)
+
+    async def finish(self, result: RunResult) -> None:
+        """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.finish, result)
+
+    async def note_child(self, run_id: str, child: ProcessStamp) -> None:
+        """Record which process works for a run. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.note_child, run_id, child)
+
+    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
+        """End, as cancelled, every run whose owner is gone. Raises ``UsageError`` when the ledger cannot be written."""
+        return await self._do(self._writer.sweep, is_alive)
+
+    async def close(self) -> None:
+        """Finish what was asked for, close the file and end the thread. The ledger cannot be used afterwards."""
+        await self._do(self._writer.close)
+        self._thread.shutdown()
+
+    async def _do(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        job = self._thread.submit(function, *args, **kwargs)
+        # Shielded: Ctrl-C while the write waits for its turn must not leave the end of a run unwritten.
+        return await asyncio.shield(asyncio.wrap_future(job))

@@ -1,0 +1,95 @@
+"""Tools to test against: a simulator of the Messages API and fake CLIs. Nothing is imported before it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oneseat.contract.simulated import SIMULATOR_TOKEN
+
+    from .fake_cli import FAKE_CLIS, Behaviour, FakeCli, write_fake_cli
+    from .recorder import RecordedRequest
+    from .replies import (
+        Answer,
+        Echo,
+        Failure,
+        Filler,
+        Limits,
+        NoAnswer,
+        Page,
+        Reply,
+        Structured,
+        Text,
+        Thinking,
+        ToolRound,
+        ToolUse,
+        Usage,
+        WindowShare,
+    )
+    from .scenarios import SCENARIOS, Scenario, UnknownScenarioError
+    from .simulator import Simulator
+
+_HOMES = {
+    "oneseat.contract.simulated": ("SIMULATOR_TOKEN",),
+    "oneseat.testing.fake_cli": ("FAKE_CLIS", "Behaviour", "FakeCli", "write_fake_cli"),
+    "oneseat.testing.recorder": ("RecordedRequest",),
+    "oneseat.testing.replies": (
+        "Answer",
+        "Echo",
+        "Failure",
+        "Filler",
+        "Limits",
+        "NoAnswer",
+        "Page",
+        "Reply",
+        "Structured",
+        "Text",
+        "Thinking",
+        "ToolRound",
+        "ToolUse",
+        "Usage",
+        "WindowShare",
+    ),
+    "oneseat.testing.scenarios": ("SCENARIOS", "Scenario", "UnknownScenarioError"),
+    "oneseat.testing.simulator": ("Simulator",),
+}
+
+__all__ = [
+    "FAKE_CLIS",
+    "SCENARIOS",
+    "SIMULATOR_TOKEN",
+    "Answer",
+    "Behaviour",
+    "Echo",
+    "Failure",
+    "FakeCli",
+    "Filler",
+    "Limits",
+    "NoAnswer",
+    "Page",
+    "RecordedRequest",
+    "Reply",
+    "Scenario",
+    "Simulator",
+    "Structured",
+    "Text",
+    "Thinking",
+    "ToolRound",
+    "ToolUse",
+    "UnknownScenarioError",
+    "Usage",
+    "WindowShare",
+    "write_fake_cli",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,142 @@
+"""One HTTP/1.1 connection of the simulator: h11 for the protocol, the bare socket for the faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import sys
+
+import h11
+import msgspec
+
+_READ_BYTES = 65536
+#: The API refuses larger requests; the rest of such a body is read and dropped, so the client gets to see the refusal.
+MAX_BODY_BYTES = 32 * 1024 * 1024
+#: Long enough for the client to read what came before a reset, which would throw unread bytes away.
+_BEFORE_RESET_S = 0.05
+
+Headers = list[tuple[str, str]]
+
+
+class ClientGoneError(Exception):
+    """Raised when the client closed or reset the connection."""
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request as it arrived. Header names are lower case; ``body`` is cut at ``MAX_BODY_BYTES``."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    body_bytes: int
+
+
+class Connection:
+    """A client's connection. Everything raises ``ClientGoneError`` when the client has left."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER)
+
+    async def receive(self) -> HttpRequest | None:
+        """The next request; ``None`` when the client closed between requests. Raises ``h11.RemoteProtocolError``."""
+        if self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+        start = await self._next_event()
+        if not isinstance(start, h11.Request):
+            return None
+        kept, size = bytearray(), 0
+        while isinstance(event := await self._next_event(), h11.Data):
+            size += len(event.data)
+            if size <= MAX_BODY_BYTES:
+                kept += event.data
+        return HttpRequest(
+            method=start.method.decode("ascii"),
+            target=start.target.decode("ascii"),
+            headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in start.headers),
+            body=bytes(kept),
+            body_bytes=size,
+        )
+
+    async def _next_event(self) -> h11.Event:
+        while True:
+            event = self._http.next_event()
+            if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                return h11.ConnectionClosed()
+            if event is not h11.NEED_DATA:
+                return event
+            if self._http.they_are_waiting_for_100_continue:
+                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(await self._read())
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(_READ_BYTES)
+        except OSError as error:
+            raise ClientGoneError from error
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow on this connection."""
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send one whole response."""
+        await self.begin(status, [*headers, ("content-length", str(len(body)))])
+        await self.write(body)
+        await self.finish()
+
+    async def refuse(self, status: int, why: str) -> None:
+        """Answer bytes that are no HTTP request, unless an answer has already begun."""
+        if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            await self.respond(
+                status, [("content-type", "text/plain"), ("connection", "close")], why.encode()
+            )
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the head of a response; without a content-length the body goes out in chunks."""
+        await self._send(h11.Response(status_code=status, headers=headers))
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        if data:
+            await self._send(h11.Data(data=data))
+
+    async def finish(self) -> None:
+        """End the body properly."""
+        await self._send(h11.EndOfMessage())
+
+    async def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._writer.write(data)
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            raise ClientGoneError from error
+
+    async def pause(self, seconds: float | None) -> None:
+        """Wait, but no longer than the client does. ``None`` waits until the client goes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while data := await self._read():
+                    self._http.receive_data(data)
+                raise ClientGoneError
+
+    async def reset(self) -> None:
+        """Drop the connection with a TCP reset, as a dying proxy does."""
+        await self.pause(_BEFORE_RESET_S)
+        # A zero linger time turns the close into a reset instead of an orderly end.
+        linger = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """Close the socket; what was written still goes out. A body without its end is then cut short."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()

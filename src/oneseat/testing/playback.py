@@ -1,0 +1,111 @@
+"""Plays one reply on one connection, faults and pauses included."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from . import messages_api as api
+from .http import Connection, Headers
+from .replies import Answer, Failure, Limits, NoAnswer, Page, Reply, ToolRound
+
+_PING_EVERY_S = 1.0
+_JSON = ("content-type", "application/json")
+_SSE = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
+
+
+class Playback:
+    """One reply on its way. ``started_at`` is when the simulator started, in seconds since 1970."""
+
+    def __init__(self, connection: Connection, request_id: str, started_at: float) -> None:
+        self._connection = connection
+        self._request_id = request_id
+        self._started_at = started_at
+
+    async def play(self, reply: Reply, ask: api.Ask, message_id: str) -> None:
+        """Send ``reply``, which ``messages_api.settle`` has filled in for this request."""
+        match reply:
+            case Answer():
+                await self._answer(reply, ask, message_id)
+            case Failure():
+                await self.fail(reply)
+            case Page():
+                headers = [("content-type", reply.content_type)]
+                await self._connection.respond(reply.status, headers, reply.body.encode())
+            case NoAnswer(fault="reset"):
+                await self._connection.reset()
+            case NoAnswer():
+                await self._connection.pause(None)
+            case ToolRound():
+                raise TypeError(f"a reply that `settle` has not settled: {reply!r}")
+
+    async def fail(self, failure: Failure) -> None:
+        """Send an error in the API's own shape."""
+        headers = [_JSON, *self._headers(failure.limits)]
+        if failure.retry_after_s is not None:
+            headers.append(("retry-after", str(failure.retry_after_s)))
+        body = api.error_body(failure.kind, failure.message, self._request_id)
+        await self._connection.respond(failure.status, headers, msgspec.json.encode(body))
+
+    async def _answer(self, answer: Answer, ask: api.Ask, message_id: str) -> None:
+        if answer.delay_s:
+            await self._connection.pause(answer.delay_s)
+        headers = self._headers(answer.limits)
+        if not ask.stream:
+            body = msgspec.json.encode(api.message(answer, ask.model, message_id))
+            await self._connection.respond(200, [_JSON, *headers], body)
+            return
+        await self._connection.begin(200, [*_SSE, *headers])
+        parts = api.parts(answer, ask.model, message_id)
+        if answer.fault is None:
+            await self._stream(parts, answer.pace_s)
+            await self._connection.finish()
+        else:
+            await self._stream(_up_to(parts, answer.fault_after), answer.pace_s)
+            await self._break(answer)
+
+    async def _stream(self, parts: Iterable[api.Part], pace_s: float) -> None:
+        if not pace_s:
+            await self._connection.write(b"".join(part.encode() for part in parts))
+            return
+        for part in parts:
+            if part.is_delta:
+                await self._connection.pause(pace_s)
+            await self._connection.write(part.encode())
+
+    async def _break(self, answer: Answer) -> None:
+        match answer.fault:
+            case "reset":
+                await self._connection.reset()
+            case "error":
+                await self._connection.write(api.error_event("overloaded_error", "Overloaded").encode())
+                await self._connection.finish()
+            case "hang":
+                await self._connection.pause(None)
+            case "pings":
+                while True:
+                    await self._connection.pause(_PING_EVERY_S)
+                    await self._connection.write(api.PING.encode())
+            case _:  # "eof": returning without the end of the body closes the connection in the middle of it
+                return
+
+    def _headers(self, limits: Limits | None) -> Headers:
+        return [
+            ("request-id", self._request_id),
+            *(api.limit_headers(limits, self._started_at) if limits is not None else ()),
+        ]
+
+
+def _up_to(parts: Iterator[api.Part], deltas: int) -> Iterator[api.Part]:
+    """The parts up to and including the given number of deltas; the head of the message when it is 0."""
+    if deltas == 0:
+        yield from itertools.takewhile(lambda part: not part.is_delta, parts)
+        return
+    seen = 0
+    for part in parts:
+        yield part
+        seen += part.is_delta
+        if seen == deltas:
+            return

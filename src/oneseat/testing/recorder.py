@@ -1,0 +1,144 @@
+"""What reached the simulator, kept for asserts. Credential values are looked at and forgotten, never kept."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.simulated import SIMULATOR_TOKEN
+
+from .http import HttpRequest
+
+#: Headers whose values cannot hold a credential. Of all others only the name is kept.
+_KEPT_VALUES = frozenset(
+    {"accept", "accept-encoding", "anthropic-beta", "anthropic-version", "connection", "content-length", "content-type",
+     "expect", "host", "transfer-encoding", "user-agent", "x-app"}
+)  # fmt: skip
+_KEPT_PREFIX = "x-stainless-"
+_NOT_KEPT = "(not kept)"
+#: Bodies beyond this many bytes in total are forgotten, oldest first, so a simulator that runs for days stays small.
+_KEEP_BYTES = 256 * 1024 * 1024
+
+
+class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that reached the simulator.
+
+    ``number`` counts all requests from 1 in the order they arrived; ``path`` is the API's own, below scenario and label. ``auth`` names the kinds of credentials it carried:
+    ``bearer``, ``empty-bearer``, ``authorization`` (another scheme) or ``x-api-key``; ``simulator_token`` is true when one of them
+    is ``SIMULATOR_TOKEN``. ``body`` is the parsed JSON, ``None`` when there was none. ``headers`` holds all names in lower case,
+    and the values of those that cannot hold a credential.
+    """
+
+    number: int
+    method: str
+    path: str
+    scenario: str
+    label: str | None
+    auth: tuple[str, ...]
+    simulator_token: bool
+    model: str | None
+    body: Any
+    body_bytes: int
+    headers: dict[str, str]
+
+    @property
+    def is_message(self) -> bool:
+        """Whether this asked the model for an answer, the only kind of request that costs anything."""
+        return self.method == "POST" and self.path == "/v1/messages"
+
+
+class Recorder:
+    """All requests so far. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._records: list[RecordedRequest] = []
+        self._bodies: collections.deque[int] = collections.deque()
+        self._kept_bytes = 0
+        self._counts: collections.Counter[tuple[str, str | None]] = collections.Counter()
+
+    def add(
+        self, request: HttpRequest, *, path: str, scenario: str, label: str | None, body: Any
+    ) -> tuple[int, RecordedRequest]:
+        """Record one request. Returns how many model requests of this scenario and label came before, and the record."""
+        with self._changed:
+            record = _record(len(self._records) + 1, request, path, scenario, label, body)
+            self._records.append(record)
+            nth = self._counts[scenario, label]
+            if record.is_message:
+                self._counts[scenario, label] += 1
+            self._forget_old_bodies(record)
+            self._changed.notify_all()
+            return nth, record
+
+    def _forget_old_bodies(self, newest: RecordedRequest) -> None:
+        self._bodies.append(newest.number - 1)
+        self._kept_bytes += newest.body_bytes
+        while self._kept_bytes > _KEEP_BYTES and len(self._bodies) > 1:
+            index = self._bodies.popleft()
+            self._kept_bytes -= self._records[index].body_bytes
+            self._records[index] = msgspec.structs.replace(self._records[index], body=None)
+
+    def all(self, label: str | None = None) -> list[RecordedRequest]:
+        """The requests in order of arrival, of one label or of all."""
+        with self._changed:
+            return [record for record in self._records if label is None or record.label == label]
+
+    def clear(self) -> None:
+        """Forget all requests and start every script from its first reply."""
+        with self._changed:
+            self._reset()
+
+    def wait_for_messages(self, count: int, label: str | None, timeout_s: float) -> bool:
+        """Block until ``count`` model requests have arrived; false when the time is over first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._messages(label) >= count, timeout_s)
+
+    def _messages(self, label: str | None) -> int:
+        return sum(n for (_, counted), n in self._counts.items() if label is None or counted == label)
+
+
+def _record(
+    number: int, request: HttpRequest, path: str, scenario: str, label: str | None, body: Any
+) -> RecordedRequest:
+    kinds, simulator_token = _credentials(request.headers)
+    model = body.get("model") if isinstance(body, dict) else None
+    return RecordedRequest(
+        number=number,
+        method=request.method,
+        path=path,
+        scenario=scenario,
+        label=label,
+        auth=kinds,
+        simulator_token=simulator_token,
+        model=model if isinstance(model, str) else None,
+        body=body,
+        body_bytes=request.body_bytes,
+        headers={name: value if _keeps_value(name) else _NOT_KEPT for name, value in request.headers},
+    )
+
+
+def _keeps_value(name: str) -> bool:
+    return name in _KEPT_VALUES or name.startswith(_KEPT_PREFIX)
+
+
+def _credentials(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, ...], bool]:
+    kinds: list[str] = []
+    simulator_token = False
+    for name, value in headers:
+        if name == "authorization":
+            scheme, _, secret = value.strip().partition(" ")
+            kinds.append(
+                ("bearer" if secret else "empty-bearer") if scheme.lower() == "bearer" else "authorization"
+            )
+            simulator_token |= secret.strip() == SIMULATOR_TOKEN
+        elif name == "x-api-key":
+            kinds.append("x-api-key")
+            simulator_token |= value == SIMULATOR_TOKEN
+    return tuple(kinds), simulator_token

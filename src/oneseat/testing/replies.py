@@ -1,0 +1,155 @@
+"""The script language of the simulator: what one request gets back, as data.
+
+    Reply
+    ├─ Answer      a message of the model, complete or broken off by a fault
+    ├─ ToolRound   a tool call first, an answer once the request carries the tool's result
+    ├─ Failure     an error in the API's own shape
+    ├─ Page        any other body, such as a proxy's HTML page
+    └─ NoAnswer    a fault before the first byte
+
+A scenario is a list of replies: the first for the first request of a label, the second for the second, the last for all others.
+All durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Window = Literal["five_hour", "seven_day", "seven_day_opus"]
+#: What breaks a stream: connection reset, connection closed early, an error event, silence, or pings and nothing else.
+StreamFault = Literal["reset", "eof", "error", "hang", "pings"]
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A text block. ``delta_chars`` cuts it into pieces of that many characters; ``None`` sends it word by word."""
+
+    text: str
+    delta_chars: int | None = None
+
+
+class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
+    """A thinking block, sent word by word and signed with a made-up signature."""
+
+    text: str
+
+
+class ToolUse(msgspec.Struct, frozen=True, tag="tool_use"):
+    """A call of the tool ``name`` with ``input``."""
+
+    name: str
+    input: dict[str, Any]
+
+
+class Echo(msgspec.Struct, frozen=True, tag="echo"):
+    """A text block that repeats the last text the user sent, so a test sees what arrived."""
+
+
+class Filler(msgspec.Struct, frozen=True, tag="filler"):
+    """A text block of ``kib`` times 1024 characters in one single delta."""
+
+    kib: int
+
+
+class Structured(msgspec.Struct, frozen=True, tag="structured"):
+    """A call of the StructuredOutput tool when the request offers it, else the same value as JSON text.
+
+    ``value`` ``None`` builds the smallest value that fits the schema the request carries.
+    """
+
+    value: dict[str, Any] | None = None
+
+
+Block: TypeAlias = Text | Thinking | ToolUse | Echo | Filler | Structured
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Token counts a message reports. ``output_tokens`` ``None`` counts the words of the answer."""
+
+    input_tokens: int = 10
+    cache_write_5m_tokens: int = 100
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 1000
+    output_tokens: int | None = None
+
+
+class WindowShare(msgspec.Struct, frozen=True, kw_only=True):
+    """How full one window is. ``used`` and ``threshold`` (the last warning level passed) are shares from 0 to 1."""
+
+    window: Literal["five_hour", "seven_day"]
+    used: float
+    threshold: float | None = None
+    resets_in_s: int
+
+
+_DAY_S = 24 * 3600
+FIVE_HOUR = WindowShare(window="five_hour", used=0.12, resets_in_s=3 * 3600)
+SEVEN_DAY = WindowShare(window="seven_day", used=0.34, resets_in_s=3 * _DAY_S)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the plan's usage windows, sent as ``anthropic-ratelimit-unified-*`` headers.
+
+    ``window`` is the one that decides ``status``. ``overage`` is the state of extra, paid usage; ``overage_in_use`` says it is
+    being spent right now. Resets count from the start of the simulator, so a state that does not change stays the same.
+    """
+
+    status: Literal["allowed", "rejected"] = "allowed"
+    window: Window = "five_hour"
+    resets_in_s: int = FIVE_HOUR.resets_in_s
+    shares: tuple[WindowShare, ...] = (FIVE_HOUR, SEVEN_DAY)
+    overage: Literal["allowed", "rejected"] = "rejected"
+    overage_in_use: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """A message of the model.
+
+    ``delay_s`` passes before the headers, ``pace_s`` before every delta. ``fault`` breaks a *streamed* answer off after
+    ``fault_after`` deltas; the same answer asked for without streaming arrives whole. ``stop_reason`` ``None`` is ``tool_use``
+    when a tool is called, else ``end_turn``.
+    """
+
+    content: tuple[Block, ...]
+    stop_reason: str | None = None
+    delay_s: float = 0.0
+    pace_s: float = 0.0
+    limits: Limits | None = Limits()
+    usage: Usage = Usage()
+    fault: StreamFault | None = None
+    fault_after: int = 1
+
+
+class ToolRound(msgspec.Struct, frozen=True, kw_only=True, tag="tool_round"):
+    """``call`` until the request ends with a tool's result, then ``answer``: works for any number of runs in a row."""
+
+    call: ToolUse
+    answer: Answer
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+    """An error in the API's own shape. ``kind`` is its ``error.type``; ``retry_after_s`` becomes the header ``retry-after``."""
+
+    status: int
+    kind: str
+    message: str
+    retry_after_s: int | None = None
+    limits: Limits | None = None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
+    """Any body that is not the API's, such as the page of a captive portal."""
+
+    body: str
+    status: int = 200
+    content_type: str = "text/html; charset=utf-8"
+
+
+class NoAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="no_answer"):
+    """A fault before the first byte: the connection is reset, or nothing ever comes."""
+
+    fault: Literal["reset", "hang"]
+
+
+Reply: TypeAlias = Answer | ToolRound | Failure | Page | NoAnswer

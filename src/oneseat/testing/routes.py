@@ -1,0 +1,116 @@
+"""Which scenario a URL names, what is recorded, which reply is played."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import h11
+import msgspec
+
+from . import messages_api as api
+from .http import MAX_BODY_BYTES, Connection, HttpRequest
+from .playback import Playback
+from .recorder import Recorder
+from .replies import Failure, Reply
+from .scenarios import UnknownScenarioError, replies_for
+
+_URL = re.compile(r"/s/(?P<scenario>[^/]+)(?:/(?P<label>(?!v1/)[^/]+))?(?P<path>/.*)?")
+CONTROL_PATH = "/_simulator/requests"
+_JSON = ("content-type", "application/json")
+_NOT_FOUND = Failure(status=404, kind="not_found_error", message="Not found")
+_TOO_LARGE = Failure(status=413, kind="request_too_large", message="Request exceeds the maximum size")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """What a simulator URL names: the scenario, the label, and the API's own path below them."""
+
+    scenario: str
+    label: str | None
+    path: str
+
+
+def address(target: str) -> Address:
+    """Read a request target. Without ``/s/SCENARIO`` in front, it is the scenario ``ok``."""
+    path = urlsplit(target).path
+    match = _URL.fullmatch(path)
+    if match is None:
+        return Address("ok", None, path or "/")
+    label = match["label"]
+    return Address(unquote(match["scenario"]), unquote(label) if label else None, match["path"] or "/")
+
+
+class Service:
+    """Answers the requests of one simulator, on any number of connections."""
+
+    def __init__(self, recorder: Recorder, scripts: dict[str, tuple[Reply, ...]]) -> None:
+        self._recorder = recorder
+        self._scripts = scripts
+        self._started_at = time.time()
+
+    async def converse(self, connection: Connection) -> None:
+        """Answer one connection's requests until either side closes it. Raises ``ClientGoneError``."""
+        try:
+            while (request := await connection.receive()) is not None:
+                await self._handle(connection, request)
+                if not connection.reusable:
+                    break
+        except h11.RemoteProtocolError as error:
+            await connection.refuse(error.error_status_hint, str(error))
+
+    async def _handle(self, connection: Connection, request: HttpRequest) -> None:
+        if urlsplit(request.target).path == CONTROL_PATH:
+            await self._control(connection, request)
+            return
+        where = address(request.target)
+        nth, record = self._recorder.add(
+            request,
+            path=where.path,
+            scenario=where.scenario,
+            label=where.label,
+            body=_json_or_none(request.body),
+        )
+        playback = Playback(connection, f"req_{record.number:06d}", self._started_at)
+        if record.is_message:
+            await self._message(playback, request, where, nth)
+        elif (request.method, where.path) == ("POST", "/v1/messages/count_tokens"):
+            await connection.respond(200, [_JSON], msgspec.json.encode(api.count_tokens(request.body)))
+        elif request.method in {"GET", "HEAD"} and where.path == "/":
+            await connection.respond(
+                200, [_JSON], b"" if request.method == "HEAD" else b'{"service":"oneseat simulator"}'
+            )
+        else:
+            await playback.fail(_NOT_FOUND)
+
+    async def _control(self, connection: Connection, request: HttpRequest) -> None:
+        if request.method == "DELETE":
+            self._recorder.clear()
+        label = parse_qs(urlsplit(request.target).query).get("label", [None])[0]
+        await connection.respond(200, [_JSON], msgspec.json.encode({"requests": self._recorder.all(label)}))
+
+    async def _message(self, playback: Playback, request: HttpRequest, where: Address, nth: int) -> None:
+        if request.body_bytes > MAX_BODY_BYTES:
+            await playback.fail(_TOO_LARGE)
+            return
+        try:
+            replies = replies_for(where.scenario, self._scripts)
+            ask = api.parse(request.body)
+        except (UnknownScenarioError, api.BadRequestError) as error:
+            await playback.fail(Failure(status=400, kind="invalid_request_error", message=str(error)))
+            return
+        reply = api.settle(replies[min(nth, len(replies) - 1)], ask)
+        await playback.play(reply, ask, _message_id(where, nth))
+
+
+def _message_id(where: Address, nth: int) -> str:
+    names = [name for name in (where.scenario, where.label) if name]
+    return "msg_" + "_".join(re.sub(r"\W", "_", name) for name in (*names, f"{nth + 1:04d}"))
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body) if body else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,86 @@
+"""No file of the project names the machine it was written on, or the place its packages come from."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from pathlib import Path
+
+import pytest
+
+from .source import ROOT, name_of, project_files
+
+#: People who do not exist: the homes that examples and recorded streams may mention.
+NOBODY = r"(?:me|owner|you|user|someone)\b"
+PLACES = {
+    "a package index": re.compile(
+        r"\b(?:pypi|pythonhosted|npmjs|yarnpkg|anaconda)\.(?:org|com|io)\b|\bregistry\.(?:npm|yarn)\w*\."
+    ),
+    "an index option": re.compile(r"(?m)^\s*--(?:extra-)?(?:index-url|find-links|trusted-host)\b"),
+    "somebody's home": re.compile(
+        rf"(?<![\w.])(?:/home/(?!{NOBODY})|/Users/(?!{NOBODY})|[A-Z]:\\+Users\\+(?!{NOBODY}))[A-Za-z]"
+    ),
+}
+#: Folders whose name says nothing about a machine.
+COMMON = {
+    Path(name)
+    for name in ("/", "/app", "/home", "/mnt", "/opt", "/root", "/srv", "/tmp", "/usr", "/usr/src", "/var")
+}
+
+
+def this_machine() -> list[str]:
+    """The folders of this checkout and of whoever runs the test, as text no file may contain."""
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    own = {ROOT, ROOT.parent, home}
+    return [
+        f"{folder}/"
+        for folder in own
+        if folder not in COMMON and not re.fullmatch(rf"/home/{NOBODY}", str(folder))
+    ]
+
+
+def text_of(path: Path) -> str:
+    """A file as text; what is not UTF-8 cannot match."""
+    return path.read_bytes().decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_no_file_names(what: str) -> None:
+    assert {
+        name_of(path): found[0] for path in project_files() if (found := PLACES[what].search(text_of(path)))
+    } == {}
+
+
+def test_no_file_names_this_machine() -> None:
+    places = this_machine()
+    assert [
+        name_of(path) for path in project_files() if any(place in text_of(path) for place in places)
+    ] == []
+
+
+def test_locks_hold_hashes_and_no_address() -> None:
+    locks = [
+        path
+        for path in project_files()
+        if re.fullmatch(r"requirements[\w-]*\.txt|.*package-lock\.json", name_of(path))
+    ]
+    assert len(locks) >= 6
+    assert [name_of(path) for path in locks if "://" in text_of(path)] == []
+    assert [
+        name_of(path) for path in locks if "sha256:" not in text_of(path) and "sha512-" not in text_of(path)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("a package index", "https://" + "pypi" + ".org/simple"),
+        ("a package index", "https://registry." + "npmjs" + ".org/x"),
+        ("an index option", "-" + "-extra-index-url https://host/simple"),
+        ("somebody's home", "/home" + "/ada/project"),
+        ("somebody's home", "C:\\Users" + "\\ada"),
+    ],
+)
+def test_the_patterns_find_what_they_are_for(what: str, text: str) -> None:
+    assert PLACES[what].search(text)

@@ -1,0 +1,129 @@
+"""Habits that once cost somebody money, a hang or a night: none of them is in the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from .source import ROOT, at, comments_of, dotted, functions, name_of, nodes, python_files
+
+OURS = ("src", "tests", "bench", "scripts")
+#: Where an import may wait until it is needed: these files decide how fast a command starts. Each says why.
+MAY_IMPORT_LATE = ("src/oneseat/__init__.py", "src/oneseat/__main__.py", "src/oneseat/cli/")
+BROAD = {"Exception", "BaseException"}
+
+
+def is_broad(node: ast.AST) -> bool:
+    """Whether a node catches errors nobody named."""
+    if isinstance(node, ast.ExceptHandler):
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        return any(kind is None or dotted(kind) in BROAD for kind in kinds)
+    if isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] == "suppress":
+        return any(dotted(kind) in BROAD for kind in node.args)
+    return False
+
+
+def test_a_broad_except_says_why_and_none_is_where_decisions_are_made() -> None:
+    broad = [(path, node) for path, node in nodes("src") if is_broad(node)]
+    unexplained = [
+        at(path, node) for path, node in broad if not comments_of(path).get(getattr(node, "lineno", 0))
+    ]
+    assert unexplained == []
+    deciding = [
+        at(path, node) for path, node in broad if re.match(r"src/oneseat/(rules|engine)/", name_of(path))
+    ]
+    assert deciding == []
+
+
+def test_an_import_inside_a_function_is_only_where_it_buys_start_up_time_and_says_so() -> None:
+    late = [
+        (path, node)
+        for path, function in functions("src")
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    misplaced = [at(path, node) for path, node in late if not name_of(path).startswith(MAY_IMPORT_LATE)]
+    assert misplaced == []
+    unexplained = [at(path, node) for path, node in late if not comments_of(path).get(node.lineno)]
+    assert unexplained == []
+
+
+def test_no_shell_reads_what_a_caller_wrote() -> None:
+    shells = {
+        "os.system",
+        "os.popen",
+        "subprocess.getoutput",
+        "subprocess.getstatusoutput",
+        "asyncio.create_subprocess_shell",
+    }
+    found = [
+        at(path, node)
+        for path, node in nodes(*OURS)
+        if isinstance(node, ast.Call)
+        and (dotted(node.func) in shells or any(key.arg == "shell" for key in node.keywords))
+    ]
+    assert found == []
+
+
+def changes_environment(node: ast.AST) -> bool:
+    """Whether a node writes to the environment of this process, which every later child would inherit."""
+    if isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ"):
+        return not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.AugAssign):
+        return dotted(node.target).endswith("environ")
+    if not isinstance(node, ast.Call):
+        return False
+    writers = {"update", "pop", "popitem", "setdefault", "clear", "__setitem__", "__delitem__"}
+    owner, _, method = dotted(node.func).rpartition(".")
+    return dotted(node.func) in {"os.putenv", "os.unsetenv"} or (
+        owner.endswith("environ") and method in writers
+    )
+
+
+def test_the_product_never_writes_its_own_environment() -> None:
+    assert [at(path, node) for path, node in nodes("src") if changes_environment(node)] == []
+
+
+def test_no_test_waits_for_a_while_and_hopes() -> None:
+    sleeps = {"time.sleep", "asyncio.sleep", "anyio.sleep", "sleep"}
+    found = [
+        at(path, node)
+        for path, node in nodes("tests")
+        if isinstance(node, ast.Call)
+        and dotted(node.func) in sleeps
+        # asyncio.sleep(0) does not wait: it lets other tasks run once.
+        and not (len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
+    ]
+    assert found == []
+
+
+def test_no_test_is_left_out() -> None:
+    ways = {"skip", "skipif", "skipIf", "skipUnless", "SkipTest", "xfail", "importorskip"}
+    found = [
+        at(path, node)
+        for path, node in nodes("tests")
+        if isinstance(node, ast.Attribute) and node.attr in ways
+    ]
+    assert found == []
+
+
+def test_a_silenced_finding_names_its_rule() -> None:
+    nameless = re.compile(r"#\s*(noqa\b(?!: [A-Z]+\d+)|type:\s*ignore\b(?!\[[a-z-]+)|(ruff|mypy|pyright):\s)")
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in python_files(*OURS)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if nameless.search(line) and path != ROOT / "tests/architecture/test_hygiene.py"
+    ]
+    assert found == []
+
+
+def test_a_silenced_finding_in_the_product_says_why() -> None:
+    silenced = re.compile(r"#\s*noqa: [A-Z]+\d+(, [A-Z]+\d+)*(?! - \w)")
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in python_files("src")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if silenced.search(line)
+    ]
+    assert found == []

@@ -1,0 +1,173 @@
+"""Real processes: fed, drained and ended with everything they started."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from oneseat.host.child import Child
+from oneseat.host.process_tree import descendants, end_marked, environment_of, is_alive, marked_processes, start_time
+
+
+def _start(code: str, run_id: str, *arguments: str) -> Child:
+    env = {"PATH": os.environ["PATH"]}
+    return Child.start([sys.executable, "-c", code, *arguments], env=env, cwd="/", run_id=run_id)
+
+
+@pytest.fixture
+def run_id() -> str:
+    return uuid.uuid4().hex
+
+
+async def _lines(child: Child) -> list[bytes]:
+    return [line async for batch in child.batches() for line in batch if isinstance(line, bytes)]
+
+
+async def test_output_survives_an_exit_while_nobody_reads(run_id: str) -> None:
+    child = _start("import sys; sys.stdout.write(('x' * 99 + '\\n') * 100_000)", run_id)
+    assert await child.wait(20)
+    lines = await _lines(child)
+    await child.end(0)
+    assert len(lines) == 100_000
+
+
+async def test_output_is_drained_while_the_loop_is_blocked(run_id: str, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    child = _start("import sys; sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); open(sys.argv[1], 'w')", run_id, str(done))
+    deadline = time.monotonic() + 20
+    while not done.exists():  # blocks the event loop on purpose: only the reader thread can empty the pipe
+        assert time.monotonic() < deadline
+    lines = await _lines(child)
+    await child.end(0)
+    assert len(lines[0]) == 3_000_000
+
+
+async def test_a_large_input_does_not_block_the_loop(run_id: str) -> None:
+    code = "import sys; n = len(sys.stdin.buffer.readline()); print(n)"
+    child = _start(code, run_id)
+    await child.write(b"y" * 5_000_000 + b"\n")
+    assert await _lines(child) == [b"5000001"]
+    await child.end(0)
+
+
+async def test_writing_to_a_dead_child_is_a_broken_pipe(run_id: str) -> None:
+    child = _start("pass", run_id)
+    assert await child.wait(20)
+    with pytest.raises(OSError):  # noqa: PT011 - BrokenPipeError on Linux, OSError elsewhere
+        await child.write(b"z" * 1_000_000)
+    await child.end(0)
+
+
+async def test_the_end_of_stderr_is_kept(run_id: str) -> None:
+    child = _start("import sys; sys.stderr.write('a' * 200_000 + 'last words')", run_id)
+    await child.end(5)
+    assert child.stderr_tail().endswith("last words")
+    assert len(child.stderr_tail()) == 64 * 1024
+
+
+_STUBBORN = """
+import os, signal, subprocess, sys
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+child = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+grand = subprocess.Popen([sys.executable, "-c", child], start_new_session=True, stdout=subprocess.PIPE)
+grand.stdout.readline()
+print(grand.pid, flush=True)
+signal.pause()
+"""
+
+
+async def test_a_child_that_ignores_signals_and_its_tool_in_another_session_are_ended(run_id: str) -> None:
+    child = _start(_STUBBORN, run_id)
+    batches = child.batches()
+    grandchild = int((await anext(batches))[0])  # type: ignore[call-overload]
+    began = start_time(grandchild)
+    assert {p.pid for p in marked_processes(run_id)} == {child.pid, grandchild}
+    assert [p.pid for p in descendants(child.pid)] == [grandchild]
+    await child.end(0)
+    assert child.returncode == -signal.SIGKILL
+    assert marked_processes(run_id) == []
+    assert not is_alive(grandchild, began)
+    await batches.aclose()  # type: ignore[attr-defined]
+
+
+_DROPS_MARKER = """
+import subprocess, sys
+code = "print('up', flush=True); import signal; signal.pause()"
+p = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, env={}, stdout=subprocess.PIPE)
+p.stdout.readline(); print(p.pid, flush=True)
+import signal; signal.pause()
+"""
+
+
+async def test_a_descendant_without_the_marker_is_found_by_parentage(run_id: str) -> None:
+    child = _start(_DROPS_MARKER, run_id)
+    batches = child.batches()
+    grandchild = int((await anext(batches))[0])  # type: ignore[call-overload]
+    await child.end(0)
+    assert not psutil.pid_exists(grandchild)
+    await batches.aclose()  # type: ignore[attr-defined]
+
+
+_ORPHAN = """
+import subprocess, sys
+code = "print('up', flush=True); import signal; signal.pause()"
+p = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
+p.stdout.readline(); print(p.pid, flush=True)
+"""
+
+
+async def test_an_orphan_of_a_child_that_left_in_peace_is_ended(run_id: str) -> None:
+    child = _start(_ORPHAN, run_id)
+    orphan = int((await _lines(child))[0])
+    assert psutil.pid_exists(orphan)
+    await child.end(5)
+    assert child.returncode == 0
+    assert not psutil.pid_exists(orphan)
+
+
+async def test_a_child_that_leaves_at_the_end_of_input_is_not_signalled(run_id: str) -> None:
+    child = _start("import sys; sys.stdin.read(); print('goodbye')", run_id)
+    await child.end(20)
+    assert child.returncode == 0
+
+
+async def test_no_thread_or_descriptor_stays_behind(run_id: str) -> None:
+    async def once() -> None:
+        child = _start("print(1)", run_id)
+        await _lines(child)
+        await child.end(5)
+
+    await once()
+    before = psutil.Process().num_fds(), psutil.Process().num_threads()
+    for _ in range(5):
+        await once()
+    assert (psutil.Process().num_fds(), psutil.Process().num_threads()) <= before
+
+
+async def test_the_environment_of_a_stranger_is_not_read(run_id: str) -> None:
+    child = _start("import sys; sys.stdin.read()", run_id)
+    environ = environment_of(child.pid, run_id)
+    assert environ is not None
+    assert environ["ONESEAT_RUN_ID"] == run_id
+    assert environment_of(os.getpid(), run_id) is None
+    await child.end(5)
+    assert environment_of(child.pid, run_id) is None
+
+
+def test_nothing_is_killed_when_nothing_is_marked(run_id: str) -> None:
+    assert end_marked(run_id) == 0
+
+
+async def test_a_program_that_is_not_there_is_an_os_error(run_id: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Child.start([str(tmp_path / "nothing")], env={}, cwd="/", run_id=run_id)
+    await asyncio.to_thread(lambda: None)
