@@ -38,7 +38,9 @@ def run() -> list[Figure]:
     goal = Goal(6, more_is_better=True)
     return [
         compare("events decoded, provider", "events/s", samples, OURS, SDK, goal=goal, more_is_better=True),
-        compare("events of a whole run, with its ledger", "events/s", samples, WHOLE, SDK, more_is_better=True),
+        compare(
+            "events of a whole run, with its ledger", "events/s", samples, WHOLE, SDK, more_is_better=True
+        ),
     ]
 
 
@@ -66,7 +68,12 @@ def write_fake_cli(folder: Path) -> Path:
 
 
 _SESSION = {"session_id": "6a2f1c9e-0000-4000-8000-000000000001", "parent_tool_use_id": None}
-_USAGE = {"input_tokens": 12, "output_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 900}
+_USAGE = {
+    "input_tokens": 12,
+    "output_tokens": 3,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 900,
+}
 
 
 def _line(number: int) -> bytes:

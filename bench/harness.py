@@ -65,7 +65,9 @@ class Figure(NamedTuple):
     @property
     def peer_wins(self) -> bool:
         """Whether the peer has the better figure, whatever the goal was."""
-        return self.ratio is not None and (self.ratio.middle < 1 - _EVEN if self.more_is_better else self.ratio.middle > 1 + _EVEN)
+        return self.ratio is not None and (
+            self.ratio.middle < 1 - _EVEN if self.more_is_better else self.ratio.middle > 1 + _EVEN
+        )
 
 
 def race(contestants: Mapping[str, Measure], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
@@ -98,7 +100,14 @@ def compare(
     """Our samples beside one peer's. Ratios are made within a round and only then summed up: noise in common cancels out."""
     ratios = [mine / theirs for mine, theirs in zip(samples[ours], samples[peer], strict=True)]
     return Figure(
-        what, unit, Spread.of(samples[ours]), peer, Spread.of(samples[peer]), Spread.of(ratios), goal, more_is_better
+        what,
+        unit,
+        Spread.of(samples[ours]),
+        peer,
+        Spread.of(samples[peer]),
+        Spread.of(ratios),
+        goal,
+        more_is_better,
     )
 
 

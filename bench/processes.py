@@ -1,4 +1,4 @@
-"""Child processes as the benchmarks measure them: from the start of the process to its end, with a scratch home and made-up logins."""
+"""Child processes as the benchmarks measure them: from start to end, with a scratch home and made-up logins."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ class BrokenRunError(Exception):
     """Raised when a measured process did not do its work: its figure would be fast and worthless."""
 
 
-def measure(command: Sequence[str], env: Mapping[str, str], expect: str = "", cwd: str | Path | None = None) -> Finished:
+def measure(
+    command: Sequence[str], env: Mapping[str, str], expect: str = "", cwd: str | Path | None = None
+) -> Finished:
     """Run ``command`` with exactly ``env`` and no input. Raises ``BrokenRunError`` unless it exits 0 and prints ``expect``."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        process = subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -42,7 +46,9 @@ def measure(command: Sequence[str], env: Mapping[str, str], expect: str = "", cw
         stdout = out.read().decode("utf-8", "replace")
         if process.returncode != 0 or expect not in stdout:
             words = err.read().decode("utf-8", "replace")[-1000:]
-            raise BrokenRunError(f"exit code {process.returncode}: {Path(command[0]).name} {command[1:]}\n{stdout[-500:]}\n{words}")
+            raise BrokenRunError(
+                f"exit code {process.returncode}: {Path(command[0]).name} {command[1:]}\n{stdout[-500:]}\n{words}"
+            )
     return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout)
 
 

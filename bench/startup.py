@@ -1,14 +1,14 @@
-"""How much CPU a command costs before it does anything: `oneseat --version`, `--help`, and `import oneseat` beside the SDK's import."""
+"""What a start costs in CPU: `oneseat --version`, `oneseat --help`, and `import oneseat` beside the import of the SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from .harness import Figure, Goal, Measure, Spread, compare, race
 from .processes import ONESEAT, PYTHON, measure, plain_env, scratch
 
 ROUNDS = 15
+NAME, EVERYTHING, SDK = "import oneseat", "from oneseat import *", "import claude_agent_sdk"
 
 
 def run() -> list[Figure]:
@@ -19,26 +19,34 @@ def run() -> list[Figure]:
                 "--version": _cpu_ms(home, [ONESEAT, "--version"]),
                 "--help": _cpu_ms(home, [ONESEAT, "--help"]),
                 "bare": _cpu_ms(home, [PYTHON, "-c", "pass"]),
-                "import oneseat": _cpu_ms(home, [PYTHON, "-c", "import oneseat"]),
-                "import claude_agent_sdk": _cpu_ms(home, [PYTHON, "-c", "import claude_agent_sdk"]),
+                NAME: _cpu_ms(home, [PYTHON, "-c", NAME]),
+                EVERYTHING: _cpu_ms(home, [PYTHON, "-c", EVERYTHING]),
+                SDK: _cpu_ms(home, [PYTHON, "-c", SDK]),
             },
             ROUNDS,
         )
-    net = {name: _net(samples[name], samples["bare"]) for name in ("import oneseat", "import claude_agent_sdk")}
+    net = {name: _net(samples[name], samples["bare"]) for name in (NAME, EVERYTHING, SDK)}
     return [
-        Figure("CPU of `oneseat --version`", "ms", Spread.of(samples["--version"]), goal=Goal(80, of="figure")),
+        Figure(
+            "CPU of `oneseat --version`", "ms", Spread.of(samples["--version"]), goal=Goal(80, of="figure")
+        ),
         Figure("CPU of `oneseat --help`", "ms", Spread.of(samples["--help"])),
         Figure("CPU of a bare interpreter, for scale", "ms", Spread.of(samples["bare"])),
+        compare("CPU of `import oneseat`", "ms", net, NAME, SDK, goal=Goal(0.2)),
         compare(
-            "CPU of `import oneseat`", "ms", net, "import oneseat", "import claude_agent_sdk", goal=Goal(0.2)
+            "CPU of `from oneseat import *`, which loads all of it",
+            "ms",
+            net,
+            EVERYTHING,
+            SDK,
+            goal=Goal(0.2),
         ),
     ]
 
 
 def _cpu_ms(home: Path, command: list[str]) -> Measure:
     env = plain_env(home)
-    take: Callable[[], float] = lambda: measure(command, env).cpu_s * 1000  # noqa: E731 - one per contestant
-    return take
+    return lambda: measure(command, env).cpu_s * 1000
 
 
 def _net(samples: list[float], bare: list[float]) -> list[float]:

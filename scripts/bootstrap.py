@@ -323,9 +323,10 @@ def main(target: str) -> None:
     if target == "lock":
         ensure_venv(TOOLS / "lock-venv", "requirements-lock.txt", with_project=False)
         return
-    ensure_venv(VENV, "requirements-dev.txt")
     if target == "bench":
         ensure_venv(TOOLS / "bench-venv", "requirements-bench.txt")
+    else:
+        ensure_venv(VENV, "requirements-dev.txt")
     if target != "check":
         ensure_cli(target)
 

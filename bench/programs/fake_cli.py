@@ -31,7 +31,10 @@ def main(stream: Path, arguments: list[str]) -> None:
         return
     account = {"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN", "apiProvider": "firstParty"}
     opened = {"commands": [], "agents": [], "models": [], "account": account, "pid": os.getpid()}
-    known = {"initialize": opened, "get_settings": {"effective": {}, "sources": []}}
+    known: dict[str, dict[str, Any]] = {
+        "initialize": opened,
+        "get_settings": {"effective": {}, "sources": []},
+    }
     for line in sys.stdin:
         message = json.loads(line)
         if message.get("type") == "control_request":

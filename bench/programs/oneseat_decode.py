@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from oneseat import api
+import oneseat
 from oneseat.assembly import build_provider, find_paths, read_settings
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.rules import billing, policy, routing
@@ -36,11 +36,10 @@ async def through_provider(request: Request) -> tuple[int, float]:
 async def through_app(request: Request) -> tuple[int, float]:
     """A run as callers hold it: watched, metered, written to the ledger, then yielded."""
     count, first = 0, 0.0
-    with api.open_app() as app:
-        async with app.stream(request) as run:
-            async for _ in run:
-                first = first or time.perf_counter()
-                count += 1
+    async with oneseat.connect() as app, app.stream(request) as run:
+        async for _ in run:
+            first = first or time.perf_counter()
+            count += 1
     assert run.result is not None
     assert run.result.status == "completed", run.result.error
     return count, time.perf_counter() - first
@@ -49,7 +48,7 @@ async def through_app(request: Request) -> tuple[int, float]:
 async def main() -> None:
     """Print the report."""
     read = {"provider": through_provider, "app": through_app}[sys.argv[1]]
-    count, wall_s = await read(api.make_request("go"))
+    count, wall_s = await read(oneseat.make_request("go"))
     print(json.dumps({"events": count, "wall_s": wall_s}))
 
 

@@ -1,3 +1,67 @@
-"""oneseat."""
+"""Use the AI assistants you already pay for from your own scripts, with the wallet checked before every run.
+
+    import oneseat
+
+    result = oneseat.run("Explain this error: E2BIG")
+    print(result.text, result.receipt.wallet)
+
+Nothing is imported before it is used, so ``import oneseat`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from oneseat.api import connect as connect
+    from oneseat.api import make_request as make_request
+    from oneseat.api import run as run
+    from oneseat.assembly import read_attachment as read_attachment
+    from oneseat.contract import events as events
+    from oneseat.contract.errors import ErrorInfo as ErrorInfo
+    from oneseat.contract.errors import OneseatError as OneseatError
+    from oneseat.contract.errors import UsageError as UsageError
+    from oneseat.contract.failure import RunFailed as RunFailed
+    from oneseat.contract.receipt import Receipt as Receipt
+    from oneseat.contract.receipt import RunResult as RunResult
+    from oneseat.contract.request import Attachment as Attachment
+    from oneseat.contract.request import Purpose as Purpose
+    from oneseat.contract.request import Request as Request
+    from oneseat.engine.runs import App as App
+    from oneseat.engine.runs import RunStream as RunStream
+
+_HOME_OF = {
+    "App": "oneseat.engine.runs",
+    "Attachment": "oneseat.contract.request",
+    "ErrorInfo": "oneseat.contract.errors",
+    "OneseatError": "oneseat.contract.errors",
+    "Purpose": "oneseat.contract.request",
+    "Receipt": "oneseat.contract.receipt",
+    "Request": "oneseat.contract.request",
+    "RunFailed": "oneseat.contract.failure",
+    "RunResult": "oneseat.contract.receipt",
+    "RunStream": "oneseat.engine.runs",
+    "UsageError": "oneseat.contract.errors",
+    "connect": "oneseat.api",
+    "make_request": "oneseat.api",
+    "read_attachment": "oneseat.assembly",
+    "run": "oneseat.api",
+}
+__all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a literal and the table's keys, all text
+
+
+def __getattr__(name: str) -> Any:
+    if name == "events":
+        return importlib.import_module("oneseat.contract.events")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'oneseat' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,26 +8,44 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from oneseat import assembly
+from oneseat.assembly import (
+    MAX_INPUT_BYTES,
+    LedgerReader,
+    RunFilter,
+    RunSummary,
+    StoredEvent,
+    StoredRun,
+    decode_attachment,
+    decode_text,
+    find_cli,
+    opened_app,
+    read_attachment,
+    read_ledger,
+    read_text,
+)
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, Purpose, Request
 from oneseat.engine.runs import App
-from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
-
-open_app = assembly.opened_app
 
 __all__ = [
     "MAX_INPUT_BYTES",
     "App",
+    "LedgerReader",
+    "RunFilter",
+    "RunSummary",
+    "StoredEvent",
+    "StoredRun",
     "check_text",
     "connect",
     "decode_attachment",
     "decode_text",
+    "find_cli",
     "make_request",
-    "open_app",
+    "opened_app",
     "read_attachment",
+    "read_ledger",
     "read_text",
     "run",
 ]
@@ -70,7 +88,7 @@ async def connect(env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
     ``env`` replaces the environment that settings and credentials are looked for in. Raises ``UsageError`` when the
     settings or the ledger cannot be used.
     """
-    with open_app(env) as app:
+    async with opened_app(env) as app:
         yield app
 
 
@@ -143,7 +161,7 @@ def _directory(cwd: str | Path | None) -> str:
 
 def _in_own_loop(request: Request) -> RunResult:
     async def work() -> RunResult:
-        with open_app() as app:
+        async with opened_app() as app:
             return await app.run(request)
 
     try:

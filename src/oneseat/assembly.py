@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from oneseat.contract.simulated import SIMULATOR_TOKEN
@@ -14,13 +15,36 @@ from oneseat.engine.runs import App
 from oneseat.engine.spine import Parts
 from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
+from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, start_time
+from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliConfig, ClaudeCliProvider, Simulator
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import redact
 from oneseat.settings import Settings, home_from, load
+from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
+from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.sqlite_ledger import SqliteLedger
+
+__all__ = [
+    "MAX_INPUT_BYTES",
+    "LedgerReader",
+    "RunFilter",
+    "RunSummary",
+    "StoredEvent",
+    "StoredRun",
+    "build_app",
+    "decode_attachment",
+    "decode_text",
+    "find_cli",
+    "find_paths",
+    "opened_app",
+    "read_attachment",
+    "read_ledger",
+    "read_settings",
+    "read_text",
+]
 
 
 def new_run_id() -> str:
@@ -35,33 +59,52 @@ def find_paths(env: Mapping[str, str]) -> Paths:
 
 def read_settings(env: Mapping[str, str], cwd: Path, paths: Paths) -> Settings:
     """The settings in force in ``cwd``. Raises ``UsageError`` for anything wrong in them."""
-    return load(env, cwd, paths.config)
+    return load(env, cwd, paths.config_dir)
 
 
-@contextmanager
-def opened_app(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Iterator[App]:
-    """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default."""
+@asynccontextmanager
+async def opened_app(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> AsyncIterator[App]:
+    """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
+
+    Raises ``UsageError`` when the settings or the ledger cannot be used.
+    """
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
     paths.ensure()
-    with open_ledger(paths, settings) as ledger:
+    async with _opened_ledger(paths, settings) as ledger:
         yield build_app(settings, snapshot, ledger)
 
 
-@contextmanager
-def open_ledger(paths: Paths, settings: Settings) -> Iterator[SqliteLedger]:
+@asynccontextmanager
+async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[SqliteLedger]:
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
     pid = os.getpid()
-    ledger = SqliteLedger(
-        paths.runs_db, redact=redact, keep_text=settings.ledger_keep_text, owner=(pid, start_time(pid))
+    writer = LedgerWriter(
+        paths.runs_db,
+        redact=redact,
+        clock=SystemClock(),
+        owner=ProcessStamp(pid, start_time(pid)),
+        keep_text=settings.ledger_keep_text,
     )
+    ledger = SqliteLedger(writer)
     try:
-        for run_id in ledger.sweep(is_alive):
-            end_leftover(run_id)
+        for leftover in await ledger.sweep(is_alive):
+            await asyncio.to_thread(end_leftover, leftover.run_id)
         yield ledger
     finally:
-        ledger.close()
+        await ledger.close()
+
+
+def find_cli(env: Mapping[str, str], cwd: Path | None = None) -> str:
+    """The official CLI that runs would use. Raises ``OneseatError`` ``provider.not_found`` when there is none."""
+    settings = read_settings(env, cwd or Path.cwd(), find_paths(env))
+    return find_executable(settings.claude_path, env.get("PATH"))
+
+
+def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
+    """The runs recorded on this machine, for reading. Raises ``UsageError`` when the folders cannot be used."""
+    return LedgerReader(find_paths(os.environ if env is None else env).runs_db)
 
 
 def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) -> App:

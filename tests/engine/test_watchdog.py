@@ -81,7 +81,9 @@ def test_a_host_that_slept_is_not_a_silent_provider() -> None:
         assert isinstance(loop, VirtualTimeLoop)
         with Watchdog(PATIENCE) as watchdog:
             watchdog.sent()
-            waiting = asyncio.ensure_future(asyncio.wait_for(asyncio.shield(asyncio.Event().wait()), 7 * 3600))
+            waiting = asyncio.ensure_future(
+                asyncio.wait_for(asyncio.shield(asyncio.Event().wait()), 7 * 3600)
+            )
             loop.call_later(100, loop.advance, 6 * 3600)
             began = loop.time()
             with pytest.raises(OneseatError):

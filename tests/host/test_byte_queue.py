@@ -53,7 +53,9 @@ async def test_a_reader_that_comes_late_finds_everything_and_memory_stays_bounde
 
 async def test_a_full_disk_costs_memory_and_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel's own always-full device stands in for a full disk.
-    monkeypatch.setattr("oneseat.host.byte_queue.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))
+    monkeypatch.setattr(
+        "oneseat.host.byte_queue.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0)
+    )
     queue = ByteQueue(asyncio.get_running_loop(), memory_limit=10)
     thread = _fill(queue, [b"0123456789", b"abcdefghij", b"ABCDEFGHIJ"])
     await asyncio.to_thread(thread.join)

@@ -8,13 +8,21 @@ import signal
 import sys
 import time
 import uuid
+from contextlib import aclosing
 from pathlib import Path
 
 import psutil
 import pytest
 
 from oneseat.host.child import Child
-from oneseat.host.process_tree import descendants, end_marked, environment_of, is_alive, marked_processes, start_time
+from oneseat.host.process_tree import (
+    descendants,
+    end_marked,
+    environment_of,
+    is_alive,
+    marked_processes,
+    start_time,
+)
 
 
 def _start(code: str, run_id: str, *arguments: str) -> Child:
@@ -31,6 +39,14 @@ async def _lines(child: Child) -> list[bytes]:
     return [line async for batch in child.batches() for line in batch if isinstance(line, bytes)]
 
 
+async def _first_number(child: Child) -> int:
+    async with aclosing(child.batches()) as batches:
+        async for batch in batches:
+            assert isinstance(batch[0], bytes)
+            return int(batch[0])
+    raise AssertionError("the child printed nothing")
+
+
 async def test_output_survives_an_exit_while_nobody_reads(run_id: str) -> None:
     child = _start("import sys; sys.stdout.write(('x' * 99 + '\\n') * 100_000)", run_id)
     assert await child.wait(20)
@@ -41,7 +57,11 @@ async def test_output_survives_an_exit_while_nobody_reads(run_id: str) -> None:
 
 async def test_output_is_drained_while_the_loop_is_blocked(run_id: str, tmp_path: Path) -> None:
     done = tmp_path / "done"
-    child = _start("import sys; sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); open(sys.argv[1], 'w')", run_id, str(done))
+    child = _start(
+        "import sys; sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); open(sys.argv[1], 'w')",
+        run_id,
+        str(done),
+    )
     deadline = time.monotonic() + 20
     while not done.exists():  # blocks the event loop on purpose: only the reader thread can empty the pipe
         assert time.monotonic() < deadline
@@ -87,8 +107,7 @@ signal.pause()
 
 async def test_a_child_that_ignores_signals_and_its_tool_in_another_session_are_ended(run_id: str) -> None:
     child = _start(_STUBBORN, run_id)
-    batches = child.batches()
-    grandchild = int((await anext(batches))[0])  # type: ignore[call-overload]
+    grandchild = await _first_number(child)
     began = start_time(grandchild)
     assert {p.pid for p in marked_processes(run_id)} == {child.pid, grandchild}
     assert [p.pid for p in descendants(child.pid)] == [grandchild]
@@ -96,7 +115,6 @@ async def test_a_child_that_ignores_signals_and_its_tool_in_another_session_are_
     assert child.returncode == -signal.SIGKILL
     assert marked_processes(run_id) == []
     assert not is_alive(grandchild, began)
-    await batches.aclose()  # type: ignore[attr-defined]
 
 
 _DROPS_MARKER = """
@@ -110,11 +128,9 @@ import signal; signal.pause()
 
 async def test_a_descendant_without_the_marker_is_found_by_parentage(run_id: str) -> None:
     child = _start(_DROPS_MARKER, run_id)
-    batches = child.batches()
-    grandchild = int((await anext(batches))[0])  # type: ignore[call-overload]
+    grandchild = await _first_number(child)
     await child.end(0)
     assert not psutil.pid_exists(grandchild)
-    await batches.aclose()  # type: ignore[attr-defined]
 
 
 _ORPHAN = """

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat.contract.events import Event, LimitSeen, Message, Retry, Started, TextDelta, ToolCall, ToolResult, TurnEnded, Unknown
+from oneseat.contract.events import (
+    Event,
+    LimitSeen,
+    Message,
+    Retry,
+    Started,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+    Unknown,
+)
 from oneseat.providers.claude_cli import wire
 from oneseat.providers.claude_cli.parse import Parser, tokens
 
@@ -144,7 +155,11 @@ def test_a_warning_carries_the_share_and_anything_else_none() -> None:
     warned = [e.limit for e in replay("ratelimit-warn5.jsonl") if isinstance(e, LimitSeen)]
     assert warned[0].used == 0.93
     allowed = [e.limit for e in replay("ok.jsonl") if isinstance(e, LimitSeen)]
-    assert (allowed[0].used, allowed[0].window, allowed[0].resets_at) == (None, "five_hour", "2026-11-20T12:05:16Z")
+    assert (allowed[0].used, allowed[0].window, allowed[0].resets_at) == (
+        None,
+        "five_hour",
+        "2026-11-20T12:05:16Z",
+    )
 
 
 def test_retries_of_the_cli_are_events() -> None:
@@ -182,12 +197,36 @@ def test_no_bytes_can_break_the_parser(line: bytes) -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers(-(2**53), 2**53) | st.text(max_size=10),
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-_KINDS = ["assistant", "user", "system", "result", "stream_event", "rate_limit_event", "control_request", "new_thing"]
-_FIELDS = ["message", "subtype", "event", "rate_limit_info", "result", "is_error", "usage", "errors", "request", "modelUsage"]
+_KINDS = [
+    "assistant",
+    "user",
+    "system",
+    "result",
+    "stream_event",
+    "rate_limit_event",
+    "control_request",
+    "new_thing",
+]
+_FIELDS = [
+    "message",
+    "subtype",
+    "event",
+    "rate_limit_info",
+    "result",
+    "is_error",
+    "usage",
+    "errors",
+    "request",
+    "modelUsage",
+]
 
 
 @given(st.sampled_from(_KINDS), st.dictionaries(st.sampled_from(_FIELDS), _JSON))

@@ -109,16 +109,15 @@ class _Stage:
 
 
 async def _show(env: Mapping[str, str], cwd: Path) -> RunResult:
-    with api.open_app(env, cwd) as app:
-        async with app.stream(api.make_request("say hello", cwd=cwd)) as run:
-            started = False
-            async for event in run:
-                if isinstance(event, TextDelta):
-                    sys.stdout.write(event.text if started else f"   {event.text}")
-                    sys.stdout.flush()
-                    started = True
-            if started:
-                click.echo()
+    async with api.opened_app(env, cwd) as app, app.stream(api.make_request("say hello", cwd=cwd)) as run:
+        started = False
+        async for event in run:
+            if isinstance(event, TextDelta):
+                sys.stdout.write(event.text if started else f"   {event.text}")
+                sys.stdout.flush()
+                started = True
+        if started:
+            click.echo()
     if run.result is None:
         raise asyncio.CancelledError
     return run.result

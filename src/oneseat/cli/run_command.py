@@ -7,6 +7,7 @@ import contextlib
 import math
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from oneseat.contract.events import (
     WalletVerified,
 )
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Attachment
+from oneseat.contract.request import Attachment, Request
 from oneseat.engine.runs import RunStream
 
 from .prompt_argument import PromptCommand
@@ -95,8 +96,7 @@ def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
         attachments=[_attachment(name) for name in files],
         timeout_s=_timeout(options["timeout"]),
     )
-    with api.open_app() as app:
-        result = asyncio.run(_drive(app.stream(request), output))
+    result = asyncio.run(_run(request, output))
     return exit_code(result.error.code) if result.error is not None else 0
 
 
@@ -144,22 +144,25 @@ def _timeout(seconds: float | None) -> float | None:
     return seconds
 
 
+async def _run(request: Request, output: _Output) -> RunResult:
+    async with api.opened_app() as app:
+        return await _drive(app.stream(request), output)
+
+
 async def _drive(stream: RunStream, output: _Output) -> RunResult:
     """Run and show. A cancelled run is shown like any other: it too has a result."""
-    task = asyncio.current_task()
-    sink = Sink(sys.stdout.fileno(), on_gone=lambda: task.cancel() if task is not None else None)
+    cancel = _canceller(asyncio.current_task())
+    sink = Sink(sys.stdout.fileno(), on_gone=cancel)
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         for name in ("SIGTERM", "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(
-                getattr(signal, name), lambda: task.cancel() if task is not None else None
-            )
+            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), cancel)
     shown = _Shown(output, sink)
     async with StatusLine(sys.stderr, enabled=not output.quiet) as status:
         try:
             async with stream:
                 async for event in stream:
                     await shown.event(event, status)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception):
             if stream.result is None:
                 raise
     if stream.result is None:
@@ -167,6 +170,14 @@ async def _drive(stream: RunStream, output: _Output) -> RunResult:
     await shown.result(stream.result)
     await sink.close()
     return stream.result
+
+
+def _canceller(task: asyncio.Task[Any] | None) -> Callable[[], None]:
+    def cancel() -> None:
+        if task is not None:
+            task.cancel()
+
+    return cancel
 
 
 class _Shown:
@@ -181,11 +192,20 @@ class _Shown:
         status.say(_waiting_for(event))
         if self._output.form == "stream-json" and not isinstance(event, (Finished, Failed)):
             await self._sink.write(event_line(event) + b"\n")
-        elif self._output.form == "text" and isinstance(event, TextDelta):
+        elif self._output.form == "text":
+            await self._text(event, status)
+
+    async def _text(self, event: Event, status: StatusLine) -> None:
+        if isinstance(event, TextDelta):
             if sys.stdout.isatty():
                 status.pause()
             self._streamed.append(event.text)
             await self._sink.write(_printable(event.text))
+        elif isinstance(event, Retry) and self._streamed:
+            # What is printed cannot be taken back: say that it was not the answer.
+            self._streamed.clear()
+            await self._sink.write(b"\n")
+            sys.stderr.write("note: the provider broke off; the answer starts again\n")
 
     async def result(self, result: RunResult) -> None:
         form = self._output.form

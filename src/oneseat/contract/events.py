@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,7 +11,9 @@ from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
-    """Base of all events."""
+    """Base of all events. ``durable`` ones are written to the ledger before a caller sees them."""
+
+    durable: ClassVar[bool] = True
 
 
 class WalletVerified(Event, frozen=True, kw_only=True, tag="wallet_verified"):
@@ -37,12 +39,14 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
 class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
     """A piece of the answer, as it comes. Not stored; the finished ``Message`` is."""
 
+    durable: ClassVar[bool] = False
     text: str
 
 
 class ThinkingDelta(Event, frozen=True, kw_only=True, tag="thinking"):
     """A piece of the model's thinking, as it comes. Not stored."""
 
+    durable: ClassVar[bool] = False
     text: str
 
 
@@ -97,6 +101,7 @@ class Retry(Event, frozen=True, kw_only=True, tag="retry"):
 class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     """A sign of life that carries no content, such as "requesting" or "compacting"."""
 
+    durable: ClassVar[bool] = False
     state: str
 
 

@@ -17,8 +17,10 @@ SourceKind = Literal[
     "mode",
     "login",
     "proxy",
+    "unreadable",
 ]
-#: Where a source was found. The first five are places oneseat can keep from the child; ``managed_settings`` and ``child`` are not.
+#: Where a source was found. The first five are places oneseat can keep from the child; ``managed_settings``, ``global_config``
+#: (the CLI's own `.claude.json`, read whatever the flags) and ``child`` are not.
 Scope = Literal[
     "environment",
     "user_settings",
@@ -27,12 +29,16 @@ Scope = Literal[
     "dotenv",
     "login",
     "managed_settings",
+    "global_config",
     "child",
 ]
 
 
 class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that could decide who pays: its name, what it is, and the place it was found in. Never its value."""
+    """One thing that could decide who pays: its name, what it is, and the place it was found in. Never its value.
+
+    A file that could not be read is a source of kind ``unreadable`` with the file's name: what it holds is not known.
+    """
 
     name: str
     kind: SourceKind
@@ -50,9 +56,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the opened provider can do. ``models`` are the names it offered; empty when it did not say."""
+    """What the opened provider can do.
+
+    ``models`` are the short names it offers; ``unresolved`` are names it was given and knows no model for.
+    """
 
     models: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
     cli_version: str | None = None
 
 
@@ -69,3 +79,21 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[CredentialSource, ...] = ()
     simulated: bool = False
     child_checked: bool = True
+
+
+class LoginFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the seat's stored login without reading a token.
+
+    ``kind`` says where it lives: a ``token`` in the environment, a ``file``, the ``keychain`` (never read), or ``none``.
+    ``expires_at_ms`` is in milliseconds since the epoch, ``mode`` the file's permission bits; both only where known.
+    ``problem`` says why a file could not be understood.
+    """
+
+    kind: Literal["token", "file", "keychain", "none"]
+    place: str
+    expires_at_ms: int | None = None
+    scopes: tuple[str, ...] = ()
+    subscription: str | None = None
+    rate_limit_tier: str | None = None
+    mode: int | None = None
+    problem: str | None = None

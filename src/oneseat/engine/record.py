@@ -46,7 +46,9 @@ class RunRecord:
     def settle(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
         if error is None:
-            error = self.refused.error if self.refused is not None else outcome.judge(self._tally)
+            error = (
+                self.refused.error if self.refused is not None else outcome.judge(self._tally, self.run_id)
+            )
         text, structured = outcome.answer(self._tally)
         return RunResult(
             run_id=self.run_id,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from oneseat.contract.errors import OneseatError
-from oneseat.contract.events import Event, TextDelta, ThinkingDelta, TurnEnded, WalletVerified
+from oneseat.contract.events import Event, TurnEnded, WalletVerified
 from oneseat.contract.ports import Clock, Ledger, Provider, ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.rules import billing, policy, routing
@@ -78,7 +78,7 @@ async def _turn(
     while (event := await watchdog.wait(anext(events, None))) is not None:
         watchdog.saw(event)
         record.add(event)
-        if not isinstance(event, (TextDelta, ThinkingDelta)):
+        if event.durable:
             await parts.ledger.record(record.run_id, event)
         alarm = billing.judge_during(event)
         if alarm is not None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import IO
 
 import psutil
@@ -90,7 +90,7 @@ class Child:
         async with self._write_lock:
             await asyncio.to_thread(self._write_all, data)
 
-    async def batches(self) -> AsyncIterator[list[bytes | OversizedLine]]:
+    async def batches(self) -> AsyncGenerator[list[bytes | OversizedLine], None]:
         """Yield the complete lines of stdout as they come, many at a time, until the child closes it."""
         splitter = LineSplitter()
         while chunk := await self._output.take():

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
@@ -104,27 +105,32 @@ def home_error(error: OSError, path: Path) -> UsageError:
 
 
 def _platform_paths() -> Paths:
-    import platformdirs  # noqa: PLC0415 - 30 ms that a run with ONESEAT_HOME need not pay
-
     dirs = platformdirs.PlatformDirs("oneseat", appauthor=False)
-    for folder in (dirs.user_config_path, dirs.user_data_path, dirs.user_state_path):
-        _refuse_relative(folder, str(folder))
-    return Paths(
-        home=None,
-        config_dir=dirs.user_config_path,
-        data_dir=dirs.user_data_path,
-        state_dir=dirs.user_state_path,
-    )
+    try:
+        paths = Paths(
+            home=None,
+            config_dir=dirs.user_config_path,
+            data_dir=dirs.user_data_path,
+            state_dir=dirs.user_state_path,
+        )
+    except RuntimeError:
+        # A container's user without a name has no home, and may have no HOME either.
+        raise _bad_home("~", "this user has no home folder") from None
+    _refuse_relative(paths.config_dir, str(paths.config_dir))
+    return paths
 
 
 def _refuse_relative(folder: Path, named: str) -> None:
     # A relative folder would be another one, with another ledger, in every working directory.
-    if folder.is_absolute() and "\0" not in named:
-        return
-    raise UsageError(
+    if not folder.is_absolute() or "\0" in named:
+        raise _bad_home(named, "oneseat's own folders cannot depend on where it is started")
+
+
+def _bad_home(named: str, why: str) -> UsageError:
+    return UsageError(
         ErrorInfo(
             code="usage.bad_home",
-            message=f"Not an absolute folder: `{_shown(named)}`\n  oneseat's own folders cannot depend on where it is started",
+            message=f"Not an absolute folder: `{_shown(named)}`\n  {why}",
             hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
         )
     )
@@ -159,11 +165,9 @@ def _way_out(path: Path) -> str:
         status = path.stat()
     except OSError:
         return elsewhere
-    if not stat.S_ISDIR(status.st_mode):
-        return elsewhere
-    if status.st_uid != os.geteuid():
-        return f'Make it yours: `sudo chown -R "$(id -un)" {_quoted(path)}`'
-    if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+    locked = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_IRWXU != stat.S_IRWXU
+    # What belongs to somebody else is left to them: nobody is told to take over a folder of the system.
+    if locked and status.st_uid == os.geteuid():
         return f"Make it writable: `chmod u+rwx {_quoted(path)}`"
     return elsewhere
 

@@ -7,7 +7,9 @@ they belong to pid 1. A marker variable in the child's environment is inherited 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +61,18 @@ def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
                 continue
         psutil.wait_procs(list(victims.values()), timeout=_REAP_S)
     return killed
+
+
+def end_leftover(run_id: str) -> None:
+    """Clear what a killed oneseat left of a run: its processes, and its private folder, which can hold a made-up login."""
+    end_marked(run_id)
+    for folder in Path(tempfile.gettempdir()).glob(f"{private_prefix(run_id)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def private_prefix(run_id: str) -> str:
+    """How the name of a run's private folder begins, so that the next start can find it."""
+    return f"oneseat-{run_id}-"
 
 
 def is_alive(pid: int, started: float) -> bool:

@@ -8,6 +8,7 @@ from oneseat.contract.events import (
     Event,
     LimitSeen,
     Message,
+    Retry,
     Started,
     TextDelta,
     ToolCall,
@@ -45,6 +46,9 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.pieces.clear()
             case ToolResult():
                 self.open_tools.pop(event.id, None)
+            case Retry():
+                # The next attempt starts the message anew; what the broken one streamed is not part of it.
+                self.pieces.clear()
             case LimitSeen():
                 self.limits[event.limit.window] = event.limit
                 self.overage = event.overage if event.overage is not None else self.overage

@@ -10,23 +10,23 @@ from oneseat.contract.receipt import Status
 from .metering import Tally
 
 
-def judge(tally: Tally) -> ErrorInfo | None:
+def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
     """Why the answer of a run that ended by itself cannot be trusted; ``None`` when it can."""
     ended = tally.ended
     if ended is None:
         return ErrorInfo(
             code="provider.no_result",
             message="The provider stopped without reporting a result",
-            hint="Read what it said: `oneseat show --events`",
+            hint=f"Read what it said: `oneseat show {run_id} --events`",
             whose_turn="provider",
         )
     if ended.error is not None:
         return ended.error
     if tally.open_tools:
         names = ", ".join(sorted(set(tally.open_tools.values())))
-        return _incomplete("tools_open", f"The turn ended while tools were still running: {names}")
+        return _incomplete(run_id, "tools_open", f"The turn ended while tools were still running: {names}")
     if not ended.text.strip() and ended.structured is None:
-        return _incomplete("empty", "The provider reported success and gave no text")
+        return _incomplete(run_id, "empty", "The provider reported success and gave no text")
     return None
 
 
@@ -46,6 +46,6 @@ def status_of(error: ErrorInfo | None) -> Status:
     return "refused" if exit_code(error.code) == 3 else "failed"
 
 
-def _incomplete(word: str, message: str) -> ErrorInfo:
-    hint = "Run it again; if it happens again, read what came: `oneseat show --events`"
+def _incomplete(run_id: str, word: str, message: str) -> ErrorInfo:
+    hint = f"Run it again; if it happens again, read what came: `oneseat show {run_id} --events`"
     return ErrorInfo(code=f"incomplete.{word}", message=message, hint=hint, whose_turn="provider")

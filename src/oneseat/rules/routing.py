@@ -10,12 +10,11 @@ from oneseat.contract.request import Cleared, Plan, Refused
 
 
 def choose(cleared: Cleared, provider: str, model: str, capabilities: Capabilities) -> Plan | Refused:
-    """Plan the run on ``provider`` with ``model``, or refuse a model name that the provider cannot mean.
+    """Plan the run on ``provider`` with ``model``, or refuse a name for which the provider knows no model.
 
-    A full name (``claude-...``) is passed on: the provider knows best which of those exist. A short name must be one that
-    the CLI offered, because it sends any other word upstream as it is.
+    The official CLI would send such a name upstream as it is, and the mistake would come back as an API error.
     """
-    if not _is_known(model, capabilities.models):
+    if model in capabilities.unresolved:
         return Refused(
             error=_unknown_model(model, capabilities.models),
             wallet=cleared.wallet,
@@ -25,22 +24,10 @@ def choose(cleared: Cleared, provider: str, model: str, capabilities: Capabiliti
     return Plan(cleared=cleared, provider=provider, model=model, capabilities=capabilities)
 
 
-def _is_known(model: str, offered: tuple[str, ...]) -> bool:
-    if not offered or model.startswith("claude-"):
-        return True
-    return _family(model) in {_family(name) for name in offered}
-
-
-def _family(name: str) -> str:
-    # `opus[1m]` is `opus` with a longer context.
-    return name.partition("[")[0]
-
-
 def _unknown_model(model: str, offered: tuple[str, ...]) -> ErrorInfo:
-    names = sorted({_family(name) for name in offered})
-    near = get_close_matches(model, names, n=1)
+    near = get_close_matches(model, offered, n=1)
     return ErrorInfo(
         code="usage.unknown_model",
-        message=f"Unknown model: `{model}`\n  the official CLI offers {', '.join(names)}, or a full name such as claude-sonnet-5",
-        hint=f"Did you mean `--model {near[0]}`?" if near else None,
+        message=f"Unknown model: `{model}`\n  the official CLI offers {', '.join(offered)}, or a full name such as claude-sonnet-5",
+        hint=f"Did you mean this: `oneseat run --model {near[0]} ...`" if near else None,
     )

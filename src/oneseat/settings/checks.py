@@ -91,7 +91,7 @@ _KEPT_NAME = re.compile(
 def _variable_names(value: object) -> tuple[str, ...]:
     """The names in upper case: they are compared without regard to case, think of ``https_proxy``."""
     items = value if isinstance(value, list | tuple) else [None]
-    names = tuple(item.upper() if isinstance(item, str) else "" for item in items)
+    names = tuple(item.upper() if isinstance(item, str) and item.isascii() else "" for item in items)
     for name in names:
         if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name):
             raise ValueError(name)

@@ -9,6 +9,9 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from .table import Setting
 from .wording import printable, shown, toml, without_credentials
 
+#: Comparing takes time by the square; a hostile file's key of a million letters is no slip of the pen.
+_LONGEST_MISSPELT = 64
+
 
 def place(path: Path) -> str:
     """A path for a message, whole: it is there to be opened."""
@@ -80,9 +83,21 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
 
 
 def _nearest(name: str, names: list[str]) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415 - 4 ms that only a mistake has to pay
-
+    """The name that a third of the letters or fewer would turn into ``name``."""
     # The common beginning would make any two variables look alike.
-    plain = {other.removeprefix("ONESEAT_"): other for other in names}
-    close = get_close_matches(name.removeprefix("ONESEAT_"), plain, n=1, cutoff=0.7)
-    return plain[close[0]] if close else None
+    plain = name.removeprefix("ONESEAT_")
+    if len(plain) > _LONGEST_MISSPELT:
+        return None
+    distances = {other: _distance(plain, other.removeprefix("ONESEAT_")) for other in names}
+    nearest = min(names, key=lambda other: distances[other])
+    return nearest if 3 * distances[nearest] <= len(plain) else None
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters to add, drop or replace to make one word of the other."""
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        above, row = row, [i]
+        for j, wanted in enumerate(other, 1):
+            row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != wanted)))
+    return row[-1]

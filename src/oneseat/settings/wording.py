@@ -45,7 +45,9 @@ def without_credentials(value: object) -> object:
     """A URL without what stands before its host and after its path, where passwords and tokens are."""
     if not isinstance(value, str):
         return value
-    scheme, separator, rest = value.rpartition("://")
-    host = rest.rpartition("@")[2]
-    mark = "…@" if host != rest else ""
-    return scheme.rpartition("@")[2] + separator + mark + re.split(r"[?#]", host)[0]
+    before, _, after = value.rpartition("@")
+    scheme = before.partition("://")[0] + "://" if "://" in before else ""
+    if re.search(r"[?#]", before):
+        # A password with a question mark, or a query with an at sign: nobody can tell, so neither is shown.
+        return f"{scheme}…"
+    return (f"{scheme}…@" if before else "") + re.split(r"[?#]", after)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from .migrations import APPLICATION_ID, SCHEMA, migrate
 
 #: How long to wait between two tries at what SQLite does not wait for itself, in seconds.
 _TRY_AGAIN_S = 0.005
+_SMALLEST_BYTES = 512
 
 
 def open_ledger(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
@@ -27,7 +29,7 @@ def open_ledger(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             db.execute("PRAGMA foreign_keys = ON")
             _use_write_ahead_log(db, busy_timeout_s)
             migrate(db)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: an open connection keeps its locks
             db.close()
             raise
     return db
@@ -40,7 +42,10 @@ def _create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         if path.is_dir():
-            raise IsADirectoryError(None, "It is a folder, not a file") from None
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        # SQLite takes what is shorter than its smallest page for an empty database, and would write over it.
+        if 0 < path.stat().st_size < _SMALLEST_BYTES:
+            raise failures.corrupt(path, "it is too short for a database") from None
 
 
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
@@ -62,8 +67,10 @@ def _use_write_ahead_log(db: sqlite3.Connection, busy_timeout_s: float) -> None:
     while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(_TRY_AGAIN_S)
+        else:
+            # A file system without shared memory keeps the old mode, which is slower and as safe.
+            return

@@ -7,12 +7,13 @@ import os
 import shlex
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError, UsageError
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError, UsageError, WhoseTurn
 
 #: What the system says when there is no room: the disk, the user's quota, or the largest file a process may write.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -25,11 +26,12 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise translate(error, path) from error
+        raise _translated(error, path) from error
+    except msgspec.DecodeError as error:
+        raise corrupt(path, f"an entry is not what oneseat wrote: {error}") from error
 
 
-def translate(error: sqlite3.Error | OSError, path: Path) -> OneseatError:
-    """The error to show for what SQLite or the system said about the ledger at ``path``."""
+def _translated(error: sqlite3.Error | OSError, path: Path) -> OneseatError:
     if isinstance(error, OSError):
         return _refused_by_system(error, path)
     # The low byte is the kind of failure, the rest its circumstances.
@@ -77,14 +79,12 @@ def _corrupt(path: Path, error: sqlite3.Error) -> UsageError:
 
 
 def _busy(path: Path, _: sqlite3.Error) -> UsageError:
-    lister = (
-        "" if sys.platform == "win32" else f"See which process holds it: `lsof {shlex.quote(_shown(path))}`"
-    )
+    lister = f"See which process holds it: `lsof {shlex.quote(_shown(path))}`"
     return _usage(
         "usage.ledger_busy",
         f"The ledger is locked by another process: `{_shown(path)}`\n  it did not become free in time",
-        lister or None,
-        whose_turn="wait",
+        None if sys.platform == "win32" else lister,
+        "wait",
     )
 
 
@@ -119,17 +119,20 @@ def _broken_io(path: Path, error: sqlite3.Error) -> UsageError:
 def _probe(path: Path) -> OSError | None:
     """What the system answers to a write beside the ledger, as far into a file as the ledger and its log have grown."""
     sizes = [0]
-    for file in (path, path.with_name(path.name + "-wal")):
+    for grown in (path, path.with_name(path.name + "-wal")):
         with suppress(OSError):
-            sizes.append(file.stat().st_size)
+            sizes.append(grown.stat().st_size)
+    probe = path.with_name(f"{path.name}.probe-{os.getpid()}")
     try:
-        with tempfile.TemporaryFile(dir=path.parent) as file:
+        with probe.open("wb", buffering=0) as file:
             file.seek(max(sizes))
             file.write(bytes(_PROBE_BYTES))
-            file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         return error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
     return None
 
 
@@ -156,26 +159,21 @@ _BY_CODE: dict[int, Callable[[Path, sqlite3.Error], UsageError]] = {
 
 
 def _move_aside(path: Path) -> str:
-    """The command that moves the file and its write-ahead log, which may hold the newest runs, without overwriting."""
+    """The command that moves the file away, with its write-ahead log, which may hold the newest runs.
+
+    The pattern takes the log where there is one when the command runs, and the new folder overwrites nothing.
+    """
     number = 1
-    while path.with_name(f"{path.name}.damaged-{number}").exists():
+    while (folder := path.with_name(f"damaged-{number}")).exists():
         number += 1
-    move, quote = ("move", _windows_quote) if sys.platform == "win32" else ("mv", shlex.quote)
-    log = f"{path.name}-wal"
-    pairs = [(path, path.with_name(f"{path.name}.damaged-{number}"))]
-    if path.with_name(log).exists():
-        pairs.append((path.with_name(log), path.with_name(f"{path.name}.damaged-{number}-wal")))
-    return " && ".join(f"{move} {quote(_shown(old))} {quote(_shown(new))}" for old, new in pairs)
+    if sys.platform == "win32":
+        return f'mkdir "{_shown(folder)}" && move "{_shown(path)}*" "{_shown(folder)}"'
+    old, new = shlex.quote(_shown(path)), shlex.quote(_shown(folder))
+    return f"mkdir {new} && mv {old}* {new}"
 
 
-def _windows_quote(path: str) -> str:
-    return f'"{path}"'
-
-
-def _usage(code: str, message: str, hint: str | None, whose_turn: str = "you") -> UsageError:
-    return UsageError(
-        ErrorInfo(code=code, message=message, hint=hint, whose_turn="wait" if whose_turn == "wait" else "you")
-    )
+def _usage(code: str, message: str, hint: str | None, whose_turn: WhoseTurn = "you") -> UsageError:
+    return UsageError(ErrorInfo(code=code, message=message, hint=hint, whose_turn=whose_turn))
 
 
 def _shown(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.events import WalletVerified
 from oneseat.contract.receipt import Evidence, RunResult, Status
 
 from . import failures
@@ -20,7 +21,6 @@ from .database import open_ledger
 from .entries import storable
 
 _SHOWN_MATCHES = 5
-_LOOKED_AT = 1000
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ class LedgerReader:
                 else ()
             )
             for seq, at, json in rows:
-                yield StoredEvent(seq=seq, at=at, event=self._decoded(json, dict[str, Any]))
+                yield StoredEvent(seq=seq, at=at, event=msgspec.json.decode(json))
         yield from self._end(run_id, seq + 1)
 
     def evidence(self, run_id: str) -> tuple[Evidence, ...]:
@@ -150,34 +150,41 @@ class LedgerReader:
             "SELECT result FROM runs WHERE id = :id AND result IS NOT NULL", {"id": run_id}
         ):
             return self._result(result, "").receipt.evidence
-        gate = "SELECT json FROM events WHERE run_id = :id AND type = 'wallet_verified' ORDER BY seq"
-        found = [
-            self._decoded(json, dict[str, Any])["evidence"] for (json,) in self._rows(gate, {"id": run_id})
-        ]
-        return msgspec.convert([item for items in found for item in items], tuple[Evidence, ...])
+        query = "SELECT json FROM events WHERE run_id = :id AND type = 'wallet_verified' ORDER BY seq DESC LIMIT 1"
+        with failures.reported(self._path):
+            for (json,) in self._rows(query, {"id": run_id}):
+                return msgspec.json.decode(json, type=WalletVerified).evidence
+        return ()
 
     def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
         query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"
         for at, status, text, result in self._rows(query, {"id": run_id}):
-            fields = msgspec.to_builtins(self._result(result, text or ""))
+            with failures.reported(self._path):
+                fields = {**msgspec.json.decode(result), "text": text or ""}
             kind = "finished" if status == "completed" else "failed"
             yield StoredEvent(seq=seq, at=at, event={"type": kind, "result": fields})
 
     def _find(self, name: str) -> str:
-        matches = self._rows(
+        ids = self._beginning_with(name)
+        if name in ids:
+            return name
+        if len(ids) == 1:
+            return ids[0]
+        if ids:
+            raise _ambiguous(name, ids)
+        # A name that was cut or mistyped most often still begins rightly.
+        shorter = (self._beginning_with(name[:length]) for length in range(len(name) - 1, len(name) // 2, -1))
+        raise _no_such_run(name, next((near for near in shorter if near), [])[:_SHOWN_MATCHES])
+
+    def _beginning_with(self, name: str) -> list[str]:
+        if not name:
+            return []
+        rows = self._rows(
             "SELECT id FROM runs WHERE id >= :low AND id < :high ORDER BY id LIMIT :limit",
             # The highest code point sorts after everything that can follow the name.
             {"low": name, "high": name + "\U0010ffff", "limit": _SHOWN_MATCHES + 1},
         )
-        ids = [run_id for (run_id,) in matches]
-        if name in ids or len(ids) == 1:
-            return name if name in ids else ids[0]
-        if ids and name:
-            raise _ambiguous(name, ids)
-        recent = self._rows(
-            "SELECT id FROM runs ORDER BY created_at DESC LIMIT :limit", {"limit": _LOOKED_AT}
-        )
-        raise _no_such_run(name, [run_id for (run_id,) in recent])
+        return [run_id for (run_id,) in rows]
 
     def _rows(self, query: str, values: dict[str, Any]) -> list[Any]:
         with failures.reported(self._path):
@@ -191,13 +198,8 @@ class LedgerReader:
         return self._db
 
     def _result(self, json: str, text: str) -> RunResult:
-        return msgspec.structs.replace(self._decoded(json, RunResult), text=text)
-
-    def _decoded(self, json: str, kind: Any) -> Any:
-        try:
-            return msgspec.json.decode(json, type=kind)
-        except msgspec.MsgspecError as error:
-            raise failures.corrupt(self._path, f"an entry is not what oneseat wrote: {error}") from None
+        with failures.reported(self._path):
+            return msgspec.structs.replace(msgspec.json.decode(json, type=RunResult), text=text)
 
 
 _SUMMARY = ", ".join(RunSummary.__struct_fields__)
@@ -208,20 +210,19 @@ def _summary(row: Any) -> RunSummary:
 
 
 def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:
-    cwd = None if wanted.cwd is None else storable(wanted.cwd)
     # Compared by length instead of LIKE, in which `%` and `_` of a folder's name would match anything.
-    all_conditions: dict[str, tuple[str, Any]] = {
+    all_conditions: dict[str, tuple[str, str | None]] = {
         "status": ("status = :status", wanted.status),
         "since": ("created_at >= :since", _stamp(wanted.since)),
         "until": ("created_at < :until", _stamp(wanted.until)),
         "wallet": ("wallet = :wallet", wanted.wallet),
-        "cwd": ("cwd = :cwd OR substr(cwd, 1, length(:below)) = :below", cwd),
+        "cwd": ("cwd = :cwd OR substr(cwd, 1, length(:below)) = :below", wanted.cwd),
         "error": ("substr(error_code, 1, length(:error)) = :error", wanted.error),
     }
     used = {name: (text, value) for name, (text, value) in all_conditions.items() if value is not None}
-    values = {name: value for name, (_, value) in used.items()}
-    if cwd is not None:
-        values["below"] = cwd.rstrip(os.sep) + os.sep
+    values = {name: storable(value) for name, (_, value) in used.items()}
+    if wanted.cwd is not None:
+        values["below"] = values["cwd"].rstrip(os.sep) + os.sep
     return " AND ".join(f"({text})" for text, _ in used.values()) or "true", values
 
 
@@ -233,11 +234,7 @@ def _stamp(moment: datetime | None) -> str | None:
 
 
 def _no_such_run(name: str, ids: list[str]) -> UsageError:
-    from difflib import get_close_matches  # noqa: PLC0415 - 4 ms that only a mistake has to pay
-
-    beginnings = {run_id[: len(name)]: run_id for run_id in reversed(ids)}
-    close = [beginnings[match] for match in get_close_matches(name, beginnings, n=3, cutoff=0.7)]
-    near = f"\n  close to it: {_listed(close)}" if close else ""
+    near = f"\n  close to it: {_listed(ids)}" if ids else ""
     return UsageError(
         ErrorInfo(
             code="usage.no_such_run",

@@ -22,10 +22,11 @@ from oneseat.contract.request import Request
 
 from . import failures
 from .database import open_ledger
-from .entries import NOT_STORED, Entries, storable
+from .entries import NOT_STORED, Entries
 from .interrupted import interrupted_result
 
 _PREVIEW_CHARS = 200
+_GOING_ON = "SELECT id, owner_pid, owner_started, child_pid, child_started FROM runs WHERE status = 'running'"
 
 
 class ProcessStamp(NamedTuple):
@@ -78,7 +79,7 @@ class LedgerWriter:
             "status": "running",
             "provider": provider,
             "model": None if request.model is None else self._entries.text(request.model),
-            "cwd": storable(request.cwd),
+            "cwd": self._entries.text(request.cwd),
             "prompt_bytes": len(prompt),
             "prompt_sha256": hashlib.sha256(prompt).hexdigest(),
             "prompt_preview": preview and preview[:_PREVIEW_CHARS],
@@ -124,19 +125,20 @@ class LedgerWriter:
 
         ``is_alive`` says whether the process with this id that started then still exists.
         """
+        # A plain look first: nearly every start finds nothing, and then takes no lock.
+        with failures.reported(self._path):
+            found = self._opened().execute(_GOING_ON).fetchall()
+        orphans = [row for row in found if not is_alive(row[1], row[2])]
+        if not orphans:
+            return []
         with self._transaction(durable=True) as db:
-            orphans = [
-                row
-                for row in db.execute(
-                    "SELECT id, owner_pid, owner_started, child_pid, child_started FROM runs WHERE status = 'running'"
-                ).fetchall()
-                if not is_alive(row[1], row[2])
-            ]
-            for run_id, owner_pid, *_ in orphans:
+            going_on = {row[0] for row in db.execute(_GOING_ON)}
+            ended = [row for row in orphans if row[0] in going_on]
+            for run_id, owner_pid, *_ in ended:
                 self._end(db, interrupted_result(db, run_id, owner_pid))
         return [
             Leftover(run_id, None if pid is None else ProcessStamp(pid, started))
-            for run_id, _, _, pid, started in orphans
+            for run_id, _, _, pid, started in ended
         ]
 
     def close(self) -> None:
@@ -178,13 +180,13 @@ class LedgerWriter:
     def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
         with failures.reported(self._path):
             db = self._opened()
-            # FULL waits for the disk, about 4 ms; NORMAL leaves that to the system, about 10 µs.
+            # FULL waits for the disk, up to milliseconds; NORMAL leaves that to the system, for microseconds.
             db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # also Ctrl-C: an open transaction would block every other process
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise

@@ -90,7 +90,7 @@ def migrate(db: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> 
             step(db)
             db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # also Ctrl-C: half a migration must not be what the next statement adds to
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         Usage,
         WindowShare,
     )
-    from .scenarios import SCENARIOS, Scenario, UnknownScenarioError
+    from .scenarios import SCENARIOS, UnknownScenarioError
     from .simulator import Simulator
 
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
         "Usage",
         "WindowShare",
     ),
-    "oneseat.testing.scenarios": ("SCENARIOS", "Scenario", "UnknownScenarioError"),
+    "oneseat.testing.scenarios": ("SCENARIOS", "UnknownScenarioError"),
     "oneseat.testing.simulator": ("Simulator",),
 }
 
@@ -70,7 +70,6 @@ __all__ = [
     "Page",
     "RecordedRequest",
     "Reply",
-    "Scenario",
     "Simulator",
     "Structured",
     "Text",

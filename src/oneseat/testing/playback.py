@@ -11,7 +11,6 @@ from . import messages_api as api
 from .http import Connection, Headers
 from .replies import Answer, Failure, Limits, NoAnswer, Page, Reply, ToolRound
 
-_PING_EVERY_S = 1.0
 _JSON = ("content-type", "application/json")
 _SSE = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
 
@@ -86,7 +85,7 @@ class Playback:
                 await self._connection.pause(None)
             case "pings":
                 while True:
-                    await self._connection.pause(_PING_EVERY_S)
+                    await self._connection.pause(answer.pace_s)
                     await self._connection.write(api.PING.encode())
             case _:  # "eof": returning without the end of the body closes the connection in the middle of it
                 return

@@ -26,10 +26,10 @@ _KEEP_BYTES = 256 * 1024 * 1024
 class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request that reached the simulator.
 
-    ``number`` counts all requests from 1 in the order they arrived; ``path`` is the API's own, below scenario and label. ``auth`` names the kinds of credentials it carried:
-    ``bearer``, ``empty-bearer``, ``authorization`` (another scheme) or ``x-api-key``; ``simulator_token`` is true when one of them
-    is ``SIMULATOR_TOKEN``. ``body`` is the parsed JSON, ``None`` when there was none. ``headers`` holds all names in lower case,
-    and the values of those that cannot hold a credential.
+    ``number`` counts all requests from 1 in the order they arrived. ``path`` is the API's own, below scenario and label.
+    ``auth`` names the kinds of credentials it carried: ``bearer``, ``empty-bearer``, ``authorization`` (another scheme) or
+    ``x-api-key``; ``simulator_token`` is true when one of them is ``SIMULATOR_TOKEN``. ``body`` is the parsed JSON, ``None`` when
+    there was none. ``headers`` holds all names in lower case, and the values of those that cannot hold a credential.
     """
 
     number: int

@@ -106,7 +106,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     """A message of the model.
 
-    ``delay_s`` passes before the headers, ``pace_s`` before every delta. ``fault`` breaks a *streamed* answer off after
+    ``delay_s`` passes before the headers, ``pace_s`` before every delta and ping. ``fault`` breaks a *streamed* answer off after
     ``fault_after`` deltas; the same answer asked for without streaming arrives whole. ``stop_reason`` ``None`` is ``tool_use``
     when a tool is called, else ``end_turn``.
     """

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from oneseat.contract.errors import ErrorInfo, InternalError, UsageError
@@ -78,8 +78,10 @@ class Simulator:
                 else:  # accepted while stopping: a task now would outlive the group
                     writer.transport.abort()
 
-            server = await asyncio.start_server(connected, sock=listener)
+            # Not serving yet: nothing awaits before the `try`, so no cancellation can lose the open socket.
+            server = await asyncio.start_server(connected, sock=listener, start_serving=False)
             try:
+                await server.start_serving()
                 await asyncio.Event().wait()
             finally:
                 accepting = False
@@ -146,7 +148,7 @@ class _Background:
         self._simulator = simulator
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._serving: asyncio.Task[Any] | None = None
         self._bug: BaseException | None = None
         # A daemon, so a caller that forgets to stop it can still leave the interpreter.
         self._thread = threading.Thread(target=self._run, name="oneseat-simulator", daemon=True)
@@ -177,34 +179,37 @@ class _Background:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._serving = asyncio.create_task(self._simulator.serve_forever())
+        self._serving = asyncio.current_task()
         self._ready.set()
-        await self._serving
+        await self._simulator.serve_forever()
 
 
 async def _converse(service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     connection = Connection(reader, writer)
     try:
         await service.converse(connection)
+        await connection.close()
     except ClientGoneError:
         pass
     finally:
-        await connection.close()
+        # Nothing to do after a proper close; else a client that reads slowly, or not at all, could hold up the end.
+        writer.transport.abort()
 
 
 def _listen(port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise _port_error("usage.port_refused", port, "a port is a number from 0 to 65535")
     try:
         return socket.create_server((_HOST, port), backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        why = "another program listens on it" if in_use else str(error)
-        raise UsageError(
-            ErrorInfo(
-                code="usage.port_in_use" if in_use else "usage.port_refused",
-                message=f"cannot listen on port: `{port}`; {why}",
-                hint="let the system choose a free port: `oneseat simulator --port 0`",
-            )
-        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _port_error("usage.port_in_use", port, "another program listens on it") from error
+        raise _port_error("usage.port_refused", port, str(error)) from error
+
+
+def _port_error(code: str, port: int, why: str) -> UsageError:
+    hint = "let the system choose a free port: `oneseat simulator --port 0`"
+    return UsageError(ErrorInfo(code=code, message=f"cannot listen on port: `{port}`; {why}", hint=hint))
 
 
 def _checked_name(name: str) -> str:

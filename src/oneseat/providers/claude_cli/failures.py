@@ -20,8 +20,10 @@ class _Failure(NamedTuple):
     hint: str | None = None
 
 
+#: How much of the provider's own words a message carries.
+_DETAIL_CHARS = 500
 _SIGN_IN = "Sign in again: run `claude` and type /login, then `oneseat doctor`"
-_AGAIN = "Try again in a minute; `oneseat doctor` shows whether the service was reached before"
+_AGAIN = "Try again in a minute"
 
 #: By the class on the CLI's synthetic message.
 _BY_CLASS: dict[str, _Failure] = {
@@ -164,6 +166,8 @@ def _by_text(line: ResultLine) -> _Failure | None:
             "wait",
             "Check the network, then run it again",
         )
+    if line.api_error_status is None and "Connection to the API was lost" in text:
+        return _Failure("provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN)
     if line.api_error_status is None and "timed out" in text:
         return _Failure("provider.api_timeout", "The provider did not answer in time", "wait", _AGAIN)
     if "context window limit" in text:
@@ -195,5 +199,6 @@ def _limited(line: ResultLine, limit: RateLimitInfo | None, now: float) -> Error
 
 
 def _detail(line: ResultLine) -> str:
-    text = line.result or "; ".join(line.errors)
-    return text.strip()[:2000]
+    # The first paragraph says what happened; links, advice and request ids follow it.
+    text = (line.result or "; ".join(line.errors)).strip()
+    return text.partition("\n\n")[0][:_DETAIL_CHARS]

@@ -18,6 +18,7 @@ from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
+from oneseat.host.process_tree import private_prefix
 
 from . import discovery, environment
 from .argv import command_line
@@ -79,7 +80,7 @@ class ClaudeCliProvider:
         """Start the CLI for one run; on leaving, end it and everything it started, and remove its private folder."""
         request = permitted.request
         executable = discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
-        private = Path(tempfile.mkdtemp(prefix=f"oneseat-{run_id}-"))
+        private = Path(tempfile.mkdtemp(prefix=private_prefix(run_id)))
         try:
             env = self._environment(private)
             argv = command_line(executable, request.model or self.default_model)
@@ -130,13 +131,12 @@ class ClaudeCliProvider:
         )
 
     def _surroundings(self, request: Request, run_id: str, env: Mapping[str, str]) -> Surroundings:
-        found = credentials.scan(self._config.environ, request.cwd)
         return Surroundings(
             run_id=run_id,
             request=request,
             env=env,
-            kept=tuple(source for source in found if source.scope != "managed_settings"),
-            managed=tuple(source for source in found if source.scope == "managed_settings"),
+            kept=credentials.scan(self._config.environ, request.cwd),
+            reaching=credentials.reaching(env, request.cwd),
             simulated=self._config.simulator is not None,
         )
 

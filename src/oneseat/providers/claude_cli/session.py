@@ -28,13 +28,13 @@ _STDERR_SHOWN = 2000
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the gate compares the child with: the environment it was given, and what was kept from it."""
+    """What the gate compares the child with: the environment it was given, what was kept from it, what reaches it anyway."""
 
     run_id: str
     request: Request
     env: Mapping[str, str]
     kept: tuple[CredentialSource, ...]
-    managed: tuple[CredentialSource, ...]
+    reaching: tuple[CredentialSource, ...]
     simulated: bool
 
 
@@ -80,7 +80,7 @@ class ClaudeSession:
         return CredentialFacts(
             account=account.account_of(opened),
             kept=self._surroundings.kept,
-            present=(*self._surroundings.managed, *account.settings_sources(settings), *seen),
+            present=(*self._surroundings.reaching, *account.settings_sources(settings), *seen),
             simulated=self._surroundings.simulated,
             child_checked=checked,
         )
@@ -134,15 +134,7 @@ class ClaudeSession:
             # Older CLIs do not name themselves in this answer.
             version = await discovery.ask_version(self._executable, self._surroundings.env)
         discovery.check_version(version)
-        models = opened.get("models")
-        names = (
-            [model.get("value") for model in models if isinstance(model, dict)]
-            if isinstance(models, list)
-            else []
-        )
-        self.capabilities = Capabilities(
-            models=tuple(name for name in names if isinstance(name, str)), cli_version=version
-        )
+        self.capabilities = _capabilities(opened.get("models"), version)
 
     def _child_environment(self, pid: object) -> tuple[tuple[CredentialSource, ...], bool]:
         # A wrapper script can export what `account` never shows: another base URL, extra headers. The process that
@@ -219,3 +211,14 @@ def _how_it_ended(returncode: int | None) -> str:
     if returncode is not None and returncode < 0:
         return f"was ended by signal {-returncode}"
     return f"ended with exit code {returncode}"
+
+
+def _capabilities(models: object, version: str | None) -> Capabilities:
+    entries = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    resolved = {model.get("value"): model.get("resolvedModel") for model in entries}
+    # A name the CLI does not know is listed as resolving to itself; a full name does so too, and is fine.
+    unresolved = tuple(
+        str(name) for name, model in resolved.items() if name == model and not str(name).startswith("claude-")
+    )
+    offered = tuple(str(name) for name in resolved if name and name not in unresolved)
+    return Capabilities(models=offered, unresolved=unresolved, cli_version=version)

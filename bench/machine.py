@@ -1,0 +1,47 @@
+"""What a figure was measured on. No name, address or folder of the machine is part of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+import oneseat
+
+from .processes import claude, plain_env, scratch
+
+
+def description() -> dict[str, str]:
+    """The machine, the versions and the day, as they head the report."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "load before the first round": load,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "oneseat": oneseat.__version__,
+        "official CLI": _cli_version(),
+        "claude-agent-sdk": version("claude-agent-sdk"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown processor"
+
+
+def _cli_version() -> str:
+    with scratch() as home:
+        env = {**plain_env(home), "DISABLE_AUTOUPDATER": "1"}
+        done = subprocess.run([claude(), "--version"], env=env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

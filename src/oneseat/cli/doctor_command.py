@@ -1,0 +1,61 @@
+"""``oneseat doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from oneseat import inspection
+from oneseat.contract.checkup import Report
+from oneseat.contract.facts import LoginFacts
+
+_MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
+
+
+@click.command(
+    "doctor",
+    epilog="Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folders unusable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(as_json: bool) -> int:
+    """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
+    report = asyncio.run(inspection.examine())
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        click.echo("\n".join(_lines(report)))
+    return report.exit_code
+
+
+def _lines(report: Report) -> Iterator[str]:
+    version = report.cli_version or "unknown version"
+    yield f"official CLI  {report.cli_path or 'not found'} ({version}; tested {report.tested[0]} to {report.tested[1]})"
+    for login in report.logins:
+        yield f"login         {_login(login)}"
+    yield f"wallet        {report.wallet}"
+    yield "sources, the strongest first"
+    for row in report.sources:
+        yield f"  {row.name:<28} {row.effect:<24} {row.place}"
+    if not report.sources:
+        yield "  none"
+    yield f"folders       {', '.join(report.folders)}"
+    yield ""
+    for finding in report.findings:
+        yield _MARK[finding.level] + finding.message.replace("\n", "\n      ")
+        if finding.fix is not None:
+            yield f"          fix: {finding.fix}"
+    yield ""
+    yield "ready" if report.ready else "not ready"
+
+
+def _login(login: LoginFacts) -> str:
+    if login.kind == "none":
+        return f"none at {login.place}"
+    parts = [f"{login.kind} ({login.place})", login.subscription or "plan unknown until the CLI is asked"]
+    if login.expires_at_ms is not None:
+        parts.append(f"expires {datetime.fromtimestamp(login.expires_at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC")
+    return ", ".join(parts)

@@ -1,0 +1,77 @@
+"""``oneseat show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from oneseat import api
+from oneseat.api import StoredEvent, StoredRun
+from oneseat.contract.receipt import Receipt
+
+from .log_command import local_time
+from .render import cost_text, tokens_text
+
+_CUT = 160
+_WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
+
+
+@click.command("show")
+@click.argument("run")
+@click.option("--events", "only_events", is_flag=True, help="Only the events, whole, one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events.")
+def command(run: str, only_events: bool, as_json: bool) -> None:
+    """Print one run with its events and evidence. RUN is its id or the beginning of it."""
+    with api.read_ledger() as ledger:
+        stored = ledger.run(run)
+        events = list(ledger.events(stored.summary.id))
+    if as_json:
+        click.echo(msgspec.json.encode({"run": stored.summary, "result": stored.result, "events": events}))
+    elif only_events:
+        for event in events:
+            click.echo(msgspec.json.encode(event))
+    else:
+        click.echo("\n".join(_lines(stored, events)))
+
+
+def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
+    run, result = stored.summary, stored.result
+    yield f"run {run.id} · {run.status} · {local_time(run.created_at)}"
+    yield f"  directory  {run.cwd}"
+    yield f"  prompt     {run.prompt_bytes:,} bytes: {_one_line(run.prompt_preview or '(not kept)')}"
+    if result is not None:
+        if result.error is not None:
+            yield f"  error      {_one_line(result.error.message)} ({result.error.code})"
+        yield f"  answer     {_one_line(result.text) if stored.text_kept else '(not kept)'}"
+        yield from _receipt(result.receipt)
+    yield "events"
+    for event in events:
+        kind = event.event.get("type", "?")
+        rest = {name: value for name, value in event.event.items() if name not in ("type", "result")}
+        yield f"  {event.seq:>4}  {event.at[11:23]}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
+
+
+def _receipt(receipt: Receipt) -> Iterator[str]:
+    yield "receipt"
+    yield f"  wallet     {receipt.wallet}, planned {receipt.expected_wallet}: {receipt.verdict.replace('_', ' ')}"
+    yield f"  provider   {receipt.provider} {receipt.cli_version or ''}, model {receipt.model or 'none'}"
+    yield f"  tokens     {tokens_text(receipt.usage)}"
+    yield f"  money      {cost_text(receipt)}"
+    yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt(s)"
+    if receipt.policy is not None:
+        yield f"  policy     {receipt.policy.tier}, rule {receipt.policy.rule}, pack {receipt.policy.pack}"
+    for limit in receipt.limits:
+        used = f"{limit.used:.0%} used" if limit.used is not None else "share not said"
+        resets = f", resets {local_time(limit.resets_at)}" if limit.resets_at else ""
+        yield f"  limit      {limit.window}: {limit.status}, {used}{resets}"
+    yield "evidence"
+    for evidence in receipt.evidence:
+        yield f"  {evidence.what:<28} {evidence.value!s:<32} {_WHEN[evidence.when]}"
+
+
+def _one_line(text: str) -> str:
+    flat = "".join(char if char.isprintable() else " " for char in text)
+    flat = " ".join(flat.split())
+    return flat if len(flat) <= _CUT else f"{flat[:_CUT]}…"

@@ -1,0 +1,80 @@
+"""What the doctor looks at, and what it reports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .errors import ErrorInfo
+from .facts import CredentialFacts, CredentialSource, LoginFacts
+from .receipt import Wallet
+
+Level = Literal["ok", "warning", "problem"]
+Effect = Literal["pays", "would win", "is kept from the child", "is ignored"]
+
+
+class OpenFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or folder of oneseat's that other users may open, and the command that closes it."""
+
+    path: str
+    mode: int
+    fix: str
+
+
+class Observations(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the doctor saw. ``facts`` is ``None`` when the CLI could not be asked; ``failure`` then says why.
+
+    ``refusal`` is what the billing gate says of the facts; ``now_ms`` is in milliseconds since the epoch.
+    """
+
+    cli_path: str | None
+    cli_version: str | None
+    tested: tuple[str, str]
+    beyond_tested: bool
+    logins: tuple[LoginFacts, ...]
+    found: tuple[CredentialSource, ...]
+    proxies: tuple[str, ...]
+    facts: CredentialFacts | None
+    failure: ErrorInfo | None
+    refusal: ErrorInfo | None
+    wallet: Wallet
+    folders: tuple[str, ...]
+    folder_failure: ErrorInfo | None
+    open_files: tuple[OpenFile, ...]
+    simulator: str | None
+    now_ms: int
+
+
+class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One credential source in the order in which the official CLI would take it."""
+
+    name: str
+    kind: str
+    place: str
+    effect: Effect
+
+
+class CheckupFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the report. ``fix`` is one command or action, ``None`` when there is nothing to do."""
+
+    level: Level
+    code: str
+    message: str
+    fix: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The doctor's report. ``exit_code`` is 0 when ready, 3 when not safe, 7 without a login or CLI, 2 for unusable folders."""
+
+    ready: bool
+    exit_code: int
+    wallet: Wallet
+    cli_path: str | None
+    cli_version: str | None
+    tested: tuple[str, str]
+    logins: tuple[LoginFacts, ...]
+    sources: tuple[SourceRow, ...]
+    folders: tuple[str, ...]
+    simulator: str | None
+    findings: tuple[CheckupFinding, ...]

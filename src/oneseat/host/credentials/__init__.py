@@ -1,0 +1,25 @@
+"""Which credentials are around, and where. Names, places and dates only: no value is kept, shown or compared here.
+
+What oneseat keeps from the child (`scan`) and what reaches it all the same (`reaching`, `child_sources`) are kept apart,
+because the first is worth a line on the receipt and the second is worth a refusal.
+"""
+
+from .environment import child_sources, scan_environment
+from .login import login_facts, write_simulated_login
+from .places import Places
+from .scan import reaching, scan, scan_dotenv, scan_settings_files
+from .settings_block import block_sources, is_set
+
+__all__ = [
+    "Places",
+    "block_sources",
+    "child_sources",
+    "is_set",
+    "login_facts",
+    "reaching",
+    "scan",
+    "scan_dotenv",
+    "scan_environment",
+    "scan_settings_files",
+    "write_simulated_login",
+]

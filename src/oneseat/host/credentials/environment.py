@@ -1,0 +1,46 @@
+"""The names that decide who pays in an environment: the caller's, and the one the child really has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oneseat.contract.billing_names import FILE_LOCATIONS, SEAT_LOGIN, billing_name
+from oneseat.contract.facts import CredentialSource, SourceKind
+
+from .settings_block import is_set
+
+
+def scan_environment(env: Mapping[str, str]) -> tuple[CredentialSource, ...]:
+    """What the caller's environment holds that could change who pays. The seat's own login is no such thing."""
+    return tuple(
+        CredentialSource(name=name, kind=entry.kind, scope="environment", place="environment")
+        for name, value in sorted(env.items())
+        if (entry := billing_name(name)) is not None
+        and entry.pays
+        and is_set(entry, value)
+        and name.upper() not in SEAT_LOGIN
+    )
+
+
+def child_sources(environ: Mapping[str, str], expected: Mapping[str, str]) -> tuple[CredentialSource, ...]:
+    """What is in the child's real environment and was not given to it: a script around the CLI can export anything.
+
+    ``expected`` is the environment the child was started with. A name that oneseat set is fine as long as its value is
+    the one it set; so are the folders the child finds its files by.
+    """
+    given = {name.upper(): value for name, value in expected.items()}
+    found = []
+    for name, value in sorted(environ.items()):
+        kind = _kind(name, value)
+        if kind is not None and given.get(name.upper()) != value:
+            found.append(
+                CredentialSource(name=name, kind=kind, scope="child", place="environment of the CLI process")
+            )
+    return tuple(found)
+
+
+def _kind(name: str, value: str) -> SourceKind | None:
+    if name.upper() in FILE_LOCATIONS:
+        return "login"
+    entry = billing_name(name)
+    return entry.kind if entry is not None and entry.pays and is_set(entry, value) else None

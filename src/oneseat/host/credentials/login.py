@@ -1,0 +1,80 @@
+"""What is known of the seat's login: where it lives, until when it is good, what plan it names. Never the login itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from oneseat.contract.facts import LoginFacts
+
+from .reading import UnreadableError, decode, read_file
+
+_LOGIN_FILE = ".credentials.json"
+#: The end of a made-up login, in milliseconds since the epoch: the year 2100, so that the CLI never tries to renew it.
+_FAR_FUTURE_MS = 4_102_444_800_000
+
+
+class _Login(msgspec.Struct, rename="camel"):
+    """The fields that may be read. The decoder skips the tokens beside them, so they never become text in memory."""
+
+    expires_at: int | float | None = None
+    scopes: tuple[str, ...] | None = None
+    subscription_type: str | None = None
+    rate_limit_tier: str | None = None
+
+
+class _LoginFile(msgspec.Struct, rename="camel"):
+    claude_ai_oauth: _Login | None = None
+
+
+def login_facts(env: Mapping[str, str], config_dir: Path) -> LoginFacts:
+    """What the child would sign in with. A token in the environment wins over a stored login, as it does in the CLI."""
+    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        return LoginFacts(kind="token", place="CLAUDE_CODE_OAUTH_TOKEN")
+    path = config_dir / _LOGIN_FILE
+    try:
+        content = read_file(path)
+        if content is None:
+            return _no_file(path)
+        login = decode(content[0], _LoginFile).claude_ai_oauth
+    except UnreadableError as error:
+        return LoginFacts(kind="none", place=str(path), problem=str(error))
+    if login is None:
+        return LoginFacts(kind="none", place=str(path), problem="it holds no subscription login")
+    return LoginFacts(
+        kind="file",
+        place=str(path),
+        expires_at_ms=int(login.expires_at) if login.expires_at is not None else None,
+        scopes=login.scopes or (),
+        subscription=login.subscription_type,
+        rate_limit_tier=login.rate_limit_tier,
+        mode=content[1] if os.name == "posix" else None,
+    )
+
+
+def write_simulated_login(config_dir: Path, token: str) -> None:
+    """Store a made-up login with ``token`` in ``config_dir``, as the CLI stores a real one. Raises ``OSError``.
+
+    Without the scope `user:profile` the CLI has no reason to ask the vendor who this is.
+    """
+    login = {
+        "accessToken": token,
+        "expiresAt": _FAR_FUTURE_MS,
+        "scopes": ["user:inference"],
+        "subscriptionType": "max",
+        "rateLimitTier": "default_claude_max_20x",
+    }
+    descriptor = os.open(config_dir / _LOGIN_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode({"claudeAiOauth": login}))
+
+
+def _no_file(path: Path) -> LoginFacts:
+    if sys.platform == "darwin":
+        # Reading the keychain would ask the owner for permission, and would hand over the tokens.
+        return LoginFacts(kind="keychain", place="keychain")
+    return LoginFacts(kind="none", place=str(path))

@@ -1,0 +1,133 @@
+"""The doctor's eyes: looks at this machine without sending anything anywhere, and within a time limit of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from oneseat.assembly import build_provider, find_paths, new_run_id, read_settings
+from oneseat.contract.checkup import Observations, OpenFile, Report
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.facts import CredentialFacts, LoginFacts
+from oneseat.contract.receipt import Wallet
+from oneseat.contract.request import Refused, Request
+from oneseat.host import credentials
+from oneseat.host.paths import Paths
+from oneseat.providers.claude_cli import discovery
+from oneseat.rules import billing, policy, readiness
+from oneseat.settings import Settings
+
+#: The CLI answers in under a second; when it cannot reach the network it has been seen to take 20.
+_LIMIT_S = 45.0
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NODE_EXTRA_CA_CERTS"})
+
+
+async def examine(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Report:
+    """Look at the CLI, the login, every credential source and the folders. Sends no prompt.
+
+    Raises ``UsageError`` only when the settings themselves cannot be read.
+    """
+    snapshot = dict(os.environ if env is None else env)
+    where = cwd or Path.cwd()
+    paths = find_paths(snapshot)
+    settings = read_settings(snapshot, where, paths)
+    return readiness.assess(await _observe(snapshot, where, paths, settings))
+
+
+async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings) -> Observations:
+    facts, version, failure = await _ask_cli(env, cwd, settings)
+    refusal, wallet = _gate(facts, settings)
+    return Observations(
+        cli_path=_cli_path(settings, env),
+        cli_version=version,
+        tested=(discovery.dotted(discovery.OLDEST), discovery.dotted(discovery.NEWEST)),
+        beyond_tested=(discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST,
+        logins=_logins(env, cwd),
+        found=credentials.scan(env, cwd),
+        proxies=_kept_proxies(env, settings),
+        facts=facts,
+        failure=failure,
+        refusal=refusal,
+        wallet=wallet,
+        folders=tuple(map(str, (paths.config_dir, paths.data_dir, paths.state_dir))),
+        folder_failure=_folder_failure(paths),
+        open_files=tuple(OpenFile(path=f.path, mode=f.mode, fix=f.fix) for f in paths.findings()),
+        simulator=settings.simulator_url,
+        now_ms=int(time.time() * 1000),
+    )
+
+
+async def _ask_cli(
+    env: Mapping[str, str], cwd: Path, settings: Settings
+) -> tuple[CredentialFacts | None, str | None, ErrorInfo | None]:
+    provider = build_provider(settings, env)
+    permitted = policy.decide(
+        Request(prompt="(none: the doctor sends nothing)", cwd=str(cwd)), policy.PolicyView()
+    )
+    if isinstance(permitted, Refused):
+        return None, None, permitted.error
+    try:
+        async with asyncio.timeout(_LIMIT_S), provider.open(permitted, new_run_id()) as session:
+            async with asyncio.timeout(settings.watchdog_start_s):
+                facts = await session.credential_facts()
+            return facts, session.capabilities.cli_version, None
+    except TimeoutError:
+        return None, None, _silent(settings.watchdog_start_s)
+    except OneseatError as error:
+        return None, None, error.info
+
+
+def _silent(limit_s: float) -> ErrorInfo:
+    return ErrorInfo(
+        code="provider.silent",
+        message=f"The official CLI did not say who would pay within {limit_s:g} s",
+        hint="Check the network, then run `oneseat doctor` again",
+        whose_turn="provider",
+    )
+
+
+def _gate(facts: CredentialFacts | None, settings: Settings) -> tuple[ErrorInfo | None, Wallet]:
+    if facts is None:
+        return None, "unknown"
+    expected: Wallet = "plan" if settings.simulator_url is None else "simulator"
+    permitted = policy.decide(Request(prompt="(none)", cwd="/"), policy.PolicyView())
+    if isinstance(permitted, Refused):
+        return permitted.error, "unknown"
+    cleared = billing.clear(permitted, facts, expected)
+    return (cleared.error if isinstance(cleared, Refused) else None), cleared.wallet
+
+
+def _cli_path(settings: Settings, env: Mapping[str, str]) -> str | None:
+    try:
+        return discovery.find_executable(settings.claude_path, env.get("PATH"))
+    except OneseatError:
+        return None
+
+
+def _logins(env: Mapping[str, str], cwd: Path) -> tuple[LoginFacts, ...]:
+    places = credentials.Places.find(env, cwd)
+    first = credentials.login_facts(env, places.config_dir)
+    if first.kind != "token":
+        return (first,)
+    return first, credentials.login_facts({}, places.config_dir)
+
+
+def _kept_proxies(env: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            name
+            for name, value in env.items()
+            if value and name.upper() in _PROXIES and name.upper() not in settings.claude_pass_environment
+        )
+    )
+
+
+def _folder_failure(paths: Paths) -> ErrorInfo | None:
+    try:
+        paths.ensure()
+    except UsageError as error:
+        return error.info
+    return None

@@ -1,0 +1,190 @@
+"""The billing gate: which wallet would pay, and whether it is the planned one. Anything that is not certain is refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.events import Event, LimitSeen, Started
+from oneseat.contract.facts import Account, CredentialFacts
+from oneseat.contract.receipt import Evidence, Verdict, Wallet
+from oneseat.contract.request import Cleared, Permitted, Refused
+
+from .billing_refusals import (
+    cloud,
+    first_of,
+    key_wins,
+    present_refusal,
+    signed_out,
+    unknown_account,
+    wrong_wallet,
+)
+
+#: Logins that are a subscription token by their very kind.
+_PLAN_TOKENS = frozenset({"CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"})
+#: What the CLI calls a token that is an API key, or anything at all.
+_KEY_TOKENS = frozenset({"apiKeyHelper"})
+_FOREIGN_TOKENS = _KEY_TOKENS | {"ANTHROPIC_AUTH_TOKEN"}
+#: Plans with a flat price. `Claude Enterprise` is missing because some of its members pay by use, and the CLI does not say
+#: which; `Claude API` is what the CLI calls a login without any plan (both measured on 2.1.197 and 2.1.329).
+_PLANS = frozenset({"Claude Pro", "Claude Max", "Claude Ultra", "Claude Team"})
+_CLOUDS = frozenset(
+    {"bedrock", "vertex", "foundry", "anthropicAws", "anthropicGoogleCloud", "mantle", "gateway"}
+)
+#: What the CLI says instead of a source when there is none.
+_NO_SOURCE = frozenset({None, "none"})
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Who paid in the end, how certain that is, and what it rests on."""
+
+    wallet: Wallet
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+
+    def charged(self, list_cost: float | None) -> float | None:
+        """What was really charged, in US dollars, given the list price of the same tokens; ``None`` when it is not known."""
+        if self.wallet == "simulator" or self.verdict in {"nothing_sent", "verified"}:
+            return 0.0
+        return list_cost if self.verdict == "misbilled" else None
+
+
+def wallet_of(account: Account | None) -> Wallet:
+    """The wallet an account stands for. A plan only where the CLI names a subscription and nothing that comes before it."""
+    if account is None:
+        return "unknown"
+    if account.api_provider in _CLOUDS:
+        return "cloud"
+    if account.api_provider != "firstParty":
+        return "unknown"
+    if account.api_key_source not in _NO_SOURCE or account.token_source in _KEY_TOKENS:
+        return "api_key"
+    if account.token_source in _PLAN_TOKENS:
+        return "plan"
+    return "plan" if account.token_source is None and _is_plan(account.subscription) else "unknown"
+
+
+def clear(permitted: Permitted, facts: CredentialFacts, expected_wallet: Wallet) -> Cleared | Refused:
+    """Let the request pass when ``expected_wallet`` (``plan`` or ``simulator``) is certain to pay, else refuse and say why."""
+    wallet = _paying(facts)
+    evidence = _evidence_before(facts)
+    error = _objection(facts, wallet, expected_wallet)
+    if error is not None:
+        return Refused(error=error, policy=permitted.policy, wallet=_doubted(wallet), evidence=evidence)
+    return Cleared(permitted=permitted, wallet=wallet, evidence=evidence)
+
+
+def judge_during(event: Event) -> ErrorInfo | None:
+    """The reason to stop a run at once: an event that shows another wallet paying. ``None`` for every other event."""
+    if isinstance(event, LimitSeen) and event.overage:
+        return ErrorInfo(
+            code="billing.overage",
+            message="The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+            f"  the server reported overage (window `{event.limit.window}`, status `{event.limit.status}`)",
+            hint="See the limit and switch extra usage off: `claude`, then `/usage`",
+        )
+    if isinstance(event, Started) and event.api_key_source not in _NO_SOURCE:
+        return ErrorInfo(
+            code="billing.misbilled",
+            message=f"Another wallet than the plan was paying: `{event.api_key_source}`\n"
+            "  the official CLI named this key source when it took the prompt; the run was stopped",
+            hint="See which source wins and where it is: `oneseat doctor`",
+        )
+    return None
+
+
+def verdict(*, sent: bool, started: Started | None, overage: bool | None) -> Verdict:
+    """What a run proves about its wallet.
+
+    ``verified`` takes three witnesses: the account before, no key source when the CLI took the prompt, and the server's own
+    limit report without overage. ``overage`` is ``None`` when the server said nothing.
+    """
+    if not sent:
+        return "nothing_sent"
+    source = started.api_key_source if started is not None else None
+    if overage or source not in _NO_SOURCE:
+        return "misbilled"
+    return "verified" if source == "none" and overage is False else "unverified"
+
+
+def conclude(
+    *,
+    expected: Wallet,
+    before: Cleared | Refused | None,
+    sent: bool,
+    started: Started | None,
+    overage: bool | None,
+) -> Finding:
+    """Join what was seen before, during and after a run. ``before`` is what the gate said, if it was reached."""
+    wallet: Wallet = before.wallet if before is not None else "unknown"
+    reached = before.evidence if before is not None else ()
+    found = verdict(sent=sent, started=started, overage=overage)
+    if found == "misbilled" and expected != "simulator":
+        wallet = "plan_overage" if overage else "api_key"
+    return Finding(wallet, found, (*reached, *(_evidence_during(started, overage) if sent else ())))
+
+
+def _paying(facts: CredentialFacts) -> Wallet:
+    wallet = wallet_of(facts.account)
+    if wallet == "plan" and facts.present:
+        return "unknown"
+    return "simulator" if wallet == "plan" and facts.simulated else wallet
+
+
+def _doubted(wallet: Wallet) -> Wallet:
+    # What was refused would not have been paid by the wallet that was planned; a receipt must not say so.
+    return "unknown" if wallet in {"plan", "simulator"} else wallet
+
+
+def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo | None:
+    """Why the facts are not good enough; ``None`` when they are. What to fix comes before what follows from it."""
+    account = facts.account
+    if account is None:
+        return unknown_account()
+    managed = first_of(facts, scope="managed_settings")
+    winner = present_refusal(managed) if managed is not None else _winner(account, facts)
+    if winner is not None:
+        return winner
+    if facts.present:
+        return present_refusal(facts.present[0])
+    if account.token_source == "none":  # noqa: S105 - the CLI's word for "not signed in"
+        return signed_out(facts.kept)
+    return None if wallet == expected else wrong_wallet(account, wallet, expected)
+
+
+def _winner(account: Account, facts: CredentialFacts) -> ErrorInfo | None:
+    """What the CLI itself says it would use before the plan, in its own order; ``None`` when it says nothing of the kind."""
+    if account.api_provider is not None and account.api_provider != "firstParty":
+        return cloud(account.api_provider, facts)
+    if account.api_key_source not in _NO_SOURCE:
+        return key_wins(str(account.api_key_source), facts)
+    if account.token_source in _FOREIGN_TOKENS:
+        return key_wins(str(account.token_source), facts)
+    return None
+
+
+def _is_plan(subscription: str | None) -> bool:
+    # The CLI may add the size of a plan to its name ("Claude Max 5x").
+    return subscription is not None and " ".join(subscription.split(" ")[:2]) in _PLANS
+
+
+def _evidence_before(facts: CredentialFacts) -> tuple[Evidence, ...]:
+    account = facts.account or Account()
+    said: tuple[tuple[str, str | None], ...] = (
+        ("account.tokenSource", account.token_source),
+        ("account.apiKeySource", account.api_key_source),
+        ("account.apiProvider", account.api_provider),
+        ("account.subscriptionType", account.subscription),
+        ("child.environment", "checked" if facts.child_checked else "not readable"),
+        *((f"kept:{source.name}", source.place) for source in facts.kept),
+        *((f"present:{source.name}", source.place) for source in facts.present),
+    )
+    return tuple(Evidence(what, value, "before") for what, value in said)
+
+
+def _evidence_during(started: Started | None, overage: bool | None) -> tuple[Evidence, ...]:  # noqa: FBT001 - a reading, not an option
+    source = started.api_key_source if started is not None else None
+    return (
+        Evidence("init.apiKeySource", source, "during"),
+        Evidence("rate_limit.overage", overage, "during"),
+    )

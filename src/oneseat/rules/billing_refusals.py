@@ -1,0 +1,131 @@
+"""How the billing gate says no: what would pay, where that comes from, and the one thing to do about it."""
+
+from __future__ import annotations
+
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.facts import Account, CredentialFacts, CredentialSource, Scope, SourceKind
+from oneseat.contract.receipt import Wallet
+
+#: A source's kind, the code of its refusal, and what it would do.
+_BY_KIND: dict[SourceKind, tuple[str, str]] = {
+    "api_key": ("billing.api_key_wins", "An API key would pay instead of the plan"),
+    "auth_token": ("billing.auth_token_wins", "A bearer token would be used instead of the plan"),
+    "key_helper": ("billing.key_helper_wins", "A key helper would pay instead of the plan"),
+    "cloud": ("billing.cloud_provider", "A cloud account would pay instead of the plan"),
+    "base_url": ("billing.base_url_changed", "The login would be sent to another address than the vendor's"),
+    "headers": (
+        "billing.custom_headers",
+        "Something would change every request, perhaps also who pays for it",
+    ),
+}
+_OTHER = ("billing.unsafe_child", "The CLI does not run as oneseat started it, so who pays is not certain")
+_UNREADABLE = "A file that could name another payer cannot be read"
+#: What the CLI calls its sources, by what they are.
+_SAID: dict[str, SourceKind] = {"apiKeyHelper": "key_helper", "ANTHROPIC_AUTH_TOKEN": "auth_token"}
+#: A key that the CLI stored when this account signed in for API billing.
+_MANAGED_KEY = "/login managed key"
+_DOCTOR = "See every source and where it is: `oneseat doctor`"
+
+
+def first_of(
+    facts: CredentialFacts, *, kind: SourceKind | None = None, scope: Scope | None = None
+) -> CredentialSource | None:
+    """The first source of this kind or scope that reached the child."""
+    return next(
+        (source for source in facts.present if kind in {None, source.kind} and scope in {None, source.scope}),
+        None,
+    )
+
+
+def present_refusal(source: CredentialSource) -> ErrorInfo:
+    """Something reached the child that can change who pays."""
+    code, what = _BY_KIND.get(source.kind, _OTHER)
+    if source.scope == "managed_settings":
+        code = "billing.managed_settings"
+    if source.kind == "unreadable":
+        what = _UNREADABLE
+    return _refusal(code, f"{what}: `{source.name}`", _origin(source), _fix(source))
+
+
+def key_wins(said: str, facts: CredentialFacts) -> ErrorInfo:
+    """The CLI itself says that a key or a token comes before the plan's login."""
+    kind = _SAID.get(said, "api_key")
+    code, what = _BY_KIND[kind]
+    source = first_of(facts, kind=kind)
+    if source is not None:
+        why, hint = _origin(source), _fix(source)
+    elif said == _MANAGED_KEY:
+        why = "it was stored when this account signed in for API billing"
+        hint = "Sign in with the plan instead: `claude`, then `/logout` and `/login`"
+    else:
+        why = "oneseat did not pass it on and cannot see where it comes from"
+        hint = _DOCTOR
+    return _refusal(code, f"{what}: `{said}`", f"the official CLI says that it would use it; {why}", hint)
+
+
+def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
+    """The CLI would use a cloud provider or a gateway."""
+    code, what = _BY_KIND["cloud"]
+    source = first_of(facts, kind="cloud")
+    why = f"switched on by `{source.name}`, {_origin(source)}" if source else "oneseat did not switch it on"
+    return _refusal(code, f"{what}: `{provider}`", why, _fix(source) if source else _DOCTOR)
+
+
+def signed_out(kept: tuple[CredentialSource, ...]) -> ErrorInfo:
+    """The CLI has no login. Keys that were kept from it are named, so that nobody wonders why they did not help."""
+    keys = [f"`{source.name}` ({source.place})" for source in kept if source.kind in _BY_KIND]
+    why = "`claude` reports no login in its folder and no CLAUDE_CODE_OAUTH_TOKEN"
+    if keys:
+        why += (
+            f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
+        )
+    return _refusal(
+        "provider.signed_out",
+        "The official CLI is not signed in to a plan",
+        why,
+        "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
+    )
+
+
+def unknown_account() -> ErrorInfo:
+    """The CLI answered without saying who is signed in."""
+    message = "The official CLI did not say who is signed in, so who would pay is not known"
+    return ErrorInfo(
+        code="provider.no_account",
+        message=message,
+        hint="Check which CLI this is: `oneseat doctor`",
+        whose_turn="provider",
+    )
+
+
+def wrong_wallet(account: Account, wallet: Wallet, expected: Wallet) -> ErrorInfo:
+    """Nothing is in the way, and still it is not certain that the planned wallet pays."""
+    if wallet != "unknown":
+        why = f"the run was planned for the wallet `{expected}`, and `{wallet}` would pay"
+    elif account.subscription is not None:
+        why = f"the login names `{account.subscription}`, which is not known to be a plan with a flat price"
+    elif account.token_source is not None:
+        why = f"the CLI names its login `{account.token_source}`, which is not known to be a plan's"
+    else:
+        why = "the CLI names neither a plan nor a token; an active Anthropic profile (`~/.config/anthropic`) looks like this"
+    return _refusal(
+        "billing.unknown_wallet", "It is not certain who would pay, so nothing was sent", why, _DOCTOR
+    )
+
+
+def _refusal(code: str, message: str, why: str, hint: str) -> ErrorInfo:
+    return ErrorInfo(code=code, message=f"{message}\n  {why}", hint=hint)
+
+
+def _origin(source: CredentialSource) -> str:
+    return f"found in `{source.place}`"
+
+
+def _fix(source: CredentialSource) -> str:
+    if source.scope == "managed_settings":
+        return f"Ask whoever manages this machine to take `{source.name}` out, then check: `oneseat doctor`"
+    if source.scope == "global_config":
+        return f"Take `{source.name}` out of `{source.place}`, then check: `oneseat doctor`"
+    return (
+        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+    )

@@ -1,0 +1,80 @@
+"""What every test stands on: a scratch home, a clean environment, and no way off this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneseat.testing import Simulator
+
+#: The only variables of the caller a test may see. Everything else (keys, logins, settings, proxies) is taken away.
+KEPT_VARIABLES = frozenset(
+    {"LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}
+)
+KEPT_PREFIX = "PYTEST_"
+CLAUDE_PATH = os.environ.get("ONESEAT_CLAUDE_PATH")
+
+
+class LeftTheMachineError(BaseException):
+    """Raised when a test would reach another machine. Not an ``Exception``: no handler of ours may turn it into an answer."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine. Names are only trusted when they need no look-up."""
+    if host in {"", "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(event: str, args: tuple[Any, ...]) -> None:
+    """An audit hook: refuses sockets and look-ups that lead off this machine, whichever library opens them."""
+    if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
+        address = args[1]
+        host = address[0] if isinstance(address, tuple) else None  # other addresses are unix sockets
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        host = args[0]
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if isinstance(host, str) and not is_loopback(host):
+        raise LeftTheMachineError(f"a test tried to reach `{host}`")
+
+
+sys.addaudithook(guard)
+
+
+@pytest.fixture(autouse=True)
+def scratch_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home and nothing of the caller's environment; returns the home."""
+    for name in os.environ:
+        if name not in KEPT_VARIABLES and not name.startswith(KEPT_PREFIX):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("ONESEAT_HOME", str(home / "oneseat"))
+    return home
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator of its own for each test."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def claude_path() -> Path:
+    """The official CLI, the newest version this project is tested with."""
+    if CLAUDE_PATH is None:
+        pytest.fail("ONESEAT_CLAUDE_PATH is not set; run the tests with `make test`")
+    return Path(CLAUDE_PATH)

@@ -1,0 +1,53 @@
+"""The reference of error codes lists what the product can say, and nothing it cannot."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+from oneseat.contract.errors import EXIT_CODES, exit_code
+from scripts.error_codes import CODES
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "oneseat"
+FIRST_WORDS = "|".join(sorted({code.partition(".")[0] for code in EXIT_CODES}))
+WHOLE = re.compile(rf"cancelled|(?:{FIRST_WORDS})\.[a-z0-9_]+")
+BEGINNING = re.compile(rf"(?:{FIRST_WORDS})\.")
+
+
+@cache
+def used() -> tuple[frozenset[str], frozenset[str]]:
+    """The codes written out in the source, and the beginnings of those put together there, such as ``stall.``."""
+    whole, begun = set(), set()
+    for path in SOURCE.rglob("*.py"):
+        if path.name == "errors.py" and path.parent.name == "contract":
+            continue  # the table of exit codes names families, not errors
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                begun |= {node.values[0].value} if BEGINNING.fullmatch(str(node.values[0].value)) else set()
+            elif (
+                isinstance(node, ast.Constant) and isinstance(node.value, str) and WHOLE.fullmatch(node.value)
+            ):
+                whole.add(node.value)
+    return frozenset(whole), frozenset(begun)
+
+
+def test_every_code_of_the_product_is_explained() -> None:
+    assert sorted(used()[0] - CODES.keys()) == []
+
+
+def test_every_explained_code_is_one_of_the_product() -> None:
+    whole, begun = used()
+    assert [code for code in CODES if code not in whole and f"{code.partition('.')[0]}." not in begun] == []
+
+
+def test_every_family_that_is_put_together_is_explained() -> None:
+    whole, begun = used()
+    assert [
+        start for start in begun if not any(code.startswith(start) for code in CODES.keys() - whole)
+    ] == []
+
+
+def test_only_bugs_have_the_exit_code_of_a_bug() -> None:
+    assert [code for code in CODES if (exit_code(code) == 1) is not code.startswith("bug.")] == []

@@ -1,0 +1,1 @@
+"""The ledger, on real SQLite files and with real processes."""

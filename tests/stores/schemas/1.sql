@@ -1,0 +1,40 @@
+CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            created_at TEXT NOT NULL,
+            ended_at TEXT,
+            status TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT,
+            cwd TEXT NOT NULL,
+            prompt_bytes INTEGER NOT NULL,
+            prompt_sha256 TEXT NOT NULL,
+            prompt_preview TEXT,
+            text TEXT,
+            error_code TEXT,
+            error_message TEXT,
+            wallet TEXT,
+            expected_wallet TEXT,
+            verdict TEXT,
+            cost_usd REAL,
+            equivalent_cost_usd REAL,
+            policy_tier TEXT,
+            policy_rule TEXT,
+            policy_pack TEXT,
+            duration_ms INTEGER,
+            result TEXT,
+            owner_pid INTEGER NOT NULL,
+            owner_started REAL NOT NULL,
+            child_pid INTEGER,
+            child_started REAL
+        );
+CREATE INDEX runs_by_time ON runs (created_at);
+CREATE INDEX runs_going_on ON runs (owner_pid) WHERE status = 'running';
+CREATE TABLE events (
+            id INTEGER PRIMARY KEY,
+            run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            at TEXT NOT NULL,
+            type TEXT NOT NULL,
+            json TEXT NOT NULL,
+            UNIQUE (run_id, seq)
+        );
