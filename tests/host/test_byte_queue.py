@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -51,10 +52,14 @@ async def test_a_reader_that_comes_late_finds_everything_and_memory_stays_bounde
     assert await _drain(queue) == chunk * 200
 
 
+def _always_full(**_: str) -> IO[bytes]:
+    return Path("/dev/full").open("r+b", buffering=0)
+
+
 async def test_a_full_disk_costs_memory_and_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel's own always-full device stands in for a full disk.
     monkeypatch.setattr(
-        "oneseat.host.byte_queue.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0)
+        "oneseat.host.byte_queue.TemporaryFile", _always_full
     )
     queue = ByteQueue(asyncio.get_running_loop(), memory_limit=10)
     thread = _fill(queue, [b"0123456789", b"abcdefghij", b"ABCDEFGHIJ"])

@@ -128,10 +128,8 @@ def test_an_interrupted_turn_reports_no_money_instead_of_zero() -> None:
 def test_the_answer_after_a_tool_is_not_joined_with_what_came_before() -> None:
     events = replay("tool-use.jsonl")
     assert ends(events)[0].text == "ok from mock"
-    assert [e.text for e in events if isinstance(e, Message)][0] == "using tool"
-    assert [e.name for e in events if isinstance(e, ToolCall)] == ["Bash", "Read", "Nope"] or any(
-        isinstance(e, ToolCall) and e.name == "Bash" for e in events
-    )
+    assert next(e.text for e in events if isinstance(e, Message)) == "using tool"
+    assert any(isinstance(e, ToolCall) and e.name == "Bash" for e in events)
     assert any(isinstance(e, ToolResult) and e.text == "hello" for e in events)
 
 

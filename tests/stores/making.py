@@ -38,7 +38,7 @@ def make_writer(path: Path, redact: Callable[[str], str] = unredacted, **more: A
     return LedgerWriter(path, redact=redact, clock=StepClock(), **{"owner": OWNER, **more})
 
 
-def make_request(prompt: str = "say ok", cwd: str = "/work", model: str | None = "sonnet") -> Request:
+def make_request(prompt: str = "say ok", cwd: str = "/desk", model: str | None = "sonnet") -> Request:
     return Request(prompt=prompt, cwd=cwd, model=model)
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,19 @@ def full_path(path: Path) -> Path:
 
 
 def begin(path: Path) -> Callable[[], None]:
-    return lambda: make_writer(path, busy_timeout_s=0.05).begin("r9", make_request(), "claude-cli")
+    def call() -> None:
+        with closing(make_writer(path, busy_timeout_s=0.05)) as writer:
+            writer.begin("r9", make_request(), "claude-cli")
+
+    return call
 
 
 def read(path: Path) -> Callable[[], object]:
-    return lambda: LedgerReader(path, busy_timeout_s=0.05).runs(RunFilter())
+    def call() -> object:
+        with LedgerReader(path, busy_timeout_s=0.05) as reader:
+            return reader.runs(RunFilter())
+
+    return call
 
 
 def move_aside(path: Path) -> str:
@@ -116,6 +125,7 @@ def test_damage_that_shows_only_later_is_named_too(full_path: Path) -> None:
         lambda: writer.finish(make_result("r2")),
     ]
     assert [refused(call).code for call in calls] == ["usage.ledger_corrupt"] * 2
+    writer.close()
     with LedgerReader(full_path) as reader:
         assert refused(lambda: list(reader.events("r1"))).code == "usage.ledger_corrupt"
 

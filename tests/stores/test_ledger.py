@@ -48,7 +48,7 @@ def reader(path: Path) -> Iterator[LedgerReader]:
 
 
 def test_a_run_comes_back_as_it_was_given(writer: LedgerWriter, reader: LedgerReader) -> None:
-    writer.begin("r1", make_request("hällo", cwd="/work/shop"), "claude-cli")
+    writer.begin("r1", make_request("hällo", cwd="/desk/shop"), "claude-cli")
     result = make_result("r1", text="the answer", structured={"a": [1, None, "x"]})
     writer.finish(result)
     run = reader.run("r1")
@@ -61,7 +61,7 @@ def test_a_run_comes_back_as_it_was_given(writer: LedgerWriter, reader: LedgerRe
         "status": "completed",
         "provider": "claude-cli",
         "model": "claude-sonnet-5",
-        "cwd": "/work/shop",
+        "cwd": "/desk/shop",
         "prompt_bytes": 6,
         "prompt_preview": "hällo",
         "error_code": None,

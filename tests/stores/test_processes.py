@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,24 @@ from .making import make_writer
 PROGRAM = Path(__file__).with_name("program.py")
 
 
-def start(path: Path, prefix: str, runs: int, events: int, *more: str) -> subprocess.Popen[str]:
-    """A writing process that is ready and waits for its line."""
-    command = [sys.executable, str(PROGRAM), str(path), prefix, str(runs), str(events), *more]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a writing process, which is then ready and waits for its line."""
+    with ExitStack() as ended:
+
+        def start(path: Path, prefix: str, *more: object) -> subprocess.Popen[str]:
+            command = [sys.executable, str(PROGRAM), str(path), prefix, *map(str, more)]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            ended.enter_context(process)
+            ended.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield start
 
 
 def go(process: subprocess.Popen[str]) -> None:
@@ -42,20 +55,16 @@ def integrity(path: Path) -> str:
         db.close()
 
 
-def test_eight_processes_that_make_and_fill_one_ledger_lose_nothing(tmp_path: Path) -> None:
+def test_eight_processes_that_make_and_fill_one_ledger_lose_nothing(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     # The file does not exist yet: all eight find that out and want to make it.
-    processes = [start(path, f"p{number}", runs=4, events=15) for number in range(8)]
+    processes = [start(path, f"p{number}", 4, 15) for number in range(8)]
     for process in processes:
         go(process)
-    with LedgerReader(path) as reader:
-        seen = 0
-        while any(process.poll() is None for process in processes[:1]):
-            now = len(reader.runs(RunFilter(limit=1000)))
-            assert now >= seen
-            seen = now
-            process_output(processes[0])
-    for process in processes[1:]:
+    for process in processes:
+        # Whoever looks meanwhile sees whole runs, also while the file is being made.
+        with LedgerReader(path) as reader:
+            assert all(reader.run(run.id).summary.id == run.id for run in reader.runs(RunFilter(limit=1000)))
         process_output(process)
     assert [process.returncode for process in processes] == [0] * 8
     with LedgerReader(path) as reader:
@@ -77,10 +86,12 @@ def process_output(process: subprocess.Popen[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_killed_process_leaves_everything_it_was_told_is_written(seed: int, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_everything_it_was_told_is_written(
+    seed: int, start: Start, tmp_path: Path
+) -> None:
     path = tmp_path / "runs.db"
     lines = random.Random(seed).randrange(1, 120)
-    process = start(path, "k", runs=1000, events=12)
+    process = start(path, "k", 1000, 12)
     go(process)
     assert process.stdout is not None
     said = [process.stdout.readline() for _ in range(lines)]
@@ -107,9 +118,9 @@ def check_all_is_there(path: Path, said: list[list[str]]) -> None:
     assert integrity(path) == "ok"
 
 
-def test_a_process_that_may_write_no_more_says_so(tmp_path: Path) -> None:
+def test_a_process_that_may_write_no_more_says_so(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
-    process = start(path, "full", 1000, 50, "200000")
+    process = start(path, "full", 1000, 50, 200_000)
     go(process)
     said = process_output(process)
     assert process.returncode == 1

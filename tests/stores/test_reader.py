@@ -24,11 +24,11 @@ def reader(tmp_path: Path) -> Iterator[LedgerReader]:
     key_wins = ErrorInfo(code="billing.api_key_wins", message="m")
     overage = ErrorInfo(code="billing.overage", message="m")
     runs: list[tuple[str, str, dict[str, Any]]] = [
-        ("aa1", "/work", {}),
-        ("aa2", "/work/shop", {"error": key_wins, "status": "refused"}),
-        ("ab1", "/work/shop/src", {"wallet": "plan_overage", "error": overage}),
-        ("ab1x", "/work/shop2", {"wallet": "simulator"}),
-        ("b%_1", "/work/sh%p", {}),
+        ("aa1", "/desk", {}),
+        ("aa2", "/desk/shop", {"error": key_wins, "status": "refused"}),
+        ("ab1", "/desk/shop/src", {"wallet": "plan_overage", "error": overage}),
+        ("ab1x", "/desk/shop2", {"wallet": "simulator"}),
+        ("b%_1", "/desk/sh%p", {}),
         ("c1", "/", {"error": ErrorInfo(code="bill", message="m")}),
     ]
     for run_id, cwd, how in runs:
@@ -50,9 +50,9 @@ def reader(tmp_path: Path) -> Iterator[LedgerReader]:
         (RunFilter(status="failed"), ["c1", "ab1"]),
         (RunFilter(wallet="simulator"), ["ab1x"]),
         (RunFilter(wallet="x' OR '1'='1"), []),
-        (RunFilter(cwd="/work/shop"), ["ab1", "aa2"]),
-        (RunFilter(cwd="/work/shop/"), ["ab1"]),
-        (RunFilter(cwd="/work/sh%p"), ["b%_1"]),
+        (RunFilter(cwd="/desk/shop"), ["ab1", "aa2"]),
+        (RunFilter(cwd="/desk/shop/"), ["ab1"]),
+        (RunFilter(cwd="/desk/sh%p"), ["b%_1"]),
         (RunFilter(cwd="/"), ["d1", "c1", "b%_1", "ab1x", "ab1", "aa2", "aa1"]),
         (RunFilter(cwd="/caf\udce9"), []),
         (RunFilter(error="billing"), ["ab1", "aa2"]),

@@ -16,8 +16,6 @@ import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import IO
 
-import psutil
-
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine
 from .process_tree import MARKER, descendants, end_marked
@@ -25,6 +23,8 @@ from .process_tree import MARKER, descendants, end_marked
 _READ_BYTES = 1024 * 1024
 #: Output kept in memory before it spills to disk.
 _MEMORY_LIMIT = 64 * 1024 * 1024
+#: How long a drained stream may take to end after every known process is gone, in seconds.
+_JOIN_S = 1.0
 #: How much of the end of stderr is kept.
 _STDERR_BYTES = 64 * 1024
 
@@ -123,11 +123,11 @@ class Child:
         Closes stdin and gives the child ``patience_s`` seconds to leave by itself, then SIGINT, SIGTERM and SIGKILL, one
         second apart, then kills every process that carries the run's marker.
         """
+        # Seen now by parentage: once the child is dead, a descendant that dropped the marker could not be found.
+        family = await asyncio.to_thread(descendants, self.pid)
         self.close_stdin()
-        family: list[psutil.Process] = []
         if not await self.wait(patience_s):
-            # Seen now by parentage: once the child is dead, a descendant that dropped the marker could not be found.
-            family = await asyncio.to_thread(descendants, self.pid)
+            family += await asyncio.to_thread(descendants, self.pid)
             for number in _ladder():
                 self.signal(number)
                 if await self.wait(1.0):
@@ -139,9 +139,8 @@ class Child:
 
     def _join(self) -> None:
         for thread in self._threads:
-            thread.join()
-        for stream in (self._popen.stdout, self._popen.stderr):
-            _close(stream)
+            # A stranger that inherited a pipe can hold it open for ever; its thread is a daemon and closes it then.
+            thread.join(_JOIN_S)
 
     def _write_all(self, data: bytes) -> None:
         stdin = self._popen.stdin
@@ -175,8 +174,7 @@ class Child:
 def _chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
     if stream is None:
         return
-    # Closing the stream from another thread ends the read with one of these.
-    with contextlib.suppress(OSError, ValueError):
+    with stream, contextlib.suppress(OSError):
         while chunk := os.read(stream.fileno(), _READ_BYTES):
             yield chunk
 

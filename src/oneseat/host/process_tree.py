@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ MARKER = "ONESEAT_RUN_ID"
 _MAX_SWEEPS = 20
 #: How long ended processes may take to disappear from the process table, in seconds.
 _REAP_S = 2.0
+_POLL_S = 0.005
 
 
 def marked_processes(run_id: str) -> list[psutil.Process]:
@@ -59,8 +61,22 @@ def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
                 killed += 1
             except psutil.Error:
                 continue
-        psutil.wait_procs(list(victims.values()), timeout=_REAP_S)
+        _await_death(list(victims.values()))
     return killed
+
+
+def _await_death(processes: list[psutil.Process]) -> None:
+    # A zombie is dead; when its new parent is slow to reap it, waiting for it to disappear would cost seconds.
+    deadline = time.monotonic() + _REAP_S
+    while any(_lives(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def end_leftover(run_id: str) -> None:
@@ -78,7 +94,8 @@ def private_prefix(run_id: str) -> str:
 def is_alive(pid: int, started: float) -> bool:
     """Whether the process with this pid is still the one that started then (seconds since the epoch)."""
     try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1.0 and _lives(process)
     except psutil.Error:
         return False
 

@@ -68,14 +68,15 @@ RULES: tuple[Rule, ...] = (
         _LEGAL,
     ),
 )
+_OWN: dict[Field, frozenset[str]] = {
+    "author": frozenset({"owner", "owner_automation"}),
+    "reader": frozenset({"owner"}),
+    "work_owner": frozenset({"owner"}),
+}
 #: The rules that say yes, all of them together: the owner's own request, answer and work.
 GREEN: tuple[Rule, ...] = tuple(
     Rule("G1", "GREEN", field, values, "the owner's own request, answer and work", _PLAN_USE)
-    for field, values in (
-        ("author", frozenset({"owner", "owner_automation"})),
-        ("reader", frozenset({"owner"})),
-        ("work_owner", frozenset({"owner"})),
-    )
+    for field, values in _OWN.items()
 )
 _UNKNOWN = ("Y13", "what is not known is not assumed to be allowed", _LEGAL)
 
@@ -90,7 +91,12 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(request: Request, view: PolicyView) -> Permitted | Refused:
     """Let the seat serve this request, or refuse it with the rule that says no."""
-    stated = {field: getattr(request.purpose, field) for field in ("author", "reader", "work_owner")}
+    purpose = request.purpose
+    stated: dict[Field, str] = {
+        "author": purpose.author,
+        "reader": purpose.reader,
+        "work_owner": purpose.work_owner,
+    }
     for rule in (*_of_tier("RED", view), *_of_tier("GREY", view)):
         if stated[rule.field] in rule.values:
             return _refused(rule, stated, view)

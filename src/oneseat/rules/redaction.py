@@ -10,58 +10,66 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
-#: Shorter values are words: taking `true` out of every text would hide nothing and break much.
+#: Shorter values are words: taking `on` out of every text would hide nothing and break much.
 _SHORTEST_KNOWN = 4
+#: A shorter piece of base64 is found by chance.
+_SHORTEST_BASE64 = 8
 _DONE = r"\[redacted:[a-z-]{1,32}+\]"
+_WHOLLY_DONE = re.compile(_DONE)
 _REST = r"[A-Za-z0-9_-]*+"
 
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:(?!-----END )[A-Za-z0-9+/=\s:,.()\\-])*+(?:-----END [A-Z0-9 ]{0,60}+-----)?+"
+)
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]*+){0,4}+")
 #: What looks like a credential by itself, whatever stands before it.
 _SHAPES = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
-        (
-            "private-key",
-            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:(?!-----END )[A-Za-z0-9+/=\s:,.()\\-])*+(?:-----END [A-Z0-9 ]{0,60}+-----)?+",
-        ),
         ("anthropic-key", r"sk-ant-[A-Za-z0-9]" + _REST),
         ("openai-key", r"sk-proj-[A-Za-z0-9]" + _REST),
         ("key", r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]{0,64}+[0-9])[A-Za-z0-9_-]{16,}+"),
-        ("github-token", r"(?:gh[opsur]_[A-Za-z0-9]{16}|github_pat_[A-Za-z0-9_]{16})" + _REST),
-        ("aws-key", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}" + _REST),
-        ("jwt", r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+"),
+        ("github-token", r"gh[opsur]_[A-Za-z0-9]{16}" + _REST),
+        ("github-token", r"github_pat_[A-Za-z0-9_]{16}" + _REST),
+        ("aws-key", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}" + _REST),
     )
 )
-_URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)[^\s/\"'<>]++(?<=[^\s/\"'<>])")
+_URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)")
+#: A header's value goes on to the end of the line or of the quoted text.
+_HEADER = re.compile(
+    r"([xXpPaA](?:(?i:(?<=x)-(?:goog-)?api-key|(?<=p)roxy-authorization|(?<=a)uthorization))[ \t]*+:[ \t]*+)"
+    rf"(?!{_DONE})([^\s\"'\\][^\r\n\"'\\]*+)"
+)
+_SCHEME = re.compile(r"(?i)(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t]")
+_BEARER = re.compile(r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/=-]{8,}+)")
 
-#: Names of variables and fields that hold a secret. `key` alone is a word of every program; it needs something before it.
-_SECRET_NAME = r"(?:(?-i:KEY)|(?<=[a-z0-9_.-])key(?![a-z])|token(?!s?_?(?:source|iz|type))|secret|passw(?:or)?d|authorization)"
-_NAME_REST = r"[a-z0-9_.-]{0,64}+"
+#: The names of variables and fields that hold a secret end in the pattern below. `key` alone is a word of every program:
+#: in small letters it needs something before it, and no letter after it.
+_NAMES = (
+    r"(?:[kK](?:(?<=K)EY|(?<=[A-Za-z0-9_.-][kK])(?i:ey)(?![A-Za-z]))"
+    r"|[tTsSpPaA](?i:(?<=t)oken(?!s?_?(?:source|iz|type))|(?<=s)ecret|(?<=p)assw(?:or)?d|(?<=a)uthorization))"
+    r"[A-Za-z0-9_.-]{0,64}+"
+)
 _QUOTED = r"(?P<slash>\\{0,7}+)(?P<quote>[\"'])(?P<inside>(?:(?!(?<!\\)(?P=slash)(?P=quote))[^\n])++)"
 _BARE = r"(?P<bare>[^\s\"'`&;<>|]++)"
 _ASSIGNMENTS = tuple(
-    re.compile(rf"(?i){pattern}")
+    re.compile(pattern)
     for pattern in (
         # JSON, also JSON inside JSON: "api_key": "..."
-        rf"{_SECRET_NAME}{_NAME_REST}\\{{0,7}}+[\"']\s*+:\s*+{_QUOTED}",
+        rf"{_NAMES}\\{{0,7}}+[\"']\s*+:\s*+{_QUOTED}",
         # Shells, .env files, query strings: API_KEY=...
-        rf"{_SECRET_NAME}{_NAME_REST}=(?![=>])(?:{_QUOTED}|{_BARE})",
+        rf"{_NAMES}=(?![=>])(?:{_QUOTED}|{_BARE})",
         # Programs and TOML: api_key = "..."
-        rf"{_SECRET_NAME}{_NAME_REST}[ \t]*+=[ \t]*+{_QUOTED}",
+        rf"{_NAMES}[ \t]*+=[ \t]*+{_QUOTED}",
         # YAML with the name of a variable: ANTHROPIC_API_KEY: ...
-        rf"(?<=_)(?-i:KEY|TOKEN|SECRET|PASSWORD)(?-i:[A-Z0-9_]{{0,64}}+):[ \t]++(?:{_QUOTED}|{_BARE})",
+        rf"(?<=_)(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]{{0,64}}+:[ \t]++(?:{_QUOTED}|{_BARE})",
     )
 )
-#: Headers: the value goes on to the end of the line or of the quoted text.
-_HEADER = re.compile(
-    rf"(?i)((?:x-api-key|x-goog-api-key|authorization)[ \t]*+:[ \t]*+)(?!{_DONE})[^\s\"'\\][^\r\n\"'\\]*+"
-)
-_BEARER = re.compile(r"(?i)\b(bearer[ \t]++)([A-Za-z0-9._~+/=-]{8,}+)")
 _COUNT = re.compile(r"[0-9]{1,12}+")
-_WHOLLY_DONE = re.compile(_DONE)
 
 
 def redact(text: str) -> str:
@@ -86,31 +94,44 @@ class Redactor:
         """``text`` without credentials. Takes time in proportion to its length; never raises."""
         if self._known is not None:
             text = self._known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
+        text = _PRIVATE_KEY.sub("[redacted:private-key]", text)
         for kind, shape in _SHAPES:
             text = shape.sub(f"[redacted:{kind}]", text)
+        text = _JWT.sub(_jwt, text)
         text = _URL_PASSWORD.sub(_url_password, text)
-        text = _HEADER.sub(r"\1[redacted:header]", text)
+        text = _HEADER.sub(_header, text)
         text = _BEARER.sub(_bearer, text)
         for assignment in _ASSIGNMENTS:
             text = assignment.sub(_assigned, text)
         return text
 
 
+def _jwt(found: re.Match[str]) -> str:
+    # Swallowed whole either way: were the dot part of the pattern, `eyJeyJeyJ...` would be read again from each `eyJ`.
+    return "[redacted:jwt]" if "." in found[0] and found[0].index(".") >= 12 else found[0]
+
+
 def _url_password(found: re.Match[str]) -> str:
-    password, at, host = found[0].removeprefix(found[1]).rpartition("@")
+    password, at, host = found[2].rpartition("@")
     return f"{found[1]}[redacted:password]@{host}" if at and password else found[0]
 
 
+def _header(found: re.Match[str]) -> str:
+    # "authorization: you need one" is prose; the header names a scheme.
+    is_prose = "uthorization" in found[1] and not _SCHEME.match(found[2])
+    return found[0] if is_prose else f"{found[1]}[redacted:header]"
+
+
 def _bearer(found: re.Match[str]) -> str:
-    # "the bearer certificate" is prose; a token holds more than letters.
+    # "bearer certificates" is prose; a token holds more than letters.
     return found[0] if found[2].isalpha() and len(found[2]) < 20 else f"{found[1]}[redacted:bearer]"
 
 
 def _assigned(found: re.Match[str]) -> str:
-    group = "inside" if found["inside"] is not None else "bare"
-    value = found[group]
+    groups = found.groupdict()
+    group = "inside" if groups["inside"] is not None else "bare"
     head = found[0][: found.start(group) - found.start()]
-    if _WHOLLY_DONE.fullmatch(value) or (_counts_tokens(head) and _COUNT.fullmatch(value)):
+    if _WHOLLY_DONE.fullmatch(groups[group]) or (_counts_tokens(head) and _COUNT.fullmatch(groups[group])):
         return found[0]
     return f"{head}[redacted:value]"
 
@@ -120,16 +141,18 @@ def _counts_tokens(head: str) -> bool:
     return "tokens" in head.lower()
 
 
-def _forms(value: str) -> Iterable[str]:
+def _forms(value: str) -> Iterator[str]:
     """A value as it is written in the places it travels through."""
-    data = value.encode("utf-8", "surrogatepass")
+    data = value.encode("utf-8", "replace")
     yield value
-    yield quote(value, safe="", errors="replace")
     for ascii_only in (True, False):
         yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-    for offset in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            yield _inner_base64(data, offset, encode)
+    for written in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield written
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), written)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        pieces = (encode(data).decode("ascii"), *(_inner_base64(data, offset, encode) for offset in range(3)))
+        yield from (piece for piece in pieces if len(piece) >= _SHORTEST_BASE64)
 
 
 def _inner_base64(data: bytes, offset: int, encode: Callable[[bytes], bytes]) -> str:

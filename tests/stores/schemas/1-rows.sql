@@ -6,7 +6,7 @@ INSERT INTO runs (
     duration_ms, result, owner_pid, owner_started
 ) VALUES (
     'old-run', '2026-11-20T12:00:01.000Z', '2026-11-20T12:00:02.000Z', 'completed', 'claude-cli', 'claude-sonnet-5',
-    '/work', 6, 'd7d5a1d41a9a5ae31b9e7b4b8a4e5c1f2f5f5d7e4a4c7b0d1e2f3a4b5c6d7e8f', 'say ok', 'ok',
+    '/desk', 6, 'd7d5a1d41a9a5ae31b9e7b4b8a4e5c1f2f5f5d7e4a4c7b0d1e2f3a4b5c6d7e8f', 'say ok', 'ok',
     'plan', 'plan', 'verified', 0.0, 0.25, 'GREEN', 'G1', '2026.11.20', 1000,
     '{"run_id":"old-run","status":"completed","text":"","receipt":{"provider":"claude-cli","model":"claude-sonnet-5","wallet":"plan","expected_wallet":"plan","verdict":"verified","evidence":[{"what":"account.tokenSource","value":"CLAUDE_CODE_OAUTH_TOKEN","when":"before"}]}}',
     4242, 1700000000.5
