@@ -22,7 +22,7 @@ from oneseat.stores.ledger_reader import LedgerReader, RunFilter
 from oneseat.stores.ledger_writer import LedgerWriter, Leftover, ProcessStamp
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
-from .making import OWNER, make_request, make_result, make_writer
+from .making import OWNER, make_request, make_result, make_writer, refused
 
 GATE = contract.WalletVerified(
     wallet="plan", evidence=(Evidence("account.tokenSource", "CLAUDE_CODE_OAUTH_TOKEN", "before"),)
@@ -338,6 +338,24 @@ def test_two_starts_end_a_dead_run_once(path: Path, writer: LedgerWriter) -> Non
         return False
 
     assert writer.sweep(is_alive) == []
+    other.close()
+
+
+def test_nobody_writes_between_the_second_look_at_dead_runs_and_their_end(
+    path: Path, writer: LedgerWriter
+) -> None:
+    writer.begin("r1", make_request(), "claude-cli")
+    other = make_writer(path, busy_timeout_s=0.0)
+    kept_out: list[str] = []
+
+    def intrude(statement: str) -> None:
+        if statement.startswith("SELECT provider"):
+            kept_out.append(refused(lambda: other.begin("r2", make_request(), "claude-cli")).code)
+
+    assert writer._db is not None
+    writer._db.set_trace_callback(intrude)
+    assert writer.sweep(lambda _pid, _started: False) == [Leftover("r1", None)]
+    assert kept_out == ["usage.ledger_busy"]
     other.close()
 
 

@@ -53,7 +53,12 @@ SUCCESSES = {
     "reset-mid-stream-once": Good(OK, "SS"),
     "eof-mid-stream": Good(BREAKS, "SSW"),
     "error-mid-stream": Good(BREAKS, "SW"),
-    "eof-after-block": Good("a block that never ends", "SSW"),
+    # An answer that goes on in a second message: the result holds the last piece only.
+    "reset-after-block-once": Good(OK, "SS"),
+    "max-tokens-once": Good(OK, "SS"),
+    # A request that is refused once is sent again, a little different or not.
+    "bad-request-once": Good(OK, "SS"),
+    "unauthorized-once": Good(OK, "SS"),
     # No answer at all is a success too.
     "empty": Good("", "SS"),
     "empty-text": Good("", "SS"),
@@ -87,6 +92,7 @@ FAILURES = {
     "overloaded": Bad(529, "server_error", SERVER, "SS"),
     "reset": Bad(None, "server_error", "Connection dropped (ECONNRESET)", "SS"),
     "reset-after-block": Bad(None, "server_error", f"Connection lost mid-response. {LOST}", "SSSS"),
+    "eof-after-block": Bad(None, "server_error", f"Connection lost mid-response. {LOST}", "SSSS"),
     "error-after-block": Bad(None, "server_error", f"Server error mid-response. {LOST}", "SSSS"),
     "html": Bad(None, "unknown", "API returned an empty or malformed response (HTTP 200)", "SW"),
     "max-tokens": Bad(None, "max_output_tokens", "exceeded the 32000 output token maximum", "SSSS"),

@@ -62,7 +62,6 @@ BROKEN_STREAMS = {
     "eof-mid-stream": ("IncompleteRead", "a stream"),
     "eof-after-block": ("IncompleteRead", "a finished blocka"),
     "hang-mid-stream": ("TimeoutError", "a stream"),
-    "pings": ("TimeoutError", ""),
 }
 ERROR_EVENTS = {"error-mid-stream": "a stream", "error-after-block": "a finished blocka"}
 NOTHING_COMES = {"reset": ConnectionResetError, "hang": TimeoutError}
@@ -85,7 +84,15 @@ def stop_reason(reply: Reply) -> str:
 
 
 def test_every_scenario_is_in_a_table_here() -> None:
-    tables: list[Any] = [TEXTS, TOOLS, FAILURES, BROKEN_STREAMS, ERROR_EVENTS, NOTHING_COMES, {"html"}]
+    tables: list[Any] = [
+        TEXTS,
+        TOOLS,
+        FAILURES,
+        BROKEN_STREAMS,
+        ERROR_EVENTS,
+        NOTHING_COMES,
+        {"html", "pings"},
+    ]
     assert sorted(name for table in tables for name in table) == sorted(SCENARIOS)
 
 

@@ -205,6 +205,7 @@ class _Shown:
             # What is printed cannot be taken back: say that it was not the answer.
             self._streamed.clear()
             await self._sink.write(b"\n")
+            await self._sink.flush()
             sys.stderr.write("note: the provider broke off; the answer starts again\n")
 
     async def result(self, result: RunResult) -> None:
@@ -215,6 +216,7 @@ class _Shown:
             await self._sink.write(tagged_result(result) + b"\n")
         else:
             await self._rest_of(result.text)
+        await self._sink.flush()
         if result.error is not None:
             sys.stderr.write(error_text(result.error))
         if not self._output.quiet:

@@ -29,6 +29,8 @@ class Sink:
         self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._gone = False
         self._finished = asyncio.Event()
         # A daemon thread: if the reader never reads again, it must not keep the process from ending.
@@ -46,9 +48,14 @@ class Sink:
             return
         self._pending += len(data)
         self._drained.clear()
+        self._empty.clear()
         self._queue.put(data)
         if self._pending > _BACKLOG:
             await self._drained.wait()
+
+    async def flush(self) -> None:
+        """Wait until all of it is written. Without this, what stderr says next could appear in the middle of it."""
+        await self._empty.wait()
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
@@ -76,6 +83,7 @@ class Sink:
         if not self._gone:
             self._gone = True
             self._drained.set()
+            self._empty.set()
             self._finished.set()
             self._on_gone()
 
@@ -95,6 +103,8 @@ class Sink:
         self._pending -= size
         if self._pending <= _BACKLOG // 2:
             self._drained.set()
+        if self._pending == 0:
+            self._empty.set()
 
     def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell

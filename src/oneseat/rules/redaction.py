@@ -25,7 +25,8 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:(?!-----END )[A-Za-z0-9+/=\s:,.()\\-])*+(?:-----END [A-Z0-9 ]{0,60}+-----)?+"
 )
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]*+){0,4}+")
+#: The second half swallows what is no token: `eyJeyJeyJ...` would be read to its end again from each `eyJ`.
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+")
 #: What looks like a credential by itself, whatever stands before it.
 _SHAPES = tuple(
     (kind, re.compile(pattern))
@@ -39,13 +40,14 @@ _SHAPES = tuple(
     )
 )
 _URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)")
-#: A header's value goes on to the end of the line or of the quoted text.
+#: A header's value goes on to the end of the line or of the quoted text. "authorization: ask" is prose: no scheme follows.
 _HEADER = re.compile(
-    r"([xXpPaA](?:(?i:(?<=x)-(?:goog-)?api-key|(?<=p)roxy-authorization|(?<=a)uthorization))[ \t]*+:[ \t]*+)"
-    rf"(?!{_DONE})([^\s\"'\\][^\r\n\"'\\]*+)"
+    r"([xXpPaA](?i:(?<=x)-(?:goog-)?api-key[ \t]*+:[ \t]*+|(?:(?<=p)roxy-a|(?<=a))uthorization[ \t]*+:[ \t]*+"
+    r"(?=(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t])))"
+    rf"(?!{_DONE})[^\s\"'\\][^\r\n\"'\\]*+"
 )
-_SCHEME = re.compile(r"(?i)(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t]")
 _BEARER = re.compile(r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/=-]{8,}+)")
+_DIGIT = re.compile(r"[0-9]")
 
 #: The names of variables and fields that hold a secret end in the pattern below. `key` alone is a word of every program:
 #: in small letters it needs something before it, and no letter after it.
@@ -99,7 +101,7 @@ class Redactor:
             text = shape.sub(f"[redacted:{kind}]", text)
         text = _JWT.sub(_jwt, text)
         text = _URL_PASSWORD.sub(_url_password, text)
-        text = _HEADER.sub(_header, text)
+        text = _HEADER.sub(r"\1[redacted:header]", text)
         text = _BEARER.sub(_bearer, text)
         for assignment in _ASSIGNMENTS:
             text = assignment.sub(_assigned, text)
@@ -107,8 +109,7 @@ class Redactor:
 
 
 def _jwt(found: re.Match[str]) -> str:
-    # Swallowed whole either way: were the dot part of the pattern, `eyJeyJeyJ...` would be read again from each `eyJ`.
-    return "[redacted:jwt]" if "." in found[0] and found[0].index(".") >= 12 else found[0]
+    return "[redacted:jwt]" if "." in found[0] else found[0]
 
 
 def _url_password(found: re.Match[str]) -> str:
@@ -116,15 +117,10 @@ def _url_password(found: re.Match[str]) -> str:
     return f"{found[1]}[redacted:password]@{host}" if at and password else found[0]
 
 
-def _header(found: re.Match[str]) -> str:
-    # "authorization: you need one" is prose; the header names a scheme.
-    is_prose = "uthorization" in found[1] and not _SCHEME.match(found[2])
-    return found[0] if is_prose else f"{found[1]}[redacted:header]"
-
-
 def _bearer(found: re.Match[str]) -> str:
-    # "bearer certificates" is prose; a token holds more than letters.
-    return found[0] if found[2].isalpha() and len(found[2]) < 20 else f"{found[1]}[redacted:bearer]"
+    # "bearer certificates" is prose: a token is long or holds a digit.
+    is_prose = len(found[2]) < 20 and not _DIGIT.search(found[2])
+    return found[0] if is_prose else f"{found[1]}[redacted:bearer]"
 
 
 def _assigned(found: re.Match[str]) -> str:

@@ -29,7 +29,7 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
             wallet=gate.wallet if gate else "unknown",
             expected_wallet=gate.wallet if gate else "unknown",
             # The gate's yes is written before the prompt is sent: without it nothing was, with it nobody knows.
-            verdict="unverified",
+            verdict="unverified" if gate else "nothing_sent",
             evidence=gate.evidence if gate else (),
             usage=TokenUsage() if gate else NO_TOKENS,
             cost_usd=None if gate else 0.0,

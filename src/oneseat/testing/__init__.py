@@ -83,12 +83,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(home), name)
-    raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+if (
+    not TYPE_CHECKING
+):  # hidden from type checkers, which would otherwise take any misspelt name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(home), name)
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

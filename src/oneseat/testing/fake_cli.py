@@ -1,8 +1,10 @@
-"""Fake `claude` executables, for what the real one cannot be made to do. POSIX only: the file starts by its first line.
+"""Fake `claude` executables, for what the real one cannot be made to do.
 
-cli = write_fake_cli(tmp_path / "claude", "dies-at-start")
-...                                       # run something with ONESEAT_CLAUDE_PATH=cli.path
-assert cli.starts()[0].argv[0] == "-p"
+POSIX only: the file starts by its own first line, so the path of the running interpreter must hold no space.
+
+    cli = write_fake_cli(tmp_path / "claude", "dies-at-start")
+    ...  # run something with ONESEAT_CLAUDE_PATH set to cli.path
+    assert cli.starts()[0].argv[0] == "-p"
 """
 
 from __future__ import annotations
@@ -163,7 +165,7 @@ class FakeCli:
         return [note["grandchild"] for note in self._journal() if "grandchild" in note]
 
     def _journal(self) -> list[dict[str, Any]]:
-        journal = self.path.resolve().with_name(self.path.name + ".journal")
+        journal = Path(f"{self.path.resolve()}.journal")
         return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
 
 

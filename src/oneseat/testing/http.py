@@ -14,8 +14,8 @@ import msgspec
 _READ_BYTES = 65536
 #: The API refuses larger requests; the rest of such a body is read and dropped, so the client gets to see the refusal.
 MAX_BODY_BYTES = 32 * 1024 * 1024
-#: Long enough for the client to read what came before a reset, which would throw unread bytes away.
-_BEFORE_RESET_S = 0.05
+#: Long enough for the client to take in what came before a break. Without it, chance decides how much of that it ever sees.
+_BEFORE_BREAK_S = 0.05
 
 Headers = list[tuple[str, str]]
 
@@ -42,8 +42,9 @@ class Connection:
         self._writer = writer
         self._http = h11.Connection(h11.SERVER)
         # asyncio sets this only on sockets that name their protocol, which those of `create_server` do not. Without it every
-        # answer of more than one packet waits 40 ms for the client's delayed acknowledgement.
-        with contextlib.suppress(OSError):  # macOS refuses options on a connection its client has already reset
+        # answer of more than one packet waits 40 ms for the client's delayed acknowledgement. Suppressed: macOS refuses
+        # options on a connection that its client has already reset.
+        with contextlib.suppress(OSError):
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def receive(self) -> HttpRequest | None:
@@ -133,14 +134,19 @@ class Connection:
 
     async def reset(self) -> None:
         """Drop the connection with a TCP reset, as a dying proxy does."""
-        await self.pause(_BEFORE_RESET_S)
+        await self.pause(_BEFORE_BREAK_S)
         # A zero linger time turns the close into a reset instead of an orderly end.
         linger = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
 
+    async def cut(self) -> None:
+        """Close the connection in the middle of a body."""
+        await self.pause(_BEFORE_BREAK_S)
+        await self.close()
+
     async def close(self) -> None:
-        """Close the socket; what was written still goes out. A body without its end is then cut short."""
+        """Close the connection; what was written still goes out."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

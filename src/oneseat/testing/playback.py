@@ -78,6 +78,8 @@ class Playback:
         match answer.fault:
             case "reset":
                 await self._connection.reset()
+            case "eof":
+                await self._connection.cut()
             case "error":
                 await self._connection.write(api.error_event("overloaded_error", "Overloaded").encode())
                 await self._connection.finish()
@@ -87,8 +89,6 @@ class Playback:
                 while True:
                     await self._connection.pause(answer.pace_s)
                     await self._connection.write(api.PING.encode())
-            case _:  # "eof": returning without the end of the body closes the connection in the middle of it
-                return
 
     def _headers(self, limits: Limits | None) -> Headers:
         return [

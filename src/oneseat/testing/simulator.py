@@ -1,9 +1,11 @@
 """A stand-in for the Messages API on this machine's loopback address, for tests, demos and rehearsals.
 
-with Simulator() as sim:
-    url = sim.url("overloaded-once", label="my-test")  # point the official CLI, or anything else, at it
-    ...
-    assert len(sim.messages("my-test")) == 2
+Point the official CLI, or anything else that speaks the API, at one of its URLs:
+
+    with Simulator() as sim:
+        url = sim.url("overloaded-once", label="my-test")
+        ...
+        assert len(sim.messages("my-test")) == 2
 """
 
 from __future__ import annotations

@@ -1,0 +1,233 @@
+"""Drives ``oneseat`` as a user does: the real command in a process of its own, a scratch home, a simulator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import psutil
+
+from oneseat.testing import Behaviour, FakeCli, Simulator, write_fake_cli
+
+ONESEAT = str(Path(sysconfig.get_path("scripts")) / "oneseat")
+#: Long enough for the slowest machine, short enough to fail before pytest's own limit.
+KILL_AFTER_S = 60.0
+#: Read before the tests take the caller's environment away.
+UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+class Done(NamedTuple):
+    """How one command ended. Both outputs are UTF-8, or making this fails."""
+
+    arguments: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The object that ``--json`` prints: one line and nothing else."""
+        assert self.stdout.count("\n") == 1, self
+        assert self.stdout.endswith("\n"), self
+        decoded: dict[str, Any] = json.loads(self.stdout)
+        return decoded
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of ``--stream-json``."""
+        assert self.stdout.endswith("\n"), self
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+def done(arguments: Sequence[str], code: int, stdout: bytes, stderr: bytes) -> Done:
+    """Every command a test runs comes through here: none may ever show a traceback."""
+    ended = Done(tuple(arguments), code, stdout.decode(), stderr.decode())
+    assert "Traceback" not in ended.stdout + ended.stderr, ended
+    return ended
+
+
+class Live:
+    """A command that is running. Leaving the context kills it if it still runs."""
+
+    def __init__(self, arguments: Sequence[str], process: subprocess.Popen[bytes]) -> None:
+        self.arguments = arguments
+        self.process = process
+        self._timer = threading.Timer(KILL_AFTER_S, process.kill)
+        self._seen = b""
+
+    def __enter__(self) -> Live:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self._timer.cancel()
+        self._timer.join()
+        with self.process:
+            pass
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def read_until(self, wanted: str) -> str:
+        """What has come on stdout once ``wanted`` is part of it. Waits for exactly that, and fails when stdout ends first."""
+        while wanted.encode() not in self._seen:
+            piece = os.read(_fileno(self.process.stdout), 65536)
+            assert piece, (self._seen, _read(self.process.stderr))
+            self._seen += piece
+        return self._seen.decode()
+
+    def signal(self, number: int = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+    def finish(self) -> Done:
+        """Read both outputs to their ends."""
+        stdout, stderr = self.process.communicate()
+        return done(self.arguments, self.process.returncode, self._seen + stdout, stderr or b"")
+
+
+class Seat:
+    """One owner: home, working directory and temporary folder below ``root``, a CLI, and perhaps a simulator's scenario."""
+
+    def __init__(self, root: Path, cli: Path, simulator: Simulator | None = None, play: str = "ok") -> None:
+        self.root = root
+        self.home = root / "home" / "oneseat"
+        self.cwd = root / "work"
+        self.temporary = root / "tmp"
+        for folder in (self.home.parent, self.cwd, self.temporary):
+            folder.mkdir()
+        self.env = {
+            **os.environ,
+            "HOME": str(self.home.parent),
+            "ONESEAT_HOME": str(self.home),
+            "ONESEAT_CLAUDE_PATH": str(cli),
+            # Without a simulator nothing listens there: a fake has no need for it, and a real CLI would come no further.
+            "ONESEAT_SIMULATOR_URL": simulator.url(play) if simulator else "http://127.0.0.1:9",
+            "TMPDIR": str(self.temporary),
+        }
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "data" / "runs.db"
+
+    def run(self, *arguments: str, stdin: bytes | None = None, **env: str) -> Done:
+        """Run a command to its end; ``env`` adds to the environment. Without ``stdin`` there is none: ``/dev/null``."""
+        ended = subprocess.run(
+            [ONESEAT, *arguments],
+            env={**self.env, **env},
+            cwd=self.cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=KILL_AFTER_S,
+            check=False,
+        )
+        return done(arguments, ended.returncode, ended.stdout, ended.stderr)
+
+    def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **env: str) -> Live:
+        """Start a command and go on."""
+        process = subprocess.Popen(
+            [ONESEAT, *arguments],
+            env={**self.env, **env},
+            cwd=self.cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        return Live(arguments, process)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """What `oneseat log` says of all runs, the newest first."""
+        listed: list[dict[str, Any]] = self.run("log", "--json").result["runs"]
+        return listed
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that was started with something of this seat in its environment: oneseat, the CLI, its tools."""
+        return [process for process in psutil.process_iter() if str(self.root) in _environment_text(process)]
+
+    def assert_nothing_left(self) -> None:
+        """No process, no temporary file, no lock."""
+        assert self.processes() == []
+        assert list(self.temporary.iterdir()) == []
+        assert [path for path in self.home.rglob("*") if path.suffix in {".lock", ".db-wal", ".db-shm"}] == []
+
+
+def fake_seat(root: Path, behaviour: Behaviour | str) -> tuple[Seat, FakeCli]:
+    """A seat whose `claude` behaves in a way the real one cannot be made to."""
+    cli = write_fake_cli(root / "claude", behaviour)
+    return Seat(root, cli.path), cli
+
+
+def told(request: Any) -> str:
+    """The text of the last user message that the vendor received. Fails when there is anything but one text block."""
+    (block,) = contents(request)
+    assert block["type"] == "text"
+    text: str = block["text"]
+    return text
+
+
+def contents(request: Any) -> list[dict[str, Any]]:
+    """The content blocks of the only message that the vendor received."""
+    (message,) = request.body["messages"]
+    assert message["role"] == "user"
+    content: list[dict[str, Any]] = message["content"]
+    return content
+
+
+_FILTERS = (
+    (re.compile(r"\b[0-9a-f]{12}\b"), "RUN"),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
+    (re.compile(r'"(duration_ms|first_token_ms)":\d+'), r'"\1":MS'),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"\b2\.1\.\d+\b"), "VERSION"),
+)
+
+
+def check_snapshot(name: str, seat: Seat, ended: Done) -> None:
+    """Compare a command with the file that holds it; ``UPDATE_SNAPSHOTS=1`` writes the file instead."""
+    shown = "\n".join(
+        [f"exit {ended.code}", "--- stdout", ended.stdout.rstrip("\n"), "--- stderr", ended.stderr.rstrip("\n"), ""]
+    )
+    shown = shown.replace(str(seat.root), "ROOT")
+    for pattern, replacement in _FILTERS:
+        shown = pattern.sub(replacement, shown)
+    file = SNAPSHOTS / f"{name}.txt"
+    if UPDATE_SNAPSHOTS:
+        file.write_text(shown, "utf-8")
+    assert shown == file.read_text("utf-8")
+
+
+def _environment_text(process: psutil.Process) -> str:
+    try:
+        return "\n".join(process.environ().values())
+    except (psutil.Error, OSError):
+        return ""
+
+
+def _fileno(stream: IO[bytes] | None) -> int:
+    assert stream is not None
+    return stream.fileno()
+
+
+def _read(stream: IO[bytes] | None) -> bytes:
+    return stream.read() if stream is not None else b""
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file as standard input."""
+    with path.open("rb") as file:
+        yield file
