@@ -74,6 +74,25 @@ class ToolResult(Event, frozen=True, kw_only=True, tag="tool_result"):
     is_error: bool = False
 
 
+class Question(Event, frozen=True, kw_only=True, tag="question"):
+    """The assistant wants to use a tool that its permissions do not cover, and waits for an answer."""
+
+    id: str
+    tool: str
+    input: dict[str, Any]
+    why: str | None = None
+
+
+class Answered(Event, frozen=True, kw_only=True, tag="answered"):
+    """A ``Question`` was answered. ``by`` says who decided: the caller, or nobody (then the answer is no)."""
+
+    id: str
+    tool: str
+    allowed: bool
+    by: str
+    why: str | None = None
+
+
 class UsageSeen(Event, frozen=True, kw_only=True, tag="usage"):
     """Tokens of one model request, as reported while the run goes on."""
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from .events import Event
+from .events import Event, Question
 from .facts import Capabilities, CredentialFacts
+from .permission import Permission
 from .receipt import RunResult, Wallet
 from .request import Permitted, Plan, Request
 
@@ -27,6 +28,12 @@ class ProviderSession(Protocol):
 
         Raises ``OneseatError`` when the provider dies, goes silent or prints what cannot be read.
         """
+
+    def say(self, text: str) -> AsyncIterator[Event]:
+        """Send a further message in the same conversation; yields and raises like ``send``."""
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Answer a question that the provider asked. Raises ``OneseatError`` when the provider is gone."""
 
     async def interrupt(self) -> None:
         """Ask the provider to stop the turn at once. Returns when it was told, not when it stopped."""

@@ -94,7 +94,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a caller gets back from one run, whatever its end."""
+    """Everything a caller gets back from one run, whatever its end. ``denials`` names the tools that were not allowed."""
 
     run_id: str
     status: Status
@@ -103,3 +103,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     session: SessionStamp | None = None
     receipt: Receipt
+    denials: tuple[str, ...] = ()

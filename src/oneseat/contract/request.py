@@ -6,7 +6,7 @@ Request -> policy -> Permitted -> billing gate -> Cleared -> routing -> Plan
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,8 +35,26 @@ class Attachment(msgspec.Struct, frozen=True):
     data: bytes
 
 
+PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """What the assistant may do besides answering. ``names`` are the CLI's own tool names; none by default.
+
+    ``required`` must be there when the turn starts; ``directories`` are absolute and opened in addition to the run's own.
+    """
+
+    names: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    mode: PermissionMode = "default"
+    directories: tuple[str, ...] = ()
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller wants. ``cwd`` is absolute; ``timeout_s`` bounds the whole run in seconds."""
+    """What a caller wants. ``cwd`` is absolute; ``timeout_s`` bounds the whole run in seconds.
+
+    ``schema`` is a JSON Schema that the answer's structure must fit.
+    """
 
     prompt: str
     cwd: str
@@ -44,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     attachments: tuple[Attachment, ...] = ()
     purpose: Purpose = Purpose()
+    tools: Tools = Tools()
+    schema: dict[str, Any] | None = None
     timeout_s: float | None = None
 
 

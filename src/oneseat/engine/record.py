@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Event
+from oneseat.contract.events import Event, Started
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage, Wallet
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused
-from oneseat.rules import billing, outcome
+from oneseat.rules import billing, outcome, schemas
 from oneseat.rules.metering import Tally
 
 
@@ -43,13 +45,25 @@ class RunRecord:
         if self._first_text is None and self._tally.has_text:
             self._first_text = self._clock.monotonic()
 
+    def objection(self, event: Event) -> ErrorInfo | None:
+        """Why the run cannot succeed any more after this event; ``None`` when it can."""
+        if self._plan is None or not isinstance(event, Started):
+            return None
+        return outcome.judge_start(self._plan.cleared.permitted.request, event)
+
+    def schema_complaints(self) -> list[str]:
+        """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""
+        schema = self._schema()
+        if schema is None or outcome.judge(self._tally, self.run_id) is not None:
+            return []
+        return schemas.complaints(schema, self._structure())
+
     def settle(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
         if error is None:
-            error = (
-                self.refused.error if self.refused is not None else outcome.judge(self._tally, self.run_id)
-            )
-        text, structured = outcome.answer(self._tally)
+            error = self.refused.error if self.refused is not None else self._judge()
+        text, _ = outcome.answer(self._tally)
+        structured = self._structure() if self._schema() is not None else None
         return RunResult(
             run_id=self.run_id,
             status=outcome.status_of(error),
@@ -57,7 +71,21 @@ class RunRecord:
             structured=structured,
             error=error,
             receipt=self._receipt(),
+            denials=self._tally.denials(),
         )
+
+    def _judge(self) -> ErrorInfo | None:
+        error = outcome.judge(self._tally, self.run_id)
+        if error is None and (found := self.schema_complaints()):
+            return outcome.schema_unmet(found)
+        return error
+
+    def _schema(self) -> dict[str, Any] | None:
+        return self._plan.cleared.permitted.request.schema if self._plan is not None else None
+
+    def _structure(self) -> Any:
+        text, structured = outcome.answer(self._tally)
+        return schemas.structure_of(structured, text)
 
     def _receipt(self) -> Receipt:
         sent, ended, started = self._plan is not None, self._tally.ended, self._tally.started
@@ -104,8 +132,7 @@ class RunRecord:
     def _usage(self) -> TokenUsage:
         if self._plan is None:
             return NO_TOKENS
-        ended = self._tally.ended
-        return ended.usage if ended is not None and ended.usage is not None else TokenUsage()
+        return self._tally.usage if self._tally.usage is not None else TokenUsage()
 
     def _since_start(self, moment: float) -> int:
         return round((moment - self._began) * 1000)

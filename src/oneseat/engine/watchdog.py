@@ -13,14 +13,15 @@ from typing import Literal, TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, Progress, Retry, ToolCall, ToolResult, TurnEnded
+from oneseat.contract.events import Event, Progress, Question, Retry, ToolCall, ToolResult, TurnEnded
 
 T = TypeVar("T")
-State = Literal["start", "model", "tool", "retry", "compaction"]
+State = Literal["start", "model", "tool", "retry", "compaction", "question"]
 
 _MAX_TICK_S = 1.0
 #: A tick later than this many ticks was not spent waiting for the provider.
 _LATE = 2.0
+_QUESTION_GRACE_S = 30.0
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     tool: float = 2100.0
     retry: float = 300.0
     compaction: float = 600.0
+    question: float = 600.0
     total: float | None = None
 
 
@@ -40,6 +42,7 @@ _WAITING_FOR = {
     "tool": "a tool",
     "retry": "the provider's next attempt",
     "compaction": "the conversation to be compacted",
+    "question": "an answer to the assistant's question",
 }
 
 
@@ -108,6 +111,8 @@ class Watchdog:
         self._state = self._state_after(event)
 
     def _state_after(self, event: Event) -> State:
+        if isinstance(event, Question):
+            return "question"
         if self._tools:
             return "tool"
         if isinstance(event, Retry):
@@ -137,6 +142,9 @@ class Watchdog:
                 hint="Give it more time: `oneseat run --timeout SECONDS ...`",
             )
         limit: float = getattr(self._patience, self._state)
+        if self._state == "question":
+            # The question has its own limit, after which the answer is no; this one is for an answer that cannot be delivered.
+            limit += _QUESTION_GRACE_S
         if self._silence < limit:
             return None
         return ErrorInfo(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from oneseat.contract.events import (
+    Answered,
     Event,
     LimitSeen,
     Message,
@@ -15,7 +16,7 @@ from oneseat.contract.events import (
     ToolResult,
     TurnEnded,
 )
-from oneseat.contract.receipt import LimitReading
+from oneseat.contract.receipt import LimitReading, TokenUsage
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -27,6 +28,8 @@ class Tally(msgspec.Struct, kw_only=True):
     overage: bool | None = None
     open_tools: dict[str, str] = {}
     has_text: bool = False
+    usage: TokenUsage | None = None
+    denied: dict[str, None] = {}
     pieces: list[str] = []
     messages: list[str] = []
 
@@ -54,11 +57,27 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.overage = event.overage if event.overage is not None else self.overage
             case Started():
                 self.started = event
+            case Answered(allowed=False):
+                self.denied[event.tool] = None
             case TurnEnded():
                 self.ended = event
+                self.denied |= dict.fromkeys(event.denials)
+                self.usage = _sum(self.usage, event.usage)
             case _:
                 pass
+
+    def denials(self) -> tuple[str, ...]:
+        """The tools that were not allowed, each once, in the order of the first refusal."""
+        return tuple(self.denied)
 
     def partial_text(self) -> str:
         """What was received of an answer that never finished."""
         return "".join(self.messages) + "".join(self.pieces)
+
+
+def _sum(before: TokenUsage | None, more: TokenUsage | None) -> TokenUsage | None:
+    """The tokens of two turns. What is unknown in one of them is unknown in the sum."""
+    if before is None or more is None:
+        return more if before is None else TokenUsage()
+    pairs = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(more), strict=True)
+    return TokenUsage(*(None if a is None or b is None else a + b for a, b in pairs))

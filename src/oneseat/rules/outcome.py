@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, exit_code
+from oneseat.contract.events import Started
 from oneseat.contract.receipt import Status
+from oneseat.contract.request import Request
 
 from .metering import Tally
+from .tool_profiles import missing_tools
 
 
 def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
@@ -28,6 +31,29 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
     if not ended.text.strip() and ended.structured is None:
         return _incomplete(run_id, "empty", "The provider reported success and gave no text")
     return None
+
+
+def judge_start(request: Request, started: Started) -> ErrorInfo | None:
+    """Why a turn that has just started cannot succeed: a tool that was asked for is not there."""
+    missing = missing_tools(request.tools, started.tools)
+    if not missing:
+        return None
+    present = ", ".join(started.tools) or "none"
+    return ErrorInfo(
+        code="incomplete.tools_missing",
+        message=f"The official CLI does not have a tool that the run needs: {', '.join(missing)}\n  it has {present}",
+        hint="Check the names: `oneseat run --help`",
+    )
+
+
+def schema_unmet(found: list[str]) -> ErrorInfo:
+    """The answer does not fit its schema, also not after it was asked for once more."""
+    complaints = "\n  ".join(found)
+    return ErrorInfo(
+        code="incomplete.schema_unmet",
+        message=f"The answer does not fit the schema\n  {complaints}",
+        hint="The last answer is kept in `structured` and `text`",
+    )
 
 
 def answer(tally: Tally) -> tuple[str, Any]:

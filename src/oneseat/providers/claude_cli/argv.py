@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from oneseat.contract.request import Tools
+
 #: The CLI on its own would load the settings, hooks, MCP servers and commands of the user and of the working directory;
 #: any of them can change who pays (a project file is enough), so all of them stay out.
 _ISOLATION = (
@@ -23,6 +25,25 @@ _PROTOCOL = (
 )
 
 
-def command_line(executable: str, model: str) -> list[str]:
-    """The argument list of a run without tools. ``--model`` always: the CLI's default depends on the kind of login."""
-    return [executable, *_PROTOCOL, *_ISOLATION, "--model", model, "--tools", ""]
+def command_line(executable: str, model: str, tools: Tools) -> list[str]:
+    """The argument list of a run. ``--model`` always: the CLI's default depends on the kind of login.
+
+    Values of options that take several are joined to their option, or they would swallow what follows them.
+    """
+    return [
+        executable,
+        *_PROTOCOL,
+        *_ISOLATION,
+        "--model",
+        model,
+        f"--tools={','.join(tools.names)}",
+        *_permissions(tools),
+    ]
+
+
+def _permissions(tools: Tools) -> list[str]:
+    if not tools.names:
+        return []
+    directories = [f"--add-dir={directory}" for directory in tools.directories]
+    # Without a host to ask, the CLI denies in silence; with one, every question becomes an event.
+    return ["--permission-mode", tools.mode, "--permission-prompt-tool", "stdio", *directories]

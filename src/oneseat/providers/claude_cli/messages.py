@@ -19,14 +19,13 @@ def control_request(request_id: str, subtype: str, **fields: Any) -> bytes:
     )
 
 
-def initialize(request_id: str, system: str) -> bytes:
-    """Open the conversation. The instructions travel here and not on the command line, which other users can read."""
-    return control_request(request_id, "initialize", systemPrompt=system)
-
-
-def deny_tool(request_id: str, why: str) -> bytes:
-    """Answer a permission question with no. Left unanswered, the CLI would wait for ever."""
-    return _answer(request_id, {"subtype": "success", "response": {"behavior": "deny", "message": why}})
+def permission(request_id: str, allowed_input: dict[str, Any] | None, why: str) -> bytes:
+    """Answer a permission question: yes with the input to use, or no (``None``). Unanswered, the CLI would wait for ever."""
+    if allowed_input is None:
+        answer = {"behavior": "deny", "message": why}
+    else:
+        answer = {"behavior": "allow", "updatedInput": allowed_input}
+    return _answer(request_id, {"subtype": "success", "response": answer})
 
 
 def unsupported(request_id: str, subtype: str) -> bytes:
@@ -34,18 +33,21 @@ def unsupported(request_id: str, subtype: str) -> bytes:
     return _answer(request_id, {"subtype": "error", "error": f"oneseat does not answer {subtype}"})
 
 
+def text_message(text: str) -> bytes:
+    """A further message in the same conversation."""
+    return _user([{"type": "text", "text": _not_a_command(text)}])
+
+
 def user_message(request: Request) -> bytes:
     """The prompt and its attachments as one line. Text stays text: no path in it is read, no command in it is run."""
     blocks = [_attached(attachment) for attachment in request.attachments]
     blocks.append({"type": "text", "text": _not_a_command(request.prompt)})
-    return _line(
-        {
-            "type": "user",
-            "message": {"role": "user", "content": blocks},
-            "parent_tool_use_id": None,
-            "session_id": "",
-        }
-    )
+    return _user(blocks)
+
+
+def _user(blocks: list[dict[str, Any]]) -> bytes:
+    message = {"role": "user", "content": blocks}
+    return _line({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": ""})
 
 
 def _not_a_command(prompt: str) -> str:

@@ -13,6 +13,7 @@ from oneseat.contract.events import (
     LimitSeen,
     Message,
     Progress,
+    Question,
     Retry,
     Started,
     TextDelta,
@@ -71,7 +72,7 @@ class Parser:
             wire.SystemLine: self._system,
             wire.RateLimitLine: self._limit,
             wire.ResultLine: self._result,
-            wire.ControlRequest: lambda line: (Progress(state=f"asked:{line.request.subtype}"),),
+            wire.ControlRequest: self._asked,
             wire.ControlResponse: lambda _: _ALIVE,
             wire.ControlCancel: lambda _: _ALIVE,
             wire.KeepAlive: lambda _: _ALIVE,
@@ -132,6 +133,14 @@ class Parser:
             if block.type == "tool_result"
         ]
         return results or (Progress(state="user"),)
+
+    def _asked(self, line: wire.ControlRequest) -> Iterable[Event]:
+        asked = line.request
+        if asked.subtype != "can_use_tool":
+            return (Progress(state=f"asked:{asked.subtype}"),)
+        why = asked.blocked_path or asked.description
+        arguments = asked.input if isinstance(asked.input, dict) else {"value": asked.input}
+        return (Question(id=line.request_id, tool=asked.tool_name or "", input=arguments, why=why),)
 
     def _system(self, line: wire.SystemLine) -> Iterable[Event]:
         if line.subtype == "init":

@@ -83,7 +83,7 @@ class ClaudeCliProvider:
         private = Path(tempfile.mkdtemp(prefix=private_prefix(run_id)))
         try:
             env = self._environment(private)
-            argv = command_line(executable, request.model or self.default_model)
+            argv = command_line(executable, request.model or self.default_model, request.tools)
             child = _start(argv, env, request.cwd, run_id)
             session = ClaudeSession(
                 child,

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
-from oneseat.contract.events import Event, TurnEnded
+from oneseat.contract.events import Event, Question, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
+from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
@@ -71,9 +72,12 @@ class ClaudeSession:
 
         Raises ``OneseatError`` (``provider.*``) when the CLI dies, is too old, or prints what cannot be read.
         """
-        opened = await self._ask(
-            "initialize", systemPrompt=self._surroundings.request.system or DEFAULT_SYSTEM
-        )
+        request = self._surroundings.request
+        # The instructions travel here and not on the command line, which other users can read.
+        options: dict[str, Any] = {"systemPrompt": request.system or DEFAULT_SYSTEM}
+        if request.schema is not None:
+            options["jsonSchema"] = request.schema
+        opened = await self._ask("initialize", **options)
         await self._learn_capabilities(opened)
         settings = await self._ask("get_settings")
         seen, checked = self._child_environment(opened.get("pid"))
@@ -89,11 +93,26 @@ class ClaudeSession:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield event
-        request = plan.cleared.permitted.request
-        await self._write(messages.user_message(request))
+        async for event in self._turn(messages.user_message(plan.cleared.permitted.request)):
+            yield event
+
+    async def say(self, text: str) -> AsyncIterator[Event]:
+        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
+        async for event in self._turn(messages.text_message(text)):
+            yield event
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Answer a ``Question`` that this session yielded."""
+        allowed = question.input if permission.allowed else None
+        await self._write(messages.permission(question.id, allowed, permission.why))
+
+    async def _turn(self, message: bytes) -> AsyncIterator[Event]:
+        await self._write(message)
+        self._ended = False
         async for line in self._lines:
-            if isinstance(line, wire.ControlRequest):
-                await self._decline(line)
+            if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
+                # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
+                await self._write(messages.unsupported(line.request_id, line.request.subtype))
             for event in self._parser.events(line):
                 if isinstance(event, TurnEnded):
                     self._ended = True
@@ -147,13 +166,6 @@ class ClaudeSession:
             checked = checked and environ is not None
             found |= dict.fromkeys(credentials.child_sources(environ or {}, self._surroundings.env))
         return tuple(found), checked
-
-    async def _decline(self, line: wire.ControlRequest) -> None:
-        question = line.request.subtype
-        if question == "can_use_tool":
-            await self._write(messages.deny_tool(line.request_id, "This run has no tools"))
-        else:
-            await self._write(messages.unsupported(line.request_id, question))
 
     async def _write(self, data: bytes) -> None:
         try:

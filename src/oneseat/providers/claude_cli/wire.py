@@ -185,6 +185,9 @@ class ControlQuestion(msgspec.Struct, frozen=True):
 
     subtype: str = ""
     tool_name: str | None = None
+    input: Any = None
+    description: str | None = None
+    blocked_path: str | None = None
 
 
 class ControlRequest(Line, frozen=True, tag="control_request"):
