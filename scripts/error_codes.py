@@ -1,6 +1,19 @@
-"""What every error code means: the source of docs/reference/errors.md. A test compares it with the codes in the product."""
+"""What every exit code and error code means: the source of docs/reference/errors.md. A test compares it with the product."""
 
 from __future__ import annotations
+
+EXITS: dict[int, str] = {
+    0: "completed",
+    1: "a bug in oneseat",
+    2: "bad arguments, settings or input",
+    3: "refused, nothing was sent",
+    4: "stopped: another wallet than planned was paying",
+    5: "a limit is full, wait",
+    6: "stalled or out of time",
+    7: "the provider failed: missing, signed out, an API error, a crash, output that cannot be read",
+    8: "it ran, but the answer cannot be trusted: empty, refused by the model, cut",
+    130: "cancelled",
+}
 
 CODES: dict[str, str] = {
     "bug.ledger": "the ledger was used in a way it does not allow",
@@ -32,6 +45,19 @@ CODES: dict[str, str] = {
     "usage.unknown_setting": "there is no such setting",
     "usage.unreadable_file": "a file cannot be read",
     "usage.unsupported_file": "a file is of a kind that cannot be attached",
+    "policy.red": "a rule says that the plan may not serve this request",
+    "policy.grey": "it is not certain that the plan may serve this request",
+    "billing.api_key_wins": "an API key would pay",
+    "billing.auth_token_wins": "a bearer token would be used instead of the login",
+    "billing.key_helper_wins": "a command that prints keys would pay",
+    "billing.cloud_provider": "a cloud account or a company gateway would pay",
+    "billing.base_url_changed": "the login would be sent to another address than the vendor's",
+    "billing.custom_headers": "headers or fields would be added to every request",
+    "billing.managed_settings": "settings of this machine's administrator could change who pays",
+    "billing.unknown_wallet": "it is not certain who would pay",
+    "billing.unsafe_child": "the official CLI does not run as oneseat started it, or a file that could name a payer cannot be read",
+    "billing.misbilled": "another wallet was named while the run went on, and the run was stopped",
+    "billing.overage": "extra, paid usage was being spent, and the run was stopped",
     "limit.five_hour": "the five-hour window of the plan is full",
     "limit.seven_day": "the weekly window of the plan is full",
     "limit.seven_day_opus": "the weekly window of the plan for Opus is full",
@@ -50,6 +76,7 @@ CODES: dict[str, str] = {
     "provider.bad_request": "the vendor rejected the request",
     "provider.cannot_start": "the official CLI cannot be started",
     "provider.cloud_credentials": "a cloud service rejected its credentials",
+    "provider.connection_lost": "the connection to the vendor broke in the middle of an answer",
     "provider.context_overflow": "the prompt is too long for the model",
     "provider.crashed": "the official CLI ended before it reported a result",
     "provider.credit_exhausted": "the account has no credit left",
@@ -57,6 +84,7 @@ CODES: dict[str, str] = {
     "provider.garbled": "the official CLI printed what cannot be read",
     "provider.interrupted": "the turn was interrupted before it was done",
     "provider.model_not_found": "the vendor does not know the model, or the account may not use it",
+    "provider.no_account": "the official CLI did not say who is signed in",
     "provider.no_result": "the provider stopped without reporting a result",
     "provider.not_found": "the official CLI is not installed",
     "provider.output_closed": "the official CLI closed its output and went on running",
@@ -64,6 +92,7 @@ CODES: dict[str, str] = {
     "provider.request_too_large": "the vendor found the request too large",
     "provider.server_error": "the vendor failed",
     "provider.signed_out": "the official CLI is not signed in",
+    "provider.silent": "the official CLI did not tell the doctor in time who would pay",
     "provider.too_old": "the official CLI is older than oneseat can drive",
     "provider.unreachable": "the vendor could not be reached",
     "provider.verification_required": "the vendor asks the owner to verify the account",

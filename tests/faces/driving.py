@@ -178,9 +178,8 @@ def told(request: Any) -> str:
 
 
 def contents(request: Any) -> list[dict[str, Any]]:
-    """The content blocks of the only message that the vendor received."""
-    (message,) = request.body["messages"]
-    assert message["role"] == "user"
+    """The content blocks of the only user message that the vendor received."""
+    (message,) = [message for message in request.body["messages"] if message["role"] == "user"]
     content: list[dict[str, Any]] = message["content"]
     return content
 

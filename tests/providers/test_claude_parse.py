@@ -143,6 +143,47 @@ def test_streamed_text_is_the_answer_when_the_result_is_empty() -> None:
     assert ends(events)[0].text == "streamed"
 
 
+def test_an_answer_that_was_cut_and_continued_is_whole() -> None:
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    lines = [
+        {"type": "assistant", "message": {"id": "m1", "content": [{"type": "text", "text": "first half, "}]}},
+        {
+            "type": "user",
+            "isSynthetic": True,
+            "message": {"content": [{"type": "text", "text": "Resume directly"}]},
+        },
+        {"type": "assistant", "message": {"id": "m2", "content": [{"type": "text", "text": "second half"}]}},
+        {"type": "result", "subtype": "success", "is_error": False, "result": "second half"},
+    ]
+    events = [e for line in lines for e in parser.events(wire.decode(json.dumps(line).encode()))]
+    assert ends(events)[0].text == "first half, second half"
+
+
+def test_a_result_that_was_never_streamed_is_the_answer() -> None:
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    line = {"type": "result", "subtype": "success", "is_error": False, "result": "only here"}
+    assert ends(parser.events(wire.decode(json.dumps(line).encode())))[0].text == "only here"
+
+
+def test_every_window_of_a_report_is_read() -> None:
+    info = {
+        "status": "allowed",
+        "resetsAt": 1795176316,
+        "rateLimitType": "five_hour",
+        "isUsingOverage": False,
+        "unifiedWindows": {
+            "five_hour": {"utilization": 0.12, "resetsAt": 1795176316},
+            "seven_day": {"utilization": 0.34, "resetsAt": 1795276316},
+        },
+    }
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    events = parser.events(
+        wire.decode(json.dumps({"type": "rate_limit_event", "rate_limit_info": info}).encode())
+    )
+    seen = {e.limit.window: (e.limit.status, e.limit.used) for e in events if isinstance(e, LimitSeen)}
+    assert seen == {"five_hour": ("allowed", 0.12), "seven_day": ("reported", 0.34)}
+
+
 def test_overage_is_seen() -> None:
     overages = [e.overage for e in replay("ratelimit-overage.jsonl") if isinstance(e, LimitSeen)]
     assert overages

@@ -46,7 +46,7 @@ _HEADER = re.compile(
     r"(?=(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t])))"
     rf"(?!{_DONE})[^\s\"'\\][^\r\n\"'\\]*+"
 )
-_BEARER = re.compile(r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/=-]{8,}+)")
+_BEARER = re.compile(r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/-]{8,}+=*+)")
 _DIGIT = re.compile(r"[0-9]")
 
 #: The names of variables and fields that hold a secret end in the pattern below. `key` alone is a word of every program:

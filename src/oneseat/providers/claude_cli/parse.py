@@ -172,22 +172,37 @@ class Parser:
     def _limit(self, line: wire.RateLimitLine) -> Iterable[Event]:
         info = self._last_limit = line.rate_limit_info
         used = info.utilization
-        reading = LimitReading(
-            window=info.rate_limit_type or "unknown",
-            status=info.status,
+        windows = info.unified_windows
+        named = info.rate_limit_type or "unknown"
+        if used is None and named in windows:
+            used = windows[named].utilization
+        seen = [self._window(named, info.status, used, info.resets_at)]
+        seen += [
+            self._window(name, "reported", window.utilization, window.resets_at)
+            for name, window in windows.items()
+            if name != named
+        ]
+        overage = info.overage_in_use or info.is_using_overage
+        return [LimitSeen(limit=reading, overage=overage) for reading in seen]
+
+    def _window(self, name: str, status: str, used: float | None, resets_at: float | None) -> LimitReading:
+        return LimitReading(
+            window=name,
+            status=status,
             used=used if used is None or 0 <= used <= 1 else None,
-            resets_at=_iso(info.resets_at),
+            resets_at=_iso(resets_at),
             source="rate_limit_event",
             read_at=_iso(self._now()) or "",
         )
-        overage = info.overage_in_use or info.is_using_overage
-        return (LimitSeen(limit=reading, overage=overage),)
 
     def _result(self, line: wire.ResultLine) -> Iterable[Event]:
+        # The result names only the last piece of an answer that was cut and continued, and can be empty although text came:
+        # what was received is the answer wherever the result is the end of it.
         error = failures.classify(line, self._error_class, self._last_limit, self._now())
         streamed = "".join(self._main_text)
-        # Exit 0 with an empty result although text was streamed is a known fault: the streamed text is the answer then.
-        text = (line.result or streamed) if error is None else streamed
+        text = streamed
+        if error is None and not streamed.endswith(line.result or ""):
+            text = line.result or ""
         if error is not None:
             error = msgspec.structs.replace(error, message=self._redact(error.message))
         # An interrupted turn reports zero tokens and zero cost although both were spent (measured): that is "not known".

@@ -117,6 +117,13 @@ class SystemLine(Line, frozen=True, tag="system"):
     task_id: str | None = None
 
 
+class UnifiedWindow(msgspec.Struct, frozen=True, rename="camel"):
+    """How full one window is, a share from 0 to 1. Named since 2.1.329."""
+
+    utilization: float | None = None
+    resets_at: float | None = None
+
+
 class RateLimitInfo(msgspec.Struct, frozen=True, rename="camel"):
     """One usage window as the server's headers described it."""
 
@@ -127,6 +134,7 @@ class RateLimitInfo(msgspec.Struct, frozen=True, rename="camel"):
     is_using_overage: bool | None = None
     overage_in_use: bool | None = None
     overage_status: str | None = None
+    unified_windows: dict[str, UnifiedWindow] = {}
 
 
 class RateLimitLine(Line, frozen=True, tag="rate_limit_event"):
