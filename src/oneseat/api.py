@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from oneseat.assembly import (
     MAX_INPUT_BYTES,
@@ -18,6 +19,7 @@ from oneseat.assembly import (
     decode_attachment,
     decode_text,
     find_cli,
+    is_root,
     opened_app,
     read_attachment,
     read_ledger,
@@ -26,8 +28,10 @@ from oneseat.assembly import (
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Attachment, Purpose, Request
+from oneseat.contract.request import Attachment, Purpose, Request, Tools
 from oneseat.engine.runs import App
+from oneseat.rules.schemas import check_schema, schema_of
+from oneseat.rules.tool_profiles import choose_tools
 
 __all__ = [
     "MAX_INPUT_BYTES",
@@ -101,10 +105,15 @@ def make_request(
     timeout_s: float | None = None,
     cwd: str | Path | None = None,
     purpose: Purpose | None = None,
+    tools: Tools | str = "none",
+    schema: object = None,
 ) -> Request:
     """Check the input and make a request of it.
 
-    Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.bad_directory``.
+    ``tools`` is a profile (none, read, edit, all), a list of tool names with commas, or ``Tools``; ``schema`` is a JSON
+    Schema or a Python type that the answer's structure must fit. Raises ``UsageError``: ``usage.empty_prompt``,
+    ``usage.too_large``, ``usage.invalid_utf8``, ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``,
+    ``usage.bypass_as_root``.
     """
     if not prompt.strip():
         raise UsageError(
@@ -124,8 +133,31 @@ def make_request(
         model=model,
         attachments=tuple(attachments),
         purpose=purpose or Purpose(),
+        tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
+        schema=_schema(schema),
         timeout_s=timeout_s,
     )
+
+
+def _allowed(tools: Tools) -> Tools:
+    if tools.mode == "bypassPermissions" and is_root():
+        raise UsageError(
+            ErrorInfo(
+                code="usage.bypass_as_root",
+                message="Permissions cannot be bypassed by root: `bypassPermissions`\n"
+                "  the official CLI refuses it, because nothing would stand between the model and the whole machine",
+                hint="Run it as another user, or allow tools by name: `--tools edit,Bash`",
+            )
+        )
+    return tools
+
+
+def _schema(schema: object) -> dict[str, Any] | None:
+    if schema is None:
+        return None
+    if isinstance(schema, type):
+        return schema_of(schema)
+    return check_schema(schema, "schema")
 
 
 def check_text(text: str, what: str) -> str:

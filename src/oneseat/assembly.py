@@ -17,6 +17,7 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.paths import Paths
+from oneseat.host.process_tree import is_root as is_root
 from oneseat.host.process_tree import end_leftover, is_alive, start_time
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliConfig, ClaudeCliProvider, Simulator
@@ -115,7 +116,6 @@ def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) 
         clock=SystemClock(),
         policy=PolicyView(),
         patience=_patience(settings),
-        redact=redact,
     )
     return App(parts, new_run_id)
 

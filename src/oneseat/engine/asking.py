@@ -12,12 +12,12 @@ from oneseat.contract.permission import Asker, Permission
 async def decide(ask: Asker | None, question: Question, patience_s: float) -> tuple[Permission, str]:
     """The answer and who gave it: ``caller`` or ``nobody``. Whatever ``ask`` raises goes to the caller of the run."""
     if ask is None:
-        return Permission(False, "Nobody is there to allow this"), "nobody"
+        return Permission(allowed=False, why="Nobody is there to allow this"), "nobody"
     try:
         async with asyncio.timeout(patience_s):
             answer = ask(question)
             if inspect.isawaitable(answer):
                 answer = await answer
     except TimeoutError:
-        return Permission(False, f"Nobody answered within {patience_s:g} s"), "nobody"
-    return answer if isinstance(answer, Permission) else Permission(bool(answer)), "caller"
+        return Permission(allowed=False, why=f"Nobody answered within {patience_s:g} s"), "nobody"
+    return answer if isinstance(answer, Permission) else Permission(allowed=bool(answer)), "caller"

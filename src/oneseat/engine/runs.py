@@ -9,6 +9,7 @@ from types import TracebackType
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, Failed, Finished
+from oneseat.contract.permission import Asker
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
@@ -30,11 +31,12 @@ class RunStream:
     Leaving early cancels the run and returns only when every process it started is gone.
     """
 
-    def __init__(self, parts: Parts, request: Request, run_id: str) -> None:
+    def __init__(self, parts: Parts, request: Request, run_id: str, ask: Asker | None = None) -> None:
         self.run_id = run_id
         self.result: RunResult | None = None
         self._parts = parts
         self._request = request
+        self._ask = ask
         self._record = RunRecord(run_id, parts.provider.name, parts.provider.wallet, parts.clock)
         self._events: AsyncGenerator[Event, None] | None = None
 
@@ -58,7 +60,7 @@ class RunStream:
 
     async def _run(self) -> AsyncGenerator[Event, None]:
         error: ErrorInfo | None = _BUG
-        stations = flow(self._parts, self._request, self._record)
+        stations = flow(self._parts, self._request, self._record, self._ask)
         try:
             async for event in stations:
                 yield event
@@ -91,13 +93,16 @@ class App:
         self._parts = parts
         self._new_run_id = new_run_id
 
-    def stream(self, request: Request, *, run_id: str | None = None) -> RunStream:
-        """A run whose events are read as they come. Nothing starts before the first event is asked for."""
-        return RunStream(self._parts, request, run_id or self._new_run_id())
+    def stream(self, request: Request, *, ask: Asker | None = None) -> RunStream:
+        """A run whose events are read as they come. Nothing starts before the first event is asked for.
 
-    async def run(self, request: Request) -> RunResult:
-        """Run to the end and return the result, whatever it is: look at ``status`` and ``error``."""
-        async with self.stream(request) as stream:
+        ``ask`` answers when the assistant wants a tool that its permissions do not cover; without it the answer is no.
+        """
+        return RunStream(self._parts, request, self._new_run_id(), ask)
+
+    async def run(self, request: Request, *, ask: Asker | None = None) -> RunResult:
+        """Run to the end and return the result, whatever it is: look at ``status`` and ``error``. ``ask`` as for ``stream``."""
+        async with self.stream(request, ask=ask) as stream:
             async for _ in stream:
                 pass
         if stream.result is None:  # the context manager sets it on every path

@@ -141,3 +141,8 @@ def environment_of(pid: int, run_id: str) -> dict[str, str] | None:
     except (psutil.Error, OSError):
         return None
     return environ if environ.get(MARKER) == run_id else None
+
+
+def is_root() -> bool:
+    """Whether this process may do anything on this machine."""
+    return sys.platform != "win32" and os.geteuid() == 0

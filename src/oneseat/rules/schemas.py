@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -60,12 +59,17 @@ def complaints(schema: dict[str, Any], value: object) -> list[str]:
     return found if len(errors) <= _SHOWN else [*found, f"and {len(errors) - _SHOWN} more"]
 
 
-@lru_cache(maxsize=32)
-def schema_of(kind: type) -> str:
-    """The JSON Schema of a Python type (msgspec struct, dataclass, TypedDict, ...) as JSON. Raises ``TypeError``."""
-    (schema,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    resolved = components[schema["$ref"].rpartition("/")[2]] if set(schema) == {"$ref"} else schema
-    return msgspec.json.encode({**resolved, "$defs": components} if components else resolved).decode()
+def schema_of(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a Python type: a msgspec struct, a dataclass, a TypedDict. Raises ``UsageError`` ``usage.bad_schema``."""
+    try:
+        schema = msgspec.json.schema(kind)
+    except TypeError as error:
+        raise _bad(kind.__qualname__, str(error)) from error
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    if name:
+        # The vendor wants the object itself on top, not a reference to it.
+        schema = {**schema["$defs"][name], "$defs": schema["$defs"]}
+    return check_schema(schema, kind.__qualname__)
 
 
 def _place(error: Any) -> str:

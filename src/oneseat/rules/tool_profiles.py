@@ -71,7 +71,7 @@ def _unknown(word: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.unknown_tool",
-            message=f"Unknown tool or profile: `{word}`\n  profiles are {', '.join(PROFILES)}; tools are named as the CLI does: Read, Bash",
+            message=f"Unknown tool or profile: `{word}`\n  profiles are {', '.join(PROFILES)}; tools have the CLI's names: Read, Bash",
             hint=f"Did you mean this: `--tools {near[0]}`" if near else None,
         )
     )

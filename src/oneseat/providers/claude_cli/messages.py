@@ -21,9 +21,8 @@ def control_request(request_id: str, subtype: str, **fields: Any) -> bytes:
 
 def permission(request_id: str, allowed_input: dict[str, Any] | None, why: str) -> bytes:
     """Answer a permission question: yes with the input to use, or no (``None``). Unanswered, the CLI would wait for ever."""
-    if allowed_input is None:
-        answer = {"behavior": "deny", "message": why}
-    else:
+    answer: dict[str, Any] = {"behavior": "deny", "message": why}
+    if allowed_input is not None:
         answer = {"behavior": "allow", "updatedInput": allowed_input}
     return _answer(request_id, {"subtype": "success", "response": answer})
 
