@@ -159,6 +159,24 @@ def test_an_answer_that_was_cut_and_continued_is_whole() -> None:
     assert ends(events)[0].text == "first half, second half"
 
 
+def test_an_answer_that_was_asked_for_again_replaces_the_first_one() -> None:
+    def message(text: str) -> list[dict[str, object]]:
+        return [
+            {"type": "stream_event", "event": {"type": "message_start"}},
+            {"type": "assistant", "message": {"id": text, "content": [{"type": "text", "text": text}]}},
+            {
+                "type": "stream_event",
+                "event": {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+            },
+        ]
+
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    failed = {"type": "result", "subtype": "success", "is_error": True, "result": "API Error"}
+    lines = [*message("once"), *message("twice"), failed]
+    events = [e for line in lines for e in parser.events(wire.decode(json.dumps(line).encode()))]
+    assert ends(events)[0].text == "twice"
+
+
 def test_a_result_that_was_never_streamed_is_the_answer() -> None:
     parser = Parser("run", lambda: NOW, lambda text: text)
     line = {"type": "result", "subtype": "success", "is_error": False, "result": "only here"}

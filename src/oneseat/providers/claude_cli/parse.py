@@ -48,6 +48,8 @@ _PROGRESS = {
     "ui_invalidate",
 }
 
+#: How a message ends that is not cut.
+_WHOLE = {"end_turn", "stop_sequence", "refusal"}
 _ALIVE = (Progress(state="alive"),)
 
 
@@ -64,6 +66,7 @@ class Parser:
         self._error_class: str | None = None
         self._last_limit: wire.RateLimitInfo | None = None
         self._main_text: list[str] = []
+        self._last_was_whole = False
         self._model: str | None = None
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
             wire.StreamEvent: self._stream,
@@ -93,11 +96,21 @@ class Parser:
         delta = event.delta
         if line.parent_tool_use_id is not None:
             return (Progress(state="subagent"),)
+        self._follow(event)
         if delta is not None and delta.text:
             return (TextDelta(text=delta.text),)
         if delta is not None and delta.thinking:
             return (ThinkingDelta(text=delta.thinking),)
         return (Progress(state=event.type or "stream"),)
+
+    def _follow(self, event: wire.SseEvent) -> None:
+        # A message that follows a whole one is another answer (the CLI asked again, or a further turn); one that follows a
+        # cut one goes on with it.
+        if event.type == "message_start" and self._last_was_whole:
+            self._main_text.clear()
+            self._last_was_whole = False
+        if event.delta is not None and event.delta.stop_reason is not None:
+            self._last_was_whole = event.delta.stop_reason in _WHOLE
 
     def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
         message, subagent = line.message, line.parent_tool_use_id
