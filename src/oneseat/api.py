@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from oneseat.assembly import (
     MAX_INPUT_BYTES,
     LedgerReader,
@@ -30,8 +32,8 @@ from oneseat.contract.failure import RunFailed
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, Purpose, Request, Tools
 from oneseat.engine.runs import App
+from oneseat.rules import tool_profiles
 from oneseat.rules.schemas import check_schema, schema_of
-from oneseat.rules.tool_profiles import choose_tools
 
 __all__ = [
     "MAX_INPUT_BYTES",
@@ -42,6 +44,7 @@ __all__ = [
     "StoredEvent",
     "StoredRun",
     "check_text",
+    "choose_tools",
     "connect",
     "decode_attachment",
     "decode_text",
@@ -50,6 +53,7 @@ __all__ = [
     "opened_app",
     "read_attachment",
     "read_ledger",
+    "read_schema",
     "read_text",
     "run",
 ]
@@ -96,7 +100,7 @@ async def connect(env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
         yield app
 
 
-def make_request(
+def make_request(  # noqa: PLR0913 - the fields of a request, keyword-only
     prompt: str,
     *,
     system: str | None = None,
@@ -137,6 +141,25 @@ def make_request(
         schema=_schema(schema),
         timeout_s=timeout_s,
     )
+
+
+def choose_tools(named: str, mode: str | None = None, directories: Iterable[str | Path] = ()) -> Tools:
+    """Tools from a profile or a list, see ``make_request``; ``directories`` are opened in addition to the run's own.
+
+    Raises ``UsageError``: ``usage.unknown_tool``, ``usage.unknown_permission_mode``, ``usage.bad_directory``.
+    """
+    return tool_profiles.choose_tools(named, mode, tuple(_directory(folder) for folder in directories))
+
+
+def read_schema(path: Path) -> dict[str, Any]:
+    """Read a JSON Schema from a file. Raises ``UsageError``: ``usage.bad_schema`` and those of ``read_text``."""
+    try:
+        value = msgspec.json.decode(read_text(path))
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            ErrorInfo(code="usage.bad_schema", message=f"The schema is not JSON: `{path}`\n  {error}")
+        ) from error
+    return check_schema(value, str(path))
 
 
 def _allowed(tools: Tools) -> Tools:

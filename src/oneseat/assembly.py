@@ -17,8 +17,7 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.paths import Paths
-from oneseat.host.process_tree import is_root as is_root
-from oneseat.host.process_tree import end_leftover, is_alive, start_time
+from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliConfig, ClaudeCliProvider, Simulator
 from oneseat.rules.policy import PolicyView
@@ -40,6 +39,7 @@ __all__ = [
     "decode_text",
     "find_cli",
     "find_paths",
+    "is_root",
     "opened_app",
     "read_attachment",
     "read_ledger",

@@ -21,11 +21,11 @@ from oneseat.contract.events import (
     Failed,
     Finished,
     Progress,
+    Question,
     Retry,
     TextDelta,
     ThinkingDelta,
     ToolCall,
-    WalletVerified,
 )
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, Request
@@ -36,6 +36,7 @@ from .render import event_line, receipt_line, result_line, tagged_result
 from .show_error import error_text
 from .sink import Sink
 from .status import StatusLine
+from .terminal_asker import TerminalAsker
 
 Form = Literal["text", "json", "stream-json"]
 
@@ -75,6 +76,32 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     help="Attach a text file, image or PDF; `-` is standard input. Repeatable.",
 )
 @click.option(
+    "--tools",
+    metavar="LIST",
+    default="none",
+    show_default=True,
+    help="What the assistant may use: none, read, edit, all, or tool names with commas, such as read,Bash.",
+)
+@click.option(
+    "--permission-mode",
+    metavar="MODE",
+    help="default, acceptEdits, plan, dontAsk or bypassPermissions. [default: by profile]",
+)
+@click.option(
+    "--add-dir",
+    "add_dirs",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="One more directory that the tools may use. Repeatable.",
+)
+@click.option(
+    "--schema",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The answer must fit this JSON Schema; it is in `structured` of --json.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the answer, the error, the receipt."
 )
 @click.option("--stream-json", is_flag=True, help="Print one JSON object per event, the result last.")
@@ -95,6 +122,10 @@ def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
         model=options["model"],
         attachments=[_attachment(name) for name in files],
         timeout_s=_timeout(options["timeout"]),
+        tools=api.choose_tools(
+            options["tools"], options["permission_mode"], [Path(path) for path in options["add_dirs"]]
+        ),
+        schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
     result = asyncio.run(_run(request, output))
     return exit_code(result.error.code) if result.error is not None else 0
@@ -146,7 +177,8 @@ def _timeout(seconds: float | None) -> float | None:
 
 async def _run(request: Request, output: _Output) -> RunResult:
     async with api.opened_app() as app:
-        return await _drive(app.stream(request), output)
+        asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
+        return await _drive(app.stream(request, ask=asker), output)
 
 
 async def _drive(stream: RunStream, output: _Output) -> RunResult:
@@ -244,17 +276,16 @@ def _printable(text: str) -> bytes:
     return (text.translate(_CONTROL) if sys.stdout.isatty() else text).encode("utf-8", "replace")
 
 
+#: What the status line says after an event; anything else means waiting for the model.
+_STATUS: dict[type[Event], str] = {
+    ThinkingDelta: "the model is thinking",
+    ToolCall: "tool {name}",
+    Question: "the assistant asks for {tool}",
+    Retry: "the provider failed ({cause}), next attempt",
+}
+
+
 def _waiting_for(event: Event) -> str:
-    match event:
-        case WalletVerified():
-            return "waiting for the model"
-        case ThinkingDelta():
-            return "the model is thinking"
-        case ToolCall():
-            return f"tool {event.name}"
-        case Retry():
-            return f"the provider failed ({event.cause}), next attempt {event.attempt + 1}"
-        case Progress(state="compacting"):
-            return "compacting the conversation"
-        case _:
-            return "waiting for the model"
+    if isinstance(event, Progress) and event.state == "compacting":
+        return "compacting the conversation"
+    return _STATUS.get(type(event), "waiting for the model").format(**msgspec.structs.asdict(event))

@@ -71,7 +71,8 @@ def _unknown(word: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.unknown_tool",
-            message=f"Unknown tool or profile: `{word}`\n  profiles are {', '.join(PROFILES)}; tools have the CLI's names: Read, Bash",
+            message=f"Unknown tool or profile: `{word}`\n"
+            f"  profiles are {', '.join(PROFILES)}; tools have the CLI's own names, such as Read and Bash",
             hint=f"Did you mean this: `--tools {near[0]}`" if near else None,
         )
     )
