@@ -18,6 +18,7 @@ from typing import IO
 
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine
+from .parent_death import ending_with_us
 from .process_tree import MARKER, descendants, end_marked
 
 _READ_BYTES = 1024 * 1024
@@ -55,7 +56,7 @@ class Child:
         The child gets its own session, so a Ctrl-C at the terminal reaches us and not the child behind our back.
         """
         popen = subprocess.Popen(
-            list(argv),
+            ending_with_us(argv),
             env={**env, MARKER: run_id},
             cwd=cwd,
             stdin=subprocess.PIPE,

@@ -1,0 +1,47 @@
+"""What a killed oneseat leaves behind ends by itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import uuid
+
+import psutil
+
+from oneseat.host.parent_death import ending_with_us
+
+_PARENT = """
+import asyncio, sys
+from oneseat.host.child import Child
+async def main():
+    code = "import signal; print('up', flush=True); signal.pause()"
+    child = Child.start([sys.executable, "-c", code], env={}, cwd="/", run_id=sys.argv[1])
+    async for batch in child.batches():
+        print(child.pid, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def test_a_child_dies_with_a_parent_that_was_killed() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, uuid.uuid4().hex], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    gone, _ = psutil.wait_procs([child], timeout=20)
+    assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_program_and_its_arguments_are_not_changed() -> None:
+    done = subprocess.run(
+        ending_with_us([sys.executable, "-c", "import sys; print(sys.argv[1:])", "--version", "", "a b"]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "['--version', '', 'a b']\n"
