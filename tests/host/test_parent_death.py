@@ -15,7 +15,8 @@ _PARENT = """
 import asyncio, sys
 from oneseat.host.child import Child
 async def main():
-    code = "import signal; print('up', flush=True); signal.pause()"
+    # As the CLI does: it listens to SIGINT also where it was started with the signal ignored, as cron does.
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); signal.pause()"
     child = Child.start([sys.executable, "-c", code], env={}, cwd="/", run_id=sys.argv[1])
     async for batch in child.batches():
         print(child.pid, flush=True)
