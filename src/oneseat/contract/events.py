@@ -8,6 +8,7 @@ import msgspec
 
 from .errors import ErrorInfo
 from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
+from .session import EndReason
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -21,6 +22,15 @@ class WalletVerified(Event, frozen=True, kw_only=True, tag="wallet_verified"):
 
     wallet: Wallet
     evidence: tuple[Evidence, ...]
+
+
+class SessionRenewed(Event, frozen=True, kw_only=True, tag="session_renewed"):
+    """The project's conversation could not go on, and the run begins a fresh one. What was said before is not in it."""
+
+    previous: str
+    session_id: str
+    reason: EndReason
+    why: str
 
 
 class Started(Event, frozen=True, kw_only=True, tag="started"):

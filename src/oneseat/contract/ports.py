@@ -9,8 +9,9 @@ from typing import Protocol
 from .events import Event, Question
 from .facts import Capabilities, CredentialFacts
 from .permission import Permission
-from .receipt import RunResult, Wallet
+from .receipt import RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
+from .session import EndReason, Session
 
 
 class ProviderSession(Protocol):
@@ -54,8 +55,17 @@ class Provider(Protocol):
     def default_model(self) -> str:
         """The model of a request that names none."""
 
-    def open(self, permitted: Permitted, run_id: str) -> AbstractAsyncContextManager[ProviderSession]:
-        """Start the provider for one run. Leaving the context ends every process it started."""
+    def open(
+        self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
+    ) -> AbstractAsyncContextManager[ProviderSession]:
+        """Start the provider for one run. Leaving the context ends every process it started.
+
+        ``session`` is the conversation to begin or to go on with; without it, the run is one of its own and leaves no trace.
+        Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
+        """
+
+    async def transcript_bytes(self, session_id: str) -> int:
+        """How large the provider's record of a conversation is; 0 when it is not known."""
 
 
 class Ledger(Protocol):
@@ -69,6 +79,23 @@ class Ledger(Protocol):
 
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
+
+
+class Sessions(Protocol):
+    """The conversations of the projects. Every method raises ``UsageError`` when they cannot be read or written."""
+
+    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+        """The conversation that the next run of a project in this directory would continue."""
+
+    async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
+        """Record that a run sends a message in ``session``. Any other one of its project, directory and wallet has ended."""
+
+
+class ProjectLocks(Protocol):
+    """One run at a time per project, across processes."""
+
+    def held(self, project: str, run_id: str, wait_s: float) -> AbstractAsyncContextManager[None]:
+        """Hold a project, waiting up to ``wait_s`` seconds. Raises ``UsageError`` ``usage.project_busy``."""
 
 
 class Clock(Protocol):

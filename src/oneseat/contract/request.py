@@ -50,10 +50,21 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     directories: tuple[str, ...] = ()
 
 
+class ProjectUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The project a request belongs to: its runs share a conversation and go on one at a time.
+
+    ``new_session`` begins the conversation afresh; ``wait_s`` is how long to wait for another run of it, in seconds.
+    """
+
+    name: str
+    new_session: bool = False
+    wait_s: float = 0.0
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants. ``cwd`` is absolute; ``timeout_s`` bounds the whole run in seconds.
 
-    ``schema`` is a JSON Schema that the answer's structure must fit.
+    ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
     """
 
     prompt: str
@@ -65,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tools: Tools = Tools()
     schema: dict[str, Any] | None = None
     timeout_s: float | None = None
+    project: ProjectUse | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,10 +16,13 @@ NOT_STORED = (contract.TextDelta, contract.ThinkingDelta)
 #: The fields that carry what was asked and answered, with what stands there when no text is kept.
 _CONTENT: dict[str, dict[str, Any]] = {
     "wallet_verified": {},
+    "session_renewed": {},
     "started": {},
     "message": {"text": ""},
     "tool_call": {"input": {}},
     "tool_result": {"text": ""},
+    "question": {"input": {}, "why": None},
+    "answered": {"why": None},
     "usage": {},
     "limit_seen": {},
     "retry": {},

@@ -15,8 +15,9 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.receipt import Evidence, RunResult, Status
+from oneseat.contract.session import Session
 
-from . import failures
+from . import failures, sessions
 from .database import open_ledger
 from .entries import storable
 
@@ -27,7 +28,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs to list; what is ``None`` does not matter.
 
     ``since`` is included and ``until`` is not, both with a time zone. ``cwd`` also finds runs in the folders below it,
-    ``error`` finds every code that begins with it, and ``limit`` keeps the newest.
+    ``error`` finds every code that begins with it, ``session`` is a conversation's whole id, and ``limit`` keeps the newest.
     """
 
     status: Status | Literal["running"] | None = None
@@ -36,6 +37,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     wallet: str | None = None
     cwd: str | None = None
     error: str | None = None
+    session: str | None = None
     limit: int = 50
 
 
@@ -144,6 +146,24 @@ class LedgerReader:
                 yield StoredEvent(seq=seq, at=at, event=msgspec.json.decode(json))
         yield from self._end(run_id, seq + 1)
 
+    def sessions(self) -> list[Session]:
+        """All conversations of all projects, the last used first."""
+        with failures.reported(self._path):
+            db = self._opened()
+            return sessions.every(db) if db else []
+
+    def session(self, name: str) -> Session:
+        """One conversation by its id, the beginning of it, or its project; of several the last used.
+
+        Raises ``UsageError`` ``usage.no_such_session``.
+        """
+        found = self.sessions()
+        named = [session for session in found if session.project == name]
+        begun = [session for session in found if name and session.id.startswith(name)]
+        if not named and not begun:
+            raise _no_such_session(name)
+        return (named or begun)[0]
+
     def evidence(self, run_id: str) -> tuple[Evidence, ...]:
         """What is known about who paid: from the receipt, or from the billing gate while the run goes on."""
         for (result,) in self._rows(
@@ -218,6 +238,7 @@ def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:
         "wallet": ("wallet = :wallet", wanted.wallet),
         "cwd": ("cwd = :cwd OR substr(cwd, 1, length(:below)) = :below", wanted.cwd),
         "error": ("substr(error_code, 1, length(:error)) = :error", wanted.error),
+        "session": ("session_id = :session", wanted.session),
     }
     used = {name: (text, value) for name, (text, value) in all_conditions.items() if value is not None}
     values = {name: storable(value) for name, (_, value) in used.items()}
@@ -240,6 +261,16 @@ def _no_such_run(name: str, ids: list[str]) -> UsageError:
             code="usage.no_such_run",
             message=f"No such run: `{_shown(name)}`{near}",
             hint="See the latest runs: `oneseat log`",
+        )
+    )
+
+
+def _no_such_session(name: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_session",
+            message=f"No session of this project or id: `{_shown(name)}`",
+            hint="See all sessions: `oneseat sessions list`",
         )
     )
 

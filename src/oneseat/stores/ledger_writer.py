@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.ports import Clock
-from oneseat.contract.receipt import RunResult
+from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
+from oneseat.contract.session import EndReason, Session
 
-from . import failures
+from . import failures, sessions
 from .database import open_ledger
 from .entries import NOT_STORED, Entries
 from .interrupted import interrupted_result
@@ -140,6 +143,22 @@ class LedgerWriter:
             Leftover(run_id, None if pid is None else ProcessStamp(pid, started))
             for run_id, _, _, pid, started in ended
         ]
+
+    def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+        """The conversation that the next run of a project in this directory would continue."""
+        with failures.reported(self._path):
+            return sessions.live(self._opened(), project, self._entries.text(cwd), wallet)
+
+    def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
+        """Record that a run sends a message in ``session``; ``replaces`` is why any other one of its place has ended."""
+        row = msgspec.structs.replace(session, cwd=self._entries.text(session.cwd))
+        with self._transaction(durable=True) as db:
+            sessions.use(db, row, run_id, replaces)
+
+    def end_sessions(self, project: str) -> list[Session]:
+        """End every conversation of a project. Returns them as they are now."""
+        with self._transaction(durable=True) as db:
+            return sessions.end(db, project, self._clock.utc_iso())
 
     def close(self) -> None:
         """Close the file. The next call opens it again."""

@@ -70,7 +70,32 @@ def _runs_and_events(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events,)
+def _sessions(db: sqlite3.Connection) -> None:
+    # Runs of one project share a conversation, which only the official CLI holds: which one, how old it is and how many
+    # messages it has must outlive the process, or every run would begin a new one.
+    db.execute(
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            project TEXT NOT NULL,
+            cwd TEXT NOT NULL,
+            wallet TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            used_at TEXT NOT NULL,
+            messages INTEGER NOT NULL,
+            instructions TEXT NOT NULL,
+            ended_at TEXT,
+            end_reason TEXT
+        )
+        """
+    )
+    # Two conversations to continue would mean that one of them is lost; a simulated one must never reach the real seat.
+    db.execute("CREATE UNIQUE INDEX live_session ON sessions (project, cwd, wallet) WHERE ended_at IS NULL")
+    db.execute("ALTER TABLE runs ADD COLUMN session_id TEXT")
+    db.execute("CREATE INDEX runs_by_session ON runs (session_id) WHERE session_id IS NOT NULL")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions)
 SCHEMA = len(MIGRATIONS)
 
 

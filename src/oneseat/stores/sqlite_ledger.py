@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from oneseat.contract.events import Event
-from oneseat.contract.receipt import RunResult
+from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
+from oneseat.contract.session import EndReason, Session
 
 from .entries import NOT_STORED
 from .ledger_writer import LedgerWriter, Leftover, ProcessStamp
@@ -42,6 +43,18 @@ class SqliteLedger:
     async def note_child(self, run_id: str, child: ProcessStamp) -> None:
         """Record which process works for a run. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.note_child, run_id, child)
+
+    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+        """The conversation to continue. Raises ``UsageError`` when the ledger cannot be read."""
+        return await self._do(self._writer.live_session, project, cwd, wallet)
+
+    async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
+        """Record a message of a conversation. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.use_session, session, run_id, replaces)
+
+    async def end_sessions(self, project: str) -> list[Session]:
+        """End a project's conversations. Raises ``UsageError`` when the ledger cannot be written."""
+        return await self._do(self._writer.end_sessions, project)
 
     async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
         """End, as cancelled, every run whose owner is gone. Raises ``UsageError`` when the ledger cannot be written."""

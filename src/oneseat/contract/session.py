@@ -1,0 +1,31 @@
+"""A conversation that several runs of one project share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .receipt import Wallet
+
+#: Why a conversation is not continued: asked for, too old, too long, too large, other instructions, not there any more.
+EndReason = Literal["new_session", "age", "messages", "bytes", "instructions", "lost", "ended"]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation. It is bound to its project, directory and wallet; times are ISO 8601 UTC.
+
+    ``messages`` counts the prompts sent; ``instructions`` is the SHA-256 of the instructions it began with.
+    ``ended_at`` is ``None`` as long as the next run may continue it.
+    """
+
+    id: str
+    project: str
+    cwd: str
+    wallet: Wallet
+    created_at: str
+    used_at: str
+    messages: int
+    instructions: str
+    ended_at: str | None = None
+    end_reason: EndReason | None = None

@@ -1,0 +1,154 @@
+"""One run at a time per project, across processes. The system itself frees the lock of a process that died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+
+from .paths import home_error
+from .process_tree import end_leftover
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+#: How often a waiting run tries again, in seconds.
+_POLL_S = 0.05
+_MAX_BYTES = 200
+#: Windows keeps others from reading what is locked: this byte is locked, and the holder's name is before it.
+_LOCKED_BYTE = 1 << 20
+
+
+class Holder(NamedTuple):
+    """Who holds a lock, as its file says."""
+
+    pid: int
+    run_id: str
+
+
+class ProjectLocks:
+    """The locks of the projects in ``folder``, which is made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @asynccontextmanager
+    async def held(self, project: str, run_id: str, wait_s: float) -> AsyncIterator[None]:
+        """Hold a project for a run, waiting up to ``wait_s`` seconds while another run has it.
+
+        Raises ``UsageError`` ``usage.project_busy`` with the holder, or ``usage.home_*`` when the file cannot be made.
+        """
+        path = self._folder / f"{project}.lock"
+        descriptor = await self._take(project, path, wait_s)
+        try:
+            died = _holder(descriptor)
+            _sign(descriptor, run_id)
+            if died is not None:
+                # A holder that ends in an orderly way takes its name with it. What a killed one started may still be
+                # at work on the same conversation.
+                await asyncio.to_thread(end_leftover, died.run_id)
+            yield
+        finally:
+            _release(descriptor, path)
+
+    async def _take(self, project: str, path: Path, wait_s: float) -> int:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while True:
+            try:
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                descriptor = _try(path)
+            except OSError as error:
+                raise home_error(error, path) from None
+            if descriptor is not None:
+                return descriptor
+            if loop.time() >= deadline:
+                raise _busy(project, _holder_of(path))
+            await asyncio.sleep(_POLL_S)
+
+
+def _try(path: Path) -> int | None:
+    """The open and locked file; ``None`` when another has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        # The one that held it may have removed the file between the two steps: then this lock keeps nobody out.
+        if _lock(descriptor) and _is_at(descriptor, path):
+            return descriptor
+    except BaseException:  # also Ctrl-C: an open file would keep the lock as long as this process lives
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # Windows calls it a matter of permission
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _release(descriptor: int, path: Path) -> None:
+    if sys.platform == "win32":
+        # An open file cannot be removed there; an empty one says as well that nobody holds it.
+        os.ftruncate(descriptor, 0)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    os.close(descriptor)
+
+
+def _sign(descriptor: int, run_id: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, f"{os.getpid()} {run_id}\n".encode())
+
+
+def _holder(descriptor: int) -> Holder | None:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    pid, _, run_id = os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace").strip().partition(" ")
+    return Holder(int(pid), run_id) if pid.isascii() and pid.isdigit() and run_id else None
+
+
+def _holder_of(path: Path) -> Holder | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _busy(project: str, holder: Holder | None) -> UsageError:
+    who = f"run `{holder.run_id}` of process {holder.pid} holds it" if holder else "it is just starting or ending"
+    return UsageError(
+        ErrorInfo(
+            code="usage.project_busy",
+            message=f"Another run of this project is going on: `{project}`\n  {who}",
+            hint=f"Wait for it: `oneseat run --project {project} --wait ...`",
+            whose_turn="wait",
+        )
+    )

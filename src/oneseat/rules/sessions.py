@@ -1,0 +1,79 @@
+"""Whether a project's conversation may go on, and how deep runs may start runs."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.events import SessionRenewed
+from oneseat.contract.session import EndReason, Session
+
+
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a conversation may live (seconds), how many messages it may have, how large its transcript may be (bytes)."""
+
+    max_age_s: float = 3600.0
+    max_messages: int = 8
+    max_bytes: int = 20_000_000
+
+
+class Nesting(msgspec.Struct, frozen=True):
+    """How many runs this one is inside of, and from which number on none is started."""
+
+    depth: int = 0
+    limit: int = 3
+
+
+_BECAUSE: dict[EndReason, str] = {
+    "new_session": "a new session was asked for",
+    "age": "the session was older than `session.max_age_s` allows",
+    "messages": "the session had as many messages as `session.max_messages` allows",
+    "bytes": "the session's transcript was larger than `session.max_bytes` allows",
+    "instructions": "the project's instructions have changed",
+    "lost": "the official CLI no longer has the session",
+    "ended": "the session was ended",
+}
+
+
+def fingerprint(system: str | None) -> str:
+    """What a session keeps of its instructions, to notice others."""
+    return hashlib.sha256((system or "").encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def why_not(
+    session: Session, *, now: str, size: int, instructions: str, limits: SessionLimits
+) -> EndReason | None:
+    """Why this session cannot take another message; ``None`` when it can.
+
+    ``now`` is ISO 8601 UTC, ``size`` the transcript's in bytes, ``instructions`` the fingerprint of the run's.
+    """
+    age = (datetime.fromisoformat(now) - datetime.fromisoformat(session.created_at)).total_seconds()
+    # A session from the future was made before the clock was set back: how old it is cannot be known.
+    if not 0 <= age < limits.max_age_s:
+        return "age"
+    if session.messages >= limits.max_messages:
+        return "messages"
+    if size > limits.max_bytes:
+        return "bytes"
+    # The CLI keeps the instructions a session began with and ignores later ones (measured on claude 2.1.329).
+    return "instructions" if session.instructions != instructions else None
+
+
+def renewed(previous: Session, session_id: str, reason: EndReason) -> SessionRenewed:
+    """The event that says that a run goes on in a fresh session."""
+    return SessionRenewed(previous=previous.id, session_id=session_id, reason=reason, why=_BECAUSE[reason])
+
+
+def too_deep(nesting: Nesting) -> ErrorInfo | None:
+    """Why a run that runs have started may not start; ``None`` when it may."""
+    if nesting.depth < nesting.limit:
+        return None
+    return ErrorInfo(
+        code="usage.too_deep",
+        message=f"This run is inside of too many others: `{nesting.depth}`\n"
+        f"  runs may start runs {nesting.limit} deep; more looks like a loop",
+        hint="If it is none, raise `run.max_depth` in oneseat.toml",
+    )
