@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oneseat.assembly import build_provider, find_paths, new_run_id, read_settings
+from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import CredentialFacts, LoginFacts
@@ -17,8 +18,9 @@ from oneseat.contract.request import Refused, Request
 from oneseat.host import credentials
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
-from oneseat.rules import billing, policy, readiness
+from oneseat.rules import billing, policy, readiness, untested
 from oneseat.settings import Settings
+from oneseat.stores.canary_results import CanaryResults
 
 #: The CLI answers in under a second; when it cannot reach the network it has been seen to take 20.
 _LIMIT_S = 45.0
@@ -40,11 +42,14 @@ async def examine(env: Mapping[str, str] | None = None, cwd: Path | None = None)
 async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings) -> Observations:
     facts, version, failure = await _ask_cli(env, cwd, settings)
     refusal, wallet = _gate(facts, settings)
+    path = _cli_path(settings, env)
+    beyond = (discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST
+    canary = _stored_trial(path, paths)
     return Observations(
-        cli_path=_cli_path(settings, env),
+        cli_path=path,
         cli_version=version,
         tested=(discovery.dotted(discovery.OLDEST), discovery.dotted(discovery.NEWEST)),
-        beyond_tested=(discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST,
+        beyond_tested=beyond,
         logins=_logins(env, cwd),
         found=credentials.scan(env, cwd),
         proxies=_kept_proxies(env, settings),
@@ -57,6 +62,10 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         open_files=tuple(OpenFile(path=f.path, mode=f.mode, fix=f.fix) for f in paths.findings()),
         simulator=settings.simulator_url,
         now_ms=int(time.time() * 1000),
+        canary=canary,
+        canary_refusal=untested.refusal(canary, discovery.dotted(discovery.NEWEST))
+        if canary is not None and beyond and settings.canary_auto
+        else None,
     )
 
 
@@ -104,6 +113,15 @@ def _cli_path(settings: Settings, env: Mapping[str, str]) -> str | None:
     try:
         return discovery.find_executable(settings.claude_path, env.get("PATH"))
     except OneseatError:
+        return None
+
+
+def _stored_trial(executable: str | None, paths: Paths) -> CanaryReport | None:
+    if executable is None:
+        return None
+    try:
+        return CanaryResults(paths.canary_results).report(discovery.identify(executable))
+    except OSError:
         return None
 
 

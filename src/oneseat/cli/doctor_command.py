@@ -10,8 +10,12 @@ import click
 import msgspec
 
 from oneseat import inspection
+from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Report
+from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import LoginFacts
+
+from .untested_cli import try_installed_cli
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
 
@@ -21,8 +25,15 @@ _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
     epilog="Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folders unusable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool) -> int:
+@click.option(
+    "--canary",
+    is_flag=True,
+    help="Try every assumption about the installed CLI on the embedded simulator, and keep the result.",
+)
+def command(as_json: bool, canary: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
+    if canary:
+        return _try(as_json=as_json)
     report = asyncio.run(inspection.examine())
     if as_json:
         click.echo(msgspec.json.encode(report))
@@ -31,9 +42,38 @@ def command(as_json: bool) -> int:
     return report.exit_code
 
 
+def _try(*, as_json: bool) -> int:
+    if not as_json:
+        click.echo(
+            "trying the official CLI on the simulator; no login is used, nothing leaves this machine",
+            err=True,
+        )
+    report = asyncio.run(try_installed_cli())
+    click.echo(msgspec.json.encode(report) if as_json else "\n".join(_trial(report)))
+    return 0 if report.passed else exit_code("provider.untested_cli")
+
+
+def _trial(report: CanaryReport) -> Iterator[str]:
+    yield f"official CLI  {report.cli.path} ({report.version or 'unknown version'})"
+    for each in report.assumptions:
+        yield f"{'holds   ' if each.holds else 'BROKEN  '}{each.name:<14}  {each.expected}"
+        if not each.holds:
+            yield f"{'':<24}seen: {each.seen}".replace("\n", "\n" + " " * 24)
+    yield _verdict(report)
+
+
+def _verdict(report: CanaryReport) -> str:
+    tried, broken = len(report.assumptions), ", ".join(each.name for each in report.broken)
+    when = f"{datetime.fromtimestamp(report.tried_at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    how = "all hold" if report.passed else f"broken: {broken}"
+    return f"canary        {tried} assumptions, {how} (tried {when}, {report.duration_ms / 1000:.1f} s)"
+
+
 def _lines(report: Report) -> Iterator[str]:
     version = report.cli_version or "unknown version"
     yield f"official CLI  {report.cli_path or 'not found'} ({version}; tested {report.tested[0]} to {report.tested[1]})"
+    if report.canary is not None:
+        yield _verdict(report.canary)
     for login in report.logins:
         yield f"login         {_login(login)}"
     yield f"wallet        {report.wallet}"

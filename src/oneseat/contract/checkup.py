@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from .canary import CanaryReport
 from .errors import ErrorInfo
 from .facts import CredentialFacts, CredentialSource, LoginFacts
 from .receipt import Wallet
@@ -25,7 +26,8 @@ class OpenFile(msgspec.Struct, frozen=True, kw_only=True):
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the doctor saw. ``facts`` is ``None`` when the CLI could not be asked; ``failure`` then says why.
 
-    ``refusal`` is what the billing gate says of the facts; ``now_ms`` is in milliseconds since the epoch.
+    ``refusal`` is what the billing gate says of the facts; ``now_ms`` is in milliseconds since the epoch. ``canary`` is the
+    stored trial of the installed CLI, ``canary_refusal`` why runs refuse it.
     """
 
     cli_path: str | None
@@ -44,6 +46,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     open_files: tuple[OpenFile, ...]
     simulator: str | None
     now_ms: int
+    canary: CanaryReport | None = None
+    canary_refusal: ErrorInfo | None = None
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,3 +82,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...]
     simulator: str | None
     findings: tuple[CheckupFinding, ...]
+    canary: CanaryReport | None = None

@@ -56,6 +56,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "runs.db"
 
     @property
+    def canary_results(self) -> Path:
+        """The versions of the installed CLIs and their trials."""
+        return self.data_dir / "canary.json"
+
+    @property
     def tmp_dir(self) -> Path:
         """Holds the private files of runs that are going on."""
         return self.state_dir / "tmp"
@@ -88,7 +93,8 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         yield from dict.fromkeys((self.config_dir, self.data_dir, self.state_dir, self.tmp_dir))
 
     def _files(self) -> Iterator[Path]:
-        yield from (self.runs_db, self.runs_db.with_name("runs.db-wal"), self.config_dir / "oneseat.toml")
+        yield from (self.runs_db, self.runs_db.with_name("runs.db-wal"), self.canary_results)
+        yield self.config_dir / "oneseat.toml"
 
 
 def home_error(error: OSError, path: Path) -> UsageError:

@@ -41,6 +41,7 @@ def assess(seen: Observations) -> Report:
         folders=seen.folders,
         simulator=seen.simulator,
         findings=findings,
+        canary=seen.canary,
     )
 
 
@@ -83,13 +84,23 @@ def _problem(error: ErrorInfo) -> CheckupFinding:
 
 
 def _version(seen: Observations) -> Iterator[CheckupFinding]:
-    if not seen.beyond_tested:
+    if seen.canary_refusal is not None:
+        yield _problem(seen.canary_refusal)
+    elif seen.canary is not None and seen.canary.broken:
+        broken = ", ".join(f"`{each.name}`" for each in seen.canary.broken)
+        yield CheckupFinding(
+            level="warning",
+            code="cli.broken_assumption",
+            message=f"The official CLI `{seen.cli_version}` breaks what oneseat assumes of it: {broken}",
+            fix="See what was expected and seen: `oneseat doctor --canary`",
+        )
+    if not seen.beyond_tested or seen.canary is not None:
         return
     yield CheckupFinding(
         level="warning",
         code="cli.untested",
         message=f"The official CLI `{seen.cli_version}` is newer than the newest one tested, {seen.tested[1]}",
-        fix="Rehearse with it first: `oneseat demo`",
+        fix="Try it on the simulator: `oneseat doctor --canary`",
     )
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import ErrorInfo, OneseatError
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
@@ -54,6 +55,13 @@ def _configured(configured: str) -> str:
             )
         )
     return str(path.absolute())
+
+
+def identify(executable: str) -> CliFile:
+    """Which file stands behind ``executable``; an update changes at least one of its three marks. Raises ``OSError``."""
+    path = Path(executable).resolve(strict=True)
+    found = path.stat()
+    return CliFile(path=str(path), size=found.st_size, changed_ns=found.st_mtime_ns)
 
 
 def parse_version(text: str) -> tuple[int, int, int] | None:

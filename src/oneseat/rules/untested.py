@@ -1,0 +1,22 @@
+"""May a CLI that oneseat was not tested with be used? Its trial decides."""
+
+from __future__ import annotations
+
+from oneseat.contract.canary import CanaryReport
+from oneseat.contract.errors import ErrorInfo
+
+
+def refusal(report: CanaryReport, newest_tested: str) -> ErrorInfo | None:
+    """Why the CLI of this trial is refused; ``None`` when it passed."""
+    if report.passed:
+        return None
+    first, *others = report.broken
+    why = f"`{first.name}`: {first.expected}\n  seen: {first.seen}"
+    if others:
+        why += f"\n  broken too: {', '.join(f'`{other.name}`' for other in others)}"
+    return ErrorInfo(
+        code="provider.untested_cli",
+        message=f"The official CLI breaks an assumption of oneseat: `{report.version or 'unknown version'}`\n  {why}",
+        hint=f"Install a tested version: `npm install -g @anthropic-ai/claude-code@{newest_tested}`, "
+        "or try this one again: `oneseat doctor --canary`",
+    )

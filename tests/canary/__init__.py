@@ -1,0 +1,1 @@
+"""The canary: the trial of an installed CLI, and what follows from it."""

@@ -1,0 +1,165 @@
+"""Every assumption holds for the CLIs oneseat is tested with, and each is missed when it does not hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from oneseat.canary import try_cli
+from oneseat.canary.acts import ACTS, write_scripts
+from oneseat.canary.talk import Stage
+from oneseat.canary.trial import _perform
+from oneseat.contract.canary import EXPECTED, Assumption
+from oneseat.providers.claude_cli.discovery import identify
+from oneseat.testing import Simulator, write_fake_cli
+
+from .tampering import Tamper, write_tampered
+
+#: Read before the tests take the caller's environment away.
+OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def tested_cli(request: pytest.FixtureRequest, claude_path: Path) -> str:
+    if request.param == "newest":
+        return str(claude_path)
+    if OLD_CLAUDE is None:
+        pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
+    return OLD_CLAUDE
+
+
+async def test_everything_holds_for_the_versions_oneseat_is_tested_with(
+    tested_cli: str, tmp_path: Path
+) -> None:
+    environ = {**os.environ, "TMPDIR": str(tmp_path), "CLAUDE_CODE_OAUTH_TOKEN": "never-to-be-used"}
+    report = await try_cli(tested_cli, environ)
+    assert report.broken == ()
+    assert report.complete
+    assert report.version is not None
+    assert report.cli == identify(tested_cli)
+    assert [process for process in psutil.Process().children(recursive=True) if process.is_running()] == []
+
+
+async def test_a_cancelled_trial_leaves_no_process_and_no_file(
+    tmp_path: Path, claude_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    cli = write_tampered(tmp_path / "claude", claude_path, Tamper())
+    trial = asyncio.create_task(try_cli(str(cli.path)))
+    while cli.starts < 3:  # noqa: ASYNC110 - it is another process that counts
+        await asyncio.sleep(0)
+    trial.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await trial
+    assert psutil.Process().children(recursive=True) == []
+    assert list(scratch.iterdir()) == []
+
+
+def test_each_assumption_is_shown_by_one_act() -> None:
+    shown = [name for act in ACTS for name in act.shows]
+    assert sorted([*shown, "version"]) == sorted(EXPECTED)
+
+
+async def perform(executable: Path, name: str, folder: Path) -> Mapping[str, Assumption]:
+    """The notes of the one act that shows ``name``, by assumption."""
+    (act,) = [act for act in ACTS if name in act.shows]
+    with Simulator() as simulator:
+        write_scripts(simulator)
+        notes = await _perform(act, Stage(str(executable), dict(os.environ), folder, simulator), "act")
+    return {each.name: each for each in notes.all() if each.name in act.shows}
+
+
+#: A change of the real CLI, and exactly the assumptions of one act that it breaks.
+BREAKS: dict[str, tuple[Tamper, set[str]]] = {
+    "reads files": (Tamper(env={"CLAUDE_CODE_DISABLE_ATTACHMENTS": None}), {"attachments"}),
+    "sends the directory's notes": (
+        Tamper(
+            lines_in={"You are the canary of oneseat.": "the text of a CLAUDE.md that no request may carry"}
+        ),
+        {"memory", "system"},
+    ),
+    "has no such option": (Tamper(options={"--strict-mcp-config": "--stricter-mcp"}), set(ACTS[1].shows)),
+    "hides keys": (Tamper(lines_out={'"apiKeySource"': '"keySource"'}), {"key_seen"}),
+    "hides settings": (Tamper(lines_out={"ANTHROPIC_CUSTOM_HEADERS": "X"}), {"settings_seen"}),
+    "hides tokens": (
+        Tamper(lines_out={'"ANTHROPIC_AUTH_TOKEN"': '"CLAUDE_CODE_OAUTH_TOKEN"'}),
+        {"token_seen"},
+    ),
+    "names no login": (Tamper(lines_out={'"account"': '"user"'}), {"login"}),
+    "keeps its instructions": (Tamper(lines_in={"systemPrompt": "system"}), {"system"}),
+    "takes a command": (Tamper(lines_in={'" /usage"': '"/usage"'}), {"slash"}),
+    "offers tools": (Tamper(options={"--tools=": "--tools=Read"}), {"no_tools"}),
+    "renames a line": (Tamper(lines_out={'"rate_limit_event"': '"limit_event"'}), {"lines"}),
+    "leaves a process": (Tamper(leaves_a_process=True), {"nothing_left"}),
+    "hides extra usage": (Tamper(lines_out={'"isUsingOverage":true': '"isUsingOverage":false'}), {"overage"}),
+    "calls a failure a success": (Tamper(lines_out={'"is_error":true': '"is_error":false'}), {"failure"}),
+    "retries for itself": (Tamper(env={"CLAUDE_CODE_MAX_RETRIES": "0"}), {"retries"}),
+    "cuts lines": (Tamper(lines_out={"x" * 2048: "x"}), {"long_line"}),
+    "writes unasked": (Tamper(options={"default": "acceptEdits"}), {"question"}),
+    "knows no schema": (Tamper(lines_in={"jsonSchema": "schema"}), {"schema"}),
+    "forgets": (Tamper(options={"--resume": "--session-id"}), {"resume"}),
+    "keeps no record": (Tamper(env={"CLAUDE_CONFIG_DIR": None}), {"session"}),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+async def test_a_cli_that_breaks_one_is_caught(what: str, tmp_path: Path, claude_path: Path) -> None:
+    tamper, broken = BREAKS[what]
+    cli = write_tampered(tmp_path / "claude", claude_path, tamper)
+    (name, *_) = sorted(broken)
+    seen = await perform(cli.path, name, tmp_path)
+    assert {each.name for each in seen.values() if not each.holds} == broken, seen
+
+
+async def test_a_cli_that_takes_the_directorys_settings_is_caught(tmp_path: Path, claude_path: Path) -> None:
+    cli = write_tampered(
+        tmp_path / "claude", claude_path, Tamper(options={"--setting-sources": "--setting-sources=project"})
+    )
+    seen = await perform(cli.path, "isolation", tmp_path)
+    assert "address in a settings file" in seen["isolation"].seen
+    assert "a hook in a settings file ran" in seen["isolation"].seen
+    assert "ANTHROPIC_API_KEY" in seen["login"].seen
+    assert not seen["isolation"].holds
+    assert not seen["login"].holds
+
+
+async def test_a_cli_that_does_not_know_an_option_is_quoted(tmp_path: Path, claude_path: Path) -> None:
+    tamper = Tamper(options={"--strict-mcp-config": "--stricter-mcp"})
+    cli = write_tampered(tmp_path / "claude", claude_path, tamper)
+    seen = await perform(cli.path, "options", tmp_path)
+    assert "unknown option '--stricter-mcp'" in seen["options"].seen
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "name", "said"),
+    [
+        ("dies-at-start", "login", "ended with exit code 1: cannot start: libfake.so is missing"),
+        ("dies-at-initialize", "quiet", "ended with exit code 137"),
+        ("half-line", "success", "ended with exit code 0"),
+        ("ok", "attachments", "nothing was seen"),
+    ],
+)
+async def test_a_cli_that_breaks_off_is_described(
+    behaviour: str, name: str, said: str, tmp_path: Path
+) -> None:
+    cli = write_fake_cli(tmp_path / "claude", behaviour)
+    seen = await perform(cli.path, name, tmp_path)
+    assert not seen[name].holds
+    assert said in seen[name].seen
+
+
+async def test_a_program_that_cannot_be_started_breaks_everything(tmp_path: Path) -> None:
+    cli = tmp_path / "claude"
+    cli.write_text("no program\n")
+    report = await try_cli(str(cli))
+    assert report.version is None
+    assert report.broken == report.assumptions
+    assert report.complete
