@@ -10,6 +10,12 @@ EVENTS: dict[str, dict[str, str]] = {
         "wallet": "the wallet that will pay",
         "evidence": "what that rests on",
     },
+    "SessionRenewed": {
+        "previous": "the session that could not go on",
+        "session_id": "the one the run began in its place",
+        "reason": "why, in a word",
+        "why": "why, in a sentence",
+    },
     "Started": {
         "run_id": "the id of the run, for `oneseat show`",
         "provider": "which adapter serves the run: `claude-cli`",
@@ -77,7 +83,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "text": "the answer, or what was received of it",
         "structured": "always null in this version",
         "error": "why there is no answer to trust; null when there is one",
-        "session": "always null in this version: every run is a conversation of its own",
+        "session": "the conversation of the project; null for a run without one, and when nothing was sent",
         "receipt": "what the run proves and used",
     },
     "ErrorInfo": {

@@ -9,7 +9,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.settings import FILE_NAME, Settings, home_from, load, reference_rows
-from oneseat.settings.table import declared
+from oneseat.settings.table import declared, in_projects
 
 Write = Callable[[str], Path]
 
@@ -461,7 +461,7 @@ def test_a_folder_of_that_name_is_not_read(project: Path, config: Path) -> None:
 
 def test_the_reference_tells_every_setting() -> None:
     rows = {row.name: row for row in reference_rows()}
-    assert list(rows) == list(declared())
+    assert list(rows) == [*declared(), *(setting.name for setting in in_projects().values())]
     assert rows["claude.model"].variable == "ONESEAT_MODEL"
     assert [rows[name].default for name in ("claude.model", "claude.path", "claude.pass_environment")] == [
         '"sonnet"',

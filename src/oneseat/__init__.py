@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from oneseat.api import connect as connect
+    from oneseat.api import in_project as in_project
     from oneseat.api import make_request as make_request
     from oneseat.api import run as run
     from oneseat.assembly import read_attachment as read_attachment
@@ -46,6 +47,7 @@ _HOME_OF = {
     "RunStream": "oneseat.engine.runs",
     "UsageError": "oneseat.contract.errors",
     "connect": "oneseat.api",
+    "in_project": "oneseat.api",
     "make_request": "oneseat.api",
     "read_attachment": "oneseat.assembly",
     "run": "oneseat.api",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,27 @@ import msgspec
 from oneseat.assembly import (
     MAX_INPUT_BYTES,
     LedgerReader,
+    Project,
     RunFilter,
     RunSummary,
+    Session,
     StoredEvent,
     StoredRun,
     decode_attachment,
     decode_text,
+    end_sessions,
     find_cli,
     is_root,
     opened_app,
     read_attachment,
     read_ledger,
+    read_projects,
     read_text,
 )
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Attachment, Purpose, Request, Tools
+from oneseat.contract.request import Attachment, ProjectUse, Purpose, Request, Tools
 from oneseat.engine.runs import App
 from oneseat.rules import tool_profiles
 from oneseat.rules.schemas import check_schema, schema_of
@@ -39,8 +45,10 @@ __all__ = [
     "MAX_INPUT_BYTES",
     "App",
     "LedgerReader",
+    "Project",
     "RunFilter",
     "RunSummary",
+    "Session",
     "StoredEvent",
     "StoredRun",
     "check_text",
@@ -48,7 +56,10 @@ __all__ = [
     "connect",
     "decode_attachment",
     "decode_text",
+    "end_sessions",
     "find_cli",
+    "find_project",
+    "in_project",
     "make_request",
     "opened_app",
     "read_attachment",
@@ -67,13 +78,15 @@ def run(
     files: Iterable[str | Path] = (),
     timeout_s: float | None = None,
     cwd: str | Path | None = None,
+    project: str | None = None,
     check: bool = True,
 ) -> RunResult:
     """Send one prompt on the owner's seat and wait for the answer.
 
     ``files`` are attached (text, images, PDF); ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the directory the
-    run belongs to. Raises ``RunFailed`` when there is no answer to trust, unless ``check`` is false; ``UsageError`` when the
-    input, the settings or the ledger cannot be used. Works inside a running event loop too (a notebook, say).
+    run belongs to, ``project`` the project whose directory, tools and conversation it has instead (see ``in_project``).
+    Raises ``RunFailed`` when there is no answer to trust, unless ``check`` is false; ``UsageError`` when the input, the
+    settings or the ledger cannot be used. Works inside a running event loop too (a notebook, say).
     """
     request = make_request(
         prompt,
@@ -83,7 +96,7 @@ def run(
         timeout_s=timeout_s,
         cwd=cwd,
     )
-    result = _in_own_loop(request)
+    result = _in_own_loop(request if project is None else in_project(request, project))
     if check and result.error is not None:
         raise RunFailed(result.error, result)
     return result
@@ -141,6 +154,59 @@ def make_request(  # noqa: PLR0913 - the fields of a request, keyword-only
         schema=_schema(schema),
         timeout_s=timeout_s,
     )
+
+
+def in_project(
+    request: Request,
+    name: str,
+    *,
+    new_session: bool = False,
+    wait_s: float = 0.0,
+    env: Mapping[str, str] | None = None,
+) -> Request:
+    """The request as a run of the project ``name``, a ``[projects.NAME]`` table of the owner's oneseat.toml.
+
+    It works in the project's directory and goes on with its conversation. Tools, instructions and model are the project's
+    where the request has none of its own. ``new_session`` begins the conversation afresh; ``wait_s`` is how many seconds to
+    wait while another run of the project goes on; ``env`` is where settings are looked for. Raises ``UsageError``:
+    ``usage.unknown_project``, ``usage.bad_directory``, and those of the settings and of ``choose_tools``.
+    """
+    project = find_project(name, env)
+    tools = request.tools
+    if tools == Tools():
+        tools = _allowed(choose_tools(project.tools or "none", project.permission_mode, project.add_dirs))
+    return msgspec.structs.replace(
+        request,
+        cwd=_directory(project.directory),
+        system=_instructions(project) if request.system is None else request.system,
+        model=request.model or project.model,
+        tools=tools,
+        project=ProjectUse(name=project.name, new_session=new_session, wait_s=wait_s),
+    )
+
+
+def find_project(name: str, env: Mapping[str, str] | None = None) -> Project:
+    """A project of the owner's settings. Raises ``UsageError`` ``usage.unknown_project``, and those of the settings."""
+    projects = read_projects(os.environ if env is None else env)
+    if name in projects:
+        return projects[name]
+    near = get_close_matches(name, projects, n=1)
+    there = ", ".join(sorted(projects)) or "none"
+    raise UsageError(
+        ErrorInfo(
+            code="usage.unknown_project",
+            message=f"Unknown project: `{name}`\n  projects in your oneseat.toml: {there}",
+            hint=f"Did you mean this: `--project {near[0]}`"
+            if near
+            else 'Add it to your oneseat.toml: `[projects.NAME]` with `directory = "~/NAME"`',
+        )
+    )
+
+
+def _instructions(project: Project) -> str | None:
+    if project.system_file is None:
+        return project.system
+    return read_text(Path(project.system_file).expanduser())
 
 
 def choose_tools(named: str, mode: str | None = None, directories: Iterable[str | Path] = ()) -> Tools:

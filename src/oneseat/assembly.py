@@ -10,19 +10,24 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
+from oneseat.engine.conversation import Books
+from oneseat.engine.parts import Parts
 from oneseat.engine.runs import App
-from oneseat.engine.spine import Parts
 from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
+from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
 from oneseat.providers.claude_cli.discovery import find_executable
+from oneseat.providers.claude_cli.environment import depth_of
 from oneseat.providers.claude_cli.provider import ClaudeCliConfig, ClaudeCliProvider, Simulator
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import redact
-from oneseat.settings import Settings, home_from, load
+from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.settings import Project, Settings, home_from, load, projects
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.sqlite_ledger import SqliteLedger
@@ -30,19 +35,23 @@ from oneseat.stores.sqlite_ledger import SqliteLedger
 __all__ = [
     "MAX_INPUT_BYTES",
     "LedgerReader",
+    "Project",
     "RunFilter",
     "RunSummary",
+    "Session",
     "StoredEvent",
     "StoredRun",
     "build_app",
     "decode_attachment",
     "decode_text",
+    "end_sessions",
     "find_cli",
     "find_paths",
     "is_root",
     "opened_app",
     "read_attachment",
     "read_ledger",
+    "read_projects",
     "read_settings",
     "read_text",
 ]
@@ -97,6 +106,20 @@ async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[Sqli
         await ledger.close()
 
 
+def read_projects(env: Mapping[str, str]) -> dict[str, Project]:
+    """The owner's projects by name. Raises ``UsageError`` for anything wrong in the owner's settings file."""
+    return projects(find_paths(env).config_dir)
+
+
+async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> list[Session]:
+    """End the conversations of a project and return them. Raises ``UsageError`` when the ledger cannot be used."""
+    snapshot = dict(os.environ if env is None else env)
+    paths = find_paths(snapshot)
+    paths.ensure()
+    async with _opened_ledger(paths, read_settings(snapshot, Path.cwd(), paths)) as ledger:
+        return await ledger.end_sessions(project)
+
+
 def find_cli(env: Mapping[str, str], cwd: Path | None = None) -> str:
     """The official CLI that runs would use. Raises ``OneseatError`` ``provider.not_found`` when there is none."""
     settings = read_settings(env, cwd or Path.cwd(), find_paths(env))
@@ -116,6 +139,8 @@ def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) 
         clock=SystemClock(),
         policy=PolicyView(),
         patience=_patience(settings),
+        books=Books(ledger, ProjectLocks(find_paths(env).state_dir / "locks"), _session_limits(settings)),
+        nesting=Nesting(depth_of(env), settings.run_max_depth),
     )
     return App(parts, new_run_id)
 
@@ -124,7 +149,8 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
     """The official CLI as these settings describe it."""
     simulator = None
     if settings.simulator_url is not None:
-        simulator = Simulator(settings.simulator_url, settings.simulator_login, SIMULATOR_TOKEN)
+        folder = str(find_paths(env).state_dir / "simulator")
+        simulator = Simulator(settings.simulator_url, settings.simulator_login, SIMULATOR_TOKEN, folder)
     config = ClaudeCliConfig(
         environ=env,
         executable=settings.claude_path,
@@ -135,6 +161,14 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
         simulator=simulator,
     )
     return ClaudeCliProvider(config, now=time.time, redact=redact)
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        max_age_s=settings.session_max_age_s,
+        max_messages=settings.session_max_messages,
+        max_bytes=settings.session_max_bytes,
+    )
 
 
 def _patience(settings: Settings) -> Patience:

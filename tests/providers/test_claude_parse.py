@@ -86,7 +86,7 @@ def test_every_recorded_line_becomes_an_event(path: Path) -> None:
         ("fail-noserver", "provider.unreachable"),
         ("fail-refusal", "incomplete.refused"),
         ("fail-resetpre", "provider.unreachable"),
-        ("fail-resume-unknown", "provider.execution_error"),
+        ("fail-resume-unknown", "provider.session_lost"),
         ("fail-sseerr", "provider.api_error"),
         ("interrupt-control", "provider.interrupted"),
         ("max-budget", "incomplete.max_budget"),

@@ -70,7 +70,11 @@ def _table(runs: list[RunSummary]) -> str:
     rows: list[tuple[str, ...]] = [
         ("run", "when", "status", "wallet", "model", "list price", "took", "prompt")
     ]
-    rows += [_row(run) for run in runs]
+    return table([*rows, *map(_row, runs)])
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows under each other, every column but the last as wide as its widest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "Send one prompt to your assistant and print the answer",
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
+    "sessions": "List, show and end the conversations of your projects",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
     "demo": "Watch a run and the billing gate at work, on a simulator",
     "simulator": "Start a loopback server that plays the vendor",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 
@@ -10,7 +13,12 @@ class PromptCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with such a text moved to where it is an argument."""
+        args = _with_values(args, self._values_when_alone(ctx))
         return super().parse_args(ctx, _protect(args, self._options_with_value(ctx), self._option_names(ctx)))
+
+    def _values_when_alone(self, ctx: click.Context) -> dict[str, str]:
+        options = (p for p in self.get_params(ctx) if isinstance(p, OptionalSeconds))
+        return {name: str(option.alone) for option in options for name in option.opts}
 
     def _option_names(self, ctx: click.Context) -> set[str]:
         return {
@@ -23,6 +31,39 @@ class PromptCommand(click.Command):
     def _options_with_value(self, ctx: click.Context) -> set[str]:
         options = (p for p in self.get_params(ctx) if isinstance(p, click.Option) and not p.is_flag)
         return {name for option in options for name in option.opts}
+
+
+class OptionalSeconds(click.Option):
+    """An option for a number of seconds that may be left out: without one it means ``alone``."""
+
+    alone = math.inf
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> float | None:
+        """The seconds. Raises ``click.BadParameter`` for what is none."""
+        if value is None:
+            return None
+        seconds = float(super().type_cast_value(ctx, value))
+        if not seconds >= 0:
+            raise click.BadParameter(f"not a time in seconds: `{value}`", ctx, self)
+        return seconds
+
+
+def _with_values(args: list[str], alone: dict[str, str]) -> list[str]:
+    """Give an option that stands alone its value, or the parser would take the prompt behind it for one."""
+    end = args.index("--") if "--" in args else len(args)
+    return [
+        f"{argument}={alone[argument]}"
+        if argument in alone and index < end and not _is_number(args[index + 1 : index + 2])
+        else argument
+        for index, argument in enumerate(args)
+    ]
+
+
+def _is_number(following: list[str]) -> bool:
+    try:
+        return bool(following) and not math.isnan(float(following[0]))
+    except ValueError:
+        return False
 
 
 def _protect(args: list[str], with_value: set[str], known: set[str]) -> list[str]:

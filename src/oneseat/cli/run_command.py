@@ -23,20 +23,22 @@ from oneseat.contract.events import (
     Progress,
     Question,
     Retry,
+    SessionRenewed,
     TextDelta,
     ThinkingDelta,
     ToolCall,
 )
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Attachment, Request
+from oneseat.contract.request import Attachment, Request, Tools
 from oneseat.engine.runs import RunStream
 
-from .prompt_argument import PromptCommand
+from .prompt_argument import OptionalSeconds, PromptCommand
 from .render import event_line, receipt_line, result_line, tagged_result
 from .show_error import error_text
 from .sink import Sink
 from .status import StatusLine
 from .terminal_asker import TerminalAsker
+from .untested_cli import check_cli
 
 Form = Literal["text", "json", "stream-json"]
 
@@ -55,6 +57,7 @@ Examples:
   git diff | oneseat run "Review this change" --file -
   oneseat run - < prompt.txt
   oneseat run "Summarise" --file report.pdf --json
+  oneseat run --project shop "And now the tests"
 
 \b
 Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying,
@@ -76,11 +79,23 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     help="Attach a text file, image or PDF; `-` is standard input. Repeatable.",
 )
 @click.option(
+    "--project",
+    metavar="NAME",
+    help="Run in the project of this name in your oneseat.toml, and go on with its conversation.",
+)
+@click.option("--new-session", is_flag=True, help="Begin the project's conversation afresh.")
+@click.option(
+    "--wait",
+    cls=OptionalSeconds,
+    type=float,
+    metavar="[SECONDS]",
+    help="Wait while another run of the project goes on, for ever or so long. [default: do not wait]",
+)
+@click.option(
     "--tools",
     metavar="LIST",
-    default="none",
-    show_default=True,
-    help="What the assistant may use: none, read, edit, all, or tool names with commas, such as read,Bash.",
+    help="What the assistant may use: none, read, edit, all, or tool names with commas, such as read,Bash. "
+    "[default: none, or the project's]",
 )
 @click.option(
     "--permission-mode",
@@ -116,19 +131,42 @@ def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
     standard input. Which wallet pays is checked before anything is sent; the receipt says how that is known.
     """
     output = _Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
+    project = _project(options)
+    tools = _tools(options, project)
     request = api.make_request(
         _prompt(prompt, files),
         system=_system(options["system"], options["system_file"]),
         model=options["model"],
         attachments=[_attachment(name) for name in files],
         timeout_s=_timeout(options["timeout"]),
-        tools=api.choose_tools(
-            options["tools"], options["permission_mode"], [Path(path) for path in options["add_dirs"]]
-        ),
+        tools=tools,
         schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
+    if project is not None:
+        request = api.in_project(
+            request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
+        )
+        request = msgspec.structs.replace(request, tools=tools)
     result = asyncio.run(_run(request, output))
     return exit_code(result.error.code) if result.error is not None else 0
+
+
+def _project(options: dict[str, Any]) -> api.Project | None:
+    if options["project"] is not None:
+        return api.find_project(options["project"])
+    if options["new_session"] or options["wait"] is not None:
+        raise click.UsageError("`--new-session` and `--wait` need `--project NAME`")
+    return None
+
+
+def _tools(options: dict[str, Any], project: api.Project | None) -> Tools:
+    named, mode, directories = options["tools"], options["permission_mode"], options["add_dirs"]
+    if project is not None:
+        # Tools of one's own come with a mode of their own.
+        mode = mode or (project.permission_mode if named is None else None)
+        named = named or project.tools
+        directories = directories or project.add_dirs
+    return api.choose_tools(named or "none", mode, directories)
 
 
 def _form(*, as_json: bool, stream_json: bool) -> Form:
@@ -176,6 +214,7 @@ def _timeout(seconds: float | None) -> float | None:
 
 
 async def _run(request: Request, output: _Output) -> RunResult:
+    await check_cli(lambda line: None if output.quiet else click.echo(line, err=True))
     async with api.opened_app() as app:
         asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
         return await _drive(app.stream(request, ask=asker), output)
@@ -228,7 +267,9 @@ class _Shown:
             await self._text(event, status)
 
     async def _text(self, event: Event, status: StatusLine) -> None:
-        if isinstance(event, TextDelta):
+        if isinstance(event, SessionRenewed) and not self._output.quiet:
+            sys.stderr.write(f"note: this begins a new session, without what was said before: {event.why}\n")
+        elif isinstance(event, TextDelta):
             if sys.stdout.isatty():
                 status.pause()
             self._streamed.append(event.text)

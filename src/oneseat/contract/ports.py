@@ -64,8 +64,8 @@ class Provider(Protocol):
         Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
         """
 
-    async def transcript_bytes(self, session_id: str) -> int:
-        """How large the provider's record of a conversation is; 0 when it is not known."""
+    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
+        """How large the provider's record of a conversation in this directory is; 0 when it is not known."""
 
 
 class Ledger(Protocol):

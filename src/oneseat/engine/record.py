@@ -8,7 +8,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Started
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.ports import Clock
-from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage, Wallet
+from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused
 from oneseat.rules import billing, outcome, schemas
 from oneseat.rules.metering import Tally
@@ -29,15 +29,17 @@ class RunRecord:
         self._began = clock.monotonic()
         self._first_text: float | None = None
         self._plan: Plan | None = None
+        self._session: SessionStamp | None = None
         self._tally = Tally()
 
     def refuse(self, refused: Refused) -> None:
         """A station said no."""
         self.refused = refused
 
-    def sent(self, plan: Plan) -> None:
+    def sent(self, plan: Plan, session: SessionStamp | None) -> None:
         """The prompt is about to leave: from here on something may have been spent."""
         self._plan = plan
+        self._session = session
 
     def add(self, event: Event) -> None:
         """Take one event in."""
@@ -70,6 +72,7 @@ class RunRecord:
             text=text,
             structured=structured,
             error=error,
+            session=self._session,
             receipt=self._receipt(),
             denials=self._tally.denials(),
         )

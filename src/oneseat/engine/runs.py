@@ -13,8 +13,9 @@ from oneseat.contract.permission import Asker
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
+from .parts import Parts
 from .record import RunRecord
-from .spine import Parts, flow
+from .spine import flow
 
 _CANCELLED = ErrorInfo(code="cancelled", message="The run was cancelled before it finished", whose_turn="you")
 _BUG = ErrorInfo(

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import NamedTuple
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import msgspec
 
 from oneseat.contract.errors import OneseatError
-from oneseat.contract.events import Answered, Event, Question, TurnEnded, WalletVerified
+from oneseat.contract.events import Event, WalletVerified
 from oneseat.contract.permission import Asker
-from oneseat.contract.ports import Clock, Ledger, Provider, ProviderSession
+from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
-from oneseat.rules import billing, policy, routing, schemas
+from oneseat.rules import billing, policy, routing, sessions
 
-from .asking import decide
+from .conversation import Conversation, conversation_of
+from .parts import Parts
 from .record import RunRecord
+from .turns import Turns
 from .watchdog import Patience, Watchdog
-
-
-class Parts(NamedTuple):
-    """What a run is made of."""
-
-    provider: Provider
-    ledger: Ledger
-    clock: Clock
-    policy: policy.PolicyView
-    patience: Patience
 
 
 async def flow(
@@ -38,26 +29,55 @@ async def flow(
     Raises ``OneseatError`` for what the provider, the watchdog or the ledger could not do; ``record`` holds what was received.
     """
     await parts.ledger.begin(record.run_id, request, parts.provider.name)
-    permitted = policy.decide(request, parts.policy)
+    permitted = _permitted(parts, request)
     if isinstance(permitted, Refused):
         record.refuse(permitted)
         return
     record.permitted = permitted
-    with Watchdog(_patience(parts, request)) as watchdog:
-        async with parts.provider.open(permitted, record.run_id) as session:
-            plan = await _gate(parts, permitted, record, session, watchdog)
-            if isinstance(plan, Refused):
-                record.refuse(plan)
-                return
-            verified = WalletVerified(wallet=plan.cleared.wallet, evidence=plan.cleared.evidence)
-            await parts.ledger.record(record.run_id, verified)
-            yield verified
-            watchdog.sent()
-            record.sent(plan)
-            conversation = Conversation(parts, record, session, watchdog, ask)
-            async with aclosing(conversation.turns(plan)) as turns:
-                async for event in turns:
+    belonging = conversation_of(parts.books, request, record.run_id, parts.provider, parts.clock)
+    async with belonging as conversation:
+        with Watchdog(_patience(parts, request)) as watchdog:
+            async with _opened(parts, permitted, record, conversation, watchdog) as (session, plan):
+                if isinstance(plan, Refused):
+                    record.refuse(plan)
+                    return
+                verified = WalletVerified(wallet=plan.cleared.wallet, evidence=plan.cleared.evidence)
+                for event in filter(None, (verified, conversation.renewed)):
+                    await parts.ledger.record(record.run_id, event)
                     yield event
+                await conversation.sent()
+                watchdog.sent()
+                record.sent(plan, conversation.stamp)
+                async with aclosing(Turns(parts, record, session, watchdog, ask).all(plan)) as turns:
+                    async for event in turns:
+                        yield event
+
+
+def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
+    loop = sessions.too_deep(parts.nesting)
+    return Refused(error=loop) if loop is not None else policy.decide(request, parts.policy)
+
+
+@asynccontextmanager
+async def _opened(
+    parts: Parts, permitted: Permitted, record: RunRecord, conversation: Conversation, watchdog: Watchdog
+) -> AsyncIterator[tuple[ProviderSession, Plan | Refused]]:
+    """The provider with the gate's answer. One that has lost the conversation is asked once more, for a fresh one."""
+    async with AsyncExitStack() as stack:
+
+        async def attempt() -> tuple[ProviderSession, Plan | Refused]:
+            opening = parts.provider.open(permitted, record.run_id, conversation.stamp)
+            session = await stack.enter_async_context(opening)
+            return session, await _gate(parts, permitted, record, session, watchdog)
+
+        try:
+            opened = await attempt()
+        except OneseatError as failure:
+            if not conversation.begin_anew_after(failure.info):
+                raise
+            await stack.aclose()
+            opened = await attempt()
+        yield opened
 
 
 async def _gate(
@@ -72,61 +92,6 @@ async def _gate(
     record.cleared = cleared
     model = permitted.request.model or parts.provider.default_model
     return routing.choose(cleared, parts.provider.name, model, session.capabilities)
-
-
-class Conversation(NamedTuple):
-    """One opened provider and what a turn with it needs."""
-
-    parts: Parts
-    record: RunRecord
-    session: ProviderSession
-    watchdog: Watchdog
-    ask: Asker | None
-
-    async def turns(self, plan: Plan) -> AsyncGenerator[Event, None]:
-        """Send the prompt; when the answer does not fit its schema, ask once more."""
-        async with aclosing(self._turn(self.session.send(plan))) as turn:
-            async for event in turn:
-                yield event
-        found = self.record.schema_complaints()
-        if not found:
-            return
-        async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
-            async for event in turn:
-                yield event
-
-    async def _turn(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-        """Pass on what comes: metered, checked, written, then yielded."""
-        while (event := await self.watchdog.wait(anext(events, None))) is not None:
-            self.watchdog.saw(event)
-            await self._take(event)
-            if not isinstance(event, TurnEnded):
-                yield event
-            if isinstance(event, Question):
-                answered = await self._answer(event)
-                await self._take(answered)
-                yield answered
-
-    async def _take(self, event: Event) -> None:
-        self.record.add(event)
-        if event.durable:
-            await self.parts.ledger.record(self.record.run_id, event)
-        alarm = billing.judge_during(event) or self.record.objection(event)
-        if alarm is not None:
-            # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
-            await self.session.interrupt()
-            raise OneseatError(alarm)
-
-    async def _answer(self, question: Question) -> Answered:
-        permission, by = await self.watchdog.wait(decide(self.ask, question, self.parts.patience.question))
-        await self.session.answer(question, permission)
-        return Answered(
-            id=question.id,
-            tool=question.tool,
-            allowed=permission.allowed,
-            by=by,
-            why=None if permission.allowed else permission.why,
-        )
 
 
 def _patience(parts: Parts, request: Request) -> Patience:

@@ -143,7 +143,11 @@ def _holder_of(path: Path) -> Holder | None:
 
 
 def _busy(project: str, holder: Holder | None) -> UsageError:
-    who = f"run `{holder.run_id}` of process {holder.pid} holds it" if holder else "it is just starting or ending"
+    who = (
+        f"run `{holder.run_id}` of process {holder.pid} holds it"
+        if holder
+        else "it is just starting or ending"
+    )
     return UsageError(
         ErrorInfo(
             code="usage.project_busy",

@@ -5,7 +5,17 @@ A value comes from the first of these that names it: the command line, the envir
 its file cannot say which program runs, what the child's environment holds or where prompts go.
 """
 
-from .reading import FILE_NAME, home_from, load
+from .projects import Project
+from .reading import FILE_NAME, home_from, load, projects
 from .table import ReferenceRow, Settings, reference_rows
 
-__all__ = ["FILE_NAME", "ReferenceRow", "Settings", "home_from", "load", "reference_rows"]
+__all__ = [
+    "FILE_NAME",
+    "Project",
+    "ReferenceRow",
+    "Settings",
+    "home_from",
+    "load",
+    "projects",
+    "reference_rows",
+]

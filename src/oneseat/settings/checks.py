@@ -41,6 +41,16 @@ def _path(value: object) -> str:
     return path
 
 
+def _paths(value: object) -> tuple[str, ...]:
+    return tuple(map(_path, value if isinstance(value, list | tuple) else [None]))
+
+
+def _instructions(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(value)
+    return value
+
+
 def _flag(value: object) -> bool:
     if value is not True and value is not False:
         raise ValueError(value)
@@ -113,6 +123,8 @@ def _loopback_url(value: object) -> str:
 
 
 TEXT = Check("text on one line", _text)
+INSTRUCTIONS = Check("text", _instructions)
+PATHS = Check("a list of absolute paths, or of paths that begin with `~/`", _paths)
 FLAG = Check("`true` or `false`", _flag)
 PATH = Check("an absolute path, or one that begins with `~/`", _path)
 VARIABLE_NAMES = Check("a list of variable names, none of which can change who pays", _variable_names)

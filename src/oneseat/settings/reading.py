@@ -8,14 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from . import refusals
-from .table import Setting, Settings, declared
+from .projects import Project, is_name
+from .table import Setting, Settings, declared, in_projects
 
 #: The name of a settings file, in a project as in the owner's configuration folder.
 FILE_NAME = "oneseat.toml"
 #: A settings file is a few lines. A larger one is a mistake or an attack: a dotted key of 64 kB takes the parser ten
 #: seconds, and twice as long a key four times as long.
 _MAX_FILE_BYTES = 16_384
+_PROJECTS = "projects."
 
 
 def home_from(env: Mapping[str, str], arguments: Mapping[str, object] | None = None) -> str | None:
@@ -44,8 +48,24 @@ def load(
         **_from_environment(env),
         **_from_arguments(arguments or {}),
     }
-    filled: dict[str, Any] = {declared()[name][0]: value for name, value in values.items()}
+    filled: dict[str, Any] = {
+        declared()[name][0]: value for name, value in values.items() if not name.startswith(_PROJECTS)
+    }
     return Settings(**filled)
+
+
+def projects(config_dir: Path) -> dict[str, Project]:
+    """The projects of the owner's settings file, by name. Raises like ``load``."""
+    own_path = config_dir / FILE_NAME
+    tables: dict[str, dict[str, Any]] = {}
+    for name, value in (_from_file(own_path, own_path) if _is_file(own_path) else {}).items():
+        if name not in declared():
+            # The name of a project may hold dots, the name of a key does not.
+            project, _, key = name.removeprefix(_PROJECTS).rpartition(".")
+            tables.setdefault(project, {})[key] = value
+    for name, table in tables.items():
+        refusals.check_project(name, table, own_path)
+    return {name: Project(name=name, **table) for name, table in tables.items()}
 
 
 def _find_project_file(cwd: Path, own_path: Path) -> Path | None:
@@ -98,7 +118,7 @@ def _from_file(path: Path, own_path: Path) -> dict[str, object]:
     known = {tuple(name.split(".")): setting for name, (_, setting) in declared().items()}
     values: dict[str, object] = {}
     for key, value in _flatten(_parse_toml(path)):
-        setting = known.get(key)
+        setting = known.get(key) or _in_project(key)
         if setting is None:
             raise refusals.unknown_key(".".join(key), path, list(declared()))
         if setting.files == "none" or (setting.files == "own" and path != own_path):
@@ -107,14 +127,30 @@ def _from_file(path: Path, own_path: Path) -> dict[str, object]:
     return values
 
 
+def _in_project(key: tuple[str, ...]) -> Setting | None:
+    if len(key) != 3 or key[0] != "projects" or not is_name(key[1]) or key[2] not in in_projects():
+        return None
+    return msgspec.structs.replace(in_projects()[key[2]], name=".".join(key))
+
+
 def _flatten(table: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
     """The file's values by their whole key: a tuple, as a quoted ``"claude.path"`` is another key."""
     for name, value in table.items():
-        if isinstance(value, dict) and value:
+        if name == "projects" and isinstance(value, dict):
+            yield from _flatten_projects(value)
+        elif isinstance(value, dict) and value:
             # No setting lies deeper. Going on would let a hostile file of nested tables exhaust the stack.
             yield from (((name, inner), item) for inner, item in value.items())
         elif value != {} or not any(other.startswith(f"{name}.") for other in declared()):
             yield (name,), value
+
+
+def _flatten_projects(tables: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name, table in tables.items():
+        if isinstance(table, dict) and table:
+            yield from ((("projects", name, key), item) for key, item in table.items())
+        else:
+            yield ("projects", name), table
 
 
 def _parse_toml(path: Path) -> dict[str, object]:

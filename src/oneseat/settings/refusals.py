@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, UsageError
@@ -70,6 +71,23 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
         ErrorInfo(
             code="usage.setting_not_allowed",
             message=f"Setting not allowed in this file: `{setting.name}`\n  set in `{place(path)}`; {why}",
+            hint=hint,
+        )
+    )
+
+
+def check_project(name: str, table: Mapping[str, object], path: Path) -> None:
+    """Raise when a project's table is not one: without a directory, or with instructions in two places."""
+    if "directory" not in table:
+        why, hint = "it has no `directory`", f'Give it one: `directory = "~/{name}"`'
+    elif "system" in table and "system_file" in table:
+        why, hint = "it has both `system` and `system_file`", "Keep one of them"
+    else:
+        return
+    raise UsageError(
+        ErrorInfo(
+            code="usage.bad_setting",
+            message=f"Project cannot be used: `projects.{name}`\n  set in `{place(path)}`; {why}",
             hint=hint,
         )
     )

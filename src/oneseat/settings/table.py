@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 import msgspec
 
 from .checks import FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
+from .projects import KEYS
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
@@ -87,6 +88,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run_timeout_s: Annotated[
         float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
     ] = 1800.0
+    run_max_depth: Annotated[
+        int,
+        Setting("run.max_depth", whole(1, 100), "How deep runs may start further runs", files="own"),
+    ] = 3
+    session_max_age_s: Annotated[
+        float,
+        Setting("session.max_age_s", seconds(1, 2_592_000), "How long a project's session is continued"),
+    ] = 3600.0
+    session_max_messages: Annotated[
+        int,
+        Setting("session.max_messages", whole(1, 10_000), "How many messages a project's session may have"),
+    ] = 8
+    session_max_bytes: Annotated[
+        int,
+        Setting(
+            "session.max_bytes",
+            whole(1, 1_000_000_000),
+            "How many bytes the transcript of a project's session may have; the official CLI keeps all of it in memory",
+        ),
+    ] = 20_000_000
     watchdog_start_s: Annotated[
         float,
         Setting("watchdog.start_s", seconds(1, 3600), "How long the official CLI may take to say who pays"),
@@ -112,6 +133,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "How long the official CLI may take to end after its result",
         ),
     ] = 10.0
+    canary_auto: Annotated[
+        bool,
+        Setting(
+            "canary.auto",
+            FLAG,
+            "Try a version of the official CLI that oneseat was not tested with before its first run, on the embedded simulator, "
+            "and refuse it when it breaks an assumption",
+            files="own",
+        ),
+    ] = True
     ledger_keep_text: Annotated[
         bool,
         Setting(
@@ -120,6 +151,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Keep the beginnings of prompts, the answers and the tool traffic in the ledger, redacted",
         ),
     ] = True
+
+
+@cache
+def in_projects() -> dict[str, Setting]:
+    """What may stand in a ``[projects.NAME]`` table, by its key."""
+    return {
+        key: Setting(f"projects.NAME.{key}", check, meaning, files="own")
+        for key, (check, meaning) in KEYS.items()
+    }
 
 
 @cache
@@ -146,7 +186,7 @@ def reference_rows() -> tuple[ReferenceRow, ...]:
     """The settings reference, in the order of declaration."""
     where = {"any": "project's or own", "own": "own only", "none": "in no file"}
     defaults = Settings()
-    return tuple(
+    ours = tuple(
         ReferenceRow(
             name=setting.name,
             variable=setting.env,
@@ -157,4 +197,16 @@ def reference_rows() -> tuple[ReferenceRow, ...]:
             since=setting.since,
         )
         for field, setting in declared().values()
+    )
+    return ours + tuple(
+        ReferenceRow(
+            name=setting.name,
+            variable=None,
+            expected=setting.check.expected,
+            default=toml(None),
+            files=where[setting.files],
+            meaning=setting.meaning,
+            since=setting.since,
+        )
+        for setting in in_projects().values()
     )

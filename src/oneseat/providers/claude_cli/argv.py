@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Tools
 
 #: The CLI on its own would load the settings, hooks, MCP servers and commands of the user and of the working directory;
@@ -11,7 +12,6 @@ _ISOLATION = (
     "",
     "--strict-mcp-config",
     "--disable-slash-commands",
-    "--no-session-persistence",
 )
 #: The conversation runs over stdin and stdout as one JSON object per line, so that the login can be checked before a prompt.
 _PROTOCOL = (
@@ -25,7 +25,7 @@ _PROTOCOL = (
 )
 
 
-def command_line(executable: str, model: str, tools: Tools) -> list[str]:
+def command_line(executable: str, model: str, tools: Tools, session: SessionStamp | None) -> list[str]:
     """The argument list of a run. ``--model`` always: the CLI's default depends on the kind of login.
 
     Values of options that take several are joined to their option, or they would swallow what follows them.
@@ -34,11 +34,19 @@ def command_line(executable: str, model: str, tools: Tools) -> list[str]:
         executable,
         *_PROTOCOL,
         *_ISOLATION,
+        *_conversation(session),
         "--model",
         model,
         f"--tools={','.join(tools.names)}",
         *_permissions(tools),
     ]
+
+
+def _conversation(session: SessionStamp | None) -> list[str]:
+    if session is None:
+        return ["--no-session-persistence"]
+    # The first option only ever begins a conversation: given again, the CLI ends with "already in use".
+    return ["--resume" if session.resumed else "--session-id", session.id]
 
 
 def _permissions(tools: Tools) -> list[str]:

@@ -35,6 +35,8 @@ _BEHAVIOUR = {
 }
 #: Nesting depth of oneseat inside runs of oneseat, so that a loop can be refused.
 DEPTH = "ONESEAT_DEPTH"
+#: Python refuses to read a number of thousands of digits.
+_DEPTH_DIGITS = 9
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ def child_environment(
     env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
     for name in ("TMPDIR", "TEMP", "TMP", "CLAUDE_CODE_TMPDIR"):
         env[name] = temp_dir
-    env[DEPTH] = str(_depth(parent) + 1)
+    env[DEPTH] = str(depth_of(parent) + 1)
     if simulated is None:
         env.update({name: parent[name] for name in LOGIN_NAMES if parent.get(name)})
     else:
@@ -86,6 +88,7 @@ def _simulated_login(simulated: Simulated) -> dict[str, str]:
     return login
 
 
-def _depth(parent: Mapping[str, str]) -> int:
-    value = parent.get(DEPTH, "0")
+def depth_of(parent: Mapping[str, str]) -> int:
+    """How many runs of oneseat this process is inside of."""
+    value = parent.get(DEPTH, "0")[:_DEPTH_DIGITS]
     return int(value) if value.isascii() and value.isdigit() else 0

@@ -110,6 +110,13 @@ _BY_SUBTYPE: dict[str, _Failure] = {
     "error_during_execution": _Failure("provider.execution_error", "The CLI reported an error", "provider"),
 }
 
+SESSION_LOST = _Failure(
+    "provider.session_lost",
+    "The official CLI does not have the session any more",
+    "you",
+    "Begin a new one: `oneseat run --new-session ...`",
+)
+
 #: Window names of the CLI to the words of the message. A window that is not listed is shown by its own name.
 _WINDOWS = {
     "five_hour": "five-hour",
@@ -136,7 +143,14 @@ def classify(
     return ErrorInfo(code=failure.code, message=message, hint=failure.hint, whose_turn=failure.whose_turn)
 
 
+def says_lost(words: str) -> bool:
+    """Whether the CLI says that it has no such conversation; it has no field for that."""
+    return "No conversation found" in words
+
+
 def _find(line: ResultLine, error_class: str | None) -> _Failure:
+    if any(says_lost(error) for error in line.errors):
+        return SESSION_LOST
     if line.stop_reason in _BY_STOP_REASON:
         return _BY_STOP_REASON[line.stop_reason]
     if line.terminal_reason in _BY_TERMINAL_REASON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,7 +15,7 @@ import msgspec
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.receipt import Wallet
+from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
@@ -31,11 +32,12 @@ _IMPATIENT_S = 1.0
 
 
 class Simulator(msgspec.Struct, frozen=True):
-    """A loopback simulator and the made-up login to use with it."""
+    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
 
     url: str
     login: SimulatedLogin
     token: str
+    folder: str
 
 
 class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,26 +78,28 @@ class ClaudeCliProvider:
         return self._config.default_model
 
     @asynccontextmanager
-    async def open(self, permitted: Permitted, run_id: str) -> AsyncIterator[ClaudeSession]:
+    async def open(
+        self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
+    ) -> AsyncIterator[ClaudeSession]:
         """Start the CLI for one run; on leaving, end it and everything it started, and remove its private folder."""
         request = permitted.request
         executable = discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
         private = Path(tempfile.mkdtemp(prefix=private_prefix(run_id)))
         try:
-            env = self._environment(private)
-            argv = command_line(executable, request.model or self.default_model, request.tools)
+            env = self._environment(private, self._kept_config(request.cwd) if session else None)
+            argv = command_line(executable, request.model or self.default_model, request.tools, session)
             child = _start(argv, env, request.cwd, run_id)
-            session = ClaudeSession(
+            opened = ClaudeSession(
                 child,
                 executable,
-                self._surroundings(request, run_id, env),
+                self._surroundings(request, run_id, env, session),
                 Parser(run_id, self._now, self._redact),
                 self._redact,
             )
             try:
-                yield session
+                yield opened
             finally:
-                await uninterrupted(self._end(session, child))
+                await uninterrupted(self._end(opened, child))
         finally:
             await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
 
@@ -107,15 +111,35 @@ class ClaudeCliProvider:
             await child.end(_IMPATIENT_S)
         await session.close()
 
-    def _environment(self, private: Path) -> dict[str, str]:
+    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
+        """How large the CLI's record of a conversation is; 0 when it is not found."""
+        return await asyncio.to_thread(self._transcript_bytes, session_id, cwd)
+
+    def _transcript_bytes(self, session_id: str, cwd: str) -> int:
+        # The folder's name is the directory's, changed and cut in a way that is the CLI's own; the id is enough to find it.
+        found = self._kept_config(cwd).glob(f"projects/*/{session_id}.jsonl")
+        try:
+            return sum(path.stat().st_size for path in found)
+        except OSError:
+            return 0
+
+    def _kept_config(self, cwd: str) -> Path:
+        """The CLI's own folder, in which conversations outlive a run. Simulated ones stay apart from the real ones."""
+        simulator = self._config.simulator
+        if simulator is None:
+            return credentials.Places.find(self._config.environ, cwd).config_dir
+        return Path(simulator.folder, simulator.login)
+
+    def _environment(self, private: Path, kept: Path | None) -> dict[str, str]:
         simulator = self._config.simulator
         simulated = None
         if simulator is not None:
-            config_dir, home = private / "config", private / "home"
-            config_dir.mkdir(mode=0o700)
+            config_dir, home = kept or private / "config", private / "home"
+            config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.mkdir(mode=0o700)
             if simulator.login == "file":
-                credentials.write_simulated_login(config_dir, simulator.token)
+                with contextlib.suppress(FileExistsError):  # an earlier run of the session wrote the same
+                    credentials.write_simulated_login(config_dir, simulator.token)
             simulated = environment.Simulated(
                 base_url=simulator.url,
                 config_dir=str(config_dir),
@@ -130,7 +154,9 @@ class ClaudeCliProvider:
             simulated=simulated,
         )
 
-    def _surroundings(self, request: Request, run_id: str, env: Mapping[str, str]) -> Surroundings:
+    def _surroundings(
+        self, request: Request, run_id: str, env: Mapping[str, str], session: SessionStamp | None
+    ) -> Surroundings:
         return Surroundings(
             run_id=run_id,
             request=request,
@@ -138,6 +164,7 @@ class ClaudeCliProvider:
             kept=credentials.scan(self._config.environ, request.cwd),
             reaching=credentials.reaching(env, request.cwd),
             simulated=self._config.simulator is not None,
+            resumed=session is not None and session.resumed,
         )
 
 

@@ -17,7 +17,7 @@ from oneseat.host.child import Child
 from oneseat.host.lines import OversizedLine
 from oneseat.host.process_tree import environment_of
 
-from . import account, discovery, messages, wire
+from . import account, discovery, failures, messages, wire
 from .parse import Parser
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
@@ -37,6 +37,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     kept: tuple[CredentialSource, ...]
     reaching: tuple[CredentialSource, ...]
     simulated: bool
+    resumed: bool = False
 
 
 class ClaudeSession:
@@ -60,6 +61,7 @@ class ClaudeSession:
         self._garbage = 0
         self._requests = 0
         self._ended = False
+        self._cost_before: float | None = 0.0
         self.capabilities = Capabilities()
 
     @property
@@ -80,6 +82,8 @@ class ClaudeSession:
         opened = await self._ask("initialize", **options)
         await self._learn_capabilities(opened)
         settings = await self._ask("get_settings")
+        if self._surroundings.resumed:
+            self._cost_before = _cost_so_far(await self._ask("get_usage"))
         seen, checked = self._child_environment(opened.get("pid"))
         return CredentialFacts(
             account=account.account_of(opened),
@@ -116,10 +120,16 @@ class ClaudeSession:
             for event in self._parser.events(line):
                 if isinstance(event, TurnEnded):
                     self._ended = True
-                    yield event
+                    yield self._of_this_run(event)
                     return
                 yield event
         raise await self._death("before it reported a result")
+
+    def _of_this_run(self, ended: TurnEnded) -> TurnEnded:
+        # 2.1.329 goes on counting where the resumed conversation stopped: its earlier runs would be paid for again.
+        before, now = self._cost_before, ended.list_cost_usd
+        cost = None if before is None or now is None else round(now - before, 9)
+        return msgspec.structs.replace(ended, list_cost_usd=cost)
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
@@ -144,6 +154,8 @@ class ClaudeSession:
                 )
             if isinstance(line, wire.Undecoded):
                 self._garbage += 1
+            if isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
+                raise self._lost()
             self._early.extend(self._parser.events(line))
         raise await self._death(f"before it answered `{subtype}`")
 
@@ -190,6 +202,8 @@ class ClaudeSession:
             return self._error(
                 "too_old", f"The official CLI does not know an option that oneseat needs\n  {stderr}", "you"
             )
+        if failures.says_lost(stderr):
+            return self._lost()
         if not exited:
             return self._error(
                 "output_closed", f"The official CLI closed its output {when} and went on running"
@@ -206,6 +220,12 @@ class ClaudeSession:
             + (f"\n  its last words: {stderr[-_STDERR_SHOWN:]}" if stderr else ""),
         )
 
+    def _lost(self) -> OneseatError:
+        lost = failures.SESSION_LOST
+        return OneseatError(
+            ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
+        )
+
     def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
         hint = "Check the installation: `oneseat doctor`"
         return OneseatError(
@@ -217,6 +237,13 @@ class ClaudeSession:
     def _next_id(self) -> str:
         self._requests += 1
         return f"oneseat-{self._requests}"
+
+
+def _cost_so_far(usage: dict[str, Any]) -> float | None:
+    """What the conversation had cost, at list price in US dollars, before this run."""
+    session = usage.get("session")
+    cost = session.get("total_cost_usd") if isinstance(session, dict) else None
+    return float(cost) if isinstance(cost, int | float) else None
 
 
 def _how_it_ended(returncode: int | None) -> str:

@@ -1,0 +1,68 @@
+"""Whether a conversation may go on: the whole table, and both sides of every limit."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from oneseat.contract.session import EndReason, Session
+from oneseat.rules.sessions import Nesting, SessionLimits, fingerprint, renewed, too_deep, why_not
+
+LIMITS = SessionLimits(max_age_s=3600, max_messages=8, max_bytes=1000)
+PIRATE = fingerprint("Answer like a pirate.")
+LIVE = Session(
+    id="5f0c5a54-0000-4000-8000-000000000001",
+    project="shop",
+    cwd="/desk",
+    wallet="plan",
+    created_at="2026-11-20T12:00:00.000Z",
+    used_at="2026-11-20T12:00:00.000Z",
+    messages=1,
+    instructions=PIRATE,
+)
+NOW = {"now": "2026-11-20T12:30:00.000Z", "size": 10, "instructions": PIRATE}
+
+TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], EndReason | None]] = {
+    "young, short and small": ({}, {}, None),
+    "a moment before its hour is over": ({}, {"now": "2026-11-20T12:59:59.999Z"}, None),
+    "an hour old": ({}, {"now": "2026-11-20T13:00:00.000Z"}, "age"),
+    "used a moment ago, begun long ago": (
+        {"used_at": "2026-11-20T13:29:59.000Z"},
+        {"now": "2026-11-20T13:30:00.000Z"},
+        "age",
+    ),
+    "from the future": ({"created_at": "2026-11-20T12:30:01.000Z"}, {}, "age"),
+    "seven messages": ({"messages": 7}, {}, None),
+    "eight messages": ({"messages": 8}, {}, "messages"),
+    "as large as it may be": ({}, {"size": 1000}, None),
+    "a byte larger": ({}, {"size": 1001}, "bytes"),
+    "other instructions": ({}, {"instructions": fingerprint("Be brief.")}, "instructions"),
+    "instructions taken back": ({}, {"instructions": fingerprint(None)}, "instructions"),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_session_goes_on_only_within_all_limits(name: str) -> None:
+    session, facts, expected = TABLE[name]
+    found = why_not(msgspec.structs.replace(LIVE, **session), limits=LIMITS, **{**NOW, **facts})
+    assert found == expected
+
+
+def test_no_instructions_and_empty_ones_are_the_same() -> None:
+    assert fingerprint(None) == fingerprint("")
+
+
+@pytest.mark.parametrize("reason", get_args(EndReason))
+def test_every_reason_has_words(reason: EndReason) -> None:
+    event = renewed(LIVE, "new-id", reason)
+    assert (event.previous, event.session_id, event.reason) == (LIVE.id, "new-id", reason)
+    assert len(event.why) > 10
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(0, False), (2, False), (3, True), (999_999_999, True)])
+def test_runs_start_runs_three_deep(depth: int, refused: bool) -> None:
+    error = too_deep(Nesting(depth, 3))
+    assert (error is not None) is refused
+    assert error is None or (error.code, f"`{depth}`" in error.message) == ("usage.too_deep", True)
