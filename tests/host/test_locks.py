@@ -127,6 +127,39 @@ async def test_a_killed_holder_frees_the_project_and_what_it_started_is_ended(tm
         assert not psutil.pid_exists(process.pid)
 
 
+INSIDE = """
+import asyncio, subprocess, sys
+from pathlib import Path
+from oneseat.contract.errors import UsageError
+from oneseat.host.locks import ProjectLocks
+async def hold(wait_s):
+    async with ProjectLocks(Path(sys.argv[1])).held("shop", "outer", wait_s):
+        # A shell in between, as the assistant's tools have one.
+        again = [sys.executable, sys.argv[2], sys.argv[1], sys.argv[2], "again"]
+        subprocess.run(["sh", "-c", '"$@"; true', "sh", *again], check=True)
+try:
+    asyncio.run(hold(3600.0))
+except UsageError as error:
+    print(error.info.code, error.info.message, error.info.hint)
+"""
+
+
+def test_a_run_inside_of_the_holder_does_not_wait_for_itself(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(INSIDE, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, program, tmp_path / "locks", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert ended.stdout.startswith("usage.project_busy")
+    assert "this run was started inside of it" in ended.stdout
+    assert "--wait" not in ended.stdout
+
+
 async def test_of_many_that_wait_one_at_a_time_goes_on(tmp_path: Path) -> None:
     locks, inside, most = ProjectLocks(tmp_path), 0, 0
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .paths import home_error
-from .process_tree import end_leftover
+from .process_tree import end_leftover, is_above
 
 if sys.platform == "win32":
     import msvcrt
@@ -43,7 +43,7 @@ class ProjectLocks:
 
     @asynccontextmanager
     async def held(self, project: str, run_id: str, wait_s: float) -> AsyncIterator[None]:
-        """Hold a project for a run, waiting up to ``wait_s`` seconds while another run has it.
+        """Hold a project for a run, waiting up to ``wait_s`` seconds while another run has it, unless this one is inside of it.
 
         Raises ``UsageError`` ``usage.project_busy`` with the holder, or ``usage.home_*`` when the file cannot be made.
         """
@@ -71,8 +71,11 @@ class ProjectLocks:
                 raise home_error(error, path) from None
             if descriptor is not None:
                 return descriptor
-            if loop.time() >= deadline:
-                raise _busy(project, _holder_of(path))
+            holder = _holder_of(path)
+            # A tool of the holder that waited for the holder would wait for itself.
+            inside = holder is not None and is_above(holder.pid)
+            if inside or loop.time() >= deadline:
+                raise _busy(project, holder, inside=inside)
             await asyncio.sleep(_POLL_S)
 
 
@@ -142,17 +145,20 @@ def _holder_of(path: Path) -> Holder | None:
         os.close(descriptor)
 
 
-def _busy(project: str, holder: Holder | None) -> UsageError:
+def _busy(project: str, holder: Holder | None, *, inside: bool) -> UsageError:
     who = (
         f"run `{holder.run_id}` of process {holder.pid} holds it"
         if holder
         else "it is just starting or ending"
     )
+    hint: str | None = f"Wait for it: `oneseat run --project {project} --wait ...`"
+    if inside:
+        who, hint = f"{who}, and this run was started inside of it", None
     return UsageError(
         ErrorInfo(
             code="usage.project_busy",
             message=f"Another run of this project is going on: `{project}`\n  {who}",
-            hint=f"Wait for it: `oneseat run --project {project} --wait ...`",
-            whose_turn="wait",
+            hint=hint,
+            whose_turn="you" if inside else "wait",
         )
     )

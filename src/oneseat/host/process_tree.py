@@ -45,6 +45,14 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
+def is_above(pid: int) -> bool:
+    """Whether this process was started by ``pid``, or by something below it."""
+    try:
+        return any(parent.pid == pid for parent in psutil.Process().parents())
+    except psutil.Error:
+        return False
+
+
 def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
     """Kill what is left of a run: ``family`` and every marked process. Returns how many were killed."""
     killed = 0
