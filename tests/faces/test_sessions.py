@@ -210,16 +210,19 @@ def test_a_new_session_can_be_asked_for(seat: Seat, simulator: Simulator) -> Non
 
 
 def test_tools_and_model_are_the_projects_unless_the_run_names_its_own(
-    seat: Seat, simulator: Simulator
+    either_seat: Seat, simulator: Simulator
 ) -> None:
-    with_project(seat, tools="read", model="haiku")
-    ask(seat, "first prompt")
-    ask(seat, "second prompt", "--tools", "none", "--model", "sonnet")
-    one, other = simulator.messages()
-    assert {tool["name"] for tool in one.body["tools"]} == {"Glob", "Grep", "Read"}
-    assert not other.body.get("tools")
-    assert "haiku" in str(one.model)
-    assert "sonnet" in str(other.model)
+    seat = with_project(either_seat, tools="read", model="haiku")
+    runs = [
+        ask(seat, "first prompt", "--tools", "none", "--model", "sonnet"),
+        ask(seat, "second prompt"),
+        ask(seat, "third prompt", "--tools", "none"),
+    ]
+    assert [run["session"]["message"] for run in runs] == [1, 2, 3]
+    asked = simulator.messages()
+    offered = [{tool["name"] for tool in request.body.get("tools") or ()} for request in asked]
+    assert offered == [set(), {"Glob", "Grep", "Read"}, set()]
+    assert [str(request.model).split("-")[1] for request in asked] == ["sonnet", "haiku", "haiku"]
 
 
 def busy(ended: Done) -> dict[str, Any]:
