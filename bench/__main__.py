@@ -14,6 +14,7 @@ from types import ModuleType
 from . import cold_run, decoding, request_size, startup
 from .harness import Figure, progress
 from .machine import description
+from .processes import BrokenRunError
 from .report import page, terminal
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -54,4 +55,8 @@ def main(names: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except BrokenRunError as error:
+        sys.stderr.write(f"error: A measured program did not do its work\n  {error}\n")
+        raise SystemExit(1) from None

@@ -89,8 +89,8 @@ async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[Sqli
     )
     ledger = SqliteLedger(writer)
     try:
-        for leftover in await ledger.sweep(is_alive):
-            await asyncio.to_thread(end_leftover, leftover.run_id)
+        for run_id in await ledger.sweep(is_alive):
+            await asyncio.to_thread(end_leftover, run_id)
         yield ledger
     finally:
         await ledger.close()
@@ -115,7 +115,6 @@ def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) 
         clock=SystemClock(),
         policy=PolicyView(),
         patience=_patience(settings),
-        redact=redact,
     )
     return App(parts, new_run_id)
 

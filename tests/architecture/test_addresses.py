@@ -12,7 +12,7 @@ import pytest
 from .source import ROOT, name_of, project_files
 
 #: People who do not exist: the homes that examples and recorded streams may mention.
-NOBODY = r"(?:me|owner|you|user|someone)\b"
+NOBODY = r"(?:me|owner|you|user|someone|[a-z])\b"
 PLACES = {
     "a package index": re.compile(
         r"\b(?:pypi|pythonhosted|npmjs|yarnpkg|anaconda)\.(?:org|com|io)\b|\bregistry\.(?:npm|yarn)\w*\."

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import sysconfig
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,13 @@ from oneseat.testing import Behaviour, FakeCli, Simulator, write_fake_cli
 ONESEAT = str(Path(sysconfig.get_path("scripts")) / "oneseat")
 #: Long enough for the slowest machine, short enough to fail before pytest's own limit.
 KILL_AFTER_S = 60.0
+#: Starts its arguments without the superuser's power over files, where the tests have it; permissions then count for all.
+_ORDINARY = (
+    "import ctypes, os, sys\n"
+    "for capability in (1, 2) if os.geteuid() == 0 else ():\n"
+    "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 #: Read before the tests take the caller's environment away.
 UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -105,6 +113,7 @@ class Seat:
         self.home = root / "home" / "oneseat"
         self.cwd = root / "work"
         self.temporary = root / "tmp"
+        self.command = [ONESEAT]
         for folder in (self.home.parent, self.cwd, self.temporary):
             folder.mkdir()
         self.env = {
@@ -117,6 +126,10 @@ class Seat:
             "TMPDIR": str(self.temporary),
         }
 
+    def become_ordinary(self) -> None:
+        """From here on, commands run as a user whom permissions stop."""
+        self.command = [sys.executable, "-IS", "-c", _ORDINARY, ONESEAT]
+
     @property
     def ledger(self) -> Path:
         return self.home / "data" / "runs.db"
@@ -124,7 +137,7 @@ class Seat:
     def run(self, *arguments: str, stdin: bytes | None = None, **env: str) -> Done:
         """Run a command to its end; ``env`` adds to the environment. Without ``stdin`` there is none: ``/dev/null``."""
         ended = subprocess.run(
-            [ONESEAT, *arguments],
+            [*self.command, *arguments],
             env={**self.env, **env},
             cwd=self.cwd,
             input=stdin,
@@ -138,7 +151,7 @@ class Seat:
     def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **env: str) -> Live:
         """Start a command and go on."""
         process = subprocess.Popen(
-            [ONESEAT, *arguments],
+            [*self.command, *arguments],
             env={**self.env, **env},
             cwd=self.cwd,
             stdin=stdin,

@@ -107,7 +107,7 @@ def test_instructions_can_be_an_argument(seat: Seat, simulator: Simulator) -> No
     assert [block["text"] for block in only(simulator).body["system"]][-1] == "/help @/etc/passwd ñ"
 
 
-@pytest.mark.parametrize(("name", "sent"), [("haiku", "claude-haiku-"), ("claude-opus-4-1", "claude-opus-4-1")])
+@pytest.mark.parametrize(("name", "sent"), [("haiku", "claude-haiku-"), ("claude-sonnet-5", "claude-sonnet-5")])
 def test_a_model_is_chosen_by_alias_or_full_name(name: str, sent: str, seat: Seat, simulator: Simulator) -> None:
     ended = seat.run("run", "hello", "--model", name, "--json")
     asked = only(simulator).model
@@ -143,7 +143,6 @@ def test_files_are_attached_before_the_prompt_in_their_order(seat: Seat, simulat
     )
     assert ended.code == 0, ended
     text, image, document, piped, prompt = contents(only(simulator))
-    print(contents(only(simulator)))
     assert "remember the milk\r\n" in text["text"]
     assert base64.b64decode(image["source"]["data"]) == png()
     assert base64.b64decode(document["source"]["data"]) == PDF

@@ -345,6 +345,22 @@ def test_an_event_that_shows_another_wallet_stops_the_run(event: Event, code: st
         assert alarm.hint is not None
 
 
+def test_the_alarms_say_what_was_seen_and_what_to_do() -> None:
+    overage, misbilled = judge_during(limit(True)), judge_during(started("ANTHROPIC_API_KEY"))
+    assert overage is not None
+    assert overage.message == (
+        "The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+        "  the server reported overage (window `five_hour`, status `rejected`)"
+    )
+    assert overage.hint == "See the limit and switch extra usage off: `claude`, then `/usage`"
+    assert misbilled is not None
+    assert misbilled.message == (
+        "Another wallet than the plan was paying: `ANTHROPIC_API_KEY`\n"
+        "  the official CLI named this key source when it took the prompt; the run was stopped"
+    )
+    assert misbilled.hint == "See which source wins and where it is: `oneseat doctor`"
+
+
 @pytest.mark.parametrize(
     ("sent", "source_said", "overage", "expected"),
     [

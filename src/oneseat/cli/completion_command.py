@@ -21,4 +21,4 @@ def command(shell: str) -> None:
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"No completion for `{shell}`")
-    click.echo(completer(oneseat, {}, "oneseat", "_ONESEAT_COMPLETE").source())
+    echo(completer(oneseat, {}, "oneseat", "_ONESEAT_COMPLETE").source())

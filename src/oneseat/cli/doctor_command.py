@@ -25,9 +25,9 @@ def command(as_json: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
     report = asyncio.run(inspection.examine())
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        echo(msgspec.json.encode(report))
     else:
-        click.echo("\n".join(_lines(report)))
+        echo("\n".join(_lines(report)))
     return report.exit_code
 
 

@@ -59,11 +59,11 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     with api.read_ledger() as ledger:
         runs = ledger.runs(RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
-        click.echo(msgspec.json.encode({"runs": runs}))
+        echo(msgspec.json.encode({"runs": runs}))
     elif runs:
-        click.echo(_table(runs))
+        echo(_table(runs))
     else:
-        click.echo('No runs yet. Start one: oneseat run "say hello"', err=True)
+        echo('No runs yet. Start one: oneseat run "say hello"', err=True)
 
 
 def _table(runs: list[RunSummary]) -> str:

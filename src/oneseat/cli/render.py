@@ -8,6 +8,8 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
 
+from .output import printable
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,7 +56,7 @@ def receipt_line(result: RunResult) -> str:
         f"{receipt.duration_ms / 1000:.1f} s",
         f"run {result.run_id}",
     ]
-    return "receipt: " + " · ".join(parts)
+    return printable("receipt: " + " · ".join(parts))
 
 
 def tokens_text(usage: TokenUsage) -> str:

@@ -162,7 +162,7 @@ async def _drive(stream: RunStream, output: _Output) -> RunResult:
             async with stream:
                 async for event in stream:
                     await shown.event(event, status)
-        except (asyncio.CancelledError, Exception):
+        except (asyncio.CancelledError, Exception):  # after a bug too, what was received is shown with its receipt
             if stream.result is None:
                 raise
     if stream.result is None:

@@ -28,12 +28,12 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
         stored = ledger.run(run)
         events = list(ledger.events(stored.summary.id))
     if as_json:
-        click.echo(msgspec.json.encode({"run": stored.summary, "result": stored.result, "events": events}))
+        echo(msgspec.json.encode({"run": stored.summary, "result": stored.result, "events": events}))
     elif only_events:
         for event in events:
-            click.echo(msgspec.json.encode(event))
+            echo(msgspec.json.encode(event))
     else:
-        click.echo("\n".join(_lines(stored, events)))
+        echo("\n".join(_lines(stored, events)))
 
 
 def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:

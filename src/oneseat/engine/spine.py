@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -19,14 +19,13 @@ from .watchdog import Patience, Watchdog
 
 
 class Parts(NamedTuple):
-    """What a run is made of. ``redact`` cleans text that goes into errors."""
+    """What a run is made of."""
 
     provider: Provider
     ledger: Ledger
     clock: Clock
     policy: policy.PolicyView
     patience: Patience
-    redact: Callable[[str], str]
 
 
 async def flow(parts: Parts, request: Request, record: RunRecord) -> AsyncGenerator[Event, None]:

@@ -132,12 +132,3 @@ def _psutil_pids(run_id: str) -> list[int]:
         except (psutil.Error, OSError):
             continue
     return pids
-
-
-def environment_of(pid: int, run_id: str) -> dict[str, str] | None:
-    """The environment a process of this run was started with; ``None`` when it is not of this run or cannot be read."""
-    try:
-        environ = psutil.Process(pid).environ()
-    except (psutil.Error, OSError):
-        return None
-    return environ if environ.get(MARKER) == run_id else None

@@ -51,7 +51,9 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.pieces.clear()
             case LimitSeen():
                 self.limits[event.limit.window] = event.limit
-                self.overage = event.overage if event.overage is not None else self.overage
+                # A plain rate limit names no window: it is no word of the server on the plan, unless it says overage.
+                if event.overage or (event.overage is not None and event.limit.window != "unknown"):
+                    self.overage = event.overage
             case Started():
                 self.started = event
             case TurnEnded():

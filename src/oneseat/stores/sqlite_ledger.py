@@ -12,7 +12,7 @@ from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
 from .entries import NOT_STORED
-from .ledger_writer import LedgerWriter, Leftover, ProcessStamp
+from .ledger_writer import LedgerWriter
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -39,11 +39,7 @@ class SqliteLedger:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.finish, result)
 
-    async def note_child(self, run_id: str, child: ProcessStamp) -> None:
-        """Record which process works for a run. Raises ``UsageError`` when the ledger cannot be written."""
-        await self._do(self._writer.note_child, run_id, child)
-
-    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
+    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[str]:
         """End, as cancelled, every run whose owner is gone. Raises ``UsageError`` when the ledger cannot be written."""
         return await self._do(self._writer.sweep, is_alive)
 

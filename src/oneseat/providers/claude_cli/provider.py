@@ -136,7 +136,6 @@ class ClaudeCliProvider:
             request=request,
             env=env,
             kept=credentials.scan(self._config.environ, request.cwd),
-            reaching=credentials.reaching(env, request.cwd),
             simulated=self._config.simulator is not None,
         )
 

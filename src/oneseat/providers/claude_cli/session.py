@@ -14,7 +14,7 @@ from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
 from oneseat.host.lines import OversizedLine
-from oneseat.host.process_tree import environment_of
+from oneseat.host.sighting import look_at
 
 from . import account, discovery, messages, wire
 from .parse import Parser
@@ -28,13 +28,12 @@ _STDERR_SHOWN = 2000
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the gate compares the child with: the environment it was given, what was kept from it, what reaches it anyway."""
+    """What the gate compares the child with: the environment it was given, and what was kept from it."""
 
     run_id: str
     request: Request
     env: Mapping[str, str]
     kept: tuple[CredentialSource, ...]
-    reaching: tuple[CredentialSource, ...]
     simulated: bool
 
 
@@ -76,13 +75,18 @@ class ClaudeSession:
         )
         await self._learn_capabilities(opened)
         settings = await self._ask("get_settings")
-        seen, checked = self._child_environment(opened.get("pid"))
+        around = self._surroundings
+        # Only now: a script around the CLI can write these files after it was started and before the CLI reads them.
+        reaching = credentials.reaching(around.env, around.request.cwd)
+        pid = opened.get("pid")
+        seen = look_at(self._child.pid, pid if isinstance(pid, int) else None, around.run_id, around.env)
         return CredentialFacts(
             account=account.account_of(opened),
-            kept=self._surroundings.kept,
-            present=(*self._surroundings.reaching, *account.settings_sources(settings), *seen),
-            simulated=self._surroundings.simulated,
-            child_checked=checked,
+            kept=around.kept,
+            present=(*reaching, *account.settings_sources(settings), *seen.sources),
+            simulated=around.simulated,
+            child_checked=seen.readable,
+            strange=seen.strange,
         )
 
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
@@ -135,18 +139,6 @@ class ClaudeSession:
             version = await discovery.ask_version(self._executable, self._surroundings.env)
         discovery.check_version(version)
         self.capabilities = _capabilities(opened.get("models"), version)
-
-    def _child_environment(self, pid: object) -> tuple[tuple[CredentialSource, ...], bool]:
-        # A wrapper script can export what `account` never shows: another base URL, extra headers. The process that
-        # answered is looked at, and the one we started if that is another.
-        pids = {self._child.pid} | ({pid} if isinstance(pid, int) else set())
-        found: dict[CredentialSource, None] = {}
-        checked = True
-        for each in sorted(pids):
-            environ = environment_of(each, self._surroundings.run_id)
-            checked = checked and environ is not None
-            found |= dict.fromkeys(credentials.child_sources(environ or {}, self._surroundings.env))
-        return tuple(found), checked
 
     async def _decline(self, line: wire.ControlRequest) -> None:
         question = line.request.subtype

@@ -1,0 +1,106 @@
+"""What `oneseat run` says to bad input: the exit code, one message with the value in it, at most one hint, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from oneseat.testing import Behaviour
+
+from .driving import Done, Seat, check_snapshot, fake_seat
+
+
+@pytest.fixture
+def seat(tmp_path: Path) -> Seat:
+    """A seat whose CLI would answer anything: what is refused here is refused by oneseat."""
+    return fake_seat(tmp_path, "ok")[0]
+
+
+def refused(name: str, seat: Seat, *arguments: str, stdin: bytes | None = None) -> Done:
+    """The same in text and as JSON, with what holds for every refusal."""
+    plain = seat.run(*arguments, stdin=stdin)
+    assert plain.stderr.startswith("error: "), plain
+    assert plain.stderr.count("\nhint: ") <= 1, plain
+    _, _, hint = plain.stderr.partition("\nhint: ")
+    assert not hint or hint.count("`") >= 2, plain
+    machine = seat.run(arguments[0], "--json", *arguments[1:], stdin=stdin)
+    error = machine.result["error"]
+    assert (machine.code, machine.result["status"]) == (plain.code, "refused" if plain.code == 3 else "failed")
+    assert f"error: {error['message']}\n  code {error['code']}\n" in plain.stderr
+    assert (error["hint"] or "") == hint.partition("\nreceipt: ")[0].rstrip("\n")
+    check_snapshot(name, seat, plain)
+    return plain
+
+
+class Case(NamedTuple):
+    arguments: tuple[str, ...]
+    stdin: bytes | None = None
+
+
+TOO_MUCH = 10_000_001
+CASES = {
+    "empty-prompt": Case(("run", "")),
+    "blank-prompt": Case(("run", " \t\r\n\u3000")),
+    "empty-stdin": Case(("run",), b""),
+    "blank-stdin": Case(("run", "-"), b"\n\n"),
+    "stdin-not-utf8": Case(("run",), b"first line\nsecond \xff line"),
+    "stdin-too-large": Case(("run",), b"x" * TOO_MUCH),
+    "argument-not-utf8": Case(("run", b"caf\xe9".decode("utf-8", "surrogateescape"))),
+    "system-not-utf8": Case(("run", "hello", "--system", b"caf\xe9".decode("utf-8", "surrogateescape"))),
+    "file-missing": Case(("run", "hello", "--file", "nowhere.txt")),
+    "file-is-folder": Case(("run", "hello", "--file", "folder")),
+    "file-binary": Case(("run", "hello", "--file", "program.bin")),
+    "file-too-large": Case(("run", "hello", "--file", "large.txt")),
+    "file-piped-binary": Case(("run", "hello", "--file", "-"), b"MZ\x00\xff\xfe"),
+    "system-file-missing": Case(("run", "hello", "--system-file", "nowhere.txt")),
+    "system-file-not-utf8": Case(("run", "hello", "--system-file", "latin1.txt")),
+    "unknown-option": Case(("run", "hello", "--jsno")),
+    "option-without-value": Case(("run", "hello", "--model")),
+    "two-prompts": Case(("run", "hello", "world")),
+    "two-forms": Case(("run", "hello", "--stream-json", "--json")),
+    "two-systems": Case(("run", "hello", "--system", "a", "--system-file", "latin1.txt")),
+    "stdin-twice": Case(("run", "-", "--file", "-"), b"hello"),
+    "files-from-stdin-twice": Case(("run", "hello", "--file", "-", "--file", "-"), b"hello"),
+    "timeout-not-a-number": Case(("run", "hello", "--timeout", "soon")),
+    "timeout-zero": Case(("run", "hello", "--timeout", "0")),
+    "timeout-nan": Case(("run", "hello", "--timeout", "nan")),
+    "unknown-command": Case(("rnu", "hello")),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused_before_anything_starts(name: str, seat: Seat) -> None:
+    (seat.cwd / "folder").mkdir()
+    (seat.cwd / "latin1.txt").write_bytes(b"caf\xe9")
+    (seat.cwd / "program.bin").write_bytes(b"\x7fELF\x00\xff")
+    with (seat.cwd / "large.txt").open("wb") as large:
+        large.truncate(TOO_MUCH)
+    assert refused(f"input-{name}", seat, *CASES[name].arguments, stdin=CASES[name].stdin).code == 2
+    assert not seat.home.exists()
+
+
+NOT_LOOPBACK = {
+    "host": "http://simulator.example:8700",
+    "address": "http://10.0.0.7:8700/s/ok",
+    "look-alike": "http://127.0.0.1.example:8700",
+    "user": "http://127.0.0.1:8700@simulator.example",
+    "secret": "http://me:hunter2secret@127.0.0.1:8700?key=hunter2secret",
+    "tls": "https://127.0.0.1:8700",
+    "no-port": "http://localhost",
+    "port": "http://127.0.0.1:70000",
+    "file": "file:///etc/passwd",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("name", NOT_LOOPBACK)
+def test_a_simulator_is_on_this_machine_or_refused(name: str, seat: Seat) -> None:
+    seat.env["ONESEAT_SIMULATOR_URL"] = NOT_LOOPBACK[name]
+    ended = refused(f"simulator-url-{name}", seat, "run", "hello")
+    assert (ended.code, "usage.simulator_not_loopback" in ended.stderr) == (2, True)
+    assert "hunter2secret" not in ended.stderr
+    assert not seat.home.exists()
