@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "usage.ledger_newer": "the ledger was written by a newer oneseat",
     "usage.ledger_too_large": "an entry is larger than the ledger can hold",
     "usage.no_prompt": "neither an argument nor piped text gives a prompt",
+    "usage.output": "standard output cannot be written, as on a full disk",
     "usage.no_such_run": "the ledger has no such run",
     "usage.output": "the output cannot be written",
     "usage.port_in_use": "the port of the simulator is taken",

@@ -101,10 +101,7 @@ class Session:
             script += [_BRING_BACK] if block.note else []
         output = self._process(["sh", "-c", "\n".join(script)], self._simulator.url("ok", self._label)).stdout
         printed = output.split("\n<<<next>>>\n")[1:]
-        return [
-            Ran(step, text.rstrip("\n"))
-            for step, text in zip(shown, printed, strict=True)
-        ]
+        return [Ran(step, text.rstrip("\n")) for step, text in zip(shown, printed, strict=True)]
 
     def run_script(self, block: Block) -> subprocess.CompletedProcess[str]:
         """Run a block that is a shell script as a whole."""

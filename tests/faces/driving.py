@@ -211,7 +211,14 @@ _FILTERS = (
 def check_snapshot(name: str, seat: Seat, ended: Done) -> None:
     """Compare a command with the file that holds it; ``UPDATE_SNAPSHOTS=1`` writes the file instead."""
     shown = "\n".join(
-        [f"exit {ended.code}", "--- stdout", ended.stdout.rstrip("\n"), "--- stderr", ended.stderr.rstrip("\n"), ""]
+        [
+            f"exit {ended.code}",
+            "--- stdout",
+            ended.stdout.rstrip("\n"),
+            "--- stderr",
+            ended.stderr.rstrip("\n"),
+            "",
+        ]
     )
     shown = shown.replace(str(seat.root), "ROOT")
     for pattern, replacement in _FILTERS:

@@ -86,9 +86,10 @@ def test_instructions_go_upstream_and_never_on_a_command_line(seat: Seat, simula
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang")
     (seat.cwd / "instructions.txt").write_text("Answer like a pirate.\n", "utf-8")
     (seat.cwd / "prompt.txt").write_text("Where is the treasure?", "utf-8")
-    with (seat.cwd / "prompt.txt").open("rb") as prompt, seat.start(
-        "run", "-", "--system-file", "instructions.txt", stdin=prompt
-    ) as live:
+    with (
+        (seat.cwd / "prompt.txt").open("rb") as prompt,
+        seat.start("run", "-", "--system-file", "instructions.txt", stdin=prompt) as live,
+    ):
         simulator.wait_for_messages()
         family = psutil.Process(live.pid).children(recursive=True)
         seen = "\n".join("\n".join([*process.cmdline(), *process.environ().values()]) for process in family)
@@ -107,8 +108,12 @@ def test_instructions_can_be_an_argument(seat: Seat, simulator: Simulator) -> No
     assert [block["text"] for block in only(simulator).body["system"]][-1] == "/help @/etc/passwd ñ"
 
 
-@pytest.mark.parametrize(("name", "sent"), [("haiku", "claude-haiku-"), ("claude-sonnet-5", "claude-sonnet-5")])
-def test_a_model_is_chosen_by_alias_or_full_name(name: str, sent: str, seat: Seat, simulator: Simulator) -> None:
+@pytest.mark.parametrize(
+    ("name", "sent"), [("haiku", "claude-haiku-"), ("claude-sonnet-5", "claude-sonnet-5")]
+)
+def test_a_model_is_chosen_by_alias_or_full_name(
+    name: str, sent: str, seat: Seat, simulator: Simulator
+) -> None:
     ended = seat.run("run", "hello", "--model", name, "--json")
     asked = only(simulator).model
     assert asked is not None
@@ -118,6 +123,7 @@ def test_a_model_is_chosen_by_alias_or_full_name(name: str, sent: str, seat: Sea
 
 def png() -> bytes:
     """An image of one red pixel."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

@@ -33,22 +33,48 @@ def test_not_a_program(tmp_path: Path) -> None:
     cli.chmod(0o700)
     assert refused("cli-not-a-program", Seat(tmp_path, cli), "run", "hello").code == 7
 
+
 def test_dir(tmp_path: Path) -> None:
     cli = tmp_path / "claude"
     cli.mkdir()
     assert refused("cli-dir", Seat(tmp_path, cli), "run", "hello").code == 7
 
+
 E_ = {
-    "old-version": 7, "dies-at-start": 7, "dies-at-initialize":7, "dies-mid-answer":7, "garbage":7, "garbage-mid-answer":0, "half-line":7,"silent":6,"silent-forever":6,"silent-after-prompt":6, "api-key":3, "cloud":3, "signed-out":7, "never-exits":0, "closes-stdout":7, "ignores-signals":6, "grandchild":0, "long-line":0}
+    "old-version": 7,
+    "dies-at-start": 7,
+    "dies-at-initialize": 7,
+    "dies-mid-answer": 7,
+    "garbage": 7,
+    "garbage-mid-answer": 0,
+    "half-line": 7,
+    "silent": 6,
+    "silent-forever": 6,
+    "silent-after-prompt": 6,
+    "api-key": 3,
+    "cloud": 3,
+    "signed-out": 7,
+    "never-exits": 0,
+    "closes-stdout": 7,
+    "ignores-signals": 6,
+    "grandchild": 0,
+    "long-line": 0,
+}
+
 
 @pytest.mark.parametrize("name", E_)
 def test_x(name, tmp_path):
     seat, cli = fake_seat(tmp_path, name)
     seat.home.joinpath("config").mkdir(parents=True)
-    seat.home.joinpath("config/oneseat.toml").write_text("[watchdog]\nstart_s = 1\nmodel_s = 1\nafter_result_s = 1\n")
-    import time; t=time.time()
+    seat.home.joinpath("config/oneseat.toml").write_text(
+        "[watchdog]\nstart_s = 1\nmodel_s = 1\nafter_result_s = 1\n"
+    )
+    import time
+
+    t = time.time()
     ended = seat.run("run", "hello")
-    print(name, time.time()-t)
-    print(ended.code, ended.stdout[:200]); print(ended.stderr)
+    print(name, time.time() - t)
+    print(ended.code, ended.stdout[:200])
+    print(ended.stderr)
     seat.assert_nothing_left()
     assert ended.code == E_[name]

@@ -29,7 +29,10 @@ def refused(name: str, seat: Seat, *arguments: str, stdin: bytes | None = None) 
     assert not hint or hint.count("`") >= 2, plain
     machine = seat.run(arguments[0], "--json", *arguments[1:], stdin=stdin)
     error = machine.result["error"]
-    assert (machine.code, machine.result["status"]) == (plain.code, "refused" if plain.code == 3 else "failed")
+    assert (machine.code, machine.result["status"]) == (
+        plain.code,
+        "refused" if plain.code == 3 else "failed",
+    )
     assert f"error: {error['message']}\n  code {error['code']}\n" in plain.stderr
     assert (error["hint"] or "") == hint.partition("\nreceipt: ")[0].rstrip("\n")
     check_snapshot(name, seat, plain)

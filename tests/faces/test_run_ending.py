@@ -33,7 +33,9 @@ def assert_cancelled(seat: Seat, ended: Done, text: str = "") -> dict[str, Any]:
     (run,) = seat.runs()
     assert (run["status"], run["error_code"]) == ("cancelled", "cancelled")
     if ended.stderr:
-        assert ended.stderr.startswith("error: The run was cancelled before it finished\n  code cancelled\n"), ended
+        assert ended.stderr.startswith(
+            "error: The run was cancelled before it finished\n  code cancelled\n"
+        ), ended
         assert ended.stderr.splitlines()[-1].startswith("receipt: wallet ")
         assert ended.stderr.rstrip().endswith(f"run {run['id']}")
     shown: dict[str, Any] = seat.run("show", run["id"], "--json").result
@@ -66,7 +68,9 @@ def test_a_signal_while_the_answer_comes(number: int, seat: Seat, simulator: Sim
 def test_a_signal_before_anything_is_sent(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
     wrapper, started = tmp_path / "claude", tmp_path / "started"
     os.mkfifo(started)
-    wrapper.write_text(f'#!/bin/sh\n: > {shlex.quote(str(started))}\nexec {shlex.quote(str(claude_path))} "$@"\n')
+    wrapper.write_text(
+        f'#!/bin/sh\n: > {shlex.quote(str(started))}\nexec {shlex.quote(str(claude_path))} "$@"\n'
+    )
     wrapper.chmod(0o700)
     seat = Seat(tmp_path, wrapper, simulator)
     with seat.start("run", "hello") as live:

@@ -29,13 +29,19 @@ RECEIPT = [
     *("duration_ms", "upstream_requests"),
 ]
 LIMIT = ["window", "status", "used", "resets_at", "source", "read_at"]
-USAGE = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"]
+USAGE = [
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+]
 
 
 def test_json_is_one_line_with_the_promised_fields_in_their_order(seat: Seat, simulator: Simulator) -> None:
     simulator.script("echo-back", [Answer(content=(Echo(),))])
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("echo-back")
-    ended = seat.run("run", "ñ 日本 🦊 \x1b \u2028 \"", "--json")
+    ended = seat.run("run", 'ñ 日本 🦊 \x1b \u2028 "', "--json")
     result = ended.result
     receipt = result["receipt"]
     assert ended.code == 0
@@ -43,12 +49,18 @@ def test_json_is_one_line_with_the_promised_fields_in_their_order(seat: Seat, si
     assert list(result) == RESULT
     assert list(receipt) == RECEIPT
     assert list(receipt["usage"]) == USAGE
-    assert [list(evidence) for evidence in receipt["evidence"]] == [["what", "value", "when"]] * len(receipt["evidence"])
+    assert [list(evidence) for evidence in receipt["evidence"]] == [["what", "value", "when"]] * len(
+        receipt["evidence"]
+    )
     assert [list(limit) for limit in receipt["limits"]] == [LIMIT, LIMIT]
     assert list(receipt["policy"]) == ["tier", "rule", "pack"]
-    assert (result["status"], result["text"]) == ("completed", "ñ 日本 🦊 \x1b \u2028 \"")
+    assert (result["status"], result["text"]) == ("completed", 'ñ 日本 🦊 \x1b \u2028 "')
     assert (result["structured"], result["error"], result["session"]) == (None, None, None)
-    assert (receipt["wallet"], receipt["expected_wallet"], receipt["verdict"]) == ("simulator", "simulator", "verified")
+    assert (receipt["wallet"], receipt["expected_wallet"], receipt["verdict"]) == (
+        "simulator",
+        "simulator",
+        "verified",
+    )
     assert (receipt["provider"], receipt["attempts"], receipt["cost_usd"]) == ("claude-cli", 1, 0.0)
     assert receipt["equivalent_cost_usd"] > 0
     assert [limit["window"] for limit in receipt["limits"]] == ["five_hour", "seven_day"]
@@ -68,7 +80,9 @@ def test_stream_json_is_one_event_a_line_and_ends_with_the_result(seat: Seat, si
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("thinking")
     lines = seat.run("run", "hello", "--stream-json").lines
     kinds = [line["type"] for line in lines]
-    assert {"wallet_verified", "started", "thinking", "text_delta", "message", "usage", "limit_seen"} < set(kinds)
+    assert {"wallet_verified", "started", "thinking", "text_delta", "message", "usage", "limit_seen"} < set(
+        kinds
+    )
     assert kinds.index("wallet_verified") < kinds.index("started") < kinds.index("text_delta")
     assert kinds.count("result") == 1
     last = lines[-1]
@@ -96,7 +110,11 @@ def test_events_are_printed_while_they_come(seat: Seat, simulator: Simulator) ->
         live.read_until('{"type":"text_delta","text":" stream"}\n')
         live.signal()
         ended = live.finish()
-    assert (ended.lines[-1]["type"], ended.lines[-1]["text"], ended.lines[-1]["status"]) == ("result", "a stream", "cancelled")
+    assert (ended.lines[-1]["type"], ended.lines[-1]["text"], ended.lines[-1]["status"]) == (
+        "result",
+        "a stream",
+        "cancelled",
+    )
 
 
 def test_the_receipt_is_one_line_on_stderr_and_the_answer_alone_on_stdout(seat: Seat) -> None:

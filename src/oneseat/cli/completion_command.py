@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from .output import echo
+
 _LINES = {
     "bash": 'Put it into ~/.bashrc:  eval "$(oneseat completion bash)"',
     "zsh": 'Put it into ~/.zshrc:  eval "$(oneseat completion zsh)"',

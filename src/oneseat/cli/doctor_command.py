@@ -13,6 +13,8 @@ from oneseat import inspection
 from oneseat.contract.checkup import Report
 from oneseat.contract.facts import LoginFacts
 
+from .output import echo
+
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
 
 

@@ -12,6 +12,8 @@ import msgspec
 from oneseat import api
 from oneseat.api import RunFilter, RunSummary
 
+from .output import complain, echo
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
 _PREVIEW = 44
@@ -63,7 +65,7 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     elif runs:
         echo(_table(runs))
     else:
-        echo('No runs yet. Start one: oneseat run "say hello"', err=True)
+        complain('No runs yet. Start one: oneseat run "say hello"\n')
 
 
 def _table(runs: list[RunSummary]) -> str:

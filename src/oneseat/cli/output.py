@@ -37,8 +37,11 @@ def fill_standard_streams() -> None:
 
 
 def echo(text: str | bytes, *, newline: bool = True) -> None:
-    """Print on standard output. Ends the command when its reader has gone away; raises ``UsageError`` ``usage.output``."""
-    data = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    """Print text, or JSON as bytes, on standard output. Ends the command when its reader has gone away.
+
+    Raises ``UsageError`` ``usage.output`` when it cannot be written.
+    """
+    data = printable_json(text) if isinstance(text, bytes) else printable(text).encode("utf-8", "replace")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data + b"\n" if newline else data)

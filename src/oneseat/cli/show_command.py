@@ -12,6 +12,7 @@ from oneseat.api import StoredEvent, StoredRun
 from oneseat.contract.receipt import Receipt
 
 from .log_command import local_time
+from .output import echo
 from .render import cost_text, tokens_text
 
 _CUT = 160

@@ -10,6 +10,8 @@ import click
 
 from oneseat.testing import SCENARIOS, Simulator
 
+from .output import echo
+
 
 @click.command(
     "simulator",

@@ -65,7 +65,7 @@ class RunStream:
             error = None
         except OneseatError as failure:
             error = failure.info
-        except (asyncio.CancelledError, GeneratorExit):
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
             error = _CANCELLED
             raise
         finally:

@@ -95,9 +95,18 @@ class ClaudeCliProvider:
             try:
                 yield session
             finally:
-                await uninterrupted(self._end(session, child))
+                await self._end_for_certain(session, child)
         finally:
-            await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
+            await uninterrupted(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
+
+    async def _end_for_certain(self, session: ClaudeSession, child: Child) -> None:
+        ending = asyncio.ensure_future(self._end(session, child))
+        try:
+            await uninterrupted(_finished(ending))
+        finally:
+            if not ending.done() or ending.cancelled():
+                # The loop itself is being torn down, as a second Ctrl-C does: what cannot be waited for is killed.
+                child.kill()
 
     async def _end(self, session: ClaudeSession, child: Child) -> None:
         if session.turn_ended:
