@@ -139,11 +139,18 @@ def check_text(text: str, what: str) -> str:
         raise UsageError(
             ErrorInfo(
                 code="usage.invalid_utf8",
-                message=f"The text is not UTF-8: {what}\n  character {error.start} is not a character",
+                message=f"The text is not UTF-8: `{what}`\n  {_half_character(text, error.start)}",
             )
         ) from error
     decode_text(data, what)
     return text
+
+
+def _half_character(text: str, index: int) -> str:
+    code = ord(text[index])
+    # Python stands each byte that is not UTF-8 in this range.
+    what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a character (U+{code:04X})"
+    return f"there is {what} after {index} characters"
 
 
 def _directory(cwd: str | Path | None) -> str:

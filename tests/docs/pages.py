@@ -1,8 +1,11 @@
 """Finding the pages, and taking them apart into blocks, links and words, for the tests beside this file.
 
-A comment right above a block says how it is treated: ``<!-- simulator: overage -->`` plays that scenario,
-``<!-- fake: signed-out -->`` takes that fake CLI instead of the real one and no simulator, ``<!-- in the background -->`` leaves the program running for the rest of the page, and ``<!-- not run: why -->`` only
-shows the block, if every command in it is one that no test may run.
+A comment right above a block says how it is treated:
+
+- ``<!-- simulator: overage -->`` plays that scenario instead of ``ok``;
+- ``<!-- fake: signed-out -->`` takes that fake CLI instead of the real one, and no simulator;
+- ``<!-- in the background -->`` leaves the program running for the rest of the page;
+- ``<!-- not run: why -->`` only shows the block, if every command in it is one that no test may run.
 """
 
 from __future__ import annotations

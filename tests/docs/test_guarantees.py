@@ -15,7 +15,7 @@ NAMED = sorted({name for names in COMMENT.findall(BEHAVIOUR) for name in names.s
 
 
 @cache
-def tests_in(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """The names of a file's tests, those of classes as ``Class::test``; none when there is no such file."""
     path = ROOT / file
     if not path.is_file():
@@ -35,7 +35,7 @@ def guarantees(text: str) -> list[str]:
 
 
 def test_every_named_test_exists() -> None:
-    missing = [name for name in NAMED if name.partition("::")[2] not in tests_in(name.partition("::")[0])]
+    missing = [name for name in NAMED if name.partition("::")[2] not in names_in(name.partition("::")[0])]
     assert missing == []
 
 

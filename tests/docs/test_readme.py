@@ -19,7 +19,8 @@ PARTS = (
     r"^receipt: wallet simulator \(verified\)",
     r"^import oneseat",
     r"policy .*billing gate .*routing .*provider .*meter .*ledger",
-    r"\[Start\]\(docs/start\.md\) · \[Behaviour\]\(docs/behaviour\.md\) · \[Reference\]\(docs/reference/\) · \[Design\]\(docs/design\.md\)",
+    r"\[Start\]\(docs/start\.md\) · \[Behaviour\]\(docs/behaviour\.md\)",
+    r"\[Reference\]\(docs/reference/\) · \[Design\]\(docs/design\.md\)",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -98,6 +97,12 @@ class Live:
 
     def signal(self, number: int = signal.SIGINT) -> None:
         self.process.send_signal(number)
+
+    def stop_reading(self) -> None:
+        """Close our end of its stdout."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process.stdout = None
 
     def finish(self) -> Done:
         """Read both outputs to their ends."""
@@ -243,10 +248,3 @@ def _fileno(stream: IO[bytes] | None) -> int:
 
 def _read(stream: IO[bytes] | None) -> bytes:
     return stream.read() if stream is not None else b""
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file as standard input."""
-    with path.open("rb") as file:
-        yield file

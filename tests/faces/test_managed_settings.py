@@ -47,7 +47,7 @@ def own_view() -> Iterator[tuple[str, ...]]:
 
 
 #: Where it is possible, the real CLI reads real administrator's settings. The fake below shows the rest everywhere.
-with_own_view = pytest.mark.parametrize("way", own_view(), ids=" ".join)
+with_own_view = pytest.mark.parametrize("way", list(own_view()), ids=" ".join)
 
 
 class Administered:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from oneseat.testing import Behaviour, Simulator
-from oneseat.testing.fake_cli import IgnoreSignals, Replay, Say, Wait
+from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Replay, Say, Wait
 
 from .driving import Done, Live, Seat, check_snapshot, fake_seat
 
@@ -82,16 +82,70 @@ def test_a_signal_before_anything_is_sent(tmp_path: Path, claude_path: Path, sim
 
 
 def test_an_impatient_second_signal_changes_nothing(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    stubborn = Behaviour(on_user=(IgnoreSignals(), Replay(str(gate)), Wait("forever")))
-    seat, cli = fake_seat(tmp_path, stubborn)
-    with seat.start("run", "hello") as live:
-        gate.write_bytes(b"")
-        (child,) = cli.starts()
+    gates = [tmp_path / name for name in ("first", "second")]
+    for gate in gates:
+        os.mkfifo(gate)
+    # Its stdin is closed when oneseat ends it: from then on the test holds it.
+    held = tuple(Replay(str(gate)) for gate in gates)
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say("half an answer"),), on_stdin_closed=held))
+    with seat.start("run", "hello", "--stream-json") as live:
+        live.read_until("half an answer")
         live.signal()
-        # The CLI ignores what it is asked, so one second later it still runs; the second signal comes while it is being ended.
-        psutil.Process(child.pid)
+        gates[0].write_bytes(b"")
+        live.signal()
+        gates[1].write_bytes(b"")
+        ended = live.finish()
+    assert (ended.code, ended.lines[-1]["status"]) == (130, "cancelled")
+    seat.assert_nothing_left()
+    assert seat.runs()[0]["status"] == "cancelled"
+
+
+def test_a_stubborn_cli_and_its_tools_are_ended_all_the_same(tmp_path: Path) -> None:
+    stubborn = Behaviour(on_user=(IgnoreSignals(), Grandchild(), Say("half an answer"), Wait("forever")))
+    seat, cli = fake_seat(tmp_path, stubborn)
+    with seat.start("run", "hello", "--json") as live:
+        (gone,) = wait_for(cli.grandchildren)
         live.signal()
         ended = live.finish()
+    assert (ended.code, ended.result["status"]) == (130, "cancelled")
+    assert not psutil.pid_exists(gone)
+    seat.assert_nothing_left()
+
+
+@pytest.mark.parametrize("scenario", ["hang", "hang-mid-stream"])
+def test_a_reader_that_goes_away_ends_the_run(scenario: str, seat: Seat, simulator: Simulator) -> None:
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url(scenario)
+    with seat.start("run", "hello") as live:
+        simulator.wait_for_messages()
+        if scenario == "hang-mid-stream":
+            live.read_until("a stream")
+        live.stop_reading()
+        ended = live.finish()
+    assert ended.code == 130, ended
+    assert_cancelled(seat, ended._replace(stdout=""))
+
+
+def test_a_pipe_whose_both_ends_are_gone(seat: Seat, simulator: Simulator) -> None:
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang")
+    with seat.start("run", "hello", stderr=subprocess.STDOUT) as live:
+        simulator.wait_for_messages()
+        live.stop_reading()
+        ended = live.finish()
     assert_cancelled(seat, ended)
+
+
+def test_a_killed_oneseat_is_cleared_away_by_the_next_command(seat: Seat, simulator: Simulator) -> None:
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang")
+    with seat.start("run", "hello") as live:
+        simulator.wait_for_messages()
+        live.signal(signal.SIGKILL)
+        live.finish()
+    left = seat.processes()
+    assert left
+    assert list(seat.temporary.iterdir())
+    (run,) = seat.runs()
+    seat.assert_nothing_left()
+    assert (run["status"], run["error_code"]) == ("cancelled", "cancelled")
+    result = seat.run("show", run["id"], "--json").result["result"]
+    assert f"`{live.pid}`" in result["error"]["message"]
+    assert (result["receipt"]["verdict"], result["receipt"]["cost_usd"]) == ("unverified", None)

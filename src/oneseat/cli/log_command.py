@@ -88,9 +88,10 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     return (run.id, local_time(run.created_at), status, wallet, run.model or "-", price, took, _preview(run))
 
 
-def local_time(iso: str) -> str:
+def local_time(iso: str, *, milliseconds: bool = False) -> str:
     """A stored moment in the time zone of this machine."""
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    local = datetime.fromisoformat(iso).astimezone().replace(tzinfo=None)
+    return local.isoformat(" ", "milliseconds" if milliseconds else "seconds")
 
 
 def _preview(run: RunSummary) -> str:

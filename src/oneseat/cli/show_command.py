@@ -51,7 +51,8 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
     for event in events:
         kind = event.event.get("type", "?")
         rest = {name: value for name, value in event.event.items() if name not in ("type", "result")}
-        yield f"  {event.seq:>4}  {event.at[11:23]}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
+        moment = local_time(event.at, milliseconds=True)[11:]
+        yield f"  {event.seq:>4}  {moment}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
 
 
 def _receipt(receipt: Receipt) -> Iterator[str]:
@@ -69,7 +70,13 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
         yield f"  limit      {limit.window}: {limit.status}, {used}{resets}"
     yield "evidence"
     for evidence in receipt.evidence:
-        yield f"  {evidence.what:<28} {evidence.value!s:<32} {_WHEN[evidence.when]}"
+        yield f"  {evidence.what:<28} {_said(evidence.value):<32} {_WHEN[evidence.when]}"
+
+
+def _said(value: str | bool | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not said" if value is None else value
 
 
 def _one_line(text: str) -> str:

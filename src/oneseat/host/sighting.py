@@ -64,11 +64,11 @@ def _look(pid: int, given: Mapping[str, str]) -> Sighting:
 
 
 def _strange(environ: Mapping[str, str], arguments: Iterable[str], given: Mapping[str, str]) -> str | None:
+    if environ.get(MARKER) != given[MARKER]:
+        return f"its environment is not the one oneseat gave it: `{MARKER}` is missing or changed"
     missing = [f"`{name}`" for name in missing_names(environ, given)]
     if missing:
         return f"its environment is not the one oneseat gave it: {', '.join(missing)} is missing"
-    if environ.get(MARKER) != given[MARKER]:
-        return f"its environment is not the one oneseat gave it: `{MARKER}` is missing or changed"
     if _KEYS_ONLY in arguments:
         return f"its command line has `{_KEYS_ONLY}`, which makes it ignore every login"
     return None

@@ -95,18 +95,13 @@ class ClaudeCliProvider:
             try:
                 yield session
             finally:
-                await self._end_for_certain(session, child)
+                try:
+                    await uninterrupted(self._end(session, child))
+                except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+                    child.kill()
+                    raise
         finally:
             await uninterrupted(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
-
-    async def _end_for_certain(self, session: ClaudeSession, child: Child) -> None:
-        ending = asyncio.ensure_future(self._end(session, child))
-        try:
-            await uninterrupted(_finished(ending))
-        finally:
-            if not ending.done() or ending.cancelled():
-                # The loop itself is being torn down, as a second Ctrl-C does: what cannot be waited for is killed.
-                child.kill()
 
     async def _end(self, session: ClaudeSession, child: Child) -> None:
         if session.turn_ended:

@@ -127,8 +127,6 @@ class ClaudeSession:
                 raise self._error(
                     "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
                 )
-            if isinstance(line, wire.Undecoded):
-                self._garbage += 1
             self._early.extend(self._parser.events(line))
         raise await self._death(f"before it answered `{subtype}`")
 
@@ -157,11 +155,13 @@ class ClaudeSession:
         async for batch in self._child.batches():
             for line in batch:
                 if isinstance(line, OversizedLine):
-                    yield wire.Undecoded(
+                    known: wire.KnownLine | wire.Undecoded = wire.Undecoded(
                         line.start, f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
                     )
                 else:
-                    yield wire.decode(line)
+                    known = wire.decode(line)
+                self._garbage += isinstance(known, wire.Undecoded)
+                yield known
 
     async def _death(self, when: str) -> OneseatError:
         exited = await self._child.wait(_EXIT_S)
@@ -178,7 +178,7 @@ class ClaudeSession:
         if self._garbage:
             return self._error(
                 "garbled",
-                f"The official CLI {how} {when}; {self._garbage} lines of its output could not be read",
+                f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
             )
         return self._error(
             "crashed",
