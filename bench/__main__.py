@@ -6,6 +6,7 @@ make bench ARGS="startup cold-run"
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ BENCHMARKS: dict[str, ModuleType] = {
 def explain(benchmark: ModuleType) -> str:
     """What a benchmark does: the sentence of its module, then that of its run."""
     run: Callable[[], Sequence[Figure]] = benchmark.run
-    return f"{benchmark.__doc__}\n\n{run.__doc__}"
+    return f"{inspect.getdoc(benchmark)}\n\n{inspect.getdoc(run)}"
 
 
 def main(names: Sequence[str]) -> int:

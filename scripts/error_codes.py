@@ -37,7 +37,6 @@ CODES: dict[str, str] = {
     "usage.no_prompt": "neither an argument nor piped text gives a prompt",
     "usage.output": "standard output cannot be written, as on a full disk",
     "usage.no_such_run": "the ledger has no such run",
-    "usage.output": "the output cannot be written",
     "usage.port_in_use": "the port of the simulator is taken",
     "usage.port_refused": "the system does not give the simulator this port",
     "usage.setting_not_allowed": "a setting stands in a file that may not decide it",

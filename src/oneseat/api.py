@@ -104,7 +104,8 @@ def make_request(
 ) -> Request:
     """Check the input and make a request of it.
 
-    Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.bad_directory``.
+    Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.unknown_model``,
+    ``usage.bad_directory``.
     """
     if not prompt.strip():
         raise UsageError(
@@ -117,6 +118,14 @@ def make_request(
     check_text(prompt, "the prompt")
     if system is not None:
         check_text(system, "the instructions")
+    if model is not None and not (model.strip() and model.isprintable()):
+        raise UsageError(
+            ErrorInfo(
+                code="usage.unknown_model",
+                message=f"Not the name of a model: `{model}`",
+                hint="Name one, or leave it out: `oneseat run --model sonnet ...`",
+            )
+        )
     return Request(
         prompt=prompt,
         cwd=_directory(cwd),
@@ -163,7 +172,17 @@ def _directory(cwd: str | Path | None) -> str:
         raise UsageError(
             ErrorInfo(code="usage.bad_directory", message=f"There is no such directory: `{path}`")
         )
+    if not _is_unicode(str(path)):
+        # The official CLI would look for another directory, and say that it does not exist.
+        why = "the official CLI cannot work in a directory whose name is not UTF-8"
+        raise UsageError(
+            ErrorInfo(code="usage.bad_directory", message=f"This directory cannot be used: `{path}`\n  {why}")
+        )
     return str(path)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _in_own_loop(request: Request) -> RunResult:

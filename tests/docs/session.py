@@ -11,13 +11,17 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from oneseat.testing import Simulator, write_fake_cli
+from oneseat.testing import Behaviour, Simulator, write_fake_cli
+from oneseat.testing.fake_cli import Replay
 
 from .pages import Block, Step, steps
 
 #: The port that pages name; the session takes a free one and calls it by this name.
 _SHOWN_PORT = "8700"
 _SHOWN_HOME = "/home/me"
+#: Fakes beside the public ones. `breaks-off` repeats what 2.1.329 printed when a connection broke in the middle of an answer
+#: (older versions give up then), so that the page does not depend on the version at hand.
+_FAKES = {"breaks-off": Behaviour(on_user=(Replay(str(Path(__file__).with_name("breaks-off.jsonl"))),))}
 #: A block's own setting ends with the block; what the commands of the page set themselves stays.
 _KEEP = 'page_url="$ONESEAT_SIMULATOR_URL"; page_cli="$ONESEAT_CLAUDE_PATH"'
 _BRING_BACK = 'export ONESEAT_SIMULATOR_URL="$page_url" ONESEAT_CLAUDE_PATH="$page_cli"'
@@ -29,7 +33,7 @@ _VOLATILE = tuple(
         (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b", "TIME"),
         (r"\b\d+\.\d+ s\b", "SECONDS"),
         (r"\b\d+ h \d+ min\b", "DURATION"),
-        (r"\b\d{1,2}:\d\d[ap]m\b", "CLOCK"),
+        (r"hit your [\w-]+ limit · resets [^(]+\(UTC\)", "LIMIT"),
         (r"\bclaude-[a-z]+-\d[\d-]*", "MODEL"),
         (r"\b2\.1\.\d+\b", "VERSION"),
         (r"\$0\.0\d\d\d\b", "PRICE"),
@@ -139,7 +143,7 @@ class Session:
     def _setting(self, block: Block) -> list[str]:
         """What holds for this block alone, as shell commands."""
         if fake := block.named("fake"):
-            cli = write_fake_cli(self._fake_path, fake)
+            cli = write_fake_cli(self._fake_path, _FAKES.get(fake, fake))
             return [f"ONESEAT_CLAUDE_PATH={shlex.quote(str(cli.path))}", "unset ONESEAT_SIMULATOR_URL"]
         if block.named("simulator"):
             return [f"ONESEAT_SIMULATOR_URL={shlex.quote(self._url(block))}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,8 @@ def test_every_command_prints_what_its_page_shows(page: Path, session: Session) 
     for step, printed in ran:
         expected, seen = session.stable(step.output), session.stable(printed)
         if re.fullmatch(as_pattern(expected), f"{seen}\n" if seen else "") is None:
-            assert f"$ {step.command}\n{seen}" == f"$ {step.command}\n{expected}"
+            changes = difflib.ndiff(expected.splitlines(), seen.splitlines())
+            pytest.fail("\n".join([f"$ {step.command}", *changes]), pytrace=False)
 
 
 @pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.place)

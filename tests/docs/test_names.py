@@ -131,7 +131,7 @@ def test_findings_exist(page: Path) -> None:
 
 @each_page
 def test_exit_codes_exist(page: Path) -> None:
-    assert unknown(page, r"exit code (\d+)", lambda code: int(code) in EXITS) == []
+    assert unknown(page, r"exit\s+code\s+(\d+)", lambda code: int(code) in EXITS) == []
 
 
 @each_page

@@ -107,7 +107,7 @@ class Live:
     def finish(self) -> Done:
         """Read both outputs to their ends."""
         stdout, stderr = self.process.communicate()
-        return done(self.arguments, self.process.returncode, self._seen + stdout, stderr or b"")
+        return done(self.arguments, self.process.returncode, self._seen + (stdout or b""), stderr or b"")
 
 
 class Seat:
@@ -139,29 +139,34 @@ class Seat:
     def ledger(self) -> Path:
         return self.home / "data" / "runs.db"
 
-    def run(self, *arguments: str, stdin: bytes | None = None, **env: str) -> Done:
-        """Run a command to its end; ``env`` adds to the environment. Without ``stdin`` there is none: ``/dev/null``."""
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, stdout: IO[bytes] | int = subprocess.PIPE
+    ) -> Done:
+        """Run a command to its end. Without ``stdin`` there is none: ``/dev/null``."""
         ended = subprocess.run(
             [*self.command, *arguments],
-            env={**self.env, **env},
+            env=self.env,
             cwd=self.cwd,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             timeout=KILL_AFTER_S,
             check=False,
         )
-        return done(arguments, ended.returncode, ended.stdout, ended.stderr)
+        return done(arguments, ended.returncode, ended.stdout or b"", ended.stderr)
 
-    def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **env: str) -> Live:
+    def start(
+        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, stderr: int = subprocess.PIPE
+    ) -> Live:
         """Start a command and go on."""
         process = subprocess.Popen(
             [*self.command, *arguments],
-            env={**self.env, **env},
+            env=self.env,
             cwd=self.cwd,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
         return Live(arguments, process)
 
@@ -206,6 +211,7 @@ _FILTERS = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
     (re.compile(r'"(duration_ms|first_token_ms)":\d+'), r'"\1":MS'),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),

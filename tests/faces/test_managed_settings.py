@@ -26,10 +26,7 @@ DANGEROUS = {
     "CLAUDE_CODE_USE_BEDROCK": env(BEDROCK),
     "apiKeyHelper": HELPER,
 }
-HARMLESS = {
-    "permissions": {"deny": ["WebFetch"]},
-    "env": {"EDITOR": "vi", "HTTPS_PROXY": "http://127.0.0.1:9"},
-}
+HARMLESS = {"permissions": {"deny": ["WebFetch"]}, "env": {"EDITOR": "vi", "ANTHROPIC_API_KEY": ""}}
 #: What the CLI needs to find in a folder for administrators, and what else of it any program may look up.
 ADMINISTRATION = Path("claude-code")
 LOOKED_UP = ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf")

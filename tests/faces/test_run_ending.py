@@ -103,12 +103,13 @@ def test_an_impatient_second_signal_changes_nothing(tmp_path: Path) -> None:
 def test_a_stubborn_cli_and_its_tools_are_ended_all_the_same(tmp_path: Path) -> None:
     stubborn = Behaviour(on_user=(IgnoreSignals(), Grandchild(), Say("half an answer"), Wait("forever")))
     seat, cli = fake_seat(tmp_path, stubborn)
-    with seat.start("run", "hello", "--json") as live:
-        (gone,) = wait_for(cli.grandchildren)
+    with seat.start("run", "hello", "--stream-json") as live:
+        live.read_until("half an answer")
+        (tool,) = cli.grandchildren()
+        assert psutil.pid_exists(tool)
         live.signal()
         ended = live.finish()
-    assert (ended.code, ended.result["status"]) == (130, "cancelled")
-    assert not psutil.pid_exists(gone)
+    assert (ended.code, ended.lines[-1]["text"]) == (130, "half an answer")
     seat.assert_nothing_left()
 
 

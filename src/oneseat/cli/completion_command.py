@@ -7,15 +7,16 @@ from click.shell_completion import get_completion_class
 
 from .output import echo
 
-_LINES = {
-    "bash": 'Put it into ~/.bashrc:  eval "$(oneseat completion bash)"',
-    "zsh": 'Put it into ~/.zshrc:  eval "$(oneseat completion zsh)"',
-    "fish": "Save it:  oneseat completion fish > ~/.config/fish/completions/oneseat.fish",
-}
 
-
-@click.command("completion", epilog="  ".join(_LINES.values()))
-@click.argument("shell", type=click.Choice(list(_LINES)))
+@click.command(
+    "completion",
+    epilog="""\b
+Put the line of your shell where it is read at its start:
+  bash, ~/.bashrc  eval "$(oneseat completion bash)"
+  zsh, ~/.zshrc    eval "$(oneseat completion zsh)"
+  fish             oneseat completion fish > ~/.config/fish/completions/oneseat.fish""",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for SHELL."""
     from .main import oneseat  # noqa: PLC0415 - main loads this module by name, so it cannot be imported first

@@ -24,7 +24,7 @@ _ANSWER = "Hello. This came through the official CLI, word by word, from a simul
 _KEY = "sk-ant-api03-made-up-for-the-demo"
 
 
-@click.command("demo")
+@click.command("demo", epilog="Afterwards, with your own login: `oneseat doctor`.")
 def command() -> int:
     """Run the official CLI three times against a simulator: once plainly, twice with a key in the way.
 

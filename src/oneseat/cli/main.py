@@ -87,24 +87,24 @@ def entry(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the last stop before a traceback
-        return _report(_explain(error), arguments)
+        return _report(_explain(error, arguments), arguments)
     return code if isinstance(code, int) else 0
 
 
-def _explain(error: BaseException) -> ErrorInfo:
+def _explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
     match error:
         case OneseatError():
             return error.info
         case click.UsageError():
-            return _usage(error)
+            return _usage(error, arguments)
         case click.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
             return ErrorInfo(code="cancelled", message="Cancelled")
         case _:
             return _bug(error)
 
 
-def _usage(error: click.UsageError) -> ErrorInfo:
-    command = error.ctx.command_path if error.ctx is not None else "oneseat"
+def _usage(error: click.UsageError, arguments: Sequence[str]) -> ErrorInfo:
+    command = f"oneseat {arguments[0]}" if arguments[:1] and arguments[0] in _COMMANDS else "oneseat"
     message = re.sub(r"'([^']*)'", r"`\1`", error.format_message().rstrip("."))
     return ErrorInfo(code="usage.arguments", message=message, hint=f"See the options: `{command} --help`")
 

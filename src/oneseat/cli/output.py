@@ -68,7 +68,9 @@ def output_failed(error: OSError, run_id: str | None = None) -> UsageError:
         ErrorInfo(
             code="usage.output",
             message=f"Standard output cannot be written: `{error.strerror or error}`",
-            hint=None if run_id is None else f"The answer is in the ledger: `oneseat show {run_id} --json`",
+            hint=None
+            if run_id is None
+            else f"Look for the answer in the ledger: `oneseat show {run_id} --json`",
         )
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
@@ -10,24 +12,41 @@ from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
 
 from .output import printable
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+
+
+def to_json(value: Any) -> bytes:
+    """``value`` as one line of JSON, without a newline."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8 is part of an error. JSON cannot hold it as it is.
+        return _encoder.encode(_encodable(msgspec.to_builtins(value)))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _encodable(inner) for key, inner in value.items()}
+    return [_encodable(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def result_line(result: RunResult) -> bytes:
     """The JSON object of `--json`, without a newline."""
-    return _encode(result)
+    return to_json(result)
 
 
 def event_line(event: Event) -> bytes:
     """One line of `--stream-json`, without a newline. The last one is the result object with ``"type": "result"``."""
     if isinstance(event, (Finished, Failed)):
         return tagged_result(event.result)
-    return _encode(event)
+    return to_json(event)
 
 
 def tagged_result(result: RunResult) -> bytes:
     """The result object as the last line of `--stream-json`."""
-    return b'{"type":"result",' + _encode(result)[1:]
+    return b'{"type":"result",' + to_json(result)[1:]
 
 
 def nothing_ran(info: ErrorInfo) -> RunResult:

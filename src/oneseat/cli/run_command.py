@@ -69,11 +69,10 @@ Examples:
   oneseat run - < prompt.txt
   oneseat run "Summarise" --file report.pdf --json
 
-\b
 Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying,
 5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
 )
-@click.argument("prompt", nargs=-1)
+@click.argument("prompt", nargs=-1, metavar="[PROMPT]")
 @click.option("--system", metavar="TEXT", help="Instructions for the assistant.")
 @click.option(
     "--system-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the instructions from FILE."

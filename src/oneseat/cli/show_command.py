@@ -13,13 +13,19 @@ from oneseat.contract.receipt import Receipt
 
 from .log_command import local_time
 from .output import echo
-from .render import cost_text, tokens_text
+from .render import cost_text, to_json, tokens_text
 
 _CUT = 160
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  oneseat show 4f2a
+  oneseat show 4f2a --json""",
+)
 @click.argument("run")
 @click.option("--events", "only_events", is_flag=True, help="Only the events, whole, one JSON object a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events.")
@@ -29,10 +35,10 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
         stored = ledger.run(run)
         events = list(ledger.events(stored.summary.id))
     if as_json:
-        echo(msgspec.json.encode({"run": stored.summary, "result": stored.result, "events": events}))
+        echo(to_json({"run": stored.summary, "result": stored.result, "events": events}))
     elif only_events:
         for event in events:
-            echo(msgspec.json.encode(event))
+            echo(to_json(event))
     else:
         echo("\n".join(_lines(stored, events)))
 

@@ -23,6 +23,7 @@ In another terminal:
 )
 @click.option(
     "--port",
+    metavar="PORT",
     type=click.IntRange(0, 65535),
     default=8700,
     show_default=True,

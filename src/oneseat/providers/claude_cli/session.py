@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -53,7 +55,8 @@ class ClaudeSession:
         self._surroundings = surroundings
         self._parser = parser
         self._redact = redact
-        self._lines = self._read()
+        self._batches = child.batches()
+        self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
         self._early: list[Event] = []
         self._garbage = 0
         self._requests = 0
@@ -80,10 +83,13 @@ class ClaudeSession:
         reaching = credentials.reaching(around.env, around.request.cwd)
         pid = opened.get("pid")
         seen = look_at(self._child.pid, pid if isinstance(pid, int) else None, around.run_id, around.env)
+        present = (*reaching, *account.settings_sources(settings), *seen.sources)
+        reached = {(source.name, source.scope) for source in present}
         return CredentialFacts(
             account=account.account_of(opened),
-            kept=around.kept,
-            present=(*reaching, *account.settings_sources(settings), *seen.sources),
+            # A script that switches settings files on again undoes the keeping.
+            kept=tuple(source for source in around.kept if (source.name, source.scope) not in reached),
+            present=present,
             simulated=around.simulated,
             child_checked=seen.readable,
             strange=seen.strange,
@@ -95,32 +101,32 @@ class ClaudeSession:
             yield event
         request = plan.cleared.permitted.request
         await self._write(messages.user_message(request))
-        async for line in self._lines:
-            if isinstance(line, wire.ControlRequest):
-                await self._decline(line)
-            for event in self._parser.events(line):
-                if isinstance(event, TurnEnded):
-                    self._ended = True
+        while await self._more():
+            while self._lines:
+                line = self._lines.popleft()
+                if isinstance(line, wire.ControlRequest):
+                    await self._decline(line)
+                for event in self._parser.events(line):
+                    if isinstance(event, TurnEnded):
+                        self._ended = True
+                        yield event
+                        return
                     yield event
-                    return
-                yield event
         raise await self._death("before it reported a result")
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
-        try:
-            await self._child.write(messages.control_request(self._next_id(), "interrupt"))
-        except OSError:
-            return
+        await self._write(messages.control_request(self._next_id(), "interrupt"))
 
     async def close(self) -> None:
         """Stop reading."""
-        await self._lines.aclose()
+        await self._batches.aclose()
 
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         request_id = self._next_id()
         await self._write(messages.control_request(request_id, subtype, **fields))
-        async for line in self._lines:
+        while await self._more():
+            line = self._lines.popleft()
             if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
                 if line.response.subtype == "success":
                     return line.response.response or {}
@@ -135,8 +141,8 @@ class ClaudeSession:
         if not isinstance(version, str):
             # Older CLIs do not name themselves in this answer.
             version = await discovery.ask_version(self._executable, self._surroundings.env)
-        discovery.check_version(version)
         self.capabilities = _capabilities(opened.get("models"), version)
+        discovery.check_version(version)
 
     async def _decline(self, line: wire.ControlRequest) -> None:
         question = line.request.subtype
@@ -146,22 +152,28 @@ class ClaudeSession:
             await self._write(messages.unsupported(line.request_id, question))
 
     async def _write(self, data: bytes) -> None:
-        try:
+        # A CLI that reads no more is dead or dying. What it printed before that says more than a broken pipe, and is still to
+        # be read; should it live on, the watchdog ends the wait.
+        with contextlib.suppress(OSError):
             await self._child.write(data)
-        except OSError as error:
-            raise await self._death("while it was being written to") from error
 
-    async def _read(self) -> AsyncGenerator[wire.KnownLine | wire.Undecoded]:
-        async for batch in self._child.batches():
-            for line in batch:
-                if isinstance(line, OversizedLine):
-                    known: wire.KnownLine | wire.Undecoded = wire.Undecoded(
-                        line.start, f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
-                    )
-                else:
-                    known = wire.decode(line)
-                self._garbage += isinstance(known, wire.Undecoded)
-                yield known
+    async def _more(self) -> bool:
+        """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
+        while not self._lines:
+            batch = await anext(self._batches, None)
+            if batch is None:
+                return False
+            self._lines.extend(map(self._decode, batch))
+        return True
+
+    def _decode(self, line: bytes | OversizedLine) -> wire.KnownLine | wire.Undecoded:
+        if isinstance(line, OversizedLine):
+            why = f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
+            known: wire.KnownLine | wire.Undecoded = wire.Undecoded(line.start, why)
+        else:
+            known = wire.decode(line)
+        self._garbage += isinstance(known, wire.Undecoded)
+        return known
 
     async def _death(self, when: str) -> OneseatError:
         exited = await self._child.wait(_EXIT_S)
