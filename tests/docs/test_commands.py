@@ -41,6 +41,8 @@ def session(
         running.close()
 
 
+# A page is up to thirty starts of the real CLI, one after the other.
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", CONSOLE_PAGES, ids=name_of)
 def test_every_command_prints_what_its_page_shows(page: Path, session: Session) -> None:
     shown = [block for block in RUN if block.page == page and block.language == "console"]

@@ -212,10 +212,12 @@ _FILTERS = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
+    (re.compile(r"(CLOCK  \w+ +\{).+\}?"), r"\1…"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
     (re.compile(r'"(duration_ms|first_token_ms)":\d+'), r'"\1":MS'),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\b2\.1\.\d+\b"), "VERSION"),
+    (re.compile(r"\bclaude-(?:sonnet|opus|haiku)-[\d-]*\d"), "MODEL"),
 )
 
 

@@ -66,7 +66,7 @@ def test_a_shell_gets_its_completion_script(shell: str, seat: Seat) -> None:
 )
 def test_bash_completes(typed: str, offered: list[str], seat: Seat) -> None:
     script = (
-        'source <(oneseat completion bash); COMP_WORDS=(oneseat $1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));'
+        "source <(oneseat completion bash); COMP_WORDS=(oneseat $1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
         ' _oneseat_completion oneseat; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     path = f"{Path(ONESEAT).parent}{os.pathsep}{seat.env['PATH']}"

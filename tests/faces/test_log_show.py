@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 import oneseat
-from oneseat.testing import write_fake_cli
+from oneseat.testing import Behaviour, write_fake_cli
+from oneseat.testing.fake_cli import Say, Wait
 
-from .driving import Done, Seat, check_snapshot
+from .driving import Seat, check_snapshot, fake_seat
 from .refusals import refused
 
 #: Run id, the CLI's behaviour, prompt, working directory below the seat's.
 RUNS = (
     ("aa0000000001", "ok", "say ok", "."),
-    ("aa0000000002", "dies-mid-answer", "a prompt\nof two lines, with a bell \x07 and \x1b[31mred, and much too long to fit", "sub"),
+    (
+        "aa0000000002",
+        "dies-mid-answer",
+        "a prompt\nof two lines, with a bell \x07 and \x1b[31mred, and much too long to fit",
+        "sub",
+    ),
     ("bb0000000003", "api-key", "refuse this", "sub/deeper"),
-    ("cc0000000004", "closes-stdout", "/usage", "subway"),
+    ("cc0000000004", "half-line", "/usage", "subway"),
 )
 
 
+#: One history for all tests of this process, as none of them changes it. Made by the first that needs it.
+_recorded: list[Seat] = []
+
+
 @pytest.fixture
-async def seat(tmp_path: Path) -> Seat:
+async def seat(tmp_path_factory: pytest.TempPathFactory) -> Seat:
     """A seat with a history of four runs."""
-    seat = Seat(tmp_path, tmp_path / "claude")
+    if not _recorded:
+        _recorded.append(await recorded(tmp_path_factory.mktemp("history")))
+    shared = copy.copy(_recorded[0])
+    shared.env = dict(shared.env)
+    return shared
+
+
+async def recorded(root: Path) -> Seat:
+    """Run them."""
+    seat = Seat(root, root / "claude")
     for run_id, behaviour, prompt, folder in RUNS:
-        write_fake_cli(tmp_path / "claude", behaviour)
+        write_fake_cli(root / "claude", behaviour)
         (seat.cwd / folder).mkdir(exist_ok=True)
         request = oneseat.make_request(prompt, cwd=seat.cwd / folder)
         async with oneseat.connect(seat.env) as app, app.stream(request, run_id=run_id) as stream:
@@ -74,6 +93,7 @@ def test_filters_choose(seat: Seat) -> None:
     assert listed(seat, "--wallet", "api_key") == ["3"]
     assert listed(seat, "--error", "provider") == ["4", "2"]
     assert listed(seat, "--error", "provider.crashed", "--status", "failed") == ["2"]
+    assert listed(seat, "--error", "provider.garbled") == ["4"]
     assert listed(seat, "--error", "limit") == []
 
 
@@ -150,6 +170,20 @@ def test_a_reader_that_has_enough_may_leave(seat: Seat) -> None:
         live.stop_reading()
         ended = live.finish()
     assert (ended.code, ended.stderr) in ((130, ""), (0, ""))
+
+
+def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say("half an answer"), Wait("stdin_closed"))))
+    with seat.start("run", "hello", "--stream-json") as live:
+        live.read_until("half an answer")
+        (run,) = seat.runs()
+        assert (run["status"], run["verdict"]) == ("running", None)
+        shown = seat.run("show", run["id"][:4]).stdout
+        live.signal()
+        live.finish()
+    assert "· running ·" in shown.splitlines()[0]
+    assert "half an answer" in shown
+    assert "receipt" not in shown
 
 
 def test_without_text_the_ledger_still_knows_who_paid(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.testing import Answer, Echo, RecordedRequest, Simulator, Text
+from oneseat.testing import RecordedRequest, Simulator
 
 from .driving import Seat, contents, told
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from oneseat.testing import FAKE_CLIS, Behaviour
-from oneseat.testing.fake_cli import CloseStdout, Complain, Exit, IgnoreSignals, Print, Say, Wait
+from oneseat.testing.fake_cli import CloseStdout, Complain, Exit, IgnoreSignals, Print, Wait
 
 from .driving import Seat, check_snapshot, fake_seat
 from .refusals import refused
@@ -80,7 +80,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_cli_does_wrong_has_a_name(name: str, tmp_path: Path) -> None:
-    seat, cli = fake_seat(tmp_path, CASES[name].behaviour)
+    seat, _ = fake_seat(tmp_path, CASES[name].behaviour)
     (seat.cwd / "oneseat.toml").write_text(CASES[name].toml)
     ended = seat.run("run", "hello")
     seat.assert_nothing_left()

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import psutil
 import pytest
 
 from oneseat.testing import Behaviour, Simulator
-from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Replay, Say, Wait
+from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Replay, Result, Say, Wait
 
-from .driving import Done, Live, Seat, check_snapshot, fake_seat
+from .driving import Done, Seat, fake_seat
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -150,3 +149,32 @@ def test_a_killed_oneseat_is_cleared_away_by_the_next_command(seat: Seat, simula
     result = seat.run("show", run["id"], "--json").result["result"]
     assert f"`{live.pid}`" in result["error"]["message"]
     assert (result["receipt"]["verdict"], result["receipt"]["cost_usd"]) == ("unverified", None)
+
+
+def test_a_hangup_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    behaviour = Behaviour(
+        on_user=(Say("half an answer"), Replay(str(gate)), Result("half an answer, and the rest"))
+    )
+    seat, _ = fake_seat(tmp_path, behaviour)
+    seat.command = ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "nohup", *seat.command]
+    with seat.start("run", "hello", "--stream-json") as live:
+        live.read_until("half an answer")
+        live.signal(signal.SIGHUP)
+        gate.write_bytes(b"")
+        ended = live.finish()
+    assert (ended.code, ended.lines[-1]["status"]) == (0, "completed")
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_doctor_that_is_stopped_leaves_nothing(number: int, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    seat, _ = fake_seat(tmp_path, Behaviour(on_start=(Replay(str(gate)), Wait("stdin_closed"))))
+    with seat.start("doctor") as live:
+        gate.write_bytes(b"")
+        live.signal(number)
+        ended = live.finish()
+    assert (ended.code, "error: Cancelled" in ended.stderr) == (130, True)
+    seat.assert_nothing_left()

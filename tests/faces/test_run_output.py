@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import contextlib
 import os
 import pty
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.testing import Answer, Echo, Simulator, Text, Thinking
+from oneseat.testing import Answer, Echo, Simulator, Text
 
-from .driving import KILL_AFTER_S, ONESEAT, Done, Live, Seat, check_snapshot
+from .driving import ONESEAT, Live, Seat, check_snapshot
 
 
 @pytest.fixture
@@ -168,7 +167,7 @@ def test_a_status_line_tells_the_time_on_a_terminal_and_leaves_no_trace(seat: Se
     code, piped, shown = at_terminal(seat, "run", "hello", stdout=False)
     assert (code, piped) == (0, "ok from the simulator\n")
     assert "checking who pays … 0 s" in shown
-    status, erased, rest = shown.rpartition("\r\x1b[K")
+    status, _, rest = shown.rpartition("\r\x1b[K")
     assert (bool(status), rest.startswith("receipt: "), rest.count("\n")) == (True, True, 1), shown
 
 

@@ -231,6 +231,20 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "See every source and where it is: `oneseat doctor`",
     ),
     (
+        CredentialFacts(account=TOKEN, strange="its command line has `--bare`"),
+        "billing.unsafe_child",
+        "The CLI does not run as oneseat started it, so who pays is not certain",
+        "its command line has `--bare`",
+        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+    ),
+    (
+        CredentialFacts(account=NOBODY, simulated=True),
+        "provider.signed_out",
+        "The official CLI is not signed in to a plan",
+        "this is a simulated run, and it has no made-up login either",
+        "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`",
+    ),
+    (
         CredentialFacts(account=NOBODY),
         "provider.signed_out",
         "The official CLI is not signed in to a plan",

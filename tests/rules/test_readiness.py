@@ -26,7 +26,7 @@ from oneseat.rules.readiness import assess
 NOW_MS = 1_795_000_000_000
 HOUR_MS = 3_600_000
 TOKEN = LoginFacts(kind="token", place="CLAUDE_CODE_OAUTH_TOKEN")
-STORED = LoginFacts(kind="file", place="/home/.claude/.credentials.json", mode=0o600)
+STORED = LoginFacts(kind="file", place="/own/.claude/.credentials.json", mode=0o600)
 KEY_WINS = ErrorInfo(code="billing.api_key_wins", message="a key would pay", hint="take `it` out")
 MISSING = ErrorInfo(code="provider.not_found", message="no CLI", hint="install `it`")
 UNWRITABLE = ErrorInfo(code="usage.home_unwritable", message="cannot write", hint="choose `another`")
@@ -44,12 +44,12 @@ def observed(**changes: Any) -> Report:
         found=(),
         proxies=(),
         passed=(),
-        settings_file="/home/oneseat.toml",
+        settings_file="/own/oneseat.toml",
         facts=CredentialFacts(account=Account()),
         failure=None,
         refusal=None,
         wallet="plan",
-        folders=("/home/oneseat",),
+        folders=("/own/oneseat",),
         folder_failure=None,
         open_files=(),
         simulator=None,
@@ -108,7 +108,7 @@ def test_what_pays_is_only_claimed_where_the_cli_was_asked_and_the_gate_agreed()
         "refused": ["is ignored", "is ignored"],
         "no CLI": ["would win", "is ignored"],
     }
-    assert observed(logins=(LoginFacts(kind="none", place="/home/.claude"),)).sources == ()
+    assert observed(logins=(LoginFacts(kind="none", place="/own/.claude"),)).sources == ()
 
 
 #: Pairs that were measured: the CLI takes the first of them when it has both.
@@ -216,7 +216,7 @@ def test_one_line_of_settings_passes_all_proxies_and_what_was_passed_before() ->
     report = observed(proxies=("HTTPS_PROXY", "NO_PROXY"), passed=("LC_TIME",))
     (finding,) = [it for it in report.findings if it.code == "environment.proxy"]
     assert finding.fix == (
-        'Put into `/home/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
+        'Put into `/own/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
     )
     assert "environment.proxy" not in codes(
         observed(proxies=("HTTPS_PROXY",), simulator="http://127.0.0.1:1")

@@ -70,7 +70,7 @@ class _Stage:
     def key_in_wrapper(self) -> RunResult:
         """A ``claude`` that is really a script which exports a key: nothing of ours can keep that from it."""
         echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
-        real = api.find_cli(os.environ)
+        real = api.find_cli(self._env(), self._folder)
         wrapper = self._folder / "claude"
         wrapper.write_text(f'#!/bin/sh\nexport ANTHROPIC_API_KEY={_KEY}\nexec {shlex.quote(real)} "$@"\n')
         wrapper.chmod(0o700)
@@ -80,20 +80,17 @@ class _Stage:
         self._count("wrapper")
         return result
 
-    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONESEAT_")}
-        real = (
-            {"ONESEAT_CLAUDE_PATH": os.environ["ONESEAT_CLAUDE_PATH"]}
-            if "ONESEAT_CLAUDE_PATH" in os.environ
-            else {}
-        )
-        env = {
-            **inherited,
-            **real,
-            "ONESEAT_HOME": str(self._folder / "home"),
-            "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label),
-            **extra,
+    def _env(self) -> dict[str, str]:
+        """The caller's environment without the caller's settings: only the CLI to use is taken from those."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ONESEAT_") or name == "ONESEAT_CLAUDE_PATH"
         }
+        return {**kept, "ONESEAT_HOME": str(self._folder / "home")}
+
+    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
+        env = {**self._env(), "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label), **extra}
         echo('   $ oneseat run "say hello"')
         result = asyncio.run(_show(env, self._folder))
         echo(f"   {receipt_line(result)}")

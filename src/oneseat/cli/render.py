@@ -73,9 +73,16 @@ def receipt_line(result: RunResult) -> str:
         tokens_text(receipt.usage),
         cost_text(receipt),
         f"{receipt.duration_ms / 1000:.1f} s",
+        *_kept(receipt),
         f"run {result.run_id}",
     ]
     return printable("receipt: " + " · ".join(parts))
+
+
+def _kept(receipt: Receipt) -> list[str]:
+    names = [e.what.removeprefix("kept:") for e in receipt.evidence if e.what.startswith("kept:")]
+    # Said on every run: a key that would outrank the login elsewhere is not to be forgotten.
+    return [f"kept from the CLI: {', '.join(dict.fromkeys(names))}"] if names else []
 
 
 def tokens_text(usage: TokenUsage) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +36,7 @@ from .render import event_line, receipt_line, result_line, tagged_result
 from .show_error import Form, error_text
 from .sink import Sink
 from .status import StatusLine
+from .stop_signals import stop_signals
 
 
 class _Output(msgspec.Struct, frozen=True):
@@ -177,8 +177,8 @@ async def _drive(stream: RunStream, output: _Output) -> RunResult:
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         # SIGINT too: Python's own handler would, at a second Ctrl-C, break into the ending of the first and leave processes.
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), cancel)
+        for number in stop_signals():
+            asyncio.get_running_loop().add_signal_handler(number, cancel)
     shown = _Shown(output, sink)
     async with StatusLine(enabled=not output.quiet) as status:
         try:

@@ -50,8 +50,9 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
     yield f"  prompt     {run.prompt_bytes:,} bytes: {_one_line(run.prompt_preview or '(not kept)')}"
     if result is not None:
         if result.error is not None:
-            yield f"  error      {_one_line(result.error.message)} ({result.error.code})"
-        yield f"  answer     {_one_line(result.text) if stored.text_kept else '(not kept)'}"
+            what, *why = result.error.message.splitlines()
+            yield f"  error      {what} ({result.error.code})"
+            yield from (f"             {line.strip()}" for line in why)
         yield from _receipt(result.receipt)
     yield "events"
     for event in events:
@@ -59,6 +60,10 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
         rest = {name: value for name, value in event.event.items() if name not in ("type", "result")}
         moment = local_time(event.at, milliseconds=True)[11:]
         yield f"  {event.seq:>4}  {moment}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
+    if result is not None:
+        # Last, where a reader's eye is, and whole: it was paid for.
+        yield "answer" if result.text or not stored.text_kept else "no answer"
+        yield from (f"  {line}" for line in (result.text if stored.text_kept else "(not kept)").splitlines())
 
 
 def _receipt(receipt: Receipt) -> Iterator[str]:
@@ -67,7 +72,7 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
     yield f"  provider   {receipt.provider} {receipt.cli_version or ''}, model {receipt.model or 'none'}"
     yield f"  tokens     {tokens_text(receipt.usage)}"
     yield f"  money      {cost_text(receipt)}"
-    yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt(s)"
+    yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt{'' if receipt.attempts == 1 else 's'}"
     if receipt.policy is not None:
         yield f"  policy     {receipt.policy.tier}, rule {receipt.policy.rule}, pack {receipt.policy.pack}"
     for limit in receipt.limits:

@@ -44,11 +44,11 @@ def command(port: int, list_scenarios: bool) -> None:
 
 async def _serve(simulator: Simulator) -> None:
     simulator.bind()
-    echo(f"Listening on http://127.0.0.1:{simulator.port}; stop with Ctrl-C")
-    echo(f"  export ONESEAT_SIMULATOR_URL={simulator.url('ok')}")
     serving = asyncio.ensure_future(simulator.serve_forever())
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    echo(f"Listening on http://127.0.0.1:{simulator.port}; stop with Ctrl-C")
+    echo(f"  export ONESEAT_SIMULATOR_URL={simulator.url('ok')}")
     with contextlib.suppress(asyncio.CancelledError):
         await serving

@@ -47,7 +47,7 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What the official CLI says of its login in answer to ``initialize`` (facts/claude-cli.md section 2)."""
+    """What the official CLI says of its login in answer to ``initialize`` (docs/facts.md)."""
 
     token_source: str | None = None
     api_key_source: str | None = None

@@ -196,7 +196,7 @@ def _sources(seen: Observations) -> Iterator[SourceRow]:
     reached = {(source.name, source.scope): source for source in reversed(present)}
     effects: dict[CredentialSource, Effect] = dict.fromkeys(reached.values(), "would win")
     for source in seen.found:
-        effects[source] = "is ignored" if source.scope == "dotenv" else "is kept from the child"
+        effects.setdefault(source, "is ignored" if source.scope == "dotenv" else "is kept from the child")
     for source in sorted(effects, key=_strength):
         yield SourceRow(name=source.name, kind=source.kind, place=source.place, effect=effects[source])
     yield from _login_rows(seen)

@@ -107,7 +107,7 @@ def _variable_names(value: object) -> tuple[str, ...]:
 
 #: A whole grammar instead of a URL parser: what two parsers could read differently does not match at all.
 _LOOPBACK = re.compile(
-    r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~-]*)*", re.ASCII
+    r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~:%-]*)*", re.ASCII
 )
 
 
