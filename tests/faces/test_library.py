@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 import oneseat
 from oneseat import events
-from oneseat.testing import Answer, Echo, Simulator
+from oneseat.testing import Answer, Behaviour, Echo, Simulator
+from oneseat.testing.fake_cli import IgnoreSignals, Replay, Say, Wait
 
-from .driving import Seat
+from .driving import Seat, fake_seat
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def test_no_answer_is_an_exception_that_carries_everything(
     monkeypatch.setenv("ONESEAT_SIMULATOR_LOGIN", "none")
     with pytest.raises(oneseat.RunFailed) as failed:
         oneseat.run("hello")
-    assert failed.value.info.code == failed.value.result.error.code == "provider.signed_out"
+    assert failed.value.info == failed.value.result.error
     assert failed.value.result.receipt.verdict == "nothing_sent"
     assert str(failed.value) == failed.value.info.message
     again = pickle.loads(pickle.dumps(failed.value))
@@ -72,18 +78,26 @@ def test_no_answer_is_an_exception_that_carries_everything(
     assert (unchecked.status, unchecked.error) == ("failed", failed.value.info)
 
 
-def test_bad_input_is_an_exception_of_its_own(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
-    for call in (
-        lambda: oneseat.run(" "),
-        lambda: oneseat.run("hello", files=["nowhere.txt"]),
-        lambda: oneseat.run("hello", cwd="nowhere"),
-        lambda: oneseat.run("half of \ud83e"),
-        lambda: oneseat.run("hello", model="two\nlines"),
-    ):
-        with pytest.raises(oneseat.UsageError) as refused:
-            call()
-        again = pickle.loads(pickle.dumps(refused.value))
-        assert (type(again), again.info) == (oneseat.UsageError, refused.value.info)
+@pytest.mark.parametrize(
+    ("prompt", "more", "code"),
+    [
+        (" ", {}, "usage.empty_prompt"),
+        ("half of \ud83e", {}, "usage.invalid_utf8"),
+        ("hello", {"files": ["nowhere.txt"]}, "usage.unreadable_file"),
+        ("hello", {"cwd": "nowhere"}, "usage.bad_directory"),
+        ("hello", {"cwd": b"caf\xe9".decode("utf-8", "surrogateescape")}, "usage.bad_directory"),
+        ("hello", {"model": "two\nlines"}, "usage.unknown_model"),
+        ("hello", {"model": ""}, "usage.unknown_model"),
+    ],
+)
+def test_bad_input_is_an_exception_of_its_own(
+    prompt: str, more: dict[str, Any], code: str, seat: Seat
+) -> None:
+    Path(os.fsdecode(b"caf\xe9")).mkdir()
+    with pytest.raises(oneseat.UsageError) as refused:
+        oneseat.run(prompt, **more)
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (type(again), again.info.code, again.info) == (oneseat.UsageError, code, refused.value.info)
     assert not seat.home.exists()
 
 

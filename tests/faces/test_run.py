@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import struct
 import subprocess
 import zlib
@@ -121,6 +122,15 @@ def test_a_model_is_chosen_by_alias_or_full_name(
     assert ended.result["receipt"]["model"] == asked
 
 
+def test_a_model_nobody_knows_is_refused_with_the_nearest_one(seat: Seat, simulator: Simulator) -> None:
+    ended = seat.run("run", "hello", "--model", "sonett", "--json")
+    error = ended.result["error"]
+    assert (ended.code, error["code"]) == (2, "usage.unknown_model")
+    assert error["message"].startswith("Unknown model: `sonett`\n  the official CLI offers ")
+    assert error["hint"] == "Did you mean this: `oneseat run --model sonnet ...`"
+    assert simulator.messages() == []
+
+
 def png() -> bytes:
     """An image of one red pixel."""
 
@@ -154,3 +164,11 @@ def test_files_are_attached_before_the_prompt_in_their_order(seat: Seat, simulat
     assert base64.b64decode(document["source"]["data"]) == PDF
     assert "from a pipe @/etc/passwd" in piped["text"]
     assert prompt["text"] == "what is in these?"
+
+
+def test_a_file_may_have_any_name(seat: Seat, simulator: Simulator) -> None:
+    name = os.fsdecode(b"caf\xe9 @x.txt")
+    (seat.cwd / name).write_text("hello")
+    assert seat.run("run", "what is in it?", "--file", name).code == 0
+    attached, _ = contents(only(simulator))
+    assert attached["text"] == '<file name="caf? @x.txt">\nhello\n</file>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -60,7 +61,7 @@ def test_a_ledger_that_can_only_be_read(seat: Seat) -> None:
     assert [run["status"] for run in seat.runs()] == ["completed"]
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "corrupt": lambda data: data[:16] + b"\xff" * (len(data) - 16),
     "garbage": lambda data: b"these are my notes, not a database\n" * 100,
     "cut": lambda data: data[: len(data) // 2],

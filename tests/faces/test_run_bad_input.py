@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from .driving import Seat, fake_seat
+from .driving import Seat, check_snapshot, fake_seat
 from .refusals import refused
 
 
@@ -33,12 +35,14 @@ CASES = {
     "argument-not-utf8": Case(("run", b"caf\xe9".decode("utf-8", "surrogateescape"))),
     "system-not-utf8": Case(("run", "hello", "--system", b"caf\xe9".decode("utf-8", "surrogateescape"))),
     "file-missing": Case(("run", "hello", "--file", "nowhere.txt")),
+    "file-name-not-utf8": Case(("run", "hello", "--file", b"caf\xe9".decode("utf-8", "surrogateescape"))),
     "file-is-folder": Case(("run", "hello", "--file", "folder")),
     "file-binary": Case(("run", "hello", "--file", "program.bin")),
     "file-too-large": Case(("run", "hello", "--file", "large.txt")),
     "file-piped-binary": Case(("run", "hello", "--file", "-"), b"MZ\x00\xff\xfe"),
     "system-file-missing": Case(("run", "hello", "--system-file", "nowhere.txt")),
     "system-file-not-utf8": Case(("run", "hello", "--system-file", "latin1.txt")),
+    "model-empty": Case(("run", "hello", "--model", "")),
     "unknown-option": Case(("run", "hello", "--jsno")),
     "option-without-value": Case(("run", "hello", "--model")),
     "two-prompts": Case(("run", "hello", "world")),
@@ -85,3 +89,22 @@ def test_a_simulator_is_on_this_machine_or_refused(name: str, seat: Seat) -> Non
     assert (ended.code, "usage.simulator_not_loopback" in ended.stderr) == (2, True)
     assert "hunter2secret" not in ended.stderr
     assert not seat.home.exists()
+
+
+def test_nothing_is_read_from_a_terminal(seat: Seat) -> None:
+    # At a terminal, a command that silently waits for input looks like one that hangs.
+    master, slave = pty.openpty()
+    with open(slave, "rb", buffering=0) as terminal, seat.start("run", stdin=terminal) as live:  # noqa: PTH123
+        ended = live.finish()
+    os.close(master)
+    check_snapshot("input-none", seat, ended)
+
+
+def test_in_a_stream_the_refusal_is_the_last_line(seat: Seat) -> None:
+    (line,) = seat.run("run", "", "--stream-json").lines
+    assert (line["type"], line["status"], line["error"]["code"]) == ("result", "failed", "usage.empty_prompt")
+
+
+def test_what_follows_two_dashes_chooses_no_form(seat: Seat) -> None:
+    ended = seat.run("run", "--model", "", "--", "--json")
+    assert (ended.code, ended.stdout) == (2, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.testing import Answer, Echo, Simulator, Text
+from oneseat.testing import Answer, Echo, Failure, Simulator, Text
 
 from .driving import ONESEAT, Live, Seat, check_snapshot
 
@@ -184,3 +185,15 @@ def test_a_model_cannot_steer_the_terminal(seat: Seat, simulator: Simulator) -> 
     assert (code, answer) == (0, "�]0;owned� red�[31m �2J ��\ttab\nñ 🦊\n")
     # Piped, it is data, and data is not changed.
     assert seat.run("run", "hello").stdout == text + "\n"
+    # As JSON it says the same without a single control character.
+    code, _, shown = at_terminal(seat, "run", "hello", "--json", "--quiet", stdout=True)
+    assert (code, json.loads(shown)["text"]) == (0, text)
+    assert all(char.isprintable() for char in shown.rstrip("\r\n"))
+
+
+def test_a_provider_cannot_steer_the_terminal_with_its_errors(seat: Seat, simulator: Simulator) -> None:
+    reply = Failure(status=400, kind="invalid_request_error", message="no \x1b]0;owned\x07 \x9b2J")
+    simulator.script("hostile", [reply])
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hostile")
+    ended = seat.run("run", "hello")
+    assert (ended.code, "no \ufffd]0;owned\ufffd \ufffd2J" in ended.stderr) == (7, True)
