@@ -6,6 +6,7 @@ make bench ARGS="startup cold-run"
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import ModuleType
 from . import cold_run, decoding, request_size, startup
 from .harness import Figure, progress
 from .machine import description
+from .processes import BrokenRunError
 from .report import page, terminal
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -28,7 +30,7 @@ BENCHMARKS: dict[str, ModuleType] = {
 def explain(benchmark: ModuleType) -> str:
     """What a benchmark does: the sentence of its module, then that of its run."""
     run: Callable[[], Sequence[Figure]] = benchmark.run
-    return f"{benchmark.__doc__}\n\n{run.__doc__}"
+    return f"{inspect.getdoc(benchmark)}\n\n{inspect.getdoc(run)}"
 
 
 def main(names: Sequence[str]) -> int:
@@ -54,4 +56,8 @@ def main(names: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except BrokenRunError as error:
+        sys.stderr.write(f"error: A measured program did not do its work\n  {error}\n")
+        raise SystemExit(1) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,7 @@ import psutil
 
 import oneseat
 
-from .processes import claude, plain_env, scratch
+from .processes import cli_version, clis
 
 
 def description() -> dict[str, str]:
@@ -26,7 +25,7 @@ def description() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
         "oneseat": oneseat.__version__,
-        "official CLI": _cli_version(),
+        "official CLI": " and ".join(cli_version(cli) for cli in clis()),
         "claude-agent-sdk": version("claude-agent-sdk"),
     }
 
@@ -38,10 +37,3 @@ def _processor() -> str:
         return platform.processor() or "unknown processor"
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else "unknown processor"
-
-
-def _cli_version() -> str:
-    with scratch() as home:
-        env = {**plain_env(home), "DISABLE_AUTOUPDATER": "1"}
-        done = subprocess.run([claude(), "--version"], env=env, capture_output=True, text=True, check=True)
-    return done.stdout.strip()

@@ -91,3 +91,17 @@ def claude() -> str:
     if not path:
         raise BrokenRunError("ONESEAT_CLAUDE_PATH is not set; run the benchmarks with: make bench")
     return path
+
+
+def clis() -> list[str]:
+    """Both ends of the tested range of the official CLI, the newest first."""
+    return [claude(), *filter(None, [os.environ.get("ONESEAT_TEST_OLD_CLAUDE")])]
+
+
+def cli_version(cli: str) -> str:
+    """The version an official CLI prints. Raises ``BrokenRunError`` when it prints none."""
+    with scratch() as home:
+        done = measure(
+            [cli, "--version"], {**plain_env(home), "DISABLE_AUTOUPDATER": "1"}, expect="(Claude Code)"
+        )
+    return done.stdout.split()[0]

@@ -310,7 +310,7 @@ def choose_cli(*, any_tested: bool) -> Path:
 def ensure_cli(target: str) -> None:
     """Find or install what a target needs and write it where the Makefile reads it."""
     names = {"ONESEAT_CLAUDE_PATH": choose_cli(any_tested=target == "demo")}
-    if target == "test":
+    if target != "demo":
         names["ONESEAT_TEST_OLD_CLAUDE"] = ensure_private_cli(OLDEST_CLI)
     lines = [f"export {name}={shlex.quote(str(path))}\n" for name, path in names.items()]
     TOOLS.mkdir(exist_ok=True)

@@ -14,14 +14,88 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract import events
-from oneseat.contract.errors import exit_code
+from oneseat.api import RunSummary, StoredEvent
+from oneseat.contract import checkup, errors, events, facts, receipt
+from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.settings import FILE_NAME, reference_rows
 
-from .error_codes import CODES
+from . import field_meanings
+from .error_codes import CODES, EXITS
+from .field_types import in_words
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the source; edits here are lost. -->"
+
+#: The pages of structures: what each shows, in the order of the page.
+EVENTS: tuple[type[msgspec.Struct], ...] = tuple(
+    kind
+    for kind in vars(events).values()
+    if inspect.isclass(kind) and issubclass(kind, events.Event) and kind is not events.Event
+)
+RESULTS: tuple[type[msgspec.Struct], ...] = (
+    receipt.RunResult,
+    errors.ErrorInfo,
+    receipt.Receipt,
+    receipt.Evidence,
+    receipt.TokenUsage,
+    receipt.LimitReading,
+    receipt.PolicyStamp,
+    receipt.SessionStamp,
+    RunSummary,
+    StoredEvent,
+    checkup.Report,
+    facts.LoginFacts,
+    checkup.SourceRow,
+    checkup.CheckupFinding,
+)
+_EVENTS_INTRO = """\
+# Events
+
+What a run tells while it goes on: `async for event in stream` in Python, `oneseat run --stream-json` in a shell (one
+object per line, named by `type`), `oneseat show RUN --events` afterwards. New types and new fields may come: ignore
+those you do not know.
+
+- The last line of `--stream-json` is not an event but the [result](results.md#runresult), with `"type": "result"` in
+  front; in Python and in the ledger it is `finished` or `failed`.
+- `text_delta` and `thinking` are not kept in the ledger; the finished `message` is.
+- `turn_ended` is in the ledger only: the result says the same, judged."""
+_RESULTS_INTRO = """\
+# Results and receipts
+
+The JSON that commands print, and the same objects in Python. Every field is always there. What is not known is `null`,
+never 0. New fields may come: ignore those you do not know."""
+_PRINTED = (
+    ("`oneseat run --json`", "one [RunResult](#runresult)"),
+    (
+        "`oneseat run --stream-json`",
+        '[events](events.md), then one [RunResult](#runresult) with `"type": "result"` in front',
+    ),
+    ("`oneseat log --json`", '`{"runs": [...]}`, each a [RunSummary](#runsummary)'),
+    (
+        "`oneseat show RUN --json`",
+        (
+            '`{"run": ..., "result": ..., "events": [...]}`: [RunSummary](#runsummary), [RunResult](#runresult) or null, '
+            "[StoredEvent](#storedevent)"
+        ),
+    ),
+    ("`oneseat show RUN --events`", "one [StoredEvent](#storedevent) per line"),
+    ("`oneseat doctor --json`", "one [Report](#report)"),
+)
+_VERDICTS = (
+    (
+        "`verified`",
+        (
+            "three witnesses agree: the login seen before sending, no key source when the official CLI took the prompt, "
+            "and the server's own limit report without overage"
+        ),
+    ),
+    (
+        "`unverified`",
+        "the login was right before sending, but the server's report is missing, as in most failures; not an alarm",
+    ),
+    ("`misbilled`", "another wallet was named while the run went on; it was stopped at once"),
+    ("`nothing_sent`", "the prompt never left this machine"),
+)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -52,46 +126,60 @@ def settings() -> str:
 
 
 def error_codes() -> str:
-    """Every error code with its exit code."""
+    """Every exit code, and every error code with its exit code."""
+    exits = [(str(code), meaning, _families(code)) for code, meaning in EXITS.items()]
     rows = [(f"`{code}`", str(exit_code(code)), meaning) for code, meaning in CODES.items()]
     return (
         "# Errors\n\n"
-        "A code is a dotted word; its first part decides the exit code. Every face shows the same code, message and hint.\n\n"
+        "A code is a dotted word; its beginning decides the exit code. Every face shows the same code, message and hint.\n\n"
+        "## Exit codes\n\n"
+        + table(["exit", "meaning", "error codes"], exits)
+        + "\n\n## Error codes\n\n"
         + table(["code", "exit", "when"], rows)
     )
 
 
+def _families(code: int) -> str:
+    names = [name for name, number in EXIT_CODES.items() if number == code]
+    return ", ".join(f"`{name}`" if name in CODES else f"`{name}.`" for name in names) or "-"
+
+
 def event_types() -> str:
     """Every event with its fields, in the order of a run."""
-    kinds = [
-        kind for kind in vars(events).values() if inspect.isclass(kind) and issubclass(kind, events.Event)
-    ]
-    intro = "What `async for event in run` yields, and what `oneseat run --stream-json` prints, one per line, named by `type`."
-    parts = [f"# Events\n\n{intro}"]
-    for kind in kinds:
-        if kind is events.Event:
-            continue
-        fields = [
-            (
-                f"`{field.name}`",
-                f"`{inspect.formatannotation(field.type)}`",
-                "yes" if field.required else "no",
-            )
-            for field in msgspec.structs.fields(kind)
-        ]
-        parts.append(f"## {kind.__name__}\n\n`{kind.__struct_config__.tag}`: {inspect.getdoc(kind)}\n")
-        parts.append(table(["field", "type", "always"], fields))
-    return "\n\n".join(parts)
+    return "\n\n".join([_EVENTS_INTRO, *(_structure(kind) for kind in EVENTS)])
+
+
+def results() -> str:
+    """The result, the receipt, and what the other commands print as JSON."""
+    parts = [_RESULTS_INTRO, table(["command", "prints"], _PRINTED)]
+    parts += ["The verdict of a receipt:", table(["verdict", "means"], _VERDICTS)]
+    return "\n\n".join([*parts, *(_structure(kind) for kind in RESULTS)])
+
+
+def _structure(kind: type[msgspec.Struct]) -> str:
+    fields = msgspec.structs.fields(kind)
+    here, there = (EVENTS, RESULTS) if kind in EVENTS else (RESULTS, EVENTS)
+    links = {each: f"#{each.__name__.lower()}" for each in here}
+    links |= {
+        each: f"{'results' if there is RESULTS else 'events'}.md#{each.__name__.lower()}" for each in there
+    }
+    meanings = {**field_meanings.EVENTS, **field_meanings.RESULTS}[kind.__name__]
+    rows = [(f"`{field.name}`", in_words(field.type, links), meanings[field.name]) for field in fields]
+    tag = kind.__struct_config__.tag
+    about = " ".join((inspect.getdoc(kind) or "").replace("``", "`").split())
+    return (
+        f"## {kind.__name__}\n\n"
+        + (f"`{tag}`: {about}" if tag else about)
+        + "\n\n"
+        + table(["field", "holds", "meaning"], rows)
+    )
 
 
 def commands() -> str:
     """The help of every command, as a terminal of 100 columns shows it."""
     top = help_of()
-    names = [
-        line.split()[0]
-        for line in top.partition("Commands:\n")[2].splitlines()
-        if line.startswith("  ") and line[2] != " "
-    ]
+    listed = top.partition("Commands:\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
     parts = ["# Commands", f"```text\n$ oneseat --help\n{top}```"]
     parts += [f"## oneseat {name}\n\n```text\n$ oneseat {name} --help\n{help_of(name)}```" for name in names]
     return "\n\n".join(parts)
@@ -108,6 +196,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands,
     "errors.md": error_codes,
     "events.md": event_types,
+    "results.md": results,
     "settings.md": settings,
 }
 

@@ -16,6 +16,11 @@ EXITS: dict[int, str] = {
 }
 
 CODES: dict[str, str] = {
+    "incomplete.tools_missing": "a tool that the run needs is not there",
+    "usage.unknown_tool": "there is no such tool or profile",
+    "usage.unknown_permission_mode": "there is no such permission mode",
+    "usage.bypass_as_root": "permissions may not be bypassed by root",
+    "usage.bad_schema": "a JSON Schema cannot be used",
     "bug.ledger": "the ledger was used in a way it does not allow",
     "bug.simulator_not_bound": "the simulator was asked for its address before it had one",
     "bug.unexpected": "anything nobody foresaw; please report it",
@@ -35,6 +40,7 @@ CODES: dict[str, str] = {
     "usage.ledger_newer": "the ledger was written by a newer oneseat",
     "usage.ledger_too_large": "an entry is larger than the ledger can hold",
     "usage.no_prompt": "neither an argument nor piped text gives a prompt",
+    "usage.output": "standard output cannot be written, as on a full disk",
     "usage.no_such_run": "the ledger has no such run",
     "usage.no_such_session": "no project's session has this name",
     "usage.port_in_use": "the port of the simulator is taken",

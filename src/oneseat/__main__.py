@@ -13,7 +13,9 @@ def main() -> None:
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
     from oneseat.cli.main import entry  # noqa: PLC0415 - keeps `--version` free of click
+    from oneseat.cli.stop_signals import interrupt_when_stopped  # noqa: PLC0415 - as above
 
+    interrupt_when_stopped()
     sys.exit(entry(sys.argv[1:]))
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
@@ -35,6 +35,7 @@ from oneseat.assembly import (
 )
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
+from oneseat.contract.permission import Asker
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, ProjectUse, Purpose, Request, Tools
 from oneseat.engine.runs import App
@@ -46,6 +47,7 @@ __all__ = [
     "App",
     "LedgerReader",
     "Project",
+    "RequestOptions",
     "RunFilter",
     "RunSummary",
     "Session",
@@ -70,33 +72,47 @@ __all__ = [
 ]
 
 
+class RequestOptions(TypedDict, total=False):
+    """Everything about a request but its prompt; what is left out has its default.
+
+    ``attachments`` are sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the
+    directory the run belongs to; ``purpose`` says who asks and who reads. ``tools`` is a profile (none, read, edit, all), a
+    list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
+    must fit.
+    """
+
+    system: str | None
+    model: str | None
+    attachments: Iterable[Attachment]
+    timeout_s: float | None
+    cwd: str | Path | None
+    purpose: Purpose
+    tools: Tools | str
+    schema: object
+
+
 def run(
     prompt: str,
     *,
-    system: str | None = None,
-    model: str | None = None,
     files: Iterable[str | Path] = (),
-    timeout_s: float | None = None,
-    cwd: str | Path | None = None,
     project: str | None = None,
+    ask: Asker | None = None,
     check: bool = True,
+    **options: Unpack[RequestOptions],
 ) -> RunResult:
     """Send one prompt on the owner's seat and wait for the answer.
 
-    ``files`` are attached (text, images, PDF); ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the directory the
-    run belongs to, ``project`` the project whose directory, tools and conversation it has instead (see ``in_project``).
-    Raises ``RunFailed`` when there is no answer to trust, unless ``check`` is false; ``UsageError`` when the input, the
-    settings or the ledger cannot be used. Works inside a running event loop too (a notebook, say).
+    ``files`` are attached (text, images, PDF), ``options`` are those of ``make_request``. ``project`` names a project whose
+    directory, tools and conversation the run has (see ``in_project``). ``ask`` answers when the assistant wants a tool that
+    its permissions do not cover. Raises ``RunFailed`` when there is no answer to trust, unless ``check`` is false;
+    ``UsageError`` when the input, the settings or the ledger cannot be used. Works inside a running event loop too.
     """
-    request = make_request(
-        prompt,
-        system=system,
-        model=model,
-        attachments=[read_attachment(Path(file)) for file in files],
-        timeout_s=timeout_s,
-        cwd=cwd,
-    )
-    result = _in_own_loop(request if project is None else in_project(request, project))
+    options["attachments"] = [
+        *options.get("attachments", ()),
+        *(read_attachment(Path(file)) for file in files),
+    ]
+    request = make_request(prompt, **options)
+    result = _in_own_loop(request if project is None else in_project(request, project), ask)
     if check and result.error is not None:
         raise RunFailed(result.error, result)
     return result
@@ -113,25 +129,16 @@ async def connect(env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
         yield app
 
 
-def make_request(  # noqa: PLR0913 - the fields of a request, keyword-only
-    prompt: str,
-    *,
-    system: str | None = None,
-    model: str | None = None,
-    attachments: Iterable[Attachment] = (),
-    timeout_s: float | None = None,
-    cwd: str | Path | None = None,
-    purpose: Purpose | None = None,
-    tools: Tools | str = "none",
-    schema: object = None,
-) -> Request:
+def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
     """Check the input and make a request of it.
 
-    ``tools`` is a profile (none, read, edit, all), a list of tool names with commas, or ``Tools``; ``schema`` is a JSON
-    Schema or a Python type that the answer's structure must fit. Raises ``UsageError``: ``usage.empty_prompt``,
-    ``usage.too_large``, ``usage.invalid_utf8``, ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``,
-    ``usage.bypass_as_root``.
+    Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.unknown_model``,
+    ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``, ``usage.bypass_as_root``; ``TypeError`` for an
+    option that does not exist.
     """
+    strange = options.keys() - RequestOptions.__annotations__.keys()
+    if strange:
+        raise TypeError(f"make_request() got an unexpected option: {', '.join(sorted(strange))}")
     if not prompt.strip():
         raise UsageError(
             ErrorInfo(
@@ -141,18 +148,31 @@ def make_request(  # noqa: PLR0913 - the fields of a request, keyword-only
             )
         )
     check_text(prompt, "the prompt")
+    system, tools = options.get("system"), options.get("tools", "none")
     if system is not None:
         check_text(system, "the instructions")
     return Request(
         prompt=prompt,
-        cwd=_directory(cwd),
+        cwd=_directory(options.get("cwd")),
         system=system,
-        model=model,
-        attachments=tuple(attachments),
-        purpose=purpose or Purpose(),
+        model=_model(options.get("model")),
+        attachments=tuple(options.get("attachments", ())),
+        purpose=options.get("purpose", Purpose()),
         tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
-        schema=_schema(schema),
-        timeout_s=timeout_s,
+        schema=_schema(options.get("schema")),
+        timeout_s=options.get("timeout_s"),
+    )
+
+
+def _model(name: str | None) -> str | None:
+    if name is None or (name.strip() and name.isprintable()):
+        return name
+    raise UsageError(
+        ErrorInfo(
+            code="usage.unknown_model",
+            message=f"Not the name of a model: `{name}`",
+            hint="Name one, or leave it out: `oneseat run --model sonnet ...`",
+        )
     )
 
 
@@ -260,11 +280,18 @@ def check_text(text: str, what: str) -> str:
         raise UsageError(
             ErrorInfo(
                 code="usage.invalid_utf8",
-                message=f"The text is not UTF-8: {what}\n  character {error.start} is not a character",
+                message=f"The text is not UTF-8: `{what}`\n  {_half_character(text, error.start)}",
             )
         ) from error
     decode_text(data, what)
     return text
+
+
+def _half_character(text: str, index: int) -> str:
+    code = ord(text[index])
+    # Python stands each byte that is not UTF-8 in this range.
+    what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a character (U+{code:04X})"
+    return f"there is {what} after {index} characters"
 
 
 def _directory(cwd: str | Path | None) -> str:
@@ -277,13 +304,23 @@ def _directory(cwd: str | Path | None) -> str:
         raise UsageError(
             ErrorInfo(code="usage.bad_directory", message=f"There is no such directory: `{path}`")
         )
+    if not _is_unicode(str(path)):
+        # The official CLI would look for another directory, and say that it does not exist.
+        why = "the official CLI cannot work in a directory whose name is not UTF-8"
+        raise UsageError(
+            ErrorInfo(code="usage.bad_directory", message=f"This directory cannot be used: `{path}`\n  {why}")
+        )
     return str(path)
 
 
-def _in_own_loop(request: Request) -> RunResult:
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _in_own_loop(request: Request, ask: Asker | None) -> RunResult:
     async def work() -> RunResult:
         async with opened_app() as app:
-            return await app.run(request)
+            return await app.run(request, ask=ask)
 
     try:
         asyncio.get_running_loop()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+from oneseat.contract.errors import UsageError
 from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
@@ -72,7 +73,7 @@ def read_settings(env: Mapping[str, str], cwd: Path, paths: Paths) -> Settings:
     return load(env, cwd, paths.config_dir)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def opened_app(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
@@ -86,21 +87,13 @@ async def opened_app(env: Mapping[str, str] | None = None, cwd: Path | None = No
         yield build_app(settings, snapshot, ledger)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[SqliteLedger]:
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
-    pid = os.getpid()
-    writer = LedgerWriter(
-        paths.runs_db,
-        redact=redact,
-        clock=SystemClock(),
-        owner=ProcessStamp(pid, start_time(pid)),
-        keep_text=settings.ledger_keep_text,
-    )
-    ledger = SqliteLedger(writer)
+    ledger = SqliteLedger(_writer(paths.runs_db, keep_text=settings.ledger_keep_text))
     try:
-        for leftover in await ledger.sweep(is_alive):
-            await asyncio.to_thread(end_leftover, leftover.run_id)
+        for run_id in await ledger.sweep(is_alive):
+            await asyncio.to_thread(end_leftover, run_id)
         yield ledger
     finally:
         await ledger.close()
@@ -120,6 +113,12 @@ async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> li
         return await ledger.end_sessions(project)
 
 
+def _writer(path: Path, *, keep_text: bool = True) -> LedgerWriter:
+    pid = os.getpid()
+    owner = ProcessStamp(pid, start_time(pid))
+    return LedgerWriter(path, redact=redact, clock=SystemClock(), owner=owner, keep_text=keep_text)
+
+
 def find_cli(env: Mapping[str, str], cwd: Path | None = None) -> str:
     """The official CLI that runs would use. Raises ``OneseatError`` ``provider.not_found`` when there is none."""
     settings = read_settings(env, cwd or Path.cwd(), find_paths(env))
@@ -128,7 +127,14 @@ def find_cli(env: Mapping[str, str], cwd: Path | None = None) -> str:
 
 def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
     """The runs recorded on this machine, for reading. Raises ``UsageError`` when the folders cannot be used."""
-    return LedgerReader(find_paths(os.environ if env is None else env).runs_db)
+    path = find_paths(os.environ if env is None else env).runs_db
+    if path.exists():
+        # A run whose oneseat was killed would be shown as going on. Where the books cannot be closed because the ledger
+        # can only be read, reading is still worth it; what else may be wrong with it, the reader says.
+        with contextlib.suppress(UsageError), contextlib.closing(_writer(path)) as writer:
+            for run_id in writer.sweep(is_alive):
+                end_leftover(run_id)
+    return LedgerReader(path)
 
 
 def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) -> App:

@@ -24,7 +24,8 @@ from oneseat.stores.canary_results import CanaryResults
 
 #: The CLI answers in under a second; when it cannot reach the network it has been seen to take 20.
 _LIMIT_S = 45.0
-_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NODE_EXTRA_CA_CERTS"})
+_WAYS_OUT = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NODE_EXTRA_CA_CERTS"})
+_SIMULATED_LOGIN = "made up for the simulator"
 
 
 async def examine(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Report:
@@ -50,9 +51,11 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         cli_version=version,
         tested=(discovery.dotted(discovery.OLDEST), discovery.dotted(discovery.NEWEST)),
         beyond_tested=beyond,
-        logins=_logins(env, cwd),
-        found=credentials.scan(env, cwd),
+        logins=_logins(env, cwd, settings),
+        found=facts.kept if facts is not None else credentials.scan(env, cwd),
         proxies=_kept_proxies(env, settings),
+        passed=settings.claude_pass_environment,
+        settings_file=str(paths.config_dir / "oneseat.toml"),
         facts=facts,
         failure=failure,
         refusal=refusal,
@@ -72,21 +75,26 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
 async def _ask_cli(
     env: Mapping[str, str], cwd: Path, settings: Settings
 ) -> tuple[CredentialFacts | None, str | None, ErrorInfo | None]:
-    provider = build_provider(settings, env)
+    """What the CLI says, the version it named as far as it came, and why it said nothing."""
     permitted = policy.decide(
         Request(prompt="(none: the doctor sends nothing)", cwd=str(cwd)), policy.PolicyView()
     )
     if isinstance(permitted, Refused):
         return None, None, permitted.error
+    limit_s = min(settings.watchdog_start_s, _LIMIT_S)
+    version = None
     try:
-        async with asyncio.timeout(_LIMIT_S), provider.open(permitted, new_run_id()) as session:
-            async with asyncio.timeout(settings.watchdog_start_s):
-                facts = await session.credential_facts()
-            return facts, session.capabilities.cli_version, None
+        async with build_provider(settings, env).open(permitted, new_run_id()) as session:
+            try:
+                async with asyncio.timeout(limit_s):
+                    facts = await session.credential_facts()
+            finally:
+                version = session.capabilities.cli_version
+            return facts, version, None
     except TimeoutError:
-        return None, None, _silent(settings.watchdog_start_s)
+        return None, version, _silent(limit_s)
     except OneseatError as error:
-        return None, None, error.info
+        return None, version, error.info
 
 
 def _silent(limit_s: float) -> ErrorInfo:
@@ -125,7 +133,9 @@ def _stored_trial(executable: str | None, paths: Paths) -> CanaryReport | None:
         return None
 
 
-def _logins(env: Mapping[str, str], cwd: Path) -> tuple[LoginFacts, ...]:
+def _logins(env: Mapping[str, str], cwd: Path, settings: Settings) -> tuple[LoginFacts, ...]:
+    if settings.simulator_url is not None:
+        return (LoginFacts(kind=settings.simulator_login, place=_SIMULATED_LOGIN),)
     places = credentials.Places.find(env, cwd)
     first = credentials.login_facts(env, places.config_dir)
     if first.kind != "token":
@@ -134,13 +144,10 @@ def _logins(env: Mapping[str, str], cwd: Path) -> tuple[LoginFacts, ...]:
 
 
 def _kept_proxies(env: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            name
-            for name, value in env.items()
-            if value and name.upper() in _PROXIES and name.upper() not in settings.claude_pass_environment
-        )
-    )
+    """The ways out that the CLI is not told of, in capitals as settings name them, with the exceptions that go with them."""
+    kept = {name.upper() for name, value in env.items() if value} - set(settings.claude_pass_environment)
+    proxies = kept & _WAYS_OUT
+    return tuple(sorted(proxies | (kept & {"NO_PROXY"} if proxies else set())))
 
 
 def _folder_failure(paths: Paths) -> ErrorInfo | None:

@@ -12,7 +12,7 @@ import pytest
 from .source import ROOT, name_of, project_files
 
 #: People who do not exist: the homes that examples and recorded streams may mention.
-NOBODY = r"(?:me|owner|you|user|someone)\b"
+NOBODY = r"(?:me|you|user|owner|another|other|someone|[a-z])\b"
 PLACES = {
     "a package index": re.compile(
         r"\b(?:pypi|pythonhosted|npmjs|yarnpkg|anaconda)\.(?:org|com|io)\b|\bregistry\.(?:npm|yarn)\w*\."
@@ -22,22 +22,18 @@ PLACES = {
         rf"(?<![\w.])(?:/home/(?!{NOBODY})|/Users/(?!{NOBODY})|[A-Z]:\\+Users\\+(?!{NOBODY}))[A-Za-z]"
     ),
 }
-#: Folders whose name says nothing about a machine.
-COMMON = {
-    Path(name)
-    for name in ("/", "/app", "/home", "/mnt", "/opt", "/root", "/srv", "/tmp", "/usr", "/usr/src", "/var")
-}
 
 
 def this_machine() -> list[str]:
-    """The folders of this checkout and of whoever runs the test, as text no file may contain."""
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    own = {ROOT, ROOT.parent, home}
-    return [
-        f"{folder}/"
-        for folder in own
-        if folder not in COMMON and not re.fullmatch(rf"/home/{NOBODY}", str(folder))
+    """The folder of this checkout and the home of whoever runs the test, as text no file may contain.
+
+    Places such as ``/app`` or ``/root``, or the home of nobody, are the same on many machines and give none away.
+    """
+    places = {ROOT, Path(pwd.getpwuid(os.getuid()).pw_dir)}
+    telling = [
+        place for place in places if len(place.parts) > 2 and not re.match(rf"/home/{NOBODY}", str(place))
     ]
+    return [f"{place}/" for place in telling]
 
 
 def text_of(path: Path) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -21,6 +21,13 @@ from oneseat.testing import Behaviour, FakeCli, Simulator, write_fake_cli
 ONESEAT = str(Path(sysconfig.get_path("scripts")) / "oneseat")
 #: Long enough for the slowest machine, short enough to fail before pytest's own limit.
 KILL_AFTER_S = 60.0
+#: Starts its arguments without the superuser's power over files, where the tests have it; permissions then count for all.
+_ORDINARY = (
+    "import ctypes, os, sys\n"
+    "for capability in (1, 2) if os.geteuid() == 0 else ():\n"
+    "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 #: Read before the tests take the caller's environment away.
 UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -91,10 +98,16 @@ class Live:
     def signal(self, number: int = signal.SIGINT) -> None:
         self.process.send_signal(number)
 
+    def stop_reading(self) -> None:
+        """Close our end of its stdout."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process.stdout = None
+
     def finish(self) -> Done:
         """Read both outputs to their ends."""
         stdout, stderr = self.process.communicate()
-        return done(self.arguments, self.process.returncode, self._seen + stdout, stderr or b"")
+        return done(self.arguments, self.process.returncode, self._seen + (stdout or b""), stderr or b"")
 
 
 class Seat:
@@ -105,6 +118,7 @@ class Seat:
         self.home = root / "home" / "oneseat"
         self.cwd = root / "work"
         self.temporary = root / "tmp"
+        self.command = [ONESEAT]
         for folder in (self.home.parent, self.cwd, self.temporary):
             folder.mkdir()
         self.env = {
@@ -117,33 +131,42 @@ class Seat:
             "TMPDIR": str(self.temporary),
         }
 
+    def become_ordinary(self) -> None:
+        """From here on, commands run as a user whom permissions stop."""
+        self.command = [sys.executable, "-IS", "-c", _ORDINARY, ONESEAT]
+
     @property
     def ledger(self) -> Path:
         return self.home / "data" / "runs.db"
 
-    def run(self, *arguments: str, stdin: bytes | None = None, **env: str) -> Done:
-        """Run a command to its end; ``env`` adds to the environment. Without ``stdin`` there is none: ``/dev/null``."""
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, stdout: IO[bytes] | int = subprocess.PIPE
+    ) -> Done:
+        """Run a command to its end. Without ``stdin`` there is none: ``/dev/null``."""
         ended = subprocess.run(
-            [ONESEAT, *arguments],
-            env={**self.env, **env},
+            [*self.command, *arguments],
+            env=self.env,
             cwd=self.cwd,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             timeout=KILL_AFTER_S,
             check=False,
         )
-        return done(arguments, ended.returncode, ended.stdout, ended.stderr)
+        return done(arguments, ended.returncode, ended.stdout or b"", ended.stderr)
 
-    def start(self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, **env: str) -> Live:
+    def start(
+        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, stderr: int = subprocess.PIPE
+    ) -> Live:
         """Start a command and go on."""
         process = subprocess.Popen(
-            [ONESEAT, *arguments],
-            env={**self.env, **env},
+            [*self.command, *arguments],
+            env=self.env,
             cwd=self.cwd,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
         return Live(arguments, process)
 
@@ -188,17 +211,27 @@ _FILTERS = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
+    (re.compile(r"(CLOCK  \w+ +\{).+\}?"), r"\1…"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
     (re.compile(r'"(duration_ms|first_token_ms)":\d+'), r'"\1":MS'),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\b2\.1\.\d+\b"), "VERSION"),
+    (re.compile(r"\bclaude-(?:sonnet|opus|haiku)-[\d-]*\d"), "MODEL"),
 )
 
 
 def check_snapshot(name: str, seat: Seat, ended: Done) -> None:
     """Compare a command with the file that holds it; ``UPDATE_SNAPSHOTS=1`` writes the file instead."""
     shown = "\n".join(
-        [f"exit {ended.code}", "--- stdout", ended.stdout.rstrip("\n"), "--- stderr", ended.stderr.rstrip("\n"), ""]
+        [
+            f"exit {ended.code}",
+            "--- stdout",
+            ended.stdout.rstrip("\n"),
+            "--- stderr",
+            ended.stderr.rstrip("\n"),
+            "",
+        ]
     )
     shown = shown.replace(str(seat.root), "ROOT")
     for pattern, replacement in _FILTERS:
@@ -223,10 +256,3 @@ def _fileno(stream: IO[bytes] | None) -> int:
 
 def _read(stream: IO[bytes] | None) -> bytes:
     return stream.read() if stream is not None else b""
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file as standard input."""
-    with path.open("rb") as file:
-        yield file

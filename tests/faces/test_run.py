@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import struct
 import subprocess
 import zlib
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.testing import Answer, Echo, RecordedRequest, Simulator, Text
+from oneseat.testing import RecordedRequest, Simulator
 
 from .driving import Seat, contents, told
 
@@ -86,9 +87,10 @@ def test_instructions_go_upstream_and_never_on_a_command_line(seat: Seat, simula
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang")
     (seat.cwd / "instructions.txt").write_text("Answer like a pirate.\n", "utf-8")
     (seat.cwd / "prompt.txt").write_text("Where is the treasure?", "utf-8")
-    with (seat.cwd / "prompt.txt").open("rb") as prompt, seat.start(
-        "run", "-", "--system-file", "instructions.txt", stdin=prompt
-    ) as live:
+    with (
+        (seat.cwd / "prompt.txt").open("rb") as prompt,
+        seat.start("run", "-", "--system-file", "instructions.txt", stdin=prompt) as live,
+    ):
         simulator.wait_for_messages()
         family = psutil.Process(live.pid).children(recursive=True)
         seen = "\n".join("\n".join([*process.cmdline(), *process.environ().values()]) for process in family)
@@ -107,8 +109,12 @@ def test_instructions_can_be_an_argument(seat: Seat, simulator: Simulator) -> No
     assert [block["text"] for block in only(simulator).body["system"]][-1] == "/help @/etc/passwd ñ"
 
 
-@pytest.mark.parametrize(("name", "sent"), [("haiku", "claude-haiku-"), ("claude-opus-4-1", "claude-opus-4-1")])
-def test_a_model_is_chosen_by_alias_or_full_name(name: str, sent: str, seat: Seat, simulator: Simulator) -> None:
+@pytest.mark.parametrize(
+    ("name", "sent"), [("haiku", "claude-haiku-"), ("claude-sonnet-5", "claude-sonnet-5")]
+)
+def test_a_model_is_chosen_by_alias_or_full_name(
+    name: str, sent: str, seat: Seat, simulator: Simulator
+) -> None:
     ended = seat.run("run", "hello", "--model", name, "--json")
     asked = only(simulator).model
     assert asked is not None
@@ -116,8 +122,18 @@ def test_a_model_is_chosen_by_alias_or_full_name(name: str, sent: str, seat: Sea
     assert ended.result["receipt"]["model"] == asked
 
 
+def test_a_model_nobody_knows_is_refused_with_the_nearest_one(seat: Seat, simulator: Simulator) -> None:
+    ended = seat.run("run", "hello", "--model", "sonett", "--json")
+    error = ended.result["error"]
+    assert (ended.code, error["code"]) == (2, "usage.unknown_model")
+    assert error["message"].startswith("Unknown model: `sonett`\n  the official CLI offers ")
+    assert error["hint"] == "Did you mean this: `oneseat run --model sonnet ...`"
+    assert simulator.messages() == []
+
+
 def png() -> bytes:
     """An image of one red pixel."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -143,9 +159,16 @@ def test_files_are_attached_before_the_prompt_in_their_order(seat: Seat, simulat
     )
     assert ended.code == 0, ended
     text, image, document, piped, prompt = contents(only(simulator))
-    print(contents(only(simulator)))
     assert "remember the milk\r\n" in text["text"]
     assert base64.b64decode(image["source"]["data"]) == png()
     assert base64.b64decode(document["source"]["data"]) == PDF
     assert "from a pipe @/etc/passwd" in piped["text"]
     assert prompt["text"] == "what is in these?"
+
+
+def test_a_file_may_have_any_name(seat: Seat, simulator: Simulator) -> None:
+    name = os.fsdecode(b"caf\xe9 @x.txt")
+    (seat.cwd / name).write_text("hello")
+    assert seat.run("run", "what is in it?", "--file", name).code == 0
+    attached, _ = contents(only(simulator))
+    assert attached["text"] == '<file name="caf? @x.txt">\nhello\n</file>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -31,6 +32,13 @@ def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
     if OLD_CLAUDE is None:
         pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
     return Path(OLD_CLAUDE)
+
+
+def seeing(seat: Seat, **env: str) -> Seat:
+    """The same seat with more in its environment."""
+    other = copy.copy(seat)
+    other.env = {**seat.env, **env}
+    return other
 
 
 def with_project(seat: Seat, settings: str = "", **project: str) -> Seat:
@@ -233,7 +241,9 @@ def busy(ended: Done) -> dict[str, Any]:
 
 def test_a_second_run_of_a_project_is_told_who_holds_it_or_waits(seat: Seat, simulator: Simulator) -> None:
     hanging = simulator.url("hang", "holder")
-    with seat.start("run", "--project", "shop", "first prompt", ONESEAT_SIMULATOR_URL=hanging) as holder:
+    with seeing(seat, ONESEAT_SIMULATOR_URL=hanging).start(
+        "run", "--project", "shop", "first prompt"
+    ) as holder:
         simulator.wait_for_messages(1, "holder")
         (run_id,) = [run["id"] for run in seat.runs()]
         for options in ((), ("--wait=0.2",)):
@@ -252,7 +262,9 @@ def test_a_second_run_of_a_project_is_told_who_holds_it_or_waits(seat: Seat, sim
 
 def test_a_killed_holder_frees_the_project(seat: Seat, simulator: Simulator) -> None:
     hanging = simulator.url("hang", "holder")
-    with seat.start("run", "--project", "shop", "first prompt", ONESEAT_SIMULATOR_URL=hanging) as holder:
+    with seeing(seat, ONESEAT_SIMULATOR_URL=hanging).start(
+        "run", "--project", "shop", "first prompt"
+    ) as holder:
         simulator.wait_for_messages(1, "holder")
         with seat.start("run", "--project", "shop", "--json", "--wait", "second prompt") as waiting:
             assert waiting.process.poll() is None
@@ -266,15 +278,14 @@ def test_a_killed_holder_frees_the_project(seat: Seat, simulator: Simulator) -> 
 
 
 def test_runs_inside_of_runs_are_counted_and_a_loop_is_refused(seat: Seat, simulator: Simulator) -> None:
-    ended = seat.run("run", "say ok", "--json", ONESEAT_DEPTH="3")
+    ended = seeing(seat, ONESEAT_DEPTH="3").run("run", "say ok", "--json")
     assert (ended.code, ended.result["error"]["code"]) == (2, "usage.too_deep")
     assert ended.result["receipt"]["verdict"] == "nothing_sent"
     assert simulator.requests() == []
-    assert seat.run("run", "say ok", ONESEAT_DEPTH="2").code == 0
+    assert seeing(seat, ONESEAT_DEPTH="2").run("run", "say ok").code == 0
     with_project(seat, "run.max_depth = 4")
-    with seat.start(
-        "run", "say ok", ONESEAT_DEPTH="3", ONESEAT_SIMULATOR_URL=simulator.url("hang", "deep")
-    ) as live:
+    deep = seeing(seat, ONESEAT_DEPTH="3", ONESEAT_SIMULATOR_URL=simulator.url("hang", "deep"))
+    with deep.start("run", "say ok") as live:
         simulator.wait_for_messages(1, "deep")
         depths = {
             child.environ()["ONESEAT_DEPTH"] for child in psutil.Process(live.pid).children(recursive=True)

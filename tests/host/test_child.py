@@ -19,7 +19,6 @@ from oneseat.host.child import Child
 from oneseat.host.process_tree import (
     descendants,
     end_marked,
-    environment_of,
     is_alive,
     marked_processes,
     start_time,
@@ -198,16 +197,6 @@ async def test_a_stranger_that_holds_the_pipe_open_does_not_hold_the_run(run_id:
     for thread in threading.enumerate():
         if thread.name == f"oneseat-stdout-{child.pid}":
             thread.join(20)
-
-
-async def test_the_environment_of_a_stranger_is_not_read(run_id: str) -> None:
-    child = _start("import sys; sys.stdin.read()", run_id)
-    environ = environment_of(child.pid, run_id)
-    assert environ is not None
-    assert environ["ONESEAT_RUN_ID"] == run_id
-    assert environment_of(os.getpid(), run_id) is None
-    await child.end(5)
-    assert environment_of(child.pid, run_id) is None
 
 
 def test_nothing_is_killed_when_nothing_is_marked(run_id: str) -> None:

@@ -231,6 +231,20 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "See every source and where it is: `oneseat doctor`",
     ),
     (
+        CredentialFacts(account=TOKEN, strange="its command line has `--bare`"),
+        "billing.unsafe_child",
+        "The CLI does not run as oneseat started it, so who pays is not certain",
+        "its command line has `--bare`",
+        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+    ),
+    (
+        CredentialFacts(account=NOBODY, simulated=True),
+        "provider.signed_out",
+        "The official CLI is not signed in to a plan",
+        "this is a simulated run, and it has no made-up login either",
+        "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`",
+    ),
+    (
         CredentialFacts(account=NOBODY),
         "provider.signed_out",
         "The official CLI is not signed in to a plan",
@@ -343,6 +357,22 @@ def test_an_event_that_shows_another_wallet_stops_the_run(event: Event, code: st
     if alarm is not None:
         assert exit_code(alarm.code) == 4
         assert alarm.hint is not None
+
+
+def test_the_alarms_say_what_was_seen_and_what_to_do() -> None:
+    overage, misbilled = judge_during(limit(True)), judge_during(started("ANTHROPIC_API_KEY"))
+    assert overage is not None
+    assert overage.message == (
+        "The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+        "  the server reported overage (window `five_hour`, status `rejected`)"
+    )
+    assert overage.hint == "See the limit and switch extra usage off: `claude`, then `/usage`"
+    assert misbilled is not None
+    assert misbilled.message == (
+        "Another wallet than the plan was paying: `ANTHROPIC_API_KEY`\n"
+        "  the official CLI named this key source when it took the prompt; the run was stopped"
+    )
+    assert misbilled.hint == "See which source wins and where it is: `oneseat doctor`"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ PLANTED = st.one_of(
 ORDINARY = """
 The quick brown fox reads a key, a token and a secret of 42 pages; the password policy says: bearer certificates
 (task-based, risk-free) are sk-learn's. https://example.com/a?b=c&d=e user@example.com key=len MAX_TOKENS=8000 12:30
-C:\\dir [x] {y} 'z' "w" authorization is needed, authorization: ask eyJ "input_tokens":12 https://host:8080/p@th
+C:\\dir [x] {y} 'z' "w" authorization is needed, ask eyJ "input_tokens":12 https://host:8080/p@th
 "tokenSource":"CLAUDE_CODE_OAUTH_TOKEN" "apiKeySource":"none"
 """
 PROSE = st.lists(st.sampled_from(ORDINARY.split())).map(" ".join)
@@ -112,6 +112,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
         ("-----BEGIN PRIVATE KEY-----\nMIIE\n", "[redacted:private-key]"),
         ("MAX_TOKENS=8000 SECRET=8000", "MAX_TOKENS=8000 SECRET=[redacted:value]"),
         ("if token == other: pass", "if token == other: pass"),
+        ("authorization: ask the owner", "authorization: ask the owner"),
         ("", ""),
     ],
 )
@@ -121,6 +122,7 @@ def test_what_stays_readable(text: str, cleaned: str) -> None:
 
 @given(before=st.text(), secret=st.text(min_size=4, max_size=40), after=st.text())
 def test_a_known_value_never_survives_in_any_form(before: str, secret: str, after: str) -> None:
+    assume("[redacted:" not in secret)
     redactor = Redactor(known=(secret,))
     for form in (
         secret,

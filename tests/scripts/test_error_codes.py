@@ -16,20 +16,23 @@ WHOLE = re.compile(rf"cancelled|(?:{FIRST_WORDS})\.[a-z0-9_]+")
 BEGINNING = re.compile(rf"(?:{FIRST_WORDS})\.")
 
 
+def texts(node: ast.AST) -> list[str]:
+    """The text a node spells out; nothing for any other node."""
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
 @cache
 def used() -> tuple[frozenset[str], frozenset[str]]:
     """The codes written out in the source, and the beginnings of those put together there, such as ``stall.``."""
-    whole, begun = set(), set()
+    whole: set[str] = set()
+    begun: set[str] = set()
     for path in SOURCE.rglob("*.py"):
         if path.name == "errors.py" and path.parent.name == "contract":
             continue  # the table of exit codes names families, not errors
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-                begun |= {node.values[0].value} if BEGINNING.fullmatch(str(node.values[0].value)) else set()
-            elif (
-                isinstance(node, ast.Constant) and isinstance(node.value, str) and WHOLE.fullmatch(node.value)
-            ):
-                whole.add(node.value)
+            if isinstance(node, ast.JoinedStr):
+                begun |= {text for text in texts(node.values[0]) if BEGINNING.fullmatch(text)}
+            whole |= {text for text in texts(node) if WHOLE.fullmatch(text)}
     return frozenset(whole), frozenset(begun)
 
 

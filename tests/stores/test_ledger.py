@@ -19,7 +19,7 @@ from oneseat.contract.ports import Ledger
 from oneseat.contract.receipt import NO_TOKENS, Evidence, LimitReading, TokenUsage
 from oneseat.stores.entries import _CONTENT, NOT_STORED
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter
-from oneseat.stores.ledger_writer import LedgerWriter, Leftover, ProcessStamp
+from oneseat.stores.ledger_writer import LedgerWriter
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
 from .making import OWNER, make_request, make_result, make_writer, refused
@@ -270,7 +270,6 @@ async def test_a_closed_ledger_leaves_no_thread(path: Path) -> None:
     before = set(threading.enumerate())
     ledger = SqliteLedger(make_writer(path))
     await ledger.begin("r1", make_request(), "claude-cli")
-    await ledger.note_child("r1", ProcessStamp(1, 2.0))
     assert await ledger.sweep(lambda _pid, _started: True) == []
     await ledger.close()
     assert set(threading.enumerate()) == before
@@ -283,7 +282,6 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
     writer.begin("cut-early", make_request(), "claude-cli")
     writer.begin("cut-late", make_request(), "claude-cli")
     writer.record("cut-late", GATE)
-    writer.note_child("cut-late", ProcessStamp(77, 12.5))
     writer.begin("ended", make_request(), "claude-cli")
     writer.finish(make_result("ended"))
     asked: list[tuple[int, float]] = []
@@ -292,10 +290,7 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
         asked.append((pid, started))
         return False
 
-    assert writer.sweep(is_alive) == [
-        Leftover("cut-early", None),
-        Leftover("cut-late", ProcessStamp(77, 12.5)),
-    ]
+    assert writer.sweep(is_alive) == ["cut-early", "cut-late"]
     assert asked == [OWNER, OWNER]
     early, late = reader.run("cut-early").result, reader.run("cut-late").result
     assert early is not None
@@ -334,7 +329,7 @@ def test_two_starts_end_a_dead_run_once(path: Path, writer: LedgerWriter) -> Non
 
     def is_alive(_pid: int, _started: float) -> bool:
         # The other start comes first, between our look and our lock.
-        assert other.sweep(lambda _pid, _started: False) == [Leftover("r1", None)]
+        assert other.sweep(lambda _pid, _started: False) == ["r1"]
         return False
 
     assert writer.sweep(is_alive) == []
@@ -354,7 +349,7 @@ def test_nobody_writes_between_the_second_look_at_dead_runs_and_their_end(
 
     assert writer._db is not None
     writer._db.set_trace_callback(intrude)
-    assert writer.sweep(lambda _pid, _started: False) == [Leftover("r1", None)]
+    assert writer.sweep(lambda _pid, _started: False) == ["r1"]
     assert kept_out == ["usage.ledger_busy"]
     other.close()
 

@@ -106,7 +106,7 @@ def check_all_is_there(path: Path, said: list[list[str]]) -> None:
     for kind, run_id, *rest in said:
         told[run_id].add(f"{kind} {' '.join(rest)}".strip())
     writer = make_writer(path)
-    swept = {leftover.run_id for leftover in writer.sweep(is_alive)}
+    swept = set(writer.sweep(is_alive))
     writer.close()
     with LedgerReader(path) as reader:
         for run_id, facts in told.items():

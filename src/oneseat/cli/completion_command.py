@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-_LINES = {
-    "bash": 'Put it into ~/.bashrc:  eval "$(oneseat completion bash)"',
-    "zsh": 'Put it into ~/.zshrc:  eval "$(oneseat completion zsh)"',
-    "fish": "Save it:  oneseat completion fish > ~/.config/fish/completions/oneseat.fish",
-}
+from .output import echo
 
 
-@click.command("completion", epilog="  ".join(_LINES.values()))
-@click.argument("shell", type=click.Choice(list(_LINES)))
+@click.command(
+    "completion",
+    epilog="""\b
+Put the line of your shell where it is read at its start:
+  bash, ~/.bashrc  eval "$(oneseat completion bash)"
+  zsh, ~/.zshrc    eval "$(oneseat completion zsh)"
+  fish             oneseat completion fish > ~/.config/fish/completions/oneseat.fish""",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for SHELL."""
     from .main import oneseat  # noqa: PLC0415 - main loads this module by name, so it cannot be imported first
@@ -21,4 +24,4 @@ def command(shell: str) -> None:
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"No completion for `{shell}`")
-    click.echo(completer(oneseat, {}, "oneseat", "_ONESEAT_COMPLETE").source())
+    echo(completer(oneseat, {}, "oneseat", "_ONESEAT_COMPLETE").source())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +17,14 @@ from oneseat.contract.events import TextDelta
 from oneseat.contract.receipt import RunResult
 from oneseat.testing import Answer, Simulator, Text
 
+from .output import echo
 from .render import receipt_line
 
 _ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
 _KEY = "sk-ant-api03-made-up-for-the-demo"
 
 
-@click.command("demo")
+@click.command("demo", epilog="Afterwards, with your own login: `oneseat doctor`.")
 def command() -> int:
     """Run the official CLI three times against a simulator: once plainly, twice with a key in the way.
 
@@ -50,62 +50,57 @@ class _Stage:
 
     def plain(self) -> RunResult:
         """An ordinary run."""
-        click.echo("1. A run. The wallet is checked first, then the prompt is sent:\n")
+        echo("1. A run. The wallet is checked first, then the prompt is sent:\n")
         result = self._act("plain", {})
-        click.echo()
+        echo("")
         return result
 
     def key_in_environment(self) -> RunResult:
         """A key where the official CLI would use it instead of the login."""
-        click.echo(
+        echo(
             "2. The same with ANTHROPIC_API_KEY in your environment, which would silently outrank your login:\n"
         )
         result = self._act("key", {"ANTHROPIC_API_KEY": _KEY})
         for evidence in result.receipt.evidence:
             if evidence.what.startswith("kept:"):
-                click.echo(
-                    f"   kept from the child: {evidence.what.removeprefix('kept:')} ({evidence.value})"
-                )
+                echo(f"   kept from the child: {evidence.what.removeprefix('kept:')} ({evidence.value})")
         self._count("key")
         return result
 
     def key_in_wrapper(self) -> RunResult:
         """A ``claude`` that is really a script which exports a key: nothing of ours can keep that from it."""
-        click.echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
-        real = api.find_cli(os.environ)
+        echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
+        real = api.find_cli(self._env(), self._folder)
         wrapper = self._folder / "claude"
         wrapper.write_text(f'#!/bin/sh\nexport ANTHROPIC_API_KEY={_KEY}\nexec {shlex.quote(real)} "$@"\n')
         wrapper.chmod(0o700)
         result = self._act("wrapper", {"ONESEAT_CLAUDE_PATH": str(wrapper)})
         if result.error is not None:
-            click.echo(f"   refused: {result.error.message} ({result.error.code})".replace("\n", "\n  "))
+            echo(f"   refused: {result.error.message} ({result.error.code})".replace("\n", "\n  "))
         self._count("wrapper")
         return result
 
-    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONESEAT_")}
-        real = (
-            {"ONESEAT_CLAUDE_PATH": os.environ["ONESEAT_CLAUDE_PATH"]}
-            if "ONESEAT_CLAUDE_PATH" in os.environ
-            else {}
-        )
-        env = {
-            **inherited,
-            **real,
-            "ONESEAT_HOME": str(self._folder / "home"),
-            "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label),
-            **extra,
+    def _env(self) -> dict[str, str]:
+        """The caller's environment without the caller's settings: only the CLI to use is taken from those."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ONESEAT_") or name == "ONESEAT_CLAUDE_PATH"
         }
-        click.echo('   $ oneseat run "say hello"')
+        return {**kept, "ONESEAT_HOME": str(self._folder / "home")}
+
+    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
+        env = {**self._env(), "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label), **extra}
+        echo('   $ oneseat run "say hello"')
         result = asyncio.run(_show(env, self._folder))
-        click.echo(f"   {receipt_line(result)}")
+        echo(f"   {receipt_line(result)}")
         return result
 
     def _count(self, label: str) -> None:
         requests = self._simulator.messages(label)
         kinds = sorted({kind for request in requests for kind in request.auth})
         signed = f", signed with: {', '.join(kinds)}" if kinds else ""
-        click.echo(f"   requests that reached the vendor (simulated): {len(requests)}{signed}\n")
+        echo(f"   requests that reached the vendor (simulated): {len(requests)}{signed}\n")
 
 
 async def _show(env: Mapping[str, str], cwd: Path) -> RunResult:
@@ -113,11 +108,10 @@ async def _show(env: Mapping[str, str], cwd: Path) -> RunResult:
         started = False
         async for event in run:
             if isinstance(event, TextDelta):
-                sys.stdout.write(event.text if started else f"   {event.text}")
-                sys.stdout.flush()
+                echo(event.text if started else f"   {event.text}", newline=False)
                 started = True
         if started:
-            click.echo()
+            echo("")
     if run.result is None:
         raise asyncio.CancelledError
     return run.result

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
-import msgspec
 
 from oneseat import inspection
 from oneseat.contract.canary import CanaryReport
@@ -15,6 +14,8 @@ from oneseat.contract.checkup import Report
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import LoginFacts
 
+from .output import complain, echo
+from .render import to_json
 from .untested_cli import try_installed_cli
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
@@ -22,7 +23,12 @@ _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
 
 @click.command(
     "doctor",
-    epilog="Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folders unusable.",
+    epilog="""\b
+Examples:
+  oneseat doctor
+  oneseat doctor --json
+
+Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folders unusable.""",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
@@ -36,20 +42,17 @@ def command(as_json: bool, canary: bool) -> int:
         return _try(as_json=as_json)
     report = asyncio.run(inspection.examine())
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        echo(to_json(report))
     else:
-        click.echo("\n".join(_lines(report)))
+        echo("\n".join(_lines(report)))
     return report.exit_code
 
 
 def _try(*, as_json: bool) -> int:
     if not as_json:
-        click.echo(
-            "trying the official CLI on the simulator; no login is used, nothing leaves this machine",
-            err=True,
-        )
+        complain("trying the official CLI on the simulator; no login is used, nothing leaves this machine\n")
     report = asyncio.run(try_installed_cli())
-    click.echo(msgspec.json.encode(report) if as_json else "\n".join(_trial(report)))
+    echo(to_json(report) if as_json else "\n".join(_trial(report)))
     return 0 if report.passed else exit_code("provider.untested_cli")
 
 
@@ -70,12 +73,11 @@ def _verdict(report: CanaryReport) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    version = report.cli_version or "unknown version"
-    yield f"official CLI  {report.cli_path or 'not found'} ({version}; tested {report.tested[0]} to {report.tested[1]})"
+    yield f"official CLI  {_cli(report)}"
     if report.canary is not None:
         yield _verdict(report.canary)
     for login in report.logins:
-        yield f"login         {_login(login)}"
+        yield f"login         {_login(login, simulated=report.simulator is not None)}"
     yield f"wallet        {report.wallet}"
     yield "sources, the strongest first"
     for row in report.sources:
@@ -92,10 +94,20 @@ def _lines(report: Report) -> Iterator[str]:
     yield "ready" if report.ready else "not ready"
 
 
-def _login(login: LoginFacts) -> str:
+def _cli(report: Report) -> str:
+    if report.cli_path is None:
+        return "not found"
+    return f"{report.cli_path} ({report.cli_version or 'unknown version'}; tested {report.tested[0]} to {report.tested[1]})"
+
+
+def _login(login: LoginFacts, *, simulated: bool) -> str:
+    if simulated:
+        return f"{login.kind}, {login.place}"
     if login.kind == "none":
         return f"none at {login.place}"
-    parts = [f"{login.kind} ({login.place})", login.subscription or "plan unknown until the CLI is asked"]
+    parts = [f"{login.kind} ({login.place})"]
+    if login.subscription is not None:
+        parts.append(f"plan {login.subscription}")
     if login.expires_at_ms is not None:
         parts.append(f"expires {datetime.fromtimestamp(login.expires_at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC")
     return ", ".join(parts)

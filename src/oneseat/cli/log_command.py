@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-import msgspec
 
 from oneseat import api
 from oneseat.api import RunFilter, RunSummary
+
+from .output import complain, echo
+from .render import to_json
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
@@ -36,7 +38,16 @@ class _Moment(click.ParamType[datetime]):
             self.fail(f"not a moment: `{value}`; write 2026-11-20, 2026-11-20T14:00, 3h or 2d", param, ctx)
 
 
-@click.command("log")
+@click.command(
+    "log",
+    epilog="""\b
+Examples:
+  oneseat log --since 2d --status failed
+  oneseat log --error billing
+  oneseat log -n 1000 --json
+
+`oneseat show RUN` prints one of them whole.""",
+)
 @click.option(
     "--status",
     type=click.Choice(["completed", "refused", "failed", "cancelled", "running"]),
@@ -50,7 +61,13 @@ class _Moment(click.ParamType[datetime]):
 )
 @click.option("--error", metavar="CODE", help="Only runs with this error code, or one that begins so.")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many."
+    "-n",
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="How many at most.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all fields.")
 def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
@@ -59,11 +76,11 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     with api.read_ledger() as ledger:
         runs = ledger.runs(RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
-        click.echo(msgspec.json.encode({"runs": runs}))
+        echo(to_json({"runs": runs}))
     elif runs:
-        click.echo(_table(runs))
+        echo(_table(runs))
     else:
-        click.echo('No runs yet. Start one: oneseat run "say hello"', err=True)
+        complain('No runs yet. Start one: oneseat run "say hello"\n')
 
 
 def _table(runs: list[RunSummary]) -> str:
@@ -90,9 +107,10 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     return (run.id, local_time(run.created_at), status, wallet, run.model or "-", price, took, _preview(run))
 
 
-def local_time(iso: str) -> str:
+def local_time(iso: str, *, milliseconds: bool = False) -> str:
     """A stored moment in the time zone of this machine."""
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    local = datetime.fromisoformat(iso).astimezone().replace(tzinfo=None)
+    return local.isoformat(" ", "milliseconds" if milliseconds else "seconds")
 
 
 def _preview(run: RunSummary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import sys
+import re
 from collections.abc import Sequence
 
 import click
@@ -12,7 +12,8 @@ import click
 from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
-from .show_error import print_error
+from .output import echo, fill_standard_streams
+from .show_error import Form, print_error
 
 #: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
 _COMMANDS = {
@@ -39,54 +40,73 @@ class _Lazy(click.Group):
         command: click.Command = importlib.import_module(f"oneseat.cli.{cmd_name}_command").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(_no_such_command(args[0]), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         # The short texts stand here, so `--help` need not load any command.
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _no_such_command(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a slip of the pen needs it
+
+    near = get_close_matches(name, _COMMANDS, n=1)
+    return f"No such command: `{name}`" + (f"\n  did you mean `{near[0]}`" if near else "")
+
+
 @click.group(
     cls=_Lazy,
+    # Without a command, click would raise the whole help text as an error message.
+    no_args_is_help=False,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog='Start here: `oneseat doctor`, then `oneseat run "say hello"`.',
 )
 @click.version_option(__version__, prog_name="oneseat", message="%(prog)s %(version)s")
-def oneseat() -> None:
+@click.pass_context
+def oneseat(ctx: click.Context) -> None:
     """Use the AI assistants you already pay for from your own scripts.
 
     oneseat drives the official command-line programs with your own login, checks which wallet would pay before
     anything is sent, and keeps a receipt of every run.
     """
+    if ctx.invoked_subcommand is None:
+        echo(ctx.get_help())
 
 
 def entry(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. No traceback reaches a user."""
+    fill_standard_streams()
     try:
         code = oneseat.main(args=list(arguments), prog_name="oneseat", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except BrokenPipeError:
-        return exit_code("cancelled")
     except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the last stop before a traceback
-        return _report(_explain(error), arguments)
+        return _report(_explain(error, arguments), arguments)
     return code if isinstance(code, int) else 0
 
 
-def _explain(error: BaseException) -> ErrorInfo:
+def _explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
     match error:
         case OneseatError():
             return error.info
         case click.UsageError():
-            return _usage(error)
+            return _usage(error, arguments)
         case click.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
             return ErrorInfo(code="cancelled", message="Cancelled")
         case _:
             return _bug(error)
 
 
-def _usage(error: click.UsageError) -> ErrorInfo:
-    command = error.ctx.command_path if error.ctx is not None else "oneseat"
-    message = error.format_message().rstrip(".")
+def _usage(error: click.UsageError, arguments: Sequence[str]) -> ErrorInfo:
+    command = f"oneseat {arguments[0]}" if arguments[:1] and arguments[0] in _COMMANDS else "oneseat"
+    message = re.sub(r"'([^']*)'", r"`\1`", error.format_message().rstrip("."))
     return ErrorInfo(code="usage.arguments", message=message, hint=f"See the options: `{command} --help`")
 
 
@@ -105,7 +125,13 @@ def _bug(error: BaseException) -> ErrorInfo:
 
 
 def _report(info: ErrorInfo, arguments: Sequence[str]) -> int:
-    print_error(
-        info, as_json=any(flag in arguments for flag in ("--json", "--stream-json")), stderr=sys.stderr
-    )
+    print_error(info, _form(arguments))
     return exit_code(info.code)
+
+
+def _form(arguments: Sequence[str]) -> Form:
+    """What was asked for on stdout, by arguments that may be the very thing that is wrong."""
+    options = list(arguments)
+    if "--" in options:
+        options = options[: options.index("--")]
+    return "json" if "--json" in options else "stream-json" if "--stream-json" in options else "text"

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
 
-_encode = msgspec.json.Encoder().encode
+from .output import printable
+
+_encoder = msgspec.json.Encoder()
+
+
+def to_json(value: Any) -> bytes:
+    """``value`` as one line of JSON, without a newline."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8 is part of an error. JSON cannot hold it as it is.
+        return _encoder.encode(_encodable(msgspec.to_builtins(value)))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _encodable(inner) for key, inner in value.items()}
+    return [_encodable(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def result_line(result: RunResult) -> bytes:
     """The JSON object of `--json`, without a newline."""
-    return _encode(result)
+    return to_json(result)
 
 
 def event_line(event: Event) -> bytes:
     """One line of `--stream-json`, without a newline. The last one is the result object with ``"type": "result"``."""
     if isinstance(event, (Finished, Failed)):
         return tagged_result(event.result)
-    return _encode(event)
+    return to_json(event)
 
 
 def tagged_result(result: RunResult) -> bytes:
     """The result object as the last line of `--stream-json`."""
-    return b'{"type":"result",' + _encode(result)[1:]
+    return b'{"type":"result",' + to_json(result)[1:]
 
 
 def nothing_ran(info: ErrorInfo) -> RunResult:
@@ -52,9 +73,16 @@ def receipt_line(result: RunResult) -> str:
         tokens_text(receipt.usage),
         cost_text(receipt),
         f"{receipt.duration_ms / 1000:.1f} s",
+        *_kept(receipt),
         f"run {result.run_id}",
     ]
-    return "receipt: " + " · ".join(parts)
+    return printable("receipt: " + " · ".join(parts))
+
+
+def _kept(receipt: Receipt) -> list[str]:
+    names = [e.what.removeprefix("kept:") for e in receipt.evidence if e.what.startswith("kept:")]
+    # Said on every run: a key that would outrank the login elsewhere is not to be forgotten.
+    return [f"kept from the CLI: {', '.join(dict.fromkeys(names))}"] if names else []
 
 
 def tokens_text(usage: TokenUsage) -> str:

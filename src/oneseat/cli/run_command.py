@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import msgspec
@@ -32,20 +31,35 @@ from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, Request, Tools
 from oneseat.engine.runs import RunStream
 
+from .output import complain, output_failed, printable, printable_json
 from .prompt_argument import OptionalSeconds, PromptCommand
 from .render import event_line, receipt_line, result_line, tagged_result
-from .show_error import error_text
+from .show_error import Form, error_text
 from .sink import Sink
 from .status import StatusLine
+from .stop_signals import stop_signals
 from .terminal_asker import TerminalAsker
 from .untested_cli import check_cli
-
-Form = Literal["text", "json", "stream-json"]
 
 
 class _Output(msgspec.Struct, frozen=True):
     form: Form
     quiet: bool
+
+
+class _Seconds(click.ParamType[float]):
+    """A length of time."""
+
+    name = "seconds"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds > 0):
+            self.fail(f"`{value}` is not a number of seconds above 0", param, ctx)
+        return seconds
 
 
 @click.command(
@@ -59,11 +73,10 @@ Examples:
   oneseat run "Summarise" --file report.pdf --json
   oneseat run --project shop "And now the tests"
 
-\b
 Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying,
 5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
 )
-@click.argument("prompt", required=False)
+@click.argument("prompt", nargs=-1, metavar="[PROMPT]")
 @click.option("--system", metavar="TEXT", help="Instructions for the assistant.")
 @click.option(
     "--system-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the instructions from FILE."
@@ -121,10 +134,13 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
 )
 @click.option("--stream-json", is_flag=True, help="Print one JSON object per event, the result last.")
 @click.option(
-    "--timeout", metavar="SECONDS", type=float, help="Longest time the whole run may take. [default: 1800]"
+    "--timeout",
+    metavar="SECONDS",
+    type=_Seconds(),
+    help="Longest time the whole run may take. [default: 1800]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
-def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
+def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
     """Send PROMPT to your assistant and print the answer.
 
     PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT and something piped in, it is read from
@@ -134,11 +150,11 @@ def command(prompt: str | None, files: tuple[str, ...], **options: Any) -> int:
     project = _project(options)
     tools = _tools(options, project)
     request = api.make_request(
-        _prompt(prompt, files),
+        _prompt(_only(prompt), files),
         system=_system(options["system"], options["system_file"]),
         model=options["model"],
         attachments=[_attachment(name) for name in files],
-        timeout_s=_timeout(options["timeout"]),
+        timeout_s=options["timeout"],
         tools=tools,
         schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
@@ -175,15 +191,27 @@ def _form(*, as_json: bool, stream_json: bool) -> Form:
     return "json" if as_json else "stream-json" if stream_json else "text"
 
 
+def _only(prompts: tuple[str, ...]) -> str | None:
+    if len(prompts) > 1:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.arguments",
+                message=f"Too many arguments: `{prompts[1][:60]}`\n  the prompt is one argument",
+                hint='Quote it: `oneseat run "say hello"`',
+            )
+        )
+    return prompts[0] if prompts else None
+
+
 def _attachment(name: str) -> Attachment:
     return api.decode_attachment("stdin", _stdin()) if name == "-" else api.read_attachment(Path(name))
 
 
 def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
+    if files.count("-") + (argument in (None, "-")) > 1:
+        raise click.UsageError("Standard input can be used once: as the prompt or as one attachment")
     if argument is not None and argument != "-":
         return argument
-    if "-" in files:
-        raise click.UsageError("Standard input can be the prompt or an attachment, not both")
     if argument is None and sys.stdin.isatty():
         raise UsageError(
             ErrorInfo(
@@ -207,12 +235,6 @@ def _system(text: str | None, file: Path | None) -> str | None:
     return text
 
 
-def _timeout(seconds: float | None) -> float | None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise click.UsageError(f"Not a time in seconds: `--timeout {seconds:g}`; it must be above 0")
-    return seconds
-
-
 async def _run(request: Request, output: _Output) -> RunResult:
     await check_cli(lambda line: None if output.quiet else click.echo(line, err=True))
     async with api.opened_app() as app:
@@ -223,23 +245,29 @@ async def _run(request: Request, output: _Output) -> RunResult:
 async def _drive(stream: RunStream, output: _Output) -> RunResult:
     """Run and show. A cancelled run is shown like any other: it too has a result."""
     cancel = _canceller(asyncio.current_task())
-    sink = Sink(sys.stdout.fileno(), on_gone=cancel)
+    sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
-        for name in ("SIGTERM", "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), cancel)
+        # SIGINT too: Python's own handler would, at a second Ctrl-C, break into the ending of the first and leave processes.
+        for number in stop_signals():
+            asyncio.get_running_loop().add_signal_handler(number, cancel)
     shown = _Shown(output, sink)
-    async with StatusLine(sys.stderr, enabled=not output.quiet) as status:
+    async with StatusLine(enabled=not output.quiet) as status:
         try:
             async with stream:
                 async for event in stream:
                     await shown.event(event, status)
-        except (asyncio.CancelledError, Exception):
+        except (
+            asyncio.CancelledError,
+            Exception,
+        ):  # after a bug too, what was received is shown with its receipt
             if stream.result is None:
                 raise
     if stream.result is None:
         raise asyncio.CancelledError
     await shown.result(stream.result)
     await sink.close()
+    if sink.failure is not None:
+        raise output_failed(sink.failure, stream.run_id)
     return stream.result
 
 
@@ -262,7 +290,7 @@ class _Shown:
     async def event(self, event: Event, status: StatusLine) -> None:
         status.say(_waiting_for(event))
         if self._output.form == "stream-json" and not isinstance(event, (Finished, Failed)):
-            await self._sink.write(event_line(event) + b"\n")
+            await self._sink.write(_line(event_line(event)))
         elif self._output.form == "text":
             await self._text(event, status)
 
@@ -273,28 +301,27 @@ class _Shown:
             if sys.stdout.isatty():
                 status.pause()
             self._streamed.append(event.text)
-            await self._sink.write(_printable(event.text))
+            await self._sink.write(_text(event.text))
         elif isinstance(event, Retry) and self._streamed:
             # What is printed cannot be taken back: say that it was not the answer.
             self._streamed.clear()
             await self._sink.write(b"\n")
             await self._sink.flush()
-            sys.stderr.write("note: the provider broke off; the answer starts again\n")
+            complain("note: the provider broke off; the answer starts again\n")
 
     async def result(self, result: RunResult) -> None:
         form = self._output.form
         if form == "json":
-            await self._sink.write(result_line(result) + b"\n")
+            await self._sink.write(_line(result_line(result)))
         elif form == "stream-json":
-            await self._sink.write(tagged_result(result) + b"\n")
+            await self._sink.write(_line(tagged_result(result)))
         else:
             await self._rest_of(result.text)
         await self._sink.flush()
-        if result.error is not None:
-            sys.stderr.write(error_text(result.error))
+        if result.error is not None and self._sink.failure is None:
+            complain(error_text(result.error))
         if not self._output.quiet:
-            sys.stderr.write(receipt_line(result) + "\n")
-        sys.stderr.flush()
+            complain(receipt_line(result) + "\n")
 
     async def _rest_of(self, text: str) -> None:
         streamed = "".join(self._streamed)
@@ -306,15 +333,16 @@ class _Shown:
         if text and not text.endswith("\n"):
             rest += "\n"
         if rest:
-            await self._sink.write(_printable(rest))
+            await self._sink.write(_text(rest))
 
 
-#: What a terminal would obey instead of show. A model's answer must not move the cursor or rename the window.
-_CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+def _text(text: str) -> bytes:
+    # In a pipe or a file it is data, and stays as it came.
+    return (printable(text) if sys.stdout.isatty() else text).encode("utf-8", "replace")
 
 
-def _printable(text: str) -> bytes:
-    return (text.translate(_CONTROL) if sys.stdout.isatty() else text).encode("utf-8", "replace")
+def _line(json: bytes) -> bytes:
+    return (printable_json(json) if sys.stdout.isatty() else json) + b"\n"
 
 
 #: What the status line says after an event; anything else means waiting for the model.

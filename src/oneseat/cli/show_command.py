@@ -12,13 +12,20 @@ from oneseat.api import StoredEvent, StoredRun
 from oneseat.contract.receipt import Receipt
 
 from .log_command import local_time
-from .render import cost_text, tokens_text
+from .output import echo
+from .render import cost_text, to_json, tokens_text
 
 _CUT = 160
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  oneseat show 4f2a
+  oneseat show 4f2a --json""",
+)
 @click.argument("run")
 @click.option("--events", "only_events", is_flag=True, help="Only the events, whole, one JSON object a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events.")
@@ -28,12 +35,12 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
         stored = ledger.run(run)
         events = list(ledger.events(stored.summary.id))
     if as_json:
-        click.echo(msgspec.json.encode({"run": stored.summary, "result": stored.result, "events": events}))
+        echo(to_json({"run": stored.summary, "result": stored.result, "events": events}))
     elif only_events:
         for event in events:
-            click.echo(msgspec.json.encode(event))
+            echo(to_json(event))
     else:
-        click.echo("\n".join(_lines(stored, events)))
+        echo("\n".join(_lines(stored, events)))
 
 
 def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
@@ -43,14 +50,20 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
     yield f"  prompt     {run.prompt_bytes:,} bytes: {_one_line(run.prompt_preview or '(not kept)')}"
     if result is not None:
         if result.error is not None:
-            yield f"  error      {_one_line(result.error.message)} ({result.error.code})"
-        yield f"  answer     {_one_line(result.text) if stored.text_kept else '(not kept)'}"
+            what, *why = result.error.message.splitlines()
+            yield f"  error      {what} ({result.error.code})"
+            yield from (f"             {line.strip()}" for line in why)
         yield from _receipt(result.receipt)
     yield "events"
     for event in events:
         kind = event.event.get("type", "?")
         rest = {name: value for name, value in event.event.items() if name not in ("type", "result")}
-        yield f"  {event.seq:>4}  {event.at[11:23]}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
+        moment = local_time(event.at, milliseconds=True)[11:]
+        yield f"  {event.seq:>4}  {moment}  {kind:<16} {_one_line(msgspec.json.encode(rest).decode())}"
+    if result is not None:
+        # Last, where a reader's eye is, and whole: it was paid for.
+        yield "answer" if result.text or not stored.text_kept else "no answer"
+        yield from (f"  {line}" for line in (result.text if stored.text_kept else "(not kept)").splitlines())
 
 
 def _receipt(receipt: Receipt) -> Iterator[str]:
@@ -59,7 +72,7 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
     yield f"  provider   {receipt.provider} {receipt.cli_version or ''}, model {receipt.model or 'none'}"
     yield f"  tokens     {tokens_text(receipt.usage)}"
     yield f"  money      {cost_text(receipt)}"
-    yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt(s)"
+    yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt{'' if receipt.attempts == 1 else 's'}"
     if receipt.policy is not None:
         yield f"  policy     {receipt.policy.tier}, rule {receipt.policy.rule}, pack {receipt.policy.pack}"
     for limit in receipt.limits:
@@ -68,7 +81,13 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
         yield f"  limit      {limit.window}: {limit.status}, {used}{resets}"
     yield "evidence"
     for evidence in receipt.evidence:
-        yield f"  {evidence.what:<28} {evidence.value!s:<32} {_WHEN[evidence.when]}"
+        yield f"  {evidence.what:<28} {_said(evidence.value):<32} {_WHEN[evidence.when]}"
+
+
+def _said(value: str | bool | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not said" if value is None else value
 
 
 def _one_line(text: str) -> str:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TextIO
+import contextlib
+from typing import Literal
 
-from oneseat.contract.errors import ErrorInfo
+import click
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+
+from .output import complain, echo, printable
+
+#: What a command prints on stdout.
+Form = Literal["text", "json", "stream-json"]
 
 
-def print_error(info: ErrorInfo, *, as_json: bool, stderr: TextIO) -> None:
-    """Print an error on stderr, and on stdout as the JSON object that `--json` promises."""
-    stderr.write(error_text(info))
-    stderr.flush()
-    if as_json:
-        from .render import nothing_ran, result_line  # noqa: PLC0415 - only JSON output needs the encoder
+def print_error(info: ErrorInfo, form: Form) -> None:
+    """Print an error on stderr, and on stdout as the JSON object that the form promises."""
+    complain(error_text(info))
+    if form != "text":
+        from .render import nothing_ran, result_line, tagged_result  # noqa: PLC0415 - only JSON output needs the encoder
 
-        sys.stdout.write(result_line(nothing_ran(info)).decode() + "\n")
+        line = (result_line if form == "json" else tagged_result)(nothing_ran(info))
+        with contextlib.suppress(click.exceptions.Exit, UsageError):  # the error itself is told already
+            echo(line)
 
 
 def error_text(info: ErrorInfo) -> str:
@@ -25,7 +33,7 @@ def error_text(info: ErrorInfo) -> str:
         lines.append(f"  it ends in {duration(info.retry_after_s)}")
     if info.hint is not None:
         lines += ["", f"hint: {info.hint}"]
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines) + "\n")
 
 
 def duration(seconds: float) -> str:

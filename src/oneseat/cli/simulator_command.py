@@ -10,6 +10,8 @@ import click
 
 from oneseat.testing import SCENARIOS, Simulator
 
+from .output import echo
+
 
 @click.command(
     "simulator",
@@ -21,6 +23,7 @@ In another terminal:
 )
 @click.option(
     "--port",
+    metavar="PORT",
     type=click.IntRange(0, 65535),
     default=8700,
     show_default=True,
@@ -34,18 +37,18 @@ def command(port: int, list_scenarios: bool) -> None:
     """
     if list_scenarios:
         for name, meaning in SCENARIOS.items():
-            click.echo(f"{name:<24} {meaning}")
+            echo(f"{name:<24} {meaning}")
         return
     asyncio.run(_serve(Simulator(port)))
 
 
 async def _serve(simulator: Simulator) -> None:
     simulator.bind()
-    click.echo(f"Listening on http://127.0.0.1:{simulator.port}; stop with Ctrl-C")
-    click.echo(f"  export ONESEAT_SIMULATOR_URL={simulator.url('ok')}")
     serving = asyncio.ensure_future(simulator.serve_forever())
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    echo(f"Listening on http://127.0.0.1:{simulator.port}; stop with Ctrl-C")
+    echo(f"  export ONESEAT_SIMULATOR_URL={simulator.url('ok')}")
     with contextlib.suppress(asyncio.CancelledError):
         await serving

@@ -32,6 +32,7 @@ class Sink:
         self._empty = asyncio.Event()
         self._empty.set()
         self._gone = False
+        self._failure: OSError | None = None
         self._finished = asyncio.Event()
         # A daemon thread: if the reader never reads again, it must not keep the process from ending.
         threading.Thread(target=self._work, name="oneseat-stdout", daemon=True).start()
@@ -41,6 +42,11 @@ class Sink:
     def gone(self) -> bool:
         """Whether the reader has gone away."""
         return self._gone
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the output could not be written, where the reason is another than a reader that left."""
+        return self._failure
 
     async def write(self, data: bytes) -> None:
         """Queue ``data``; waits only when more than 1 MiB is unread."""
@@ -93,11 +99,16 @@ class Sink:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(self._descriptor, view) :]
-            except OSError:
-                self._tell(self._reader_left)
+            except OSError as error:
+                self._tell(self._broken, error)
                 return
             self._tell(self._written, len(data))
         self._tell(self._finished.set)
+
+    def _broken(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            self._failure = error
+        self._reader_left()
 
     def _written(self, size: int) -> None:
         self._pending -= size

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from types import TracebackType
-from typing import TextIO
+
+from .output import complain, printable
 
 _PERIOD_S = 0.5
 _ERASE = "\r\x1b[K"
@@ -14,9 +16,8 @@ _ERASE = "\r\x1b[K"
 class StatusLine:
     """Shown only on a terminal. ``pause`` removes it before other output appears there."""
 
-    def __init__(self, stderr: TextIO, *, enabled: bool) -> None:
-        self._stderr = stderr
-        self._enabled = enabled and stderr.isatty()
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr.isatty()
         self._began = time.monotonic()
         self._what = "checking who pays"
         self._task: asyncio.Task[None] | None = None
@@ -33,19 +34,17 @@ class StatusLine:
 
     def say(self, what: str) -> None:
         """Change what is being waited for."""
-        self._what = what
+        self._what = printable(what).replace("\n", " ")
 
     def pause(self) -> None:
         """Erase the line and stop; called before the answer is written to the same terminal."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self._stderr.write(_ERASE)
-            self._stderr.flush()
+            complain(_ERASE)
 
     async def _refresh(self) -> None:
         while True:
             elapsed = time.monotonic() - self._began
-            self._stderr.write(f"{_ERASE}{self._what} … {elapsed:.0f} s")
-            self._stderr.flush()
+            complain(f"{_ERASE}{self._what} … {elapsed:.0f} s")
             await asyncio.sleep(_PERIOD_S)

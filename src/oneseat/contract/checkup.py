@@ -26,8 +26,10 @@ class OpenFile(msgspec.Struct, frozen=True, kw_only=True):
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the doctor saw. ``facts`` is ``None`` when the CLI could not be asked; ``failure`` then says why.
 
-    ``refusal`` is what the billing gate says of the facts; ``now_ms`` is in milliseconds since the epoch. ``canary`` is the
-    stored trial of the installed CLI, ``canary_refusal`` why runs refuse it.
+    ``refusal`` is what the billing gate says of the facts. ``logins`` are what the CLI could sign in with, in its order: made-up
+    ones where a simulator is in use. ``proxies`` are kept from the CLI, ``passed`` are the variables that ``settings_file`` has
+    it see. ``now_ms`` is in milliseconds since the epoch. ``canary`` is the stored trial of the installed CLI, ``canary_refusal``
+    why runs refuse it.
     """
 
     cli_path: str | None
@@ -37,6 +39,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     logins: tuple[LoginFacts, ...]
     found: tuple[CredentialSource, ...]
     proxies: tuple[str, ...]
+    passed: tuple[str, ...]
+    settings_file: str
     facts: CredentialFacts | None
     failure: ErrorInfo | None
     refusal: ErrorInfo | None

@@ -16,7 +16,7 @@ import msgspec
 
 WhoseTurn = Literal["you", "wait", "provider", "bug"]
 
-#: Exit codes of design section 6. The longest matching prefix wins.
+#: Exit codes by the beginning of the error code; the longest one that matches wins.
 EXIT_CODES: dict[str, int] = {
     "bug": 1,
     "usage": 2,

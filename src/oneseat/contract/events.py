@@ -11,20 +11,20 @@ from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
 from .session import EndReason
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag=True):
     """Base of all events. ``durable`` ones are written to the ledger before a caller sees them."""
 
     durable: ClassVar[bool] = True
 
 
-class WalletVerified(Event, frozen=True, kw_only=True, tag="wallet_verified"):
+class WalletVerified(Event, frozen=True, kw_only=True, gc=False, tag="wallet_verified"):
     """The billing gate said yes; nothing has been sent yet."""
 
     wallet: Wallet
     evidence: tuple[Evidence, ...]
 
 
-class SessionRenewed(Event, frozen=True, kw_only=True, tag="session_renewed"):
+class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_renewed"):
     """The project's conversation could not go on, and the run begins a fresh one. What was said before is not in it."""
 
     previous: str
@@ -33,7 +33,7 @@ class SessionRenewed(Event, frozen=True, kw_only=True, tag="session_renewed"):
     why: str
 
 
-class Started(Event, frozen=True, kw_only=True, tag="started"):
+class Started(Event, frozen=True, kw_only=True, gc=False, tag="started"):
     """The provider took the prompt."""
 
     run_id: str
@@ -46,28 +46,28 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     api_key_source: str | None = None
 
 
-class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
+class TextDelta(Event, frozen=True, kw_only=True, gc=False, tag="text_delta"):
     """A piece of the answer, as it comes. Not stored; the finished ``Message`` is."""
 
     durable: ClassVar[bool] = False
     text: str
 
 
-class ThinkingDelta(Event, frozen=True, kw_only=True, tag="thinking"):
+class ThinkingDelta(Event, frozen=True, kw_only=True, gc=False, tag="thinking"):
     """A piece of the model's thinking, as it comes. Not stored."""
 
     durable: ClassVar[bool] = False
     text: str
 
 
-class Message(Event, frozen=True, kw_only=True, tag="message"):
+class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     """One finished message of the assistant. ``subagent`` is the tool call it answers to, ``None`` for the main one."""
 
     text: str
     subagent: str | None = None
 
 
-class ToolCall(Event, frozen=True, kw_only=True, tag="tool_call"):
+class ToolCall(Event, frozen=True, kw_only=True, gc=False, tag="tool_call"):
     """The model asked for a tool."""
 
     id: str
@@ -76,7 +76,7 @@ class ToolCall(Event, frozen=True, kw_only=True, tag="tool_call"):
     subagent: str | None = None
 
 
-class ToolResult(Event, frozen=True, kw_only=True, tag="tool_result"):
+class ToolResult(Event, frozen=True, kw_only=True, gc=False, tag="tool_result"):
     """A tool answered."""
 
     id: str
@@ -84,7 +84,7 @@ class ToolResult(Event, frozen=True, kw_only=True, tag="tool_result"):
     is_error: bool = False
 
 
-class Question(Event, frozen=True, kw_only=True, tag="question"):
+class Question(Event, frozen=True, kw_only=True, gc=False, tag="question"):
     """The assistant wants to use a tool that its permissions do not cover, and waits for an answer."""
 
     id: str
@@ -93,7 +93,7 @@ class Question(Event, frozen=True, kw_only=True, tag="question"):
     why: str | None = None
 
 
-class Answered(Event, frozen=True, kw_only=True, tag="answered"):
+class Answered(Event, frozen=True, kw_only=True, gc=False, tag="answered"):
     """A ``Question`` was answered. ``by`` says who decided: the caller, or nobody (then the answer is no)."""
 
     id: str
@@ -103,21 +103,21 @@ class Answered(Event, frozen=True, kw_only=True, tag="answered"):
     why: str | None = None
 
 
-class UsageSeen(Event, frozen=True, kw_only=True, tag="usage"):
+class UsageSeen(Event, frozen=True, kw_only=True, gc=False, tag="usage"):
     """Tokens of one model request, as reported while the run goes on."""
 
     message_id: str | None
     usage: TokenUsage
 
 
-class LimitSeen(Event, frozen=True, kw_only=True, tag="limit_seen"):
+class LimitSeen(Event, frozen=True, kw_only=True, gc=False, tag="limit_seen"):
     """A usage window was reported. ``overage`` true means extra, paid usage is being spent; ``None`` means not said."""
 
     limit: LimitReading
     overage: bool | None = None
 
 
-class Retry(Event, frozen=True, kw_only=True, tag="retry"):
+class Retry(Event, frozen=True, kw_only=True, gc=False, tag="retry"):
     """The provider is about to repeat a request on its own. ``delay_s`` is in seconds."""
 
     attempt: int
@@ -127,21 +127,21 @@ class Retry(Event, frozen=True, kw_only=True, tag="retry"):
     cause: str
 
 
-class Progress(Event, frozen=True, kw_only=True, tag="progress"):
+class Progress(Event, frozen=True, kw_only=True, gc=False, tag="progress"):
     """A sign of life that carries no content, such as "requesting" or "compacting"."""
 
     durable: ClassVar[bool] = False
     state: str
 
 
-class Unknown(Event, frozen=True, kw_only=True, tag="unknown"):
+class Unknown(Event, frozen=True, kw_only=True, gc=False, tag="unknown"):
     """A line this version does not know. It is kept (redacted, cut at 64 kB), never dropped."""
 
     raw: str
     why: str
 
 
-class TurnEnded(Event, frozen=True, kw_only=True, tag="turn_ended"):
+class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     """The provider's own account of how a turn ended; the rules decide what it is worth.
 
     ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
@@ -156,13 +156,13 @@ class TurnEnded(Event, frozen=True, kw_only=True, tag="turn_ended"):
     denials: tuple[str, ...] = ()
 
 
-class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+class Finished(Event, frozen=True, kw_only=True, gc=False, tag="finished"):
     """The run completed. Always the last event."""
 
     result: RunResult
 
 
-class Failed(Event, frozen=True, kw_only=True, tag="failed"):
+class Failed(Event, frozen=True, kw_only=True, gc=False, tag="failed"):
     """The run ended without a trustworthy answer. Always the last event; ``result.error`` says why."""
 
     result: RunResult

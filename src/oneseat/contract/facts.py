@@ -47,7 +47,7 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What the official CLI says of its login in answer to ``initialize`` (facts/claude-cli.md section 2)."""
+    """What the official CLI says of its login in answer to ``initialize`` (docs/facts.md)."""
 
     token_source: str | None = None
     api_key_source: str | None = None
@@ -71,7 +71,8 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kept`` was found around the caller and kept from the child. ``present`` reached the child all the same.
     ``account`` is ``None`` when the CLI did not answer. ``simulated`` is true when the child can only reach a loopback simulator.
-    ``child_checked`` is false on a platform where the child's own environment cannot be read.
+    ``child_checked`` is false on a platform where the child's own environment cannot be read. ``strange`` says why the process
+    that answered is not the one oneseat started, or does not run as it was started; ``None`` when nothing is wrong with it.
     """
 
     account: Account | None
@@ -79,6 +80,7 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[CredentialSource, ...] = ()
     simulated: bool = False
     child_checked: bool = True
+    strange: str | None = None
 
 
 class LoginFacts(msgspec.Struct, frozen=True, kw_only=True):

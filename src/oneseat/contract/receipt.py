@@ -1,4 +1,4 @@
-"""The receipt and the result of a run: the JSON of design section 6, field for field."""
+"""The receipt and the result of a run: the JSON that `--json` prints, field for field."""
 
 from __future__ import annotations
 

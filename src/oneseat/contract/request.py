@@ -20,7 +20,7 @@ WorkOwner = Literal["owner", "employer", "client", "other", "unknown"]
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote the request, who reads the answer, who owns the work (facts/policy.md section 5.1)."""
+    """Who wrote the request, who reads the answer, who owns the work: what the policy decides on."""
 
     author: Author = "owner"
     reader: Reader = "owner"

@@ -68,7 +68,7 @@ class RunStream:
             error = None
         except OneseatError as failure:
             error = failure.info
-        except (asyncio.CancelledError, GeneratorExit):
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
             error = _CANCELLED
             raise
         finally:
@@ -94,12 +94,12 @@ class App:
         self._parts = parts
         self._new_run_id = new_run_id
 
-    def stream(self, request: Request, *, ask: Asker | None = None) -> RunStream:
+    def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.
 
         ``ask`` answers when the assistant wants a tool that its permissions do not cover; without it the answer is no.
         """
-        return RunStream(self._parts, request, self._new_run_id(), ask)
+        return RunStream(self._parts, request, run_id or self._new_run_id(), ask)
 
     async def run(self, request: Request, *, ask: Asker | None = None) -> RunResult:
         """Run to the end and return the result, whatever it is: look at ``status`` and ``error``. ``ask`` as for ``stream``."""

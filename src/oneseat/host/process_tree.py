@@ -142,15 +142,6 @@ def _psutil_pids(run_id: str) -> list[int]:
     return pids
 
 
-def environment_of(pid: int, run_id: str) -> dict[str, str] | None:
-    """The environment a process of this run was started with; ``None`` when it is not of this run or cannot be read."""
-    try:
-        environ = psutil.Process(pid).environ()
-    except (psutil.Error, OSError):
-        return None
-    return environ if environ.get(MARKER) == run_id else None
-
-
 def is_root() -> bool:
     """Whether this process may do anything on this machine."""
     return sys.platform != "win32" and os.geteuid() == 0

@@ -17,6 +17,7 @@ from .billing_refusals import (
     present_refusal,
     signed_out,
     unknown_account,
+    unsafe_child,
     wrong_wallet,
 )
 
@@ -126,7 +127,7 @@ def conclude(
 
 def _paying(facts: CredentialFacts) -> Wallet:
     wallet = wallet_of(facts.account)
-    if wallet == "plan" and facts.present:
+    if wallet == "plan" and (facts.present or facts.strange is not None):
         return "unknown"
     return "simulator" if wallet == "plan" and facts.simulated else wallet
 
@@ -147,8 +148,10 @@ def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> Erro
         return winner
     if facts.present:
         return present_refusal(facts.present[0])
+    if facts.strange is not None:
+        return unsafe_child(facts.strange)
     if account.token_source == "none":  # noqa: S105 - the CLI's word for "not signed in"
-        return signed_out(facts.kept)
+        return signed_out(facts)
     return None if wallet == expected else wrong_wallet(account, wallet, expected)
 
 
@@ -175,11 +178,17 @@ def _evidence_before(facts: CredentialFacts) -> tuple[Evidence, ...]:
         ("account.apiKeySource", account.api_key_source),
         ("account.apiProvider", account.api_provider),
         ("account.subscriptionType", account.subscription),
-        ("child.environment", "checked" if facts.child_checked else "not readable"),
+        ("child.environment", _child_state(facts)),
         *((f"kept:{source.name}", source.place) for source in facts.kept),
         *((f"present:{source.name}", source.place) for source in facts.present),
     )
     return tuple(Evidence(what, value, "before") for what, value in said)
+
+
+def _child_state(facts: CredentialFacts) -> str:
+    if facts.strange is not None:
+        return facts.strange
+    return "checked" if facts.child_checked else "not readable"
 
 
 def _evidence_during(started: Started | None, overage: bool | None) -> tuple[Evidence, ...]:  # noqa: FBT001 - a reading, not an option

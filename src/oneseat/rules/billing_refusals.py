@@ -18,12 +18,26 @@ _BY_KIND: dict[SourceKind, tuple[str, str]] = {
         "Something would change every request, perhaps also who pays for it",
     ),
 }
+#: Why there is no login, and what to do: in real life, and in a simulated run.
+_NO_LOGIN = {
+    False: (
+        "`claude` reports no login in its folder and no CLAUDE_CODE_OAUTH_TOKEN",
+        "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
+    ),
+    True: (
+        "this is a simulated run, and it has no made-up login either",
+        "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`",
+    ),
+}
 _OTHER = ("billing.unsafe_child", "The CLI does not run as oneseat started it, so who pays is not certain")
 _UNREADABLE = "A file that could name another payer cannot be read"
 #: What the CLI calls its sources, by what they are.
 _SAID: dict[str, SourceKind] = {"apiKeyHelper": "key_helper", "ANTHROPIC_AUTH_TOKEN": "auth_token"}
 #: A key that the CLI stored when this account signed in for API billing.
 _MANAGED_KEY = "/login managed key"
+_OFFICIAL = (
+    "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+)
 _DOCTOR = "See every source and where it is: `oneseat doctor`"
 
 
@@ -71,10 +85,15 @@ def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
     return _refusal(code, f"{what}: `{provider}`", why, _fix(source) if source else _DOCTOR)
 
 
-def signed_out(kept: tuple[CredentialSource, ...]) -> ErrorInfo:
+def unsafe_child(why: str) -> ErrorInfo:
+    """The process that answered is not the one oneseat started, or does not run as it was started."""
+    return _refusal(_OTHER[0], _OTHER[1], why, _OFFICIAL)
+
+
+def signed_out(facts: CredentialFacts) -> ErrorInfo:
     """The CLI has no login. Keys that were kept from it are named, so that nobody wonders why they did not help."""
-    keys = [f"`{source.name}` ({source.place})" for source in kept if source.kind in _BY_KIND]
-    why = "`claude` reports no login in its folder and no CLAUDE_CODE_OAUTH_TOKEN"
+    keys = [f"`{source.name}` ({source.place})" for source in facts.kept if source.kind in _BY_KIND]
+    why, hint = _NO_LOGIN[facts.simulated]
     if keys:
         why += (
             f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
@@ -83,7 +102,7 @@ def signed_out(kept: tuple[CredentialSource, ...]) -> ErrorInfo:
         "provider.signed_out",
         "The official CLI is not signed in to a plan",
         why,
-        "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
+        hint,
     )
 
 
@@ -126,6 +145,4 @@ def _fix(source: CredentialSource) -> str:
         return f"Ask whoever manages this machine to take `{source.name}` out, then check: `oneseat doctor`"
     if source.scope == "global_config":
         return f"Take `{source.name}` out of `{source.place}`, then check: `oneseat doctor`"
-    return (
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
-    )
+    return _OFFICIAL

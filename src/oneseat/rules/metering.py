@@ -53,8 +53,7 @@ class Tally(msgspec.Struct, kw_only=True):
                 # The next attempt starts the message anew; what the broken one streamed is not part of it.
                 self.pieces.clear()
             case LimitSeen():
-                self.limits[event.limit.window] = event.limit
-                self.overage = event.overage if event.overage is not None else self.overage
+                self._limit(event)
             case Started():
                 self.started = event
             case Answered(allowed=False):
@@ -65,6 +64,12 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.usage = _sum(self.usage, event.usage)
             case _:
                 pass
+
+    def _limit(self, event: LimitSeen) -> None:
+        self.limits[event.limit.window] = event.limit
+        # A plain rate limit names no window: it is no word of the server on the plan, unless it says overage.
+        if event.overage or (event.overage is not None and event.limit.window != "unknown"):
+            self.overage = event.overage
 
     def denials(self) -> tuple[str, ...]:
         """The tools that were not allowed, each once, in the order of the first refusal."""

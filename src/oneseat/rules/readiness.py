@@ -1,33 +1,49 @@
-"""Is this machine ready for a run? Facts to findings, each with one fix."""
+"""Is this machine ready for a run? Facts to findings: the worst first, and one fix for each that needs one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oneseat.contract.checkup import CheckupFinding, Effect, Observations, Report, SourceRow
+from oneseat.contract.billing_names import BILLING_SETTINGS, billing_name
+from oneseat.contract.checkup import CheckupFinding, Effect, Level, Observations, Report, SourceRow
 from oneseat.contract.errors import ErrorInfo, exit_code
-from oneseat.contract.facts import CredentialSource, LoginFacts, SourceKind
+from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
 
-#: What the official CLI takes first, from the strongest to the weakest.
-_PRECEDENCE: tuple[SourceKind, ...] = (
+#: What the official CLI takes first, from the strongest to the weakest. An address and headers apply to whatever else wins.
+_KINDS: tuple[SourceKind, ...] = (
     "cloud",
-    "mode",
     "base_url",
     "headers",
-    "auth_token",
     "api_key",
     "key_helper",
+    "auth_token",
+    "mode",
     "oauth_token",
     "login",
     "unreadable",
     "proxy",
 )
+#: Where one kind of source is found in several places: settings replace what the environment says.
+_SCOPES: tuple[Scope, ...] = (
+    "managed_settings",
+    "child",
+    "local_settings",
+    "project_settings",
+    "user_settings",
+    "global_config",
+    "environment",
+    "login",
+    "dotenv",
+)
+_LEVELS: tuple[Level, ...] = ("problem", "warning", "ok")
 _SOON_MS = 24 * 3600 * 1000
+_INFERENCE = "user:inference"
+_SIGN_IN = "Sign in again: run `claude` and type /login"
 
 
 def assess(seen: Observations) -> Report:
     """The report on what was seen."""
-    findings = tuple(_findings(seen))
+    findings = sorted(_findings(seen), key=lambda finding: _LEVELS.index(finding.level))
     problems = [finding for finding in findings if finding.level == "problem"]
     return Report(
         ready=not problems,
@@ -40,7 +56,7 @@ def assess(seen: Observations) -> Report:
         sources=tuple(_sources(seen)),
         folders=seen.folders,
         simulator=seen.simulator,
-        findings=findings,
+        findings=tuple(findings),
         canary=seen.canary,
     )
 
@@ -54,15 +70,9 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
     yield from _version(seen)
     for login in seen.logins:
         yield from _login(login, seen.now_ms)
-    for source in seen.found:
-        yield _kept(source)
-    for name in seen.proxies:
-        yield CheckupFinding(
-            level="warning",
-            code="environment.proxy",
-            message=f"`{name}` is kept from the official CLI, which may need it to reach the vendor",
-            fix=f'Put into oneseat.toml: claude.pass_environment = ["{name}"]',
-        )
+    for source in sorted(seen.found, key=_strength):
+        yield _found(source)
+    yield from _proxies(seen)
     for file in seen.open_files:
         yield CheckupFinding(
             level="warning",
@@ -80,7 +90,8 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
 
 
 def _problem(error: ErrorInfo) -> CheckupFinding:
-    return CheckupFinding(level="problem", code=error.code, message=error.message, fix=error.hint)
+    fix = error.hint or "Try again, and report it if it stays: `oneseat doctor --json`"
+    return CheckupFinding(level="problem", code=error.code, message=error.message, fix=fix)
 
 
 def _version(seen: Observations) -> Iterator[CheckupFinding]:
@@ -110,7 +121,7 @@ def _login(login: LoginFacts, now_ms: int) -> Iterator[CheckupFinding]:
             level="warning",
             code="login.unreadable",
             message=f"The stored login cannot be understood: `{login.place}`\n  {login.problem}",
-            fix="Sign in again: run `claude` and type /login",
+            fix=_SIGN_IN,
         )
     if login.mode is not None and login.mode & 0o077:
         yield CheckupFinding(
@@ -119,52 +130,99 @@ def _login(login: LoginFacts, now_ms: int) -> Iterator[CheckupFinding]:
             message=f"Other users can read your login: `{login.place}` (mode {login.mode:o})",
             fix=f"`chmod 600 {login.place}`",
         )
-    if login.expires_at_ms is not None and login.expires_at_ms < now_ms:
+    if login.scopes and _INFERENCE not in login.scopes:
+        yield CheckupFinding(
+            level="warning",
+            code="login.no_inference",
+            message=f"The stored login may not ask a model: `{login.place}`\n  it lacks the scope `{_INFERENCE}`",
+            fix=_SIGN_IN,
+        )
+    if login.expires_at_ms is not None:
+        yield from _expiry(login.expires_at_ms - now_ms)
+
+
+def _expiry(left_ms: int) -> Iterator[CheckupFinding]:
+    if left_ms < 0:
         yield CheckupFinding(
             level="warning",
             code="login.expired",
             message="The stored login has expired; the official CLI renews it with its next request if it can",
             fix="If runs fail with `provider.auth_rejected`: run `claude` and type /login",
         )
-    elif login.expires_at_ms is not None and login.expires_at_ms - now_ms < _SOON_MS:
-        hours = (login.expires_at_ms - now_ms) / 3_600_000
+    elif left_ms < _SOON_MS:
         yield CheckupFinding(
             level="ok",
             code="login.expires_soon",
-            message=f"The stored login is good for {hours:.1f} h; the official CLI renews it by itself",
+            message=f"The stored login is good for {left_ms / 3_600_000:.1f} h; the official CLI renews it by itself",
         )
 
 
-def _kept(source: CredentialSource) -> CheckupFinding:
-    return CheckupFinding(
-        level="warning",
-        code="source.kept",
-        message=f"`{source.name}` in {source.place} could change who pays; oneseat keeps it from the official CLI",
-        fix=_remove(source),
-    )
+def _found(source: CredentialSource) -> CheckupFinding:
+    """A source around oneseat: what it is, what it would do, and what is done about it."""
+    place = "your environment" if source.scope == "environment" else f"`{source.place}`"
+    if source.kind == "unreadable":
+        message = f"A file that could name another payer cannot be understood: {place}"
+        fix = f"Repair or remove {place}"
+    else:
+        message = f"`{source.name}` in {place}: {_meaning(source)}"
+        fix = f"If nothing else needs it: {_remove(source)}"
+    if source.scope == "dotenv":
+        done = "the official CLI does not read such files; a script around it may"
+        return CheckupFinding(level="ok", code="source.ignored", message=f"{message}\n  {done}", fix=fix)
+    done = "oneseat keeps it from the official CLI"
+    return CheckupFinding(level="warning", code="source.kept", message=f"{message}\n  {done}", fix=fix)
 
 
 def _remove(source: CredentialSource) -> str:
     if source.scope == "environment":
-        return f"If nothing else needs it: `unset {source.name}`"
-    return f"If nothing else needs it, take it out of `{source.place}`"
+        return f"`unset {source.name}`"
+    return f"take `{source.name}` out of `{source.place}`"
+
+
+def _meaning(source: CredentialSource) -> str:
+    known = {entry.name: entry for entry in BILLING_SETTINGS}
+    entry = known.get(source.name) or billing_name(source.name)
+    return entry.effect if entry is not None else "could change who pays"
+
+
+def _proxies(seen: Observations) -> Iterator[CheckupFinding]:
+    if not seen.proxies or seen.simulator is not None:  # a simulated run never leaves this machine
+        return
+    wanted = ", ".join(f'"{name}"' for name in dict.fromkeys((*seen.passed, *seen.proxies)))
+    yield CheckupFinding(
+        level="warning",
+        code="environment.proxy",
+        message=f"Kept from the official CLI, which may need them to reach the vendor: {_listed(seen.proxies)}",
+        fix=f"Put into `{seen.settings_file}`: `claude.pass_environment = [{wanted}]`",
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _sources(seen: Observations) -> Iterator[SourceRow]:
     present = seen.facts.present if seen.facts is not None else ()
-    rows = [(source, _row(source, "would win")) for source in present]
-    rows += [(source, _row(source, "is kept from the child")) for source in seen.found]
-    rows.sort(key=lambda pair: _PRECEDENCE.index(pair[0].kind))
-    yield from (row for _, row in rows)
-    wins = seen.refusal is None
+    # The CLI repeats what a file says; the file is the better place to name.
+    reached = {(source.name, source.scope): source for source in reversed(present)}
+    effects: dict[CredentialSource, Effect] = dict.fromkeys(reached.values(), "would win")
+    for source in seen.found:
+        effects.setdefault(source, "is ignored" if source.scope == "dotenv" else "is kept from the child")
+    for source in sorted(effects, key=_strength):
+        yield SourceRow(name=source.name, kind=source.kind, place=source.place, effect=effects[source])
+    yield from _login_rows(seen)
+
+
+def _login_rows(seen: Observations) -> Iterator[SourceRow]:
+    """The logins. The CLI takes the first it finds: a token in the environment, then the stored one."""
+    first: Effect = "pays" if seen.failure is None else "would win"
+    effect: Effect = first if seen.refusal is None else "is ignored"
     for login in seen.logins:
         if login.kind == "none":
             continue
-        effect: Effect = "pays" if wins and seen.simulator is None else "is ignored"
         yield SourceRow(name=f"login ({login.kind})", kind="login", place=login.place, effect=effect)
-        # The CLI takes the first login it finds: a token in the environment, then the stored one.
-        wins = False
+        effect = "is ignored"
 
 
-def _row(source: CredentialSource, effect: Effect) -> SourceRow:
-    return SourceRow(name=source.name, kind=source.kind, place=source.place, effect=effect)
+def _strength(source: CredentialSource) -> tuple[int, int, str]:
+    return _KINDS.index(source.kind), _SCOPES.index(source.scope), source.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -54,7 +54,9 @@ def complaints(schema: dict[str, Any], value: object) -> list[str]:
     import jsonschema  # noqa: PLC0415 - as above
 
     validator = jsonschema.validators.validator_for(schema)(schema)
-    errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+    errors = sorted(
+        validator.iter_errors(cast("Any", value)), key=lambda error: list(map(str, error.absolute_path))
+    )
     found = [f"{_place(error)}: {error.message[:200]}" for error in errors[:_SHOWN]]
     return found if len(errors) <= _SHOWN else [*found, f"and {len(errors) - _SHOWN} more"]
 

@@ -8,6 +8,8 @@ from pathlib import PurePath
 
 import msgspec
 
+from oneseat.contract.billing_names import FILE_LOCATIONS, billing_name
+
 
 class Check(msgspec.Struct, frozen=True):
     """What a setting accepts.
@@ -98,19 +100,24 @@ _KEPT_NAME = re.compile(
 )
 
 
+def _decides_payer(name: str) -> bool:
+    entry = billing_name(name)
+    return name in FILE_LOCATIONS or (entry is not None and entry.pays)
+
+
 def _variable_names(value: object) -> tuple[str, ...]:
     """The names in upper case: they are compared without regard to case, think of ``https_proxy``."""
     items = value if isinstance(value, list | tuple) else [None]
     names = tuple(item.upper() if isinstance(item, str) and item.isascii() else "" for item in items)
     for name in names:
-        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name):
+        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name) or _decides_payer(name):
             raise ValueError(name)
     return names
 
 
 #: A whole grammar instead of a URL parser: what two parsers could read differently does not match at all.
 _LOOPBACK = re.compile(
-    r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~-]*)*", re.ASCII
+    r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~:%-]*)*", re.ASCII
 )
 
 

@@ -29,7 +29,7 @@ from .entries import NOT_STORED, Entries
 from .interrupted import interrupted_result
 
 _PREVIEW_CHARS = 200
-_GOING_ON = "SELECT id, owner_pid, owner_started, child_pid, child_started FROM runs WHERE status = 'running'"
+_GOING_ON = "SELECT id, owner_pid, owner_started FROM runs WHERE status = 'running'"
 
 
 class ProcessStamp(NamedTuple):
@@ -37,13 +37,6 @@ class ProcessStamp(NamedTuple):
 
     pid: int
     started: float
-
-
-class Leftover(NamedTuple):
-    """A run that lost its owner, and the child that may have outlived both."""
-
-    run_id: str
-    child: ProcessStamp | None
 
 
 class LedgerWriter:
@@ -110,21 +103,13 @@ class LedgerWriter:
                 {"run": run_id, "at": self._clock.utc_iso(), "type": kind, "json": json},
             )
 
-    def note_child(self, run_id: str, child: ProcessStamp) -> None:
-        """Record which process works for a run, so that a later start can end it when this one dies."""
-        with self._transaction(durable=False) as db:
-            db.execute(
-                "UPDATE runs SET child_pid = ?, child_started = ? WHERE id = ?",
-                (child.pid, child.started, run_id),
-            )
-
     def finish(self, result: RunResult) -> None:
         """Record how a run ended. A second call for the same run replaces the first."""
         with self._transaction(durable=True) as db:
             self._end(db, result)
 
-    def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
-        """End, as cancelled, every run whose owner is gone. Returns them with the children they had.
+    def sweep(self, is_alive: Callable[[int, float], bool]) -> list[str]:
+        """End, as cancelled, every run whose owner is gone. Returns their ids, by which their processes are found.
 
         ``is_alive`` says whether the process with this id that started then still exists.
         """
@@ -137,12 +122,9 @@ class LedgerWriter:
         with self._transaction(durable=True) as db:
             going_on = {row[0] for row in db.execute(_GOING_ON)}
             ended = [row for row in orphans if row[0] in going_on]
-            for run_id, owner_pid, *_ in ended:
+            for run_id, owner_pid, _ in ended:
                 self._end(db, interrupted_result(db, run_id, owner_pid))
-        return [
-            Leftover(run_id, None if pid is None else ProcessStamp(pid, started))
-            for run_id, _, _, pid, started in ended
-        ]
+        return [row[0] for row in ended]
 
     def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation that the next run of a project in this directory would continue."""

@@ -46,9 +46,7 @@ def _runs_and_events(db: sqlite3.Connection) -> None:
             duration_ms INTEGER,
             result TEXT,
             owner_pid INTEGER NOT NULL,
-            owner_started REAL NOT NULL,
-            child_pid INTEGER,
-            child_started REAL
+            owner_started REAL NOT NULL
         )
         """
     )

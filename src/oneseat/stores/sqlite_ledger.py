@@ -13,7 +13,7 @@ from oneseat.contract.request import Request
 from oneseat.contract.session import EndReason, Session
 
 from .entries import NOT_STORED
-from .ledger_writer import LedgerWriter, Leftover, ProcessStamp
+from .ledger_writer import LedgerWriter
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -40,10 +40,6 @@ class SqliteLedger:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.finish, result)
 
-    async def note_child(self, run_id: str, child: ProcessStamp) -> None:
-        """Record which process works for a run. Raises ``UsageError`` when the ledger cannot be written."""
-        await self._do(self._writer.note_child, run_id, child)
-
     async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation to continue. Raises ``UsageError`` when the ledger cannot be read."""
         return await self._do(self._writer.live_session, project, cwd, wallet)
@@ -56,7 +52,7 @@ class SqliteLedger:
         """End a project's conversations. Raises ``UsageError`` when the ledger cannot be written."""
         return await self._do(self._writer.end_sessions, project)
 
-    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[Leftover]:
+    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[str]:
         """End, as cancelled, every run whose owner is gone. Raises ``UsageError`` when the ledger cannot be written."""
         return await self._do(self._writer.sweep, is_alive)
 

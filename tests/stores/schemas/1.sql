@@ -23,9 +23,7 @@ CREATE TABLE runs (
             duration_ms INTEGER,
             result TEXT,
             owner_pid INTEGER NOT NULL,
-            owner_started REAL NOT NULL,
-            child_pid INTEGER,
-            child_started REAL
+            owner_started REAL NOT NULL
         );
 CREATE INDEX runs_by_time ON runs (created_at);
 CREATE INDEX runs_going_on ON runs (owner_pid) WHERE status = 'running';

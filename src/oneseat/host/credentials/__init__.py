@@ -4,22 +4,23 @@ What oneseat keeps from the child (`scan`) and what reaches it all the same (`re
 because the first is worth a line on the receipt and the second is worth a refusal.
 """
 
-from .environment import child_sources, scan_environment
+from .environment import child_sources, missing_names, scan_environment
 from .login import login_facts, write_simulated_login
 from .places import Places
-from .scan import reaching, scan, scan_dotenv, scan_settings_files
-from .settings_block import block_sources, is_set
+from .scan import reaching, scan, scan_dotenv, scan_settings_files, scan_unkeepable
+from .settings_block import block_sources
 
 __all__ = [
     "Places",
     "block_sources",
     "child_sources",
-    "is_set",
     "login_facts",
+    "missing_names",
     "reaching",
     "scan",
     "scan_dotenv",
     "scan_environment",
     "scan_settings_files",
+    "scan_unkeepable",
     "write_simulated_login",
 ]

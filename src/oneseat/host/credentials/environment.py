@@ -39,6 +39,19 @@ def child_sources(environ: Mapping[str, str], expected: Mapping[str, str]) -> tu
     return tuple(found)
 
 
+def missing_names(environ: Mapping[str, str], expected: Mapping[str, str]) -> tuple[str, ...]:
+    """What the child was given that decides who pays and is no longer in its environment.
+
+    Without its folder the CLI looks for a login elsewhere; without its address a simulated run goes to the vendor.
+    """
+    has = {name.upper() for name, value in environ.items() if value}
+    return tuple(
+        name
+        for name, value in sorted(expected.items())
+        if _kind(name, value) is not None and name.upper() not in has
+    )
+
+
 def _kind(name: str, value: str) -> SourceKind | None:
     if name.upper() in FILE_LOCATIONS:
         return "login"

@@ -63,7 +63,11 @@ def reaching(child_env: Mapping[str, str], cwd: str | Path) -> tuple[CredentialS
     Managed settings, and the CLI's own state file: its `env` block applies with every `--setting-sources`, and neither
     `account` nor `get_settings` shows an address or a header that is set there (measured on 2.1.197 and 2.1.329).
     """
-    places = Places.find(child_env, cwd)
+    return scan_unkeepable(Places.find(child_env, cwd))
+
+
+def scan_unkeepable(places: Places) -> tuple[CredentialSource, ...]:
+    """What the managed settings and the CLI's own state file in these places hold."""
     managed = [
         source for path in places.managed_files() for source in _settings_file(path, "managed_settings")
     ]

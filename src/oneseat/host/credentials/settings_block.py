@@ -55,5 +55,5 @@ def is_given(raw: msgspec.Raw) -> bool:
 def _state(value: bytes) -> str:
     if value in {b'""', b"null"}:
         return ""
-    word = value.strip(b'" ').decode("ascii", "replace").lower()
-    return word if word in _OFF else "set"
+    word = value.strip(b'"').decode("ascii", "replace").lower()
+    return word if word.strip() in _OFF else "set"

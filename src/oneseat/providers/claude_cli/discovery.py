@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 OLDEST = (2, 1, 197)
 NEWEST = (2, 1, 329)
 
-_INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`, or name it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+_INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`"
+_NAME_IT = "Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
 _VERSION = re.compile(r"^\s*(\d+)\.(\d+)\.(\d+)\b")
 _VERSION_S = 10.0
 
@@ -30,12 +32,14 @@ def find_executable(configured: str | None, search_path: str | None) -> str:
     if found is None:
         folders = len([folder for folder in (search_path or "").split(":") if folder])
         raise _missing(
-            f"The official CLI was not found: `claude`\n  looked in PATH ({folders} folders); claude.path is not set"
+            f"The official CLI was not found: `claude`\n  looked in PATH ({folders} folders); claude.path is not set",
+            _INSTALL,
         )
     if sys.platform == "win32" and Path(found).suffix.lower() in (".cmd", ".bat", ".ps1"):
         # A command shim hands its arguments to a shell, which would interpret them.
         raise _missing(
-            f"The official CLI is a command shim: `{found}`\n  oneseat starts programs without a shell"
+            f"The official CLI is a command shim: `{found}`\n  oneseat starts programs without a shell",
+            _NAME_IT,
         )
     return found
 
@@ -43,15 +47,17 @@ def find_executable(configured: str | None, search_path: str | None) -> str:
 def _configured(configured: str) -> str:
     path = Path(configured).expanduser()
     if not path.is_file():
+        why = "it is not a file" if path.exists() else "there is no such file"
         raise _missing(
-            f"The official CLI was not found: `{configured}`\n  named by claude.path or ONESEAT_CLAUDE_PATH; there is no such file"
+            f"The official CLI was not found: `{configured}`\n  named by claude.path or ONESEAT_CLAUDE_PATH; {why}",
+            _NAME_IT,
         )
     if shutil.which(str(path)) is None:
         raise OneseatError(
             ErrorInfo(
                 code="provider.cannot_start",
                 message=f"The official CLI cannot be started: `{configured}`\n  the file is not executable",
-                hint=f"Run `chmod +x {configured}`",
+                hint=f"Run `chmod +x {shlex.quote(str(path))}`",
             )
         )
     return str(path.absolute())
@@ -111,5 +117,5 @@ def dotted(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))
 
 
-def _missing(message: str) -> OneseatError:
-    return OneseatError(ErrorInfo(code="provider.not_found", message=message, hint=_INSTALL))
+def _missing(message: str, hint: str) -> OneseatError:
+    return OneseatError(ErrorInfo(code="provider.not_found", message=message, hint=hint))

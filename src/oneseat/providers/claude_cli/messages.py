@@ -56,12 +56,14 @@ def _not_a_command(prompt: str) -> str:
 
 def _attached(attachment: Attachment) -> dict[str, Any]:
     kind = attachment.media_type
+    # A file name need not be UTF-8; the message has to be.
+    name = attachment.name.encode("utf-8", "replace").decode()
     if kind.startswith("image/"):
         return {"type": "image", "source": _base64(attachment)}
     if kind == "application/pdf":
-        return {"type": "document", "title": attachment.name, "source": _base64(attachment)}
-    text = attachment.data.decode("utf-8")
-    return {"type": "text", "text": f'<file name="{attachment.name}">\n{text}\n</file>'}
+        return {"type": "document", "title": name, "source": _base64(attachment)}
+    text = attachment.data.decode("utf-8", "replace")
+    return {"type": "text", "text": f'<file name="{name}">\n{text}\n</file>'}
 
 
 def _base64(attachment: Attachment) -> dict[str, str]:

@@ -99,9 +99,13 @@ class ClaudeCliProvider:
             try:
                 yield opened
             finally:
-                await uninterrupted(self._end(opened, child))
+                try:
+                    await uninterrupted(self._end(opened, child))
+                except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+                    child.kill()
+                    raise
         finally:
-            await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
+            await uninterrupted(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
 
     async def _end(self, session: ClaudeSession, child: Child) -> None:
         if session.turn_ended:
@@ -162,7 +166,6 @@ class ClaudeCliProvider:
             request=request,
             env=env,
             kept=credentials.scan(self._config.environ, request.cwd),
-            reaching=credentials.reaching(env, request.cwd),
             simulated=self._config.simulator is not None,
             resumed=session is not None and session.resumed,
         )

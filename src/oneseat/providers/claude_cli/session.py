@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
 from oneseat.host.lines import OversizedLine
-from oneseat.host.process_tree import environment_of
+from oneseat.host.sighting import look_at
 
 from . import account, discovery, failures, messages, wire
 from .parse import Parser
@@ -29,13 +31,12 @@ _STDERR_SHOWN = 2000
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the gate compares the child with: the environment it was given, what was kept from it, what reaches it anyway."""
+    """What the gate compares the child with: the environment it was given, and what was kept from it."""
 
     run_id: str
     request: Request
     env: Mapping[str, str]
     kept: tuple[CredentialSource, ...]
-    reaching: tuple[CredentialSource, ...]
     simulated: bool
     resumed: bool = False
 
@@ -56,7 +57,8 @@ class ClaudeSession:
         self._surroundings = surroundings
         self._parser = parser
         self._redact = redact
-        self._lines = self._read()
+        self._batches = child.batches()
+        self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
         self._early: list[Event] = []
         self._garbage = 0
         self._requests = 0
@@ -84,13 +86,21 @@ class ClaudeSession:
         settings = await self._ask("get_settings")
         if self._surroundings.resumed:
             self._cost_before = _cost_so_far(await self._ask("get_usage"))
-        seen, checked = self._child_environment(opened.get("pid"))
+        around = self._surroundings
+        # Only now: a script around the CLI can write these files after it was started and before the CLI reads them.
+        reaching = credentials.reaching(around.env, around.request.cwd)
+        pid = opened.get("pid")
+        seen = look_at(self._child.pid, pid if isinstance(pid, int) else None, around.run_id, around.env)
+        present = (*reaching, *account.settings_sources(settings), *seen.sources)
+        reached = {(source.name, source.scope) for source in present}
         return CredentialFacts(
             account=account.account_of(opened),
-            kept=self._surroundings.kept,
-            present=(*self._surroundings.reaching, *account.settings_sources(settings), *seen),
-            simulated=self._surroundings.simulated,
-            child_checked=checked,
+            # A script that switches settings files on again undoes the keeping.
+            kept=tuple(source for source in around.kept if (source.name, source.scope) not in reached),
+            present=present,
+            simulated=around.simulated,
+            child_checked=seen.readable,
+            strange=seen.strange,
         )
 
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
@@ -113,16 +123,18 @@ class ClaudeSession:
     async def _turn(self, message: bytes) -> AsyncIterator[Event]:
         await self._write(message)
         self._ended = False
-        async for line in self._lines:
-            if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
-                # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
-                await self._write(messages.unsupported(line.request_id, line.request.subtype))
-            for event in self._parser.events(line):
-                if isinstance(event, TurnEnded):
-                    self._ended = True
-                    yield self._of_this_run(event)
-                    return
-                yield event
+        while await self._more():
+            while self._lines:
+                line = self._lines.popleft()
+                if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
+                    # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
+                    await self._write(messages.unsupported(line.request_id, line.request.subtype))
+                for event in self._parser.events(line):
+                    if isinstance(event, TurnEnded):
+                        self._ended = True
+                        yield self._of_this_run(event)
+                        return
+                    yield event
         raise await self._death("before it reported a result")
 
     def _of_this_run(self, ended: TurnEnded) -> TurnEnded:
@@ -133,27 +145,23 @@ class ClaudeSession:
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
-        try:
-            await self._child.write(messages.control_request(self._next_id(), "interrupt"))
-        except OSError:
-            return
+        await self._write(messages.control_request(self._next_id(), "interrupt"))
 
     async def close(self) -> None:
         """Stop reading."""
-        await self._lines.aclose()
+        await self._batches.aclose()
 
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         request_id = self._next_id()
         await self._write(messages.control_request(request_id, subtype, **fields))
-        async for line in self._lines:
+        while await self._more():
+            line = self._lines.popleft()
             if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
                 if line.response.subtype == "success":
                     return line.response.response or {}
                 raise self._error(
                     "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
                 )
-            if isinstance(line, wire.Undecoded):
-                self._garbage += 1
             if isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
                 raise self._lost()
             self._early.extend(self._parser.events(line))
@@ -164,36 +172,32 @@ class ClaudeSession:
         if not isinstance(version, str):
             # Older CLIs do not name themselves in this answer.
             version = await discovery.ask_version(self._executable, self._surroundings.env)
-        discovery.check_version(version)
         self.capabilities = _capabilities(opened.get("models"), version)
-
-    def _child_environment(self, pid: object) -> tuple[tuple[CredentialSource, ...], bool]:
-        # A wrapper script can export what `account` never shows: another base URL, extra headers. The process that
-        # answered is looked at, and the one we started if that is another.
-        pids = {self._child.pid} | ({pid} if isinstance(pid, int) else set())
-        found: dict[CredentialSource, None] = {}
-        checked = True
-        for each in sorted(pids):
-            environ = environment_of(each, self._surroundings.run_id)
-            checked = checked and environ is not None
-            found |= dict.fromkeys(credentials.child_sources(environ or {}, self._surroundings.env))
-        return tuple(found), checked
+        discovery.check_version(version)
 
     async def _write(self, data: bytes) -> None:
-        try:
+        # A CLI that reads no more is dead or dying. What it printed before that says more than a broken pipe, and is still to
+        # be read; should it live on, the watchdog ends the wait.
+        with contextlib.suppress(OSError):
             await self._child.write(data)
-        except OSError as error:
-            raise await self._death("while it was being written to") from error
 
-    async def _read(self) -> AsyncGenerator[wire.KnownLine | wire.Undecoded]:
-        async for batch in self._child.batches():
-            for line in batch:
-                if isinstance(line, OversizedLine):
-                    yield wire.Undecoded(
-                        line.start, f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
-                    )
-                else:
-                    yield wire.decode(line)
+    async def _more(self) -> bool:
+        """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
+        while not self._lines:
+            batch = await anext(self._batches, None)
+            if batch is None:
+                return False
+            self._lines.extend(map(self._decode, batch))
+        return True
+
+    def _decode(self, line: bytes | OversizedLine) -> wire.KnownLine | wire.Undecoded:
+        if isinstance(line, OversizedLine):
+            why = f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
+            known: wire.KnownLine | wire.Undecoded = wire.Undecoded(line.start, why)
+        else:
+            known = wire.decode(line)
+        self._garbage += isinstance(known, wire.Undecoded)
+        return known
 
     async def _death(self, when: str) -> OneseatError:
         exited = await self._child.wait(_EXIT_S)
@@ -212,7 +216,7 @@ class ClaudeSession:
         if self._garbage:
             return self._error(
                 "garbled",
-                f"The official CLI {how} {when}; {self._garbage} lines of its output could not be read",
+                f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
             )
         return self._error(
             "crashed",

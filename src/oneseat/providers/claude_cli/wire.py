@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts of the Messages API."""
 
     input_tokens: int | None = None
@@ -21,7 +21,7 @@ class Usage(msgspec.Struct, frozen=True):
     cache_creation: dict[str, Any] | None = None
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """One content block of a message."""
 
     type: str = ""
@@ -35,7 +35,7 @@ class Block(msgspec.Struct, frozen=True):
     is_error: bool | None = None
 
 
-class ApiMessage(msgspec.Struct, frozen=True):
+class ApiMessage(msgspec.Struct, frozen=True, gc=False):
     """A message of the Messages API."""
 
     id: str | None = None
@@ -45,7 +45,7 @@ class ApiMessage(msgspec.Struct, frozen=True):
     usage: Usage | None = None
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """The change that one streaming event carries."""
 
     type: str = ""
@@ -54,7 +54,7 @@ class Delta(msgspec.Struct, frozen=True):
     stop_reason: str | None = None
 
 
-class SseEvent(msgspec.Struct, frozen=True):
+class SseEvent(msgspec.Struct, frozen=True, gc=False):
     """One streaming event of the Messages API, as the CLI passes it on."""
 
     type: str = ""
@@ -62,18 +62,18 @@ class SseEvent(msgspec.Struct, frozen=True):
     message: ApiMessage | None = None
 
 
-class Line(msgspec.Struct, frozen=True, tag_field="type"):
+class Line(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
     """Base of all known lines."""
 
 
-class StreamEvent(Line, frozen=True, tag="stream_event"):
+class StreamEvent(Line, frozen=True, gc=False, tag="stream_event"):
     """A piece of an answer in progress."""
 
     event: SseEvent = SseEvent()
     parent_tool_use_id: str | None = None
 
 
-class AssistantLine(Line, frozen=True, tag="assistant"):
+class AssistantLine(Line, frozen=True, gc=False, tag="assistant"):
     """Finished content blocks; ``error`` is the class of an API failure dressed up as a message."""
 
     message: ApiMessage = ApiMessage()
@@ -81,21 +81,21 @@ class AssistantLine(Line, frozen=True, tag="assistant"):
     error: str | None = None
 
 
-class UserLine(Line, frozen=True, tag="user"):
+class UserLine(Line, frozen=True, gc=False, tag="user"):
     """Tool results, and what the CLI says in the user's name."""
 
     message: ApiMessage = ApiMessage()
     parent_tool_use_id: str | None = None
 
 
-class McpServer(msgspec.Struct, frozen=True):
+class McpServer(msgspec.Struct, frozen=True, gc=False):
     """The state of one MCP server at the start of a turn."""
 
     name: str = ""
     status: str = ""
 
 
-class SystemLine(Line, frozen=True, tag="system"):
+class SystemLine(Line, frozen=True, gc=False, tag="system"):
     """Everything about the run that is not content; ``subtype`` says what."""
 
     subtype: str = ""
@@ -117,14 +117,14 @@ class SystemLine(Line, frozen=True, tag="system"):
     task_id: str | None = None
 
 
-class UnifiedWindow(msgspec.Struct, frozen=True, rename="camel"):
+class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """How full one window is, a share from 0 to 1. Named since 2.1.329."""
 
     utilization: float | None = None
     resets_at: float | None = None
 
 
-class RateLimitInfo(msgspec.Struct, frozen=True, rename="camel"):
+class RateLimitInfo(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One usage window as the server's headers described it."""
 
     status: str = "unknown"
@@ -137,26 +137,26 @@ class RateLimitInfo(msgspec.Struct, frozen=True, rename="camel"):
     unified_windows: dict[str, UnifiedWindow] = {}
 
 
-class RateLimitLine(Line, frozen=True, tag="rate_limit_event"):
+class RateLimitLine(Line, frozen=True, gc=False, tag="rate_limit_event"):
     """A usage window changed."""
 
     rate_limit_info: RateLimitInfo = RateLimitInfo()
 
 
-class ModelUsage(msgspec.Struct, frozen=True, rename="camel"):
+class ModelUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What one model used during the whole process."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
 
 
-class Denial(msgspec.Struct, frozen=True):
+class Denial(msgspec.Struct, frozen=True, gc=False):
     """A tool call that was not allowed."""
 
     tool_name: str = ""
 
 
-class ResultLine(Line, frozen=True, tag="result"):
+class ResultLine(Line, frozen=True, gc=False, tag="result"):
     """The CLI's own account of a turn. ``subtype`` "success" and exit code 0 prove nothing; see ``failures``."""
 
     subtype: str = ""
@@ -173,7 +173,7 @@ class ResultLine(Line, frozen=True, tag="result"):
     permission_denials: list[Denial] = []
 
 
-class ControlAnswer(msgspec.Struct, frozen=True):
+class ControlAnswer(msgspec.Struct, frozen=True, gc=False):
     """The CLI's answer to one of our control requests."""
 
     subtype: str = ""
@@ -182,13 +182,13 @@ class ControlAnswer(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class ControlResponse(Line, frozen=True, tag="control_response"):
+class ControlResponse(Line, frozen=True, gc=False, tag="control_response"):
     """Carries a ``ControlAnswer``."""
 
     response: ControlAnswer = ControlAnswer()
 
 
-class ControlQuestion(msgspec.Struct, frozen=True):
+class ControlQuestion(msgspec.Struct, frozen=True, gc=False):
     """What the CLI asks of its host."""
 
     subtype: str = ""
@@ -198,20 +198,20 @@ class ControlQuestion(msgspec.Struct, frozen=True):
     blocked_path: str | None = None
 
 
-class ControlRequest(Line, frozen=True, tag="control_request"):
+class ControlRequest(Line, frozen=True, gc=False, tag="control_request"):
     """The CLI waits for an answer to this; unanswered, it waits for ever."""
 
     request_id: str = ""
     request: ControlQuestion = ControlQuestion()
 
 
-class ControlCancel(Line, frozen=True, tag="control_cancel_request"):
+class ControlCancel(Line, frozen=True, gc=False, tag="control_cancel_request"):
     """The CLI no longer waits for an answer."""
 
     request_id: str = ""
 
 
-class KeepAlive(Line, frozen=True, tag="keep_alive"):
+class KeepAlive(Line, frozen=True, gc=False, tag="keep_alive"):
     """A sign of life."""
 
 
@@ -237,7 +237,7 @@ _decode_known = msgspec.json.Decoder(KnownLine).decode
 _decode_probe = msgspec.json.Decoder(_Probe).decode
 
 
-class Undecoded(msgspec.Struct, frozen=True):
+class Undecoded(msgspec.Struct, frozen=True, gc=False):
     """A line that is not one of the known ones, and why."""
 
     raw: bytes

@@ -1,0 +1,42 @@
+"""What a field holds, in words that fit JSON and Python alike."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+_PLAIN: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    type(None): "null",
+    Any: "anything",
+    msgspec.Raw: "object",
+}
+
+
+def in_words(kind: Any, links: Mapping[type, str]) -> str:
+    """``kind``, an annotation, in words. ``links`` are the addresses of the structures that are described elsewhere.
+
+    Raises ``KeyError`` for an annotation nobody has put into words yet.
+    """
+    origin = get_origin(kind)
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    if origin in (Union, types.UnionType):
+        return " or ".join(in_words(part, links) for part in get_args(kind))
+    if origin is tuple:
+        return _list_of(get_args(kind), links)
+    if origin is dict:
+        return "object"
+    return f"[{kind.__name__}]({links[kind]})" if kind in links else _PLAIN[kind]
+
+
+def _list_of(parts: tuple[Any, ...], links: Mapping[type, str]) -> str:
+    if parts[-1] is Ellipsis:
+        return f"list of {in_words(parts[0], links)}"
+    return "list: " + ", ".join(in_words(part, links) for part in parts)

@@ -1,0 +1,82 @@
+"""Standard output and error as a command needs them: never missing, never obeyed by a terminal, never half written in silence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+import click
+
+from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
+
+#: What a terminal would obey instead of show: text from elsewhere must not move the cursor or rename the window.
+_CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+#: The same as JSON writes it. JSON itself escapes only what is below 32.
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
+
+
+def printable(text: str) -> str:
+    """``text`` with every control character but line ends and tabs replaced."""
+    return text.translate(_CONTROL)
+
+
+def printable_json(line: bytes) -> bytes:
+    """JSON that means the same and holds no control character."""
+    return line.decode("utf-8").translate(_ESCAPED).encode("utf-8")
+
+
+def fill_standard_streams() -> None:
+    """Give a process that was started without one of its three streams an empty one.
+
+    Python leaves ``None`` there, and the next file that is opened would take its number and get what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
+def echo(text: str | bytes, *, newline: bool = True) -> None:
+    """Print text, or JSON as bytes, on standard output. Ends the command when its reader has gone away.
+
+    Raises ``UsageError`` ``usage.output`` when it cannot be written.
+    """
+    data = printable_json(text) if isinstance(text, bytes) else printable(text).encode("utf-8", "replace")
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data + b"\n" if newline else data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        _forget_unwritten(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(exit_code("cancelled")) from error
+        raise output_failed(error) from error
+
+
+def complain(text: str) -> None:
+    """Write to standard error. When nobody reads that any more, there is nobody left to tell."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _forget_unwritten(sys.stderr)
+
+
+def output_failed(error: OSError, run_id: str | None = None) -> UsageError:
+    """The error of an output that cannot be written; ``run_id`` names the run whose answer it was."""
+    return UsageError(
+        ErrorInfo(
+            code="usage.output",
+            message=f"Standard output cannot be written: `{error.strerror or error}`",
+            hint=None
+            if run_id is None
+            else f"Look for the answer in the ledger: `oneseat show {run_id} --json`",
+        )
+    )
+
+
+def _forget_unwritten(stream: TextIO) -> None:
+    # The interpreter writes what is left in the buffer when it exits, fails again, and says so in its own words.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
