@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import checkup, errors, events, facts, receipt
+from oneseat.contract import canary, checkup, errors, events, facts, receipt, session
 from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.settings import FILE_NAME, reference_rows
 
@@ -47,6 +47,10 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     facts.LoginFacts,
     checkup.SourceRow,
     checkup.CheckupFinding,
+    canary.CanaryReport,
+    canary.Assumption,
+    canary.CliFile,
+    session.Session,
 )
 _EVENTS_INTRO = """\
 # Events
@@ -80,6 +84,8 @@ _PRINTED = (
     ),
     ("`oneseat show RUN --events`", "one [StoredEvent](#storedevent) per line"),
     ("`oneseat doctor --json`", "one [Report](#report)"),
+    ("`oneseat doctor --canary --json`", "one [CanaryReport](#canaryreport)"),
+    ("`oneseat sessions list --json`", '`{"sessions": [...]}`, each a [Session](#session)'),
 )
 _VERDICTS = (
     (
