@@ -98,7 +98,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "error": "why there is no answer to trust; null when there is one",
         "session": "the conversation of the project; null for a run without one, and when nothing was sent",
         "receipt": "what the run proves and used",
-        "denials": "the tools that were not allowed, each once",
+        "denials": "the tools that were not allowed, each once; left out where there are none",
     },
     "ErrorInfo": {
         "code": "a dotted word from the [list of errors](errors.md)",
@@ -191,8 +191,8 @@ RESULTS: dict[str, dict[str, str]] = {
         "sources": "everything that could decide who pays, the strongest first",
         "folders": "where configuration, data and state are kept",
         "simulator": "the simulator's address, when runs go there",
-        "canary": "the stored trial of this CLI on the simulator; null when it was not tried",
         "findings": "what is good, what to know, and what is in the way",
+        "canary": "the stored trial of this CLI on the simulator; null when it was not tried",
     },
     "LoginFacts": {
         "kind": "where the login is kept; the keychain is never read",

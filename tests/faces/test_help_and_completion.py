@@ -58,7 +58,7 @@ def test_a_shell_gets_its_completion_script(shell: str, seat: Seat) -> None:
     ("typed", "offered"),
     [
         ("ru", ["run"]),
-        ("s", ["show", "simulator"]),
+        ("s", ["show", "sessions", "simulator"]),
         ("run --sys", ["--system", "--system-file"]),
         ("log --status c", ["completed", "cancelled"]),
         ("completion z", ["zsh"]),

@@ -68,7 +68,7 @@ def test_a_signal_before_anything_is_sent(tmp_path: Path, claude_path: Path, sim
     wrapper, started = tmp_path / "claude", tmp_path / "started"
     os.mkfifo(started)
     wrapper.write_text(
-        f'#!/bin/sh\n: > {shlex.quote(str(started))}\nexec {shlex.quote(str(claude_path))} "$@"\n'
+        f'#!/bin/sh\n[ "$1" = --version ] || : > {shlex.quote(str(started))}\nexec {shlex.quote(str(claude_path))} "$@"\n'
     )
     wrapper.chmod(0o700)
     seat = Seat(tmp_path, wrapper, simulator)

@@ -34,7 +34,7 @@ Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folder
 @click.option(
     "--canary",
     is_flag=True,
-    help="Try every assumption about the installed CLI on the embedded simulator, and keep the result.",
+    help="Try every assumption about the installed CLI on the simulator.",
 )
 def command(as_json: bool, canary: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""

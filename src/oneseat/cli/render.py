@@ -33,8 +33,8 @@ def _encodable(value: Any) -> Any:
 
 
 def result_line(result: RunResult) -> bytes:
-    """The JSON object of `--json`, without a newline."""
-    return to_json(result)
+    """The JSON object of `--json`, without a newline. ``denials`` is there only where a tool was refused."""
+    return to_json(result_fields(result))
 
 
 def event_line(event: Event) -> bytes:
@@ -46,7 +46,15 @@ def event_line(event: Event) -> bytes:
 
 def tagged_result(result: RunResult) -> bytes:
     """The result object as the last line of `--stream-json`."""
-    return b'{"type":"result",' + to_json(result)[1:]
+    return b'{"type":"result",' + to_json(result_fields(result))[1:]
+
+
+def result_fields(result: RunResult) -> dict[str, Any]:
+    """The fields of a result as JSON shows them."""
+    fields = msgspec.structs.asdict(result)
+    if not result.denials:
+        del fields["denials"]
+    return fields
 
 
 def nothing_ran(info: ErrorInfo) -> RunResult:

@@ -94,7 +94,7 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
 @click.option(
     "--project",
     metavar="NAME",
-    help="Run in the project of this name in your oneseat.toml, and go on with its conversation.",
+    help="Run in this project of your oneseat.toml and go on with its session.",
 )
 @click.option("--new-session", is_flag=True, help="Begin the project's conversation afresh.")
 @click.option(
@@ -102,18 +102,17 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     cls=OptionalSeconds,
     type=float,
     metavar="[SECONDS]",
-    help="Wait while another run of the project goes on, for ever or so long. [default: do not wait]",
+    help="Wait while another run of the project goes on.",
 )
 @click.option(
     "--tools",
     metavar="LIST",
-    help="What the assistant may use: none, read, edit, all, or tool names with commas, such as read,Bash. "
-    "[default: none, or the project's]",
+    help="Tools it may use: none, read, edit, all, or names: read,Bash.",
 )
 @click.option(
     "--permission-mode",
     metavar="MODE",
-    help="default, acceptEdits, plan, dontAsk or bypassPermissions. [default: by profile]",
+    help="default, acceptEdits, plan, dontAsk, bypassPermissions.",
 )
 @click.option(
     "--add-dir",
@@ -127,7 +126,7 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     "--schema",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The answer must fit this JSON Schema; it is in `structured` of --json.",
+    help="JSON Schema that the answer must fit; see `structured`.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the answer, the error, the receipt."

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import click
-import msgspec
 
 from oneseat import api
 from oneseat.api import RunFilter, Session
 
 from .log_command import local_time, table
+from .output import complain, echo
+from .render import to_json
 
 _RUNS_SHOWN = 100
 
@@ -31,12 +32,12 @@ def list_sessions(every: bool, as_json: bool) -> None:
     with api.read_ledger() as ledger:
         sessions = [session for session in ledger.sessions() if every or session.ended_at is None]
     if as_json:
-        click.echo(msgspec.json.encode({"sessions": sessions}))
+        echo(to_json({"sessions": sessions}))
     elif sessions:
         rows = [("project", "messages", "last used", "state", "id", "directory"), *map(_row, sessions)]
-        click.echo(table(rows))
+        echo(table(rows))
     else:
-        click.echo("No sessions. Begin one: oneseat run --project NAME ...", err=True)
+        complain("No sessions. Begin one: oneseat run --project NAME ...\n")
 
 
 @command.command("show")
@@ -48,15 +49,15 @@ def show(name: str, as_json: bool) -> None:
         session = ledger.session(name)
         runs = ledger.runs(RunFilter(session=session.id, limit=_RUNS_SHOWN))[::-1]
     if as_json:
-        click.echo(msgspec.json.encode({"session": session, "runs": runs}))
+        echo(to_json({"session": session, "runs": runs}))
         return
-    click.echo(f"session {session.id} · project {session.project} · {_state(session)}")
-    click.echo(f"  directory  {session.cwd}")
-    click.echo(f"  wallet     {session.wallet}")
-    click.echo(f"  began      {local_time(session.created_at)}, last used {local_time(session.used_at)}")
-    click.echo(f"  messages   {session.messages}")
+    echo(f"session {session.id} · project {session.project} · {_state(session)}")
+    echo(f"  directory  {session.cwd}")
+    echo(f"  wallet     {session.wallet}")
+    echo(f"  began      {local_time(session.created_at)}, last used {local_time(session.used_at)}")
+    echo(f"  messages   {session.messages}")
     for run in runs:
-        click.echo(f"  run {run.id}  {local_time(run.created_at)}  {run.error_code or run.status}")
+        echo(f"  run {run.id}  {local_time(run.created_at)}  {run.error_code or run.status}")
 
 
 @command.command("end")
@@ -66,12 +67,12 @@ def end(project: str, as_json: bool) -> None:
     """End the conversations of PROJECT: its next run begins a new one. What was said stays with the official CLI."""
     ended = asyncio.run(api.end_sessions(project))
     if as_json:
-        click.echo(msgspec.json.encode({"sessions": ended}))
+        echo(to_json({"sessions": ended}))
         return
     for session in ended:
-        click.echo(f"ended {session.id} · {session.messages} message(s) · {session.cwd}")
+        echo(f"ended {session.id} · {session.messages} message(s) · {session.cwd}")
     if not ended:
-        click.echo(f"Nothing to end: {project}", err=True)
+        complain(f"Nothing to end: {project}\n")
 
 
 def _row(session: Session) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from oneseat.contract.receipt import Receipt
 
 from .log_command import local_time
 from .output import echo
-from .render import cost_text, to_json, tokens_text
+from .render import cost_text, result_fields, to_json, tokens_text
 
 _CUT = 160
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
@@ -35,7 +35,8 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
         stored = ledger.run(run)
         events = list(ledger.events(stored.summary.id))
     if as_json:
-        echo(to_json({"run": stored.summary, "result": stored.result, "events": events}))
+        result = result_fields(stored.result) if stored.result is not None else None
+        echo(to_json({"run": stored.summary, "result": result, "events": events}))
     elif only_events:
         for event in events:
             echo(to_json(event))

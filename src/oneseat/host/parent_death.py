@@ -7,13 +7,13 @@ its input and leaves after the turn it is in.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 #: SIGINT, because the CLI ends its tools on it; SIGTERM and SIGKILL leave them running (measured on claude 2.1.197).
 _OPTION = "--pdeathsig=INT"
@@ -24,11 +24,17 @@ _PROBE_S = 5.0
 def ending_with_us(argv: Sequence[str]) -> list[str]:
     """The argument list that starts ``argv`` so. Unchanged where the system has no means for it.
 
-    Raises ``FileNotFoundError`` for a program that is not there: the launcher would start, and only then fail.
+    Unchanged too for a file that is not plainly a program: the launcher would hand it to a shell where the system refuses it.
     """
-    if not os.access(argv[0], os.X_OK):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
-    return [*_launcher(), *argv]
+    return [*_launcher(), *argv] if _is_program(argv[0]) else list(argv)
+
+
+def _is_program(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return os.access(path, os.X_OK) and file.read(4).startswith((b"\x7fELF", b"#!"))
+    except OSError:
+        return False
 
 
 @cache
