@@ -201,10 +201,11 @@ def told(request: Any) -> str:
 
 
 def contents(request: Any) -> list[dict[str, Any]]:
-    """The content blocks of the only user message that the vendor received."""
+    """The content blocks of the only user message that the vendor received, without the CLI's own: 2.1.197 tells the date."""
     (message,) = [message for message in request.body["messages"] if message["role"] == "user"]
-    content: list[dict[str, Any]] = message["content"]
-    return content
+    return [
+        block for block in message["content"] if not block.get("text", "").startswith("<system-reminder>")
+    ]
 
 
 _FILTERS = (

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,19 @@ async def test_a_time_limit_around_a_run_is_kept(
     seat.assert_nothing_left()
 
 
+async def test_an_interrupt_that_strikes_inside_a_run_is_no_bug_of_ours(seat: Seat) -> None:
+    async with oneseat.connect() as app, app.stream(oneseat.make_request("hello")) as stream:
+        run = stream.__aiter__()
+        assert isinstance(run, AsyncGenerator)
+        await anext(run)
+        # Python raises it wherever the main thread happens to be.
+        with pytest.raises(KeyboardInterrupt):
+            await run.athrow(KeyboardInterrupt)
+        assert stream.result is not None
+        assert stream.result.status == "cancelled"
+    seat.assert_nothing_left()
+
+
 async def test_a_stream_that_nobody_reads_starts_nothing(seat: Seat) -> None:
     async with oneseat.connect() as app, app.stream(oneseat.make_request("hello")) as stream:
         pass
@@ -216,21 +230,21 @@ async def test_two_runs_go_on_side_by_side(
 
 
 def test_a_program_that_is_interrupted_twice_leaves_nothing(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
+    asked, ending = tmp_path / "asked", tmp_path / "ending"
+    for gate in (asked, ending):
+        os.mkfifo(gate)
     # Its stdin is closed when it is being ended; from there it would go on for ever.
     stubborn = Behaviour(
         on_start=(IgnoreSignals(),),
-        on_user=(Say("half"), Replay(str(gate))),
-        on_stdin_closed=(Replay(str(gate)), Wait("forever")),
+        on_user=(Say("half"), Replay(str(asked))),
+        on_stdin_closed=(Replay(str(ending)), Wait("forever")),
     )
     seat, _ = fake_seat(tmp_path, stubborn)
     program = [sys.executable, "-c", "import oneseat; oneseat.run('hello')"]
     with subprocess.Popen(program, env=seat.env, cwd=seat.cwd, stderr=subprocess.PIPE) as process:
-        gate.write_bytes(b"")
-        process.send_signal(signal.SIGINT)
-        gate.write_bytes(b"")
-        process.send_signal(signal.SIGINT)
+        for gate in (asked, ending):
+            gate.write_bytes(b"")  # returns when the CLI is there
+            process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert said.rstrip().endswith(b"KeyboardInterrupt")
     assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])

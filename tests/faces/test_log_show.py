@@ -128,10 +128,12 @@ def test_times_are_those_of_this_machine(seat: Seat) -> None:
     assert f"     1  {at.strftime('%H:%M:%S.%f')[:-3]}  wallet_verified" in shown
 
 
-@pytest.mark.parametrize("name", ["aa0000000001", "aa0000000002", "bb"])
-def test_a_run_is_shown_with_its_receipt_evidence_and_events(name: str, seat: Seat) -> None:
-    ended = seat.run("show", name)
-    check_snapshot(f"show-{name[:2]}{name[-1]}", seat, ended)
+@pytest.mark.parametrize(
+    ("name", "run"),
+    {"show-completed": "aa0000000001", "show-failed": "aa0000000002", "show-refused": "bb"}.items(),
+)
+def test_a_run_is_shown_with_its_receipt_evidence_and_events(name: str, run: str, seat: Seat) -> None:
+    check_snapshot(name, seat, seat.run("show", run))
 
 
 def test_as_json_everything_is_there(seat: Seat) -> None:
@@ -169,7 +171,7 @@ def test_a_reader_that_has_enough_may_leave(seat: Seat) -> None:
     with seat.start("log", "-n", "100") as live:
         live.stop_reading()
         ended = live.finish()
-    assert (ended.code, ended.stderr) in ((130, ""), (0, ""))
+    assert (ended.code, ended.stderr) == (130, "")
 
 
 def test_a_run_that_goes_on_is_shown_as_far_as_it_is(tmp_path: Path) -> None:

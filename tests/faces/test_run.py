@@ -45,7 +45,18 @@ PROMPTS = {
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_sent_as_the_text_it_is(name: str, seat: Seat, simulator: Simulator) -> None:
-    prompt = PROMPTS[name]
+    assert_sent_as_it_is(PROMPTS[name], seat, simulator)
+
+
+@pytest.mark.parametrize("name", ["command", "attachment", "shell"])
+def test_the_oldest_cli_takes_it_for_nothing_else_either(
+    name: str, tmp_path: Path, old_claude_path: Path, simulator: Simulator
+) -> None:
+    assert_sent_as_it_is(PROMPTS[name], Seat(tmp_path, old_claude_path, simulator), simulator)
+
+
+def assert_sent_as_it_is(prompt: str, seat: Seat, simulator: Simulator) -> None:
+    """Nothing in it was read, attached or run."""
     (seat.cwd / "secret.txt").write_text("the secret of the working directory")
     ended = seat.run("run", prompt)
     assert (ended.code, ended.stdout) == (0, "ok from the simulator\n"), ended

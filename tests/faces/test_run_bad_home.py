@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +112,12 @@ HALF = Print(
     '{"type":"stream_event","event":{"type":"content_block_delta",'
     '"delta":{"type":"text_delta","text":"half an answer"}},"parent_tool_use_id":null}\n'
 )
+
+
+def test_a_disk_that_is_full_from_the_start(seat: Seat) -> None:
+    limit = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); os.execv(sys.argv[1], sys.argv[1:])"
+    seat.command = [sys.executable, "-IS", "-c", limit, *seat.command]
+    assert refused("home-full", seat, "run", "hello").code == 2
 
 
 @pytest.mark.parametrize("form", ["--json", "--quiet"])

@@ -104,6 +104,33 @@ def test_text_is_printed_while_it_comes(seat: Seat, simulator: Simulator) -> Non
     assert (ended.code, ended.stdout) == (130, "a stream\n")
 
 
+@pytest.mark.parametrize(
+    ("scenario", "first", "note", "answer"),
+    [
+        (
+            "eof-mid-stream-once",
+            "a stream",
+            "the provider broke off; the answer starts again",
+            "ok from the simulator",
+        ),
+        (
+            "reset-after-block-once",
+            "a finished blockaok from the simulator",
+            "a part of this came twice; the whole of it follows",
+            "a finished blockok from the simulator",
+        ),
+    ],
+)
+def test_what_was_printed_too_early_is_called_so(
+    scenario: str, first: str, note: str, answer: str, seat: Seat, simulator: Simulator
+) -> None:
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url(scenario)
+    ended = seat.run("run", "hello")
+    assert (ended.code, ended.stdout) == (0, f"{first}\n{answer}\n")
+    assert ended.stderr.startswith(f"note: {note}\nreceipt: ")
+    assert seat.run("show", seat.runs()[0]["id"], "--json").result["result"]["text"] == answer
+
+
 def test_events_are_printed_while_they_come(seat: Seat, simulator: Simulator) -> None:
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang-mid-stream")
     with seat.start("run", "hello", "--stream-json") as live:

@@ -302,11 +302,7 @@ class _Shown:
             self._streamed.append(event.text)
             await self._sink.write(_text(event.text))
         elif isinstance(event, Retry) and self._streamed:
-            # What is printed cannot be taken back: say that it was not the answer.
-            self._streamed.clear()
-            await self._sink.write(b"\n")
-            await self._sink.flush()
-            complain("note: the provider broke off; the answer starts again\n")
+            await self._take_back("the provider broke off; the answer starts again")
 
     async def result(self, result: RunResult) -> None:
         form = self._output.form
@@ -324,15 +320,22 @@ class _Shown:
 
     async def _rest_of(self, text: str) -> None:
         streamed = "".join(self._streamed)
-        if streamed and not streamed.endswith(text):
-            # The answer is not what was streamed last (a repeated attempt, a tool in between): print it whole.
-            rest = text[len(streamed) :] if text.startswith(streamed) else f"\n{text}"
-        else:
-            rest = "" if streamed else text
+        if not text.startswith(streamed) and not streamed.endswith(text):
+            # A block that broke off in the middle of the message, and was written again by the model that went on.
+            await self._take_back("a part of this came twice; the whole of it follows")
+            streamed = ""
+        rest = text[len(streamed) :]
         if text and not text.endswith("\n"):
             rest += "\n"
         if rest:
             await self._sink.write(_text(rest))
+
+    async def _take_back(self, why: str) -> None:
+        # What is printed cannot be taken back: say that it is not the answer.
+        self._streamed.clear()
+        await self._sink.write(b"\n")
+        await self._sink.flush()
+        complain(f"note: {why}\n")
 
 
 def _text(text: str) -> bytes:

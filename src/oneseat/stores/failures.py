@@ -126,7 +126,10 @@ def _probe(path: Path) -> OSError | None:
     try:
         with probe.open("wb", buffering=0) as file:
             file.seek(max(sizes))
-            file.write(bytes(_PROBE_BYTES))
+            # The last bytes that fit are written without a complaint; only the next write says that there is no more room.
+            unwritten = memoryview(bytes(_PROBE_BYTES))
+            while unwritten:
+                unwritten = unwritten[file.write(unwritten) :]
             os.fsync(file.fileno())
     except OSError as error:
         return error
