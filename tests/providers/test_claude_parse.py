@@ -177,6 +177,29 @@ def test_an_answer_that_was_asked_for_again_replaces_the_first_one() -> None:
     assert ends(events)[0].text == "twice"
 
 
+def test_a_turn_that_broke_off_after_it_streamed_does_not_claim_to_have_cost_nothing() -> None:
+    lines = [
+        {"type": "stream_event", "event": {"type": "message_start"}},
+        {
+            "type": "result",
+            "subtype": "success",
+            "is_error": True,
+            "result": "API Error",
+            "total_cost_usd": 0,
+            "usage": {},
+        },
+    ]
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    events = [e for line in lines for e in parser.events(wire.decode(json.dumps(line).encode()))]
+    assert (ends(events)[0].usage, ends(events)[0].list_cost_usd) == (None, None)
+
+
+def test_a_failure_before_anything_was_streamed_cost_nothing() -> None:
+    ended = ends(replay("fail-e401.jsonl"))[0]
+    assert ended.usage is not None
+    assert (ended.usage.input_tokens, ended.list_cost_usd) == (0, 0)
+
+
 def test_a_result_that_was_never_streamed_is_the_answer() -> None:
     parser = Parser("run", lambda: NOW, lambda text: text)
     line = {"type": "result", "subtype": "success", "is_error": False, "result": "only here"}

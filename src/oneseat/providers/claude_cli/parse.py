@@ -67,6 +67,7 @@ class Parser:
         self._last_limit: wire.RateLimitInfo | None = None
         self._main_text: list[str] = []
         self._last_was_whole = False
+        self._streamed = False
         self._model: str | None = None
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
             wire.StreamEvent: self._stream,
@@ -106,6 +107,7 @@ class Parser:
     def _follow(self, event: wire.SseEvent) -> None:
         # A message that follows a whole one is another answer (the CLI asked again, or a further turn); one that follows a
         # cut one goes on with it.
+        self._streamed = self._streamed or event.type == "message_start"
         if event.type == "message_start" and self._last_was_whole:
             self._main_text.clear()
             self._last_was_whole = False
@@ -218,8 +220,9 @@ class Parser:
             text = line.result or ""
         if error is not None:
             error = msgspec.structs.replace(error, message=self._redact(error.message))
-        # An interrupted turn reports zero tokens and zero cost although both were spent (measured): that is "not known".
+        # A turn that broke off reports zero tokens and zero cost although both were spent (measured): that is "not known".
         aborted = (line.terminal_reason or "").startswith("aborted")
+        aborted = aborted or (error is not None and self._streamed and not line.total_cost_usd)
         ended = TurnEnded(
             text=text,
             structured=line.structured_output,
