@@ -19,6 +19,7 @@ from oneseat.testing import Answer, Simulator, Text
 
 from .output import echo
 from .render import receipt_line
+from .stop_signals import run_stoppable
 
 _ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
 _KEY = "sk-ant-api03-made-up-for-the-demo"
@@ -92,7 +93,7 @@ class _Stage:
     def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
         env = {**self._env(), "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label), **extra}
         echo('   $ oneseat run "say hello"')
-        result = asyncio.run(_show(env, self._folder))
+        result = run_stoppable(_show(env, self._folder))
         echo(f"   {receipt_line(result)}")
         return result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -16,6 +15,7 @@ from oneseat.contract.facts import LoginFacts
 
 from .output import complain, echo
 from .render import to_json
+from .stop_signals import run_stoppable
 from .untested_cli import try_installed_cli
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
@@ -40,7 +40,7 @@ def command(as_json: bool, canary: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
     if canary:
         return _try(as_json=as_json)
-    report = asyncio.run(inspection.examine())
+    report = run_stoppable(inspection.examine())
     if as_json:
         echo(to_json(report))
     else:
@@ -51,7 +51,7 @@ def command(as_json: bool, canary: bool) -> int:
 def _try(*, as_json: bool) -> int:
     if not as_json:
         complain("trying the official CLI on the simulator; no login is used, nothing leaves this machine\n")
-    report = asyncio.run(try_installed_cli())
+    report = run_stoppable(try_installed_cli())
     echo(to_json(report) if as_json else "\n".join(_trial(report)))
     return 0 if report.passed else exit_code("provider.untested_cli")
 

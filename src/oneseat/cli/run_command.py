@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,7 @@ from .render import event_line, receipt_line, result_line, tagged_result
 from .show_error import Form, error_text
 from .sink import Sink
 from .status import StatusLine
-from .stop_signals import stop_signals
+from .stop_signals import canceller, run_stoppable
 from .terminal_asker import TerminalAsker
 from .untested_cli import check_cli
 
@@ -162,7 +160,7 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
             request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
         )
         request = msgspec.structs.replace(request, tools=tools)
-    result = asyncio.run(_run(request, output))
+    result = run_stoppable(_run(request, output))
     return exit_code(result.error.code) if result.error is not None else 0
 
 
@@ -243,12 +241,8 @@ async def _run(request: Request, output: _Output) -> RunResult:
 
 async def _drive(stream: RunStream, output: _Output) -> RunResult:
     """Run and show. A cancelled run is shown like any other: it too has a result."""
-    cancel = _canceller(asyncio.current_task())
+    cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
-        # SIGINT too: Python's own handler would, at a second Ctrl-C, break into the ending of the first and leave processes.
-        for number in stop_signals():
-            asyncio.get_running_loop().add_signal_handler(number, cancel)
     shown = _Shown(output, sink)
     async with StatusLine(enabled=not output.quiet) as status:
         try:
@@ -268,14 +262,6 @@ async def _drive(stream: RunStream, output: _Output) -> RunResult:
     if sink.failure is not None:
         raise output_failed(sink.failure, stream.run_id)
     return stream.result
-
-
-def _canceller(task: asyncio.Task[Any] | None) -> Callable[[], None]:
-    def cancel() -> None:
-        if task is not None:
-            task.cancel()
-
-    return cancel
 
 
 class _Shown:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from oneseat import api
@@ -12,6 +10,7 @@ from oneseat.api import RunFilter, Session
 from .log_command import local_time, table
 from .output import complain, echo
 from .render import to_json
+from .stop_signals import run_stoppable
 
 _RUNS_SHOWN = 100
 
@@ -65,7 +64,7 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the sessions that were ended.")
 def end(project: str, as_json: bool) -> None:
     """End the conversations of PROJECT: its next run begins a new one. What was said stays with the official CLI."""
-    ended = asyncio.run(api.end_sessions(project))
+    ended = run_stoppable(api.end_sessions(project))
     if as_json:
         echo(to_json({"sessions": ended}))
         return
