@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from oneseat.contract.errors import ErrorInfo as ErrorInfo
     from oneseat.contract.errors import OneseatError as OneseatError
     from oneseat.contract.errors import UsageError as UsageError
+    from oneseat.contract.events import Question as Question
     from oneseat.contract.failure import RunFailed as RunFailed
+    from oneseat.contract.permission import Permission as Permission
     from oneseat.contract.receipt import Receipt as Receipt
     from oneseat.contract.receipt import RunResult as RunResult
     from oneseat.contract.request import Attachment as Attachment
@@ -39,7 +41,9 @@ _HOME_OF = {
     "Attachment": "oneseat.contract.request",
     "ErrorInfo": "oneseat.contract.errors",
     "OneseatError": "oneseat.contract.errors",
+    "Permission": "oneseat.contract.permission",
     "Purpose": "oneseat.contract.request",
+    "Question": "oneseat.contract.events",
     "Receipt": "oneseat.contract.receipt",
     "Request": "oneseat.contract.request",
     "RunFailed": "oneseat.contract.failure",
