@@ -97,22 +97,25 @@ class Parser:
         delta = event.delta
         if line.parent_tool_use_id is not None:
             return (Progress(state="subagent"),)
-        self._follow(event)
-        if delta is not None and delta.text:
+        if delta is None:
+            self._begin(event)
+        elif delta.text:
             return (TextDelta(text=delta.text),)
-        if delta is not None and delta.thinking:
+        elif delta.thinking:
             return (ThinkingDelta(text=delta.thinking),)
+        elif delta.stop_reason is not None:
+            self._last_was_whole = delta.stop_reason in _WHOLE
         return (Progress(state=event.type or "stream"),)
 
-    def _follow(self, event: wire.SseEvent) -> None:
+    def _begin(self, event: wire.SseEvent) -> None:
+        if event.type != "message_start":
+            return
+        self._streamed = True
         # A message that follows a whole one is another answer (the CLI asked again, or a further turn); one that follows a
         # cut one goes on with it.
-        self._streamed = self._streamed or event.type == "message_start"
-        if event.type == "message_start" and self._last_was_whole:
+        if self._last_was_whole:
             self._main_text.clear()
             self._last_was_whole = False
-        if event.delta is not None and event.delta.stop_reason is not None:
-            self._last_was_whole = event.delta.stop_reason in _WHOLE
 
     def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
         message, subagent = line.message, line.parent_tool_use_id
