@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,20 +23,6 @@ def refusal(home: Path) -> ErrorInfo:
     with pytest.raises(UsageError) as caught:
         Paths.find(str(home)).ensure()
     return caught.value.info
-
-
-@pytest.fixture
-def ordinary_user() -> Iterator[Path]:
-    """A folder of an ordinary user, who we are for the time of the test: the superuser is refused nothing."""
-    folder = Path(tempfile.mkdtemp())
-    superuser = os.geteuid() == 0
-    if superuser:
-        os.chown(folder, 65534, 65534)
-        os.setresuid(65534, 65534, 0)
-    yield folder
-    if superuser:
-        os.setresuid(0, 0, 0)
-    shutil.rmtree(folder)
 
 
 def test_a_home_holds_everything(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -297,21 +295,6 @@ def test_a_place_that_cannot_hold_a_ledger_is_refused(place: str, reason: str, t
         message=f"The ledger cannot be written: `{tmp_path / place}`\n  {reason}",
         hint="See what is wrong with the folders: `oneseat doctor`",
     )
-
-
-@pytest.fixture
-def ordinary_user() -> Iterator[Path]:
-    """A folder of an ordinary user, who we are for the time of the test: the superuser is refused nothing."""
-    folder = Path(tempfile.mkdtemp())
-    superuser = os.geteuid() == 0
-    if superuser:
-        os.chown(folder, 65534, 65534)
-        os.setresuid(65534, 65534, 0)
-    yield folder
-    if superuser:
-        os.setresuid(0, 0, 0)
-    folder.chmod(0o700)
-    shutil.rmtree(folder)
 
 
 def test_a_folder_without_permission_is_refused(ordinary_user: Path) -> None:

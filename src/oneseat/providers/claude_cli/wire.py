@@ -112,9 +112,6 @@ class SystemLine(Line, frozen=True, gc=False, tag="system"):
     error_status: int | None = None
     error: str | None = None
     status: str | None = None
-    original_model: str | None = None
-    fallback_model: str | None = None
-    task_id: str | None = None
 
 
 class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -133,7 +130,6 @@ class RateLimitInfo(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     utilization: float | None = None
     is_using_overage: bool | None = None
     overage_in_use: bool | None = None
-    overage_status: str | None = None
     unified_windows: dict[str, UnifiedWindow] = {}
 
 
@@ -141,13 +137,6 @@ class RateLimitLine(Line, frozen=True, gc=False, tag="rate_limit_event"):
     """A usage window changed."""
 
     rate_limit_info: RateLimitInfo = RateLimitInfo()
-
-
-class ModelUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What one model used during the whole process."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 class Denial(msgspec.Struct, frozen=True, gc=False):
@@ -169,7 +158,6 @@ class ResultLine(Line, frozen=True, gc=False, tag="result"):
     errors: list[str] = []
     total_cost_usd: float | None = None
     usage: Usage | None = None
-    model_usage: dict[str, ModelUsage] = msgspec.field(default_factory=dict, name="modelUsage")
     permission_denials: list[Denial] = []
 
 
