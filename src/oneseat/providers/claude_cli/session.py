@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 from oneseat.contract.events import Event, Question, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 from oneseat.host.child import Child
-from oneseat.host.lines import OversizedLine
 from oneseat.host.sighting import look_at
 
-from . import account, discovery, failures, messages, wire
+from . import account, discovery, messages, wire
+from .channel import Channel
 from .parse import Parser
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
-#: How long the CLI may take to exit after it closed its output, in seconds.
-_EXIT_S = 2.0
-#: How much of stderr an error message carries.
-_STDERR_SHOWN = 2000
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -56,12 +49,8 @@ class ClaudeSession:
         self._executable = executable
         self._surroundings = surroundings
         self._parser = parser
-        self._redact = redact
-        self._batches = child.batches()
-        self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
+        self._channel = Channel(child, redact)
         self._early: list[Event] = []
-        self._garbage = 0
-        self._requests = 0
         self._ended = False
         self._cost_before: float | None = 0.0
         self.capabilities = Capabilities()
@@ -118,24 +107,25 @@ class ClaudeSession:
     async def answer(self, question: Question, permission: Permission) -> None:
         """Answer a ``Question`` that this session yielded."""
         allowed = question.input if permission.allowed else None
-        await self._write(messages.permission(question.id, allowed, permission.why))
+        await self._channel.write(messages.permission(question.id, allowed, permission.why))
 
     async def _turn(self, message: bytes) -> AsyncIterator[Event]:
-        await self._write(message)
+        await self._channel.write(message)
         self._ended = False
-        while await self._more():
-            while self._lines:
-                line = self._lines.popleft()
+        lines = self._channel.lines
+        while await self._channel.more():
+            while lines:
+                line = lines.popleft()
                 if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
                     # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
-                    await self._write(messages.unsupported(line.request_id, line.request.subtype))
+                    await self._channel.write(messages.unsupported(line.request_id, line.request.subtype))
                 for event in self._parser.events(line):
                     if isinstance(event, TurnEnded):
                         self._ended = True
                         yield self._of_this_run(event)
                         return
                     yield event
-        raise await self._death("before it reported a result")
+        raise await self._channel.death("before it reported a result")
 
     def _of_this_run(self, ended: TurnEnded) -> TurnEnded:
         # 2.1.329 goes on counting where the resumed conversation stopped: its earlier runs would be paid for again.
@@ -145,27 +135,17 @@ class ClaudeSession:
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
-        await self._write(messages.control_request(self._next_id(), "interrupt"))
+        await self._channel.tell("interrupt")
 
     async def close(self) -> None:
         """Stop reading."""
-        await self._batches.aclose()
+        await self._channel.close()
 
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
-        request_id = self._next_id()
-        await self._write(messages.control_request(request_id, subtype, **fields))
-        while await self._more():
-            line = self._lines.popleft()
-            if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
-                if line.response.subtype == "success":
-                    return line.response.response or {}
-                raise self._error(
-                    "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
-                )
-            if isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
-                raise self._lost()
-            self._early.extend(self._parser.events(line))
-        raise await self._death(f"before it answered `{subtype}`")
+        return await self._channel.ask(subtype, self._keep_early, **fields)
+
+    def _keep_early(self, line: wire.KnownLine | wire.Undecoded) -> None:
+        self._early.extend(self._parser.events(line))
 
     async def _learn_capabilities(self, opened: dict[str, Any]) -> None:
         version = opened.get("claude_code_version")
@@ -175,85 +155,12 @@ class ClaudeSession:
         self.capabilities = _capabilities(opened.get("models"), version)
         discovery.check_version(version)
 
-    async def _write(self, data: bytes) -> None:
-        # A CLI that reads no more is dead or dying. What it printed before that says more than a broken pipe, and is still to
-        # be read; should it live on, the watchdog ends the wait.
-        with contextlib.suppress(OSError):
-            await self._child.write(data)
-
-    async def _more(self) -> bool:
-        """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
-        while not self._lines:
-            batch = await anext(self._batches, None)
-            if batch is None:
-                return False
-            self._lines.extend(map(self._decode, batch))
-        return True
-
-    def _decode(self, line: bytes | OversizedLine) -> wire.KnownLine | wire.Undecoded:
-        if isinstance(line, OversizedLine):
-            why = f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
-            known: wire.KnownLine | wire.Undecoded = wire.Undecoded(line.start, why)
-        else:
-            known = wire.decode(line)
-        self._garbage += isinstance(known, wire.Undecoded)
-        return known
-
-    async def _death(self, when: str) -> OneseatError:
-        exited = await self._child.wait(_EXIT_S)
-        stderr = self._child.stderr_tail().strip()
-        if "unknown option" in stderr:
-            return self._error(
-                "too_old", f"The official CLI does not know an option that oneseat needs\n  {stderr}", "you"
-            )
-        if failures.says_lost(stderr):
-            return self._lost()
-        if not exited:
-            return self._error(
-                "output_closed", f"The official CLI closed its output {when} and went on running"
-            )
-        how = _how_it_ended(self._child.returncode)
-        if self._garbage:
-            return self._error(
-                "garbled",
-                f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
-            )
-        return self._error(
-            "crashed",
-            f"The official CLI {how} {when}"
-            + (f"\n  its last words: {stderr[-_STDERR_SHOWN:]}" if stderr else ""),
-        )
-
-    def _lost(self) -> OneseatError:
-        lost = failures.SESSION_LOST
-        return OneseatError(
-            ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
-        )
-
-    def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
-        hint = "Check the installation: `oneseat doctor`"
-        return OneseatError(
-            ErrorInfo(
-                code=f"provider.{word}", message=self._redact(message), hint=hint, whose_turn=whose_turn
-            )
-        )
-
-    def _next_id(self) -> str:
-        self._requests += 1
-        return f"oneseat-{self._requests}"
-
 
 def _cost_so_far(usage: dict[str, Any]) -> float | None:
     """What the conversation had cost, at list price in US dollars, before this run."""
     session = usage.get("session")
     cost = session.get("total_cost_usd") if isinstance(session, dict) else None
     return float(cost) if isinstance(cost, int | float) else None
-
-
-def _how_it_ended(returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
-        return f"was ended by signal {-returncode}"
-    return f"ended with exit code {returncode}"
 
 
 def _capabilities(models: object, version: str | None) -> Capabilities:

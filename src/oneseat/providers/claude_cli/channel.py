@@ -1,0 +1,142 @@
+"""The lines to and from one process of the official CLI, and what its end means when it comes too early."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
+from oneseat.host.child import Child
+from oneseat.host.lines import OversizedLine
+
+from . import failures, messages, wire
+
+#: How long the CLI may take to exit after it closed its output, in seconds.
+_EXIT_S = 2.0
+#: How much of stderr an error message carries.
+_STDERR_SHOWN = 2000
+
+OtherLine = Callable[[wire.KnownLine | wire.Undecoded], None]
+
+
+class Channel:
+    """One process's lines. It outlives a run where the process does. ``redact`` cleans what of the output enters an error."""
+
+    def __init__(self, child: Child, redact: Callable[[str], str]) -> None:
+        self._child = child
+        self._redact = redact
+        self._batches = child.batches()
+        self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
+        self._garbage = 0
+        self._requests = 0
+
+    async def write(self, data: bytes) -> None:
+        """Write a whole line."""
+        # A CLI that reads no more is dead or dying. What it printed before that says more than a broken pipe, and is still to
+        # be read; should it live on, the watchdog ends the wait.
+        with contextlib.suppress(OSError):
+            await self._child.write(data)
+
+    async def tell(self, subtype: str) -> None:
+        """Send a control request whose answer nobody waits for."""
+        await self.write(messages.control_request(self._next_id(), subtype))
+
+    async def ask(self, subtype: str, other: OtherLine, **fields: Any) -> dict[str, Any]:
+        """Send a control request and wait for its answer; ``other`` gets the lines that come first.
+
+        Raises ``OneseatError`` (``provider.*``) when the CLI refuses, dies, or has lost the conversation.
+        """
+        request_id = self._next_id()
+        await self.write(messages.control_request(request_id, subtype, **fields))
+        while await self.more():
+            line = self._lines.popleft()
+            if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
+                if line.response.subtype == "success":
+                    return line.response.response or {}
+                raise self._error(
+                    "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
+                )
+            if isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
+                raise _lost()
+            other(line)
+        raise await self.death(f"before it answered `{subtype}`")
+
+    async def more(self) -> bool:
+        """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
+        while not self._lines:
+            batch = await anext(self._batches, None)
+            if batch is None:
+                return False
+            self._lines.extend(map(self._decode, batch))
+        return True
+
+    @property
+    def lines(self) -> deque[wire.KnownLine | wire.Undecoded]:
+        """The lines that have come and were not taken."""
+        return self._lines
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._batches.aclose()
+
+    async def death(self, when: str) -> OneseatError:
+        """The error of a CLI that closed its output ``when`` it should not."""
+        exited = await self._child.wait(_EXIT_S)
+        stderr = self._child.stderr_tail().strip()
+        if "unknown option" in stderr:
+            return self._error(
+                "too_old", f"The official CLI does not know an option that oneseat needs\n  {stderr}", "you"
+            )
+        if failures.says_lost(stderr):
+            return _lost()
+        if not exited:
+            return self._error(
+                "output_closed", f"The official CLI closed its output {when} and went on running"
+            )
+        how = _how_it_ended(self._child.returncode)
+        if self._garbage:
+            return self._error(
+                "garbled",
+                f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
+            )
+        return self._error(
+            "crashed",
+            f"The official CLI {how} {when}"
+            + (f"\n  its last words: {stderr[-_STDERR_SHOWN:]}" if stderr else ""),
+        )
+
+    def _decode(self, line: bytes | OversizedLine) -> wire.KnownLine | wire.Undecoded:
+        if isinstance(line, OversizedLine):
+            why = f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
+            known: wire.KnownLine | wire.Undecoded = wire.Undecoded(line.start, why)
+        else:
+            known = wire.decode(line)
+        self._garbage += isinstance(known, wire.Undecoded)
+        return known
+
+    def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
+        hint = "Check the installation: `oneseat doctor`"
+        return OneseatError(
+            ErrorInfo(
+                code=f"provider.{word}", message=self._redact(message), hint=hint, whose_turn=whose_turn
+            )
+        )
+
+    def _next_id(self) -> str:
+        self._requests += 1
+        return f"oneseat-{self._requests}"
+
+
+def _lost() -> OneseatError:
+    lost = failures.SESSION_LOST
+    return OneseatError(
+        ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
+    )
+
+
+def _how_it_ended(returncode: int | None) -> str:
+    if returncode is not None and returncode < 0:
+        return f"was ended by signal {-returncode}"
+    return f"ended with exit code {returncode}"
