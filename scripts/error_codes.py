@@ -108,6 +108,7 @@ CODES: dict[str, str] = {
     "provider.unreachable": "the vendor could not be reached",
     "provider.untested_cli": "the official CLI is newer than those oneseat was tested with and breaks an assumption",
     "provider.verification_required": "the vendor asks the owner to verify the account",
+    "incomplete.background_work": "the turn ended while work went on in the background",
     "incomplete.context_window": "the conversation filled the model's context",
     "incomplete.empty": "the provider reported success and gave no text",
     "incomplete.max_budget": "the run reached its budget before it was done",

@@ -84,6 +84,11 @@ EVENTS: dict[str, dict[str, str]] = {
         "list_cost_usd": "the list price of the tokens, US dollars",
         "model": "the model that answered",
         "denials": "tools that were refused",
+        "unfinished": "what each piece of background work was for that was still going on",
+    },
+    "Stderr": {
+        "text": "the end of it, redacted, at most 8,000 characters",
+        "cut": "whether there was more before it",
     },
     "Finished": {"result": "the result"},
     "Failed": {"result": "the result; its `error` says why"},

@@ -143,6 +143,12 @@ def test_streamed_text_is_the_answer_when_the_result_is_empty() -> None:
     assert ends(events)[0].text == "streamed"
 
 
+def test_text_that_was_never_streamed_is_the_answer() -> None:
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    line = {"type": "result", "subtype": "success", "is_error": False, "result": "only here"}
+    assert ends(parser.events(wire.decode(json.dumps(line).encode())))[0].text == "only here"
+
+
 def test_an_answer_that_was_cut_and_continued_is_whole() -> None:
     parser = Parser("run", lambda: NOW, lambda text: text)
     lines = [

@@ -148,7 +148,7 @@ class Talk:
 
     async def _end_of_talk(self) -> BrokenOffError:
         await self._child.wait(_LEAVE_S)
-        words = self._child.stderr_tail().strip()
+        words = self._child.stderr_tail().text.strip()
         return BrokenOffError(
             f"the CLI ended with exit code {self._child.returncode}" + (f": {words}" if words else "")
         )

@@ -141,10 +141,21 @@ class Unknown(Event, frozen=True, kw_only=True, gc=False, tag="unknown"):
     why: str
 
 
+class Stderr(Event, frozen=True, kw_only=True, gc=False, tag="stderr"):
+    """The end of what the provider printed on its standard error; comes when its process is gone, if it printed anything.
+
+    Redacted, at most 8,000 characters; ``cut`` says that there was more before it.
+    """
+
+    text: str
+    cut: bool = False
+
+
 class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     """The provider's own account of how a turn ended; the rules decide what it is worth.
 
     ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
+    ``unfinished`` names background work that was still going on.
     """
 
     text: str
@@ -154,6 +165,7 @@ class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     list_cost_usd: float | None = None
     model: str | None = None
     denials: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 class Finished(Event, frozen=True, kw_only=True, gc=False, tag="finished"):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from .events import Event, Question
+from .events import Event, Question, Stderr
 from .facts import Capabilities, CredentialFacts
 from .permission import Permission
 from .receipt import RunResult, SessionStamp, Wallet
@@ -35,6 +35,9 @@ class ProviderSession(Protocol):
 
     async def answer(self, question: Question, permission: Permission) -> None:
         """Answer a question that the provider asked. Raises ``OneseatError`` when the provider is gone."""
+
+    def stderr(self) -> Stderr | None:
+        """What the provider printed beside its answers, whole once its context was left; ``None`` when that is nothing."""
 
     async def interrupt(self) -> None:
         """Ask the provider to stop the turn at once. Returns when it was told, not when it stopped."""

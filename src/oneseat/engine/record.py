@@ -7,7 +7,7 @@ from typing import Any
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Started
 from oneseat.contract.facts import Capabilities
-from oneseat.contract.ports import Clock
+from oneseat.contract.ports import Clock, ProviderSession
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused
 from oneseat.rules import billing, outcome, schemas
@@ -31,10 +31,20 @@ class RunRecord:
         self._plan: Plan | None = None
         self._session: SessionStamp | None = None
         self._tally = Tally()
+        self._sessions: list[ProviderSession] = []
 
     def refuse(self, refused: Refused) -> None:
         """A station said no."""
         self.refused = refused
+
+    def opened(self, session: ProviderSession) -> None:
+        """A provider was started; what it printed is looked at when it is gone."""
+        self._sessions.append(session)
+
+    def leftovers(self) -> tuple[Event, ...]:
+        """What is known only after every provider of the run is gone."""
+        said = (session.stderr() for session in self._sessions)
+        return tuple(stderr for stderr in said if stderr is not None)
 
     def sent(self, plan: Plan, session: SessionStamp | None) -> None:
         """The prompt is about to leave: from here on something may have been spent."""

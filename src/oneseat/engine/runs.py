@@ -75,11 +75,15 @@ class RunStream:
             # Runs on every path, also when this task is cancelled: the child is gone and the end is written before it returns.
             await uninterrupted(stations.aclose())
             self.result = await uninterrupted(self._finish(error))
+        for event in self._record.leftovers():
+            yield event
         yield Finished(result=self.result) if self.result.error is None else Failed(result=self.result)
 
     async def _finish(self, error: ErrorInfo | None) -> RunResult:
         result = self._record.settle(error)
         try:
+            for event in self._record.leftovers():
+                await self._parts.ledger.record(self.run_id, event)
             await self._parts.ledger.finish(result)
         except OneseatError as failure:
             # What the ledger denies did not complete; the text stays with the caller all the same.

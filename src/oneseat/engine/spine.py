@@ -68,6 +68,7 @@ async def _opened(
         async def attempt() -> tuple[ProviderSession, Plan | Refused]:
             opening = parts.provider.open(permitted, record.run_id, conversation.stamp)
             session = await stack.enter_async_context(opening)
+            record.opened(session)
             return session, await _gate(parts, permitted, record, session, watchdog)
 
         try:

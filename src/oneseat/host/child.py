@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, NamedTuple
 
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine
@@ -33,6 +33,13 @@ _JOIN_S = 1.0
 _STDERR_BYTES = 64 * 1024
 
 
+class Tail(NamedTuple):
+    """The end of a text, and whether there was more before it."""
+
+    text: str
+    cut: bool
+
+
 class Child:
     """A running child. Use ``Child.start``; call ``end`` exactly once, whatever happened."""
 
@@ -42,6 +49,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._output = ByteQueue(self._loop, _MEMORY_LIMIT)
         self._errors = bytearray()
+        self._errors_cut = False
         self._exited = asyncio.Event()
         self._write_lock = asyncio.Lock()
         self._threads = [
@@ -86,9 +94,9 @@ class Child:
         """Whether the child has ended and been reaped."""
         return self._exited.is_set()
 
-    def stderr_tail(self) -> str:
+    def stderr_tail(self) -> Tail:
         """The last 64 kB of stderr. Not redacted."""
-        return bytes(self._errors).decode("utf-8", "replace")
+        return Tail(bytes(self._errors).decode("utf-8", "replace"), self._errors_cut)
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data`` to stdin, off the event loop. Raises ``BrokenPipeError`` when the child stopped reading."""
@@ -174,6 +182,7 @@ class Child:
     def _drain_errors(self) -> None:
         for chunk in _chunks(self._popen.stderr):
             self._errors += chunk
+            self._errors_cut = self._errors_cut or len(self._errors) > _STDERR_BYTES
             del self._errors[:-_STDERR_BYTES]
 
     def _await_exit(self) -> None:

@@ -28,6 +28,11 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
     if tally.open_tools:
         names = ", ".join(sorted(set(tally.open_tools.values())))
         return _incomplete(run_id, "tools_open", f"The turn ended while tools were still running: {names}")
+    if ended.unfinished:
+        names = ", ".join(sorted(set(ended.unfinished)))
+        return _incomplete(
+            run_id, "background_work", f"The turn ended while work went on in the background: {names}"
+        )
     if not ended.text.strip() and ended.structured is None:
         return _incomplete(run_id, "empty", "The provider reported success and gave no text")
     return None

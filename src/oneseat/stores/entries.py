@@ -28,7 +28,8 @@ _CONTENT: dict[str, dict[str, Any]] = {
     "retry": {},
     "progress": {},
     "unknown": {"raw": ""},
-    "turn_ended": {"text": "", "structured": None},
+    "stderr": {"text": ""},
+    "turn_ended": {"text": "", "structured": None, "unfinished": []},
 }
 
 

@@ -167,5 +167,7 @@ def main(behaviour_json: str) -> None:
     if "--version" in sys.argv[1:]:
         _write(f"{behaviour['version']} (Claude Code)\n".encode())
         return
+    # Interrupted, the real one says nothing; Python would print where it was.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _note({"pid": os.getpid(), "argv": sys.argv[1:], "environment": sorted(os.environ)})
     _Fake(behaviour).run()

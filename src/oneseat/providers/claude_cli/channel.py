@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
+from oneseat.contract.events import Stderr
 from oneseat.host.child import Child
 from oneseat.host.lines import OversizedLine
 
 from . import failures, messages, wire
+from .parse import stderr_event
 
 #: How long the CLI may take to exit after it closed its output, in seconds.
 _EXIT_S = 2.0
@@ -77,6 +79,10 @@ class Channel:
         """The lines that have come and were not taken."""
         return self._lines
 
+    def stderr(self) -> Stderr | None:
+        """The end of what the CLI printed on stderr, redacted; whole once the process is gone."""
+        return stderr_event(self._child.stderr_tail(), self._redact)
+
     async def close(self) -> None:
         """Stop reading."""
         await self._batches.aclose()
@@ -84,10 +90,12 @@ class Channel:
     async def death(self, when: str) -> OneseatError:
         """The error of a CLI that closed its output ``when`` it should not."""
         exited = await self._child.wait(_EXIT_S)
-        stderr = self._child.stderr_tail().strip()
+        stderr, said = self._child.stderr_tail().text, self.stderr()
+        # Cut after it was redacted: the rest of a credential that was cut in two would not be recognised.
+        words = said.text[-_STDERR_SHOWN:] if said is not None else ""
         if "unknown option" in stderr:
             return self._error(
-                "too_old", f"The official CLI does not know an option that oneseat needs\n  {stderr}", "you"
+                "too_old", f"The official CLI does not know an option that oneseat needs\n  {words}", "you"
             )
         if failures.says_lost(stderr):
             return _lost()
@@ -103,8 +111,7 @@ class Channel:
             )
         return self._error(
             "crashed",
-            f"The official CLI {how} {when}"
-            + (f"\n  its last words: {stderr[-_STDERR_SHOWN:]}" if stderr else ""),
+            f"The official CLI {how} {when}" + (f"\n  its last words: {words}" if words else ""),
         )
 
     def _decode(self, line: bytes | OversizedLine) -> wire.KnownLine | wire.Undecoded:

@@ -32,6 +32,8 @@ _BEHAVIOUR = {
     # It would add the working directory's CLAUDE.md and its own notes to the prompt.
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    # It would report a result while commands and agents still run in the background, and kill them a few seconds later.
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
 }
 #: Nesting depth of oneseat inside runs of oneseat, so that a loop can be refused.
 DEPTH = "ONESEAT_DEPTH"

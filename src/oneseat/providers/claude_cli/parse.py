@@ -16,6 +16,7 @@ from oneseat.contract.events import (
     Question,
     Retry,
     Started,
+    Stderr,
     TextDelta,
     ThinkingDelta,
     ToolCall,
@@ -25,11 +26,16 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.host.child import Tail
 
 from . import failures, wire
+from .tasks import Tasks
 
 #: How much of an unknown line an event carries.
 _KEPT_RAW = 64 * 1024
+#: How many characters of the end of stderr an event carries.
+_KEPT_STDERR = 8000
+_LONGEST_CREDENTIAL = 4096
 #: System lines that say only that the CLI is alive and what it is doing.
 _PROGRESS = {
     "status",
@@ -37,10 +43,8 @@ _PROGRESS = {
     "commands_changed",
     "hook_started",
     "hook_response",
-    "task_started",
-    "task_updated",
-    "task_notification",
     "task_progress",
+    "background_tasks_changed",
     "model_fallback",
     "model_refusal_no_fallback",
     "compact_boundary",
@@ -69,6 +73,7 @@ class Parser:
         self._last_was_whole = False
         self._streamed = False
         self._model: str | None = None
+        self._tasks = Tasks()
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
             wire.StreamEvent: self._stream,
             wire.AssistantLine: self._assistant,
@@ -90,7 +95,9 @@ class Parser:
 
     def unknown(self, raw: bytes, why: str) -> Unknown:
         """An event for a line that means nothing to this version; redacted and cut, never dropped."""
-        return Unknown(raw=self._redact(raw[:_KEPT_RAW].decode("utf-8", "replace")), why=why)
+        # Redacted first, with what follows: half a credential would not be recognised.
+        text = self._redact(raw[: _KEPT_RAW + _LONGEST_CREDENTIAL].decode("utf-8", "replace"))
+        return Unknown(raw=text[:_KEPT_RAW], why=why)
 
     def _stream(self, line: wire.StreamEvent) -> Iterable[Event]:
         event = line.event
@@ -183,7 +190,7 @@ class Parser:
                 cause=line.error or "unknown",
             )
             return (retry,)
-        if line.subtype in _PROGRESS:
+        if self._tasks.take(line) or line.subtype in _PROGRESS:
             return (Progress(state=line.status or line.subtype),)
         return (Unknown(raw=f"system/{line.subtype}", why=f"unknown system line `{line.subtype}`"),)
 
@@ -234,8 +241,22 @@ class Parser:
             list_cost_usd=None if aborted else line.total_cost_usd,
             model=self._model,
             denials=tuple(denial.tool_name for denial in line.permission_denials),
+            unfinished=self._tasks.unfinished(),
         )
         return (ended,)
+
+
+def stderr_event(tail: Tail, redact: Callable[[str], str]) -> Stderr | None:
+    """An event for what was printed on stderr; ``None`` when that is nothing."""
+    text = tail.text
+    if tail.cut:
+        # The first line lost its beginning: a credential in it would no longer be recognised.
+        line_end = text.find("\n", 0, _LONGEST_CREDENTIAL)
+        text = text[line_end + 1 if line_end >= 0 else _LONGEST_CREDENTIAL :]
+    text = redact(text.strip())
+    if not text:
+        return None
+    return Stderr(text=text[-_KEPT_STDERR:], cut=tail.cut or len(text) > _KEPT_STDERR)
 
 
 def tokens(usage: wire.Usage) -> TokenUsage:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.events import Event, Question, TurnEnded
+from oneseat.contract.events import Event, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
@@ -132,6 +132,10 @@ class ClaudeSession:
         before, now = self._cost_before, ended.list_cost_usd
         cost = None if before is None or now is None else round(now - before, 9)
         return msgspec.structs.replace(ended, list_cost_usd=cost)
+
+    def stderr(self) -> Stderr | None:
+        """The end of what the CLI printed on stderr, redacted."""
+        return self._channel.stderr()
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""

@@ -95,6 +95,12 @@ class McpServer(msgspec.Struct, frozen=True, gc=False):
     status: str = ""
 
 
+class TaskPatch(msgspec.Struct, frozen=True, gc=False):
+    """What has changed about a task."""
+
+    status: str | None = None
+
+
 class SystemLine(Line, frozen=True, gc=False, tag="system"):
     """Everything about the run that is not content; ``subtype`` says what."""
 
@@ -112,6 +118,9 @@ class SystemLine(Line, frozen=True, gc=False, tag="system"):
     error_status: int | None = None
     error: str | None = None
     status: str | None = None
+    task_id: str | None = None
+    description: str | None = None
+    patch: TaskPatch | None = None
 
 
 class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
