@@ -77,7 +77,7 @@ def test_the_last_words_in_an_error_hold_no_half_of_a_credential(tmp_path: Path)
     seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Complain(words), Exit(3))))
     ended = seat.run("run", "go", "--json")
     assert ended.result["error"]["code"] == "provider.crashed"
-    assert "made-up-for-this-test"[-5:] not in ended.stdout + ended.stderr
+    assert "this-test" not in ended.stdout + ended.stderr
 
 
 @given(before=st.text(max_size=50), cut=st.integers(0, 40), after=st.text(max_size=50))
