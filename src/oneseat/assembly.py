@@ -24,7 +24,8 @@ from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.environment import depth_of
-from oneseat.providers.claude_cli.provider import ClaudeCliConfig, ClaudeCliProvider, Simulator
+from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
+from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import redact
 from oneseat.rules.sessions import Nesting, SessionLimits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -12,47 +12,36 @@ from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSour
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
-from oneseat.host.child import Child
 from oneseat.host.sighting import look_at
 
 from . import account, discovery, messages, wire
-from .channel import Channel
 from .parse import Parser
+from .process import CliProcess
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the gate compares the child with: the environment it was given, and what was kept from it."""
+    """What is known of a run outside of its process: the request, and what lies around the caller and is kept from the CLI."""
 
-    run_id: str
     request: Request
-    env: Mapping[str, str]
     kept: tuple[CredentialSource, ...]
     simulated: bool
     resumed: bool = False
 
 
 class ClaudeSession:
-    """Implements ``ProviderSession``. ``redact`` cleans whatever of the CLI's output enters an error."""
+    """Implements ``ProviderSession``: one run of a process."""
 
-    def __init__(
-        self,
-        child: Child,
-        executable: str,
-        surroundings: Surroundings,
-        parser: Parser,
-        redact: Callable[[str], str],
-    ) -> None:
-        self._child = child
-        self._executable = executable
+    def __init__(self, process: CliProcess, surroundings: Surroundings, parser: Parser) -> None:
+        self._process = process
+        self._channel = process.channel
         self._surroundings = surroundings
         self._parser = parser
-        self._channel = Channel(child, redact)
         self._early: list[Event] = []
         self._ended = False
-        self._cost_before: float | None = 0.0
+        self._cost_before = process.cost
         self.capabilities = Capabilities()
 
     @property
@@ -75,11 +64,11 @@ class ClaudeSession:
         settings = await self._ask("get_settings")
         if self._surroundings.resumed:
             self._cost_before = _cost_so_far(await self._ask("get_usage"))
-        around = self._surroundings
+        around, process = self._surroundings, self._process
         # Only now: a script around the CLI can write these files after it was started and before the CLI reads them.
-        reaching = credentials.reaching(around.env, around.request.cwd)
+        reaching = credentials.reaching(process.env, process.cwd)
         pid = opened.get("pid")
-        seen = look_at(self._child.pid, pid if isinstance(pid, int) else None, around.run_id, around.env)
+        seen = look_at(process.child.pid, pid if isinstance(pid, int) else None, process.marker, process.env)
         present = (*reaching, *account.settings_sources(settings), *seen.sources)
         reached = {(source.name, source.scope) for source in present}
         return CredentialFacts(
@@ -141,10 +130,6 @@ class ClaudeSession:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
         await self._channel.tell("interrupt")
 
-    async def close(self) -> None:
-        """Stop reading."""
-        await self._channel.close()
-
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         return await self._channel.ask(subtype, self._keep_early, **fields)
 
@@ -155,7 +140,7 @@ class ClaudeSession:
         version = opened.get("claude_code_version")
         if not isinstance(version, str):
             # Older CLIs do not name themselves in this answer.
-            version = await discovery.ask_version(self._executable, self._surroundings.env)
+            version = await discovery.ask_version(self._process.executable, self._process.env)
         self.capabilities = _capabilities(opened.get("models"), version)
         discovery.check_version(version)
 

@@ -1,0 +1,124 @@
+"""Starts the official CLI: its executable, its private folder, its environment and its command line."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from oneseat.contract.receipt import SessionStamp
+from oneseat.contract.request import Request, Tools
+from oneseat.host import credentials
+from oneseat.host.process_tree import private_prefix
+
+from . import discovery, environment
+from .argv import command_line
+from .process import CliProcess, Start
+
+SimulatedLogin = Literal["token", "file", "none"]
+
+
+class Simulator(msgspec.Struct, frozen=True):
+    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
+
+    url: str
+    login: SimulatedLogin
+    token: str
+    folder: str
+
+
+class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the provider needs to know. ``environ`` is a snapshot of the caller's environment, never changed.
+
+    ``after_result_s`` is how long the CLI may stay after its result, in seconds (background work ends then).
+    """
+
+    environ: Mapping[str, str]
+    executable: str | None = None
+    default_model: str = "sonnet"
+    pass_environment: tuple[str, ...] = ()
+    max_retries: int = 2
+    after_result_s: float = 10.0
+    simulator: Simulator | None = None
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What a process cannot change once it runs. Without a ``cwd`` it works in an empty folder of its own."""
+
+    tools: Tools
+    cwd: str | None
+
+    @classmethod
+    def of(cls, request: Request) -> Shape:
+        """The shape of a process that serves this request alone."""
+        return cls(request.tools, request.cwd)
+
+
+class Launcher:
+    """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
+
+    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str]) -> None:
+        self._config = config
+        self._redact = redact
+
+    def launch(
+        self, shape: Shape, model: str, marker: str, session: SessionStamp | None = None
+    ) -> CliProcess:
+        """Start one. With a ``session`` it begins or resumes that conversation, without one it keeps no transcript.
+
+        Raises ``OneseatError``: ``provider.not_found`` or ``provider.cannot_start``.
+        """
+        executable = discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
+        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
+        try:
+            cwd = shape.cwd or _empty_folder(private)
+            env = self._environment(private, self.kept_config(cwd) if session else None)
+            argv = command_line(executable, model, shape.tools, session)
+            return CliProcess.start(Start(argv, env, cwd, model, marker), private, self._redact)
+        except (
+            BaseException
+        ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+    def kept_config(self, cwd: str) -> Path:
+        """The CLI's own folder, in which conversations outlive a run. Simulated ones stay apart from the real ones."""
+        simulator = self._config.simulator
+        if simulator is None:
+            return credentials.Places.find(self._config.environ, cwd).config_dir
+        return Path(simulator.folder, simulator.login)
+
+    def _environment(self, private: Path, kept: Path | None) -> dict[str, str]:
+        simulator = self._config.simulator
+        simulated = None
+        if simulator is not None:
+            config_dir, home = kept or private / "config", private / "home"
+            config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.mkdir(mode=0o700)
+            if simulator.login == "file":
+                with contextlib.suppress(FileExistsError):  # an earlier run of the session wrote the same
+                    credentials.write_simulated_login(config_dir, simulator.token)
+            simulated = environment.Simulated(
+                base_url=simulator.url,
+                config_dir=str(config_dir),
+                home=str(home),
+                token=simulator.token if simulator.login == "token" else None,
+            )
+        return environment.child_environment(
+            self._config.environ,
+            pass_names=self._config.pass_environment,
+            temp_dir=str(private),
+            max_retries=self._config.max_retries,
+            simulated=simulated,
+        )
+
+
+def _empty_folder(private: Path) -> str:
+    folder = private / "work"
+    folder.mkdir(mode=0o700)
+    return str(folder)
