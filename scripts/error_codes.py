@@ -88,6 +88,7 @@ CODES: dict[str, str] = {
     "provider.cloud_credentials": "a cloud service rejected its credentials",
     "provider.connection_lost": "the connection to the vendor broke in the middle of an answer",
     "provider.context_overflow": "the prompt is too long for the model",
+    "provider.killed": "a signal ended the official CLI before it reported a result; it is not started again",
     "provider.crashed": "the official CLI ended before it reported a result",
     "provider.credit_exhausted": "the account has no credit left",
     "provider.execution_error": "the official CLI reported an error while it worked",

@@ -15,6 +15,7 @@ EVENTS: dict[str, dict[str, str]] = {
         "session_id": "the one the run began in its place",
         "reason": "why, in a word",
         "why": "why, in a sentence",
+        "carried": "how many earlier exchanges the new one is told of in a short brief",
     },
     "Started": {
         "run_id": "the id of the run, for `oneseat show`",
@@ -48,6 +49,7 @@ EVENTS: dict[str, dict[str, str]] = {
         "tool": "the tool the assistant wants to use",
         "input": "what it would give to the tool",
         "why": "the path or the reason the official CLI names",
+        "call": "the id of the tool call it is about",
     },
     "Answered": {
         "id": "the question",
@@ -55,6 +57,7 @@ EVENTS: dict[str, dict[str, str]] = {
         "allowed": "whether it may be used",
         "by": "who decided: `caller`, or `nobody`, and then the answer is no",
         "why": "the reason of a no, as the model is told it",
+        "call": "the id of the tool call it is about",
     },
     "UsageSeen": {
         "message_id": "the model request; one request can be reported more than once",
@@ -66,10 +69,17 @@ EVENTS: dict[str, dict[str, str]] = {
     },
     "Retry": {
         "attempt": "the attempt that failed, counted from 1",
-        "max_attempts": "how many there will be at most",
+        "max_attempts": "how many there will be at most; the official CLI does not count the first one",
         "delay_s": "seconds until the next one",
         "status": "the HTTP status, where there was one",
-        "cause": "the official CLI's word for the failure",
+        "cause": "the official CLI's word for the failure, or oneseat's error code",
+        "by": "who repeats: the `provider` its request, or `oneseat` the whole prompt in a new process",
+    },
+    "ModelFallback": {
+        "model": "the model that was asked for",
+        "fallback": "the one that answers in its place",
+        "cause": "why: an error code, or the official CLI's word for it",
+        "by": "who decided so: `oneseat` for `--fallback-model`, `provider` where the official CLI did it by itself",
     },
     "Progress": {"state": "the official CLI's word for what it does"},
     "Unknown": {
@@ -131,7 +141,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "limits": "the plan's windows that were reported during the run",
         "policy": "the rule that allowed or refused the run",
         "cli_version": "the version of the official CLI",
-        "attempts": "how often oneseat sent the prompt: 0 or 1; the official CLI's own repeats are `retry` events",
+        "attempts": "how often oneseat sent the prompt; the official CLI's own repeats are `retry` events",
         "first_token_ms": "milliseconds from the start to the first text",
         "duration_ms": "milliseconds from the start until every process was gone",
         "upstream_requests": "always null in this version: the official CLI does not say",

@@ -75,6 +75,7 @@ __all__ = [
 class RequestOptions(TypedDict, total=False):
     """Everything about a request but its prompt; what is left out has its default.
 
+    ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
     ``attachments`` are sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the
     directory the run belongs to; ``purpose`` says who asks and who reads. ``tools`` is a profile (none, read, edit, all), a
     list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
@@ -83,6 +84,7 @@ class RequestOptions(TypedDict, total=False):
 
     system: str | None
     model: str | None
+    fallback_model: str | None
     attachments: Iterable[Attachment]
     timeout_s: float | None
     cwd: str | Path | None
@@ -156,6 +158,7 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         cwd=_directory(options.get("cwd")),
         system=system,
         model=_model(options.get("model")),
+        fallback_model=_model(options.get("fallback_model")),
         attachments=tuple(options.get("attachments", ())),
         purpose=options.get("purpose", Purpose()),
         tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
@@ -200,6 +203,7 @@ def in_project(
         cwd=_directory(project.directory),
         system=_instructions(project) if request.system is None else request.system,
         model=request.model or project.model,
+        fallback_model=request.fallback_model or project.fallback_model,
         tools=tools,
         project=ProjectUse(name=project.name, new_session=new_session, wait_s=wait_s),
     )

@@ -28,6 +28,7 @@ from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import redact
+from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
 from oneseat.settings import Project, Settings, home_from, load, projects
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
@@ -148,6 +149,8 @@ def build_app(settings: Settings, env: Mapping[str, str], ledger: SqliteLedger) 
         patience=_patience(settings),
         books=Books(ledger, ProjectLocks(find_paths(env).state_dir / "locks"), _session_limits(settings)),
         nesting=Nesting(depth_of(env), settings.run_max_depth),
+        retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
+        chance=secrets.SystemRandom().random,
     )
     return App(parts, new_run_id)
 

@@ -131,10 +131,13 @@ def test_a_lost_session_heals_within_the_run_and_says_so(either_seat: Seat, simu
     assert second["session"]["id"] != first["session"]["id"]
     assert (second["session"]["resumed"], second["session"]["message"]) == (False, 1)
     assert renewal(either_seat, second) == "lost"
-    assert [said(request) for request in simulator.messages()] == [
-        [("user", "first prompt")],
-        [("user", "second prompt")],
-    ]
+    ((role, told), last) = said(simulator.messages()[1])
+    assert (role, last) == ("user", ("user", "second prompt"))
+    # A short brief of what was lost, marked as a quotation.
+    assert told.startswith("<earlier_conversation>")
+    assert told.endswith("</earlier_conversation>")
+    assert '{"user": "first prompt", "assistant": "ok from the simulator"}' in told.splitlines()
+    assert {"what": "session_renewed", "value": "lost", "when": "before"} in second["receipt"]["evidence"]
     assert PIRATE in json.dumps(simulator.messages()[1].body["system"])
     assert ask(either_seat, "third prompt")["session"] == {
         "id": second["session"]["id"],

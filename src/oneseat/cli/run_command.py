@@ -17,6 +17,7 @@ from oneseat.contract.events import (
     Event,
     Failed,
     Finished,
+    ModelFallback,
     Progress,
     Question,
     Retry,
@@ -81,6 +82,11 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
 )
 @click.option(
     "--model", metavar="NAME", help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]"
+)
+@click.option(
+    "--fallback-model",
+    metavar="NAME",
+    help="Model that answers when the first is overloaded, not there, or its window full.",
 )
 @click.option(
     "--file",
@@ -150,6 +156,7 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
         _prompt(_only(prompt), files),
         system=_system(options["system"], options["system_file"]),
         model=options["model"],
+        fallback_model=options["fallback_model"],
         attachments=[_attachment(name) for name in files],
         timeout_s=options["timeout"],
         tools=tools,
@@ -280,15 +287,17 @@ class _Shown:
             await self._text(event, status)
 
     async def _text(self, event: Event, status: StatusLine) -> None:
-        if isinstance(event, SessionRenewed) and not self._output.quiet:
-            sys.stderr.write(f"note: this begins a new session, without what was said before: {event.why}\n")
-        elif isinstance(event, TextDelta):
+        if isinstance(event, TextDelta):
             if sys.stdout.isatty():
                 status.pause()
             self._streamed.append(event.text)
             await self._sink.write(_text(event.text))
-        elif isinstance(event, Retry) and self._streamed:
-            await self._take_back("the provider broke off; the answer starts again")
+            return
+        if isinstance(event, Retry | ModelFallback | SessionRenewed) and self._streamed:
+            broke_off = _note(event) or "the provider broke off"
+            await self._take_back(f"{broke_off}; the answer starts again")
+        elif (note := _note(event)) and not self._output.quiet:
+            status.interrupt(f"note: {note}\n")
 
     async def result(self, result: RunResult) -> None:
         form = self._output.form
@@ -322,6 +331,24 @@ class _Shown:
         await self._sink.write(b"\n")
         await self._sink.flush()
         complain(f"note: {why}\n")
+
+
+def _note(event: Event) -> str | None:
+    """What the owner of a run is told while it goes on; ``None`` when there is nothing to tell."""
+    if isinstance(event, SessionRenewed) and event.reason != "repeated":
+        told = (
+            "with a short summary of what was said before"
+            if event.carried
+            else "without what was said before"
+        )
+        return f"this begins a new session, {told}: {event.why}"
+    if isinstance(event, ModelFallback):
+        return (
+            f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
+        )
+    if isinstance(event, Retry) and event.by == "oneseat":
+        return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"
+    return None
 
 
 def _text(text: str) -> bytes:

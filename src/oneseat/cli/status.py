@@ -36,6 +36,10 @@ class StatusLine:
         """Change what is being waited for."""
         self._what = printable(what).replace("\n", " ")
 
+    def interrupt(self, text: str) -> None:
+        """Write ``text`` to stderr in place of the line, which comes back below it."""
+        complain((_ERASE if self._task is not None else "") + text)
+
     def pause(self) -> None:
         """Erase the line and stop; called before the answer is written to the same terminal."""
         if self._task is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -25,12 +25,16 @@ class WalletVerified(Event, frozen=True, kw_only=True, gc=False, tag="wallet_ver
 
 
 class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_renewed"):
-    """The project's conversation could not go on, and the run begins a fresh one. What was said before is not in it."""
+    """The project's conversation could not go on, and the run begins a fresh one.
+
+    Of what was said before, it is told ``carried`` exchanges in a short brief; nothing where that is 0.
+    """
 
     previous: str
     session_id: str
     reason: EndReason
     why: str
+    carried: int = 0
 
 
 class Started(Event, frozen=True, kw_only=True, gc=False, tag="started"):
@@ -85,12 +89,16 @@ class ToolResult(Event, frozen=True, kw_only=True, gc=False, tag="tool_result"):
 
 
 class Question(Event, frozen=True, kw_only=True, gc=False, tag="question"):
-    """The assistant wants to use a tool that its permissions do not cover, and waits for an answer."""
+    """The assistant wants to use a tool that its permissions do not cover, and waits for an answer.
+
+    ``call`` is the id of the ``ToolCall`` it is about, where the provider named it.
+    """
 
     id: str
     tool: str
     input: dict[str, Any]
     why: str | None = None
+    call: str | None = None
 
 
 class Answered(Event, frozen=True, kw_only=True, gc=False, tag="answered"):
@@ -101,6 +109,7 @@ class Answered(Event, frozen=True, kw_only=True, gc=False, tag="answered"):
     allowed: bool
     by: str
     why: str | None = None
+    call: str | None = None
 
 
 class UsageSeen(Event, frozen=True, kw_only=True, gc=False, tag="usage"):
@@ -118,13 +127,26 @@ class LimitSeen(Event, frozen=True, kw_only=True, gc=False, tag="limit_seen"):
 
 
 class Retry(Event, frozen=True, kw_only=True, gc=False, tag="retry"):
-    """The provider is about to repeat a request on its own. ``delay_s`` is in seconds."""
+    """A request is about to be repeated after ``delay_s`` seconds.
+
+    ``by`` is ``provider`` where the provider repeats on its own, and ``oneseat`` where the prompt is sent in a new attempt.
+    """
 
     attempt: int
     max_attempts: int | None
     delay_s: float | None
     status: int | None
     cause: str
+    by: Literal["provider", "oneseat"] = "provider"
+
+
+class ModelFallback(Event, frozen=True, kw_only=True, gc=False, tag="model_fallback"):
+    """Another model answers in place of the one that was asked for. ``by`` says who decided so, as for ``Retry``."""
+
+    model: str | None
+    fallback: str
+    cause: str
+    by: Literal["provider", "oneseat"] = "oneseat"
 
 
 class Progress(Event, frozen=True, kw_only=True, gc=False, tag="progress"):

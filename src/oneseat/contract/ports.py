@@ -11,7 +11,7 @@ from .facts import Capabilities, CredentialFacts
 from .permission import Permission
 from .receipt import RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
-from .session import EndReason, Session
+from .session import EndReason, Exchange, Session
 
 
 class ProviderSession(Protocol):
@@ -70,6 +70,9 @@ class Provider(Protocol):
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
         """How large the provider's record of a conversation in this directory is; 0 when it is not known."""
 
+    async def written_bytes(self, session_id: str, cwd: str) -> int:
+        """All that was written down for a conversation, by its subagents too: it grows while work goes on in silence."""
+
 
 class Ledger(Protocol):
     """Where runs are written before anybody hears of them."""
@@ -92,6 +95,9 @@ class Sessions(Protocol):
 
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
         """Record that a run sends a message in ``session``. Any other one of its project, directory and wallet has ended."""
+
+    async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
+        """What was last said in a conversation, the latest at the end. Nothing when no text is kept."""
 
 
 class ProjectLocks(Protocol):

@@ -65,12 +65,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants. ``cwd`` is absolute; ``timeout_s`` bounds the whole run in seconds.
 
     ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
+    ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
     """
 
     prompt: str
     cwd: str
     system: str | None = None
     model: str | None = None
+    fallback_model: str | None = None
     attachments: tuple[Attachment, ...] = ()
     purpose: Purpose = Purpose()
     tools: Tools = Tools()
@@ -104,9 +106,10 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be sent, to whom, on which wallet."""
+    """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted."""
 
     cleared: Cleared
     provider: str
     model: str
     capabilities: Capabilities
+    background: str | None = None

@@ -8,8 +8,18 @@ import msgspec
 
 from .receipt import Wallet
 
-#: Why a conversation is not continued: asked for, too old, too long, too large, other instructions, not there any more.
-EndReason = Literal["new_session", "age", "messages", "bytes", "instructions", "lost", "ended"]
+#: Why a conversation is not continued: asked for, too old, too long, too large, other instructions, not there any more, full,
+#: its only message failed and was sent again, ended by its owner.
+EndReason = Literal[
+    "new_session", "age", "messages", "bytes", "instructions", "lost", "overflow", "repeated", "ended"
+]
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """What one earlier run of a conversation asked (its beginning) and was answered, both without secrets."""
+
+    asked: str
+    answered: str
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

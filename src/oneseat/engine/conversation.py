@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import SessionRenewed
 from oneseat.contract.ports import Clock, ProjectLocks, Provider, Sessions
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import ProjectUse, Request
 from oneseat.contract.session import EndReason, Session
 from oneseat.rules import sessions
-from oneseat.rules.sessions import SessionLimits
+from oneseat.rules.sessions import Brief, SessionLimits
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -27,15 +26,18 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Conversation:
-    """The conversation of one run. ``stamp`` is ``None`` when it has none; ``renewed`` says that an earlier one was given up."""
+    """The conversation of one run. ``stamp`` is ``None`` when it has none."""
 
-    def __init__(self, books: Books, run_id: str, clock: Clock) -> None:
-        self.renewed: SessionRenewed | None = None
+    def __init__(self, books: Books, run_id: str, provider: Provider, clock: Clock) -> None:
         self._books = books
         self._run_id = run_id
+        self._provider = provider
         self._clock = clock
         self._session: Session | None = None
+        self._recorded = False
+        self._renewed: SessionRenewed | None = None
         self._replaces: EndReason = "new_session"
+        self._brief = Brief()
 
     @property
     def stamp(self) -> SessionStamp | None:
@@ -45,40 +47,74 @@ class Conversation:
         message = self._session.messages + 1
         return SessionStamp(id=self._session.id, resumed=message > 1, message=message)
 
-    async def choose(self, request: Request, use: ProjectUse, provider: Provider) -> None:
+    @property
+    def continued(self) -> bool:
+        """Whether it holds messages of earlier runs."""
+        return self._session is not None and self._session.messages > 0
+
+    @property
+    def brief(self) -> str | None:
+        """What it has to be told of an earlier conversation, as text that goes before the prompt."""
+        return self._brief.text
+
+    def news(self) -> SessionRenewed | None:
+        """That the run goes on in a fresh conversation; said once for each."""
+        renewed, self._renewed = self._renewed, None
+        return renewed
+
+    async def written_bytes(self) -> int:
+        """How much the provider has written down for it, here and in its subagents; 0 when nothing is known."""
+        if self._session is None:
+            return 0
+        return await self._provider.written_bytes(self._session.id, self._session.cwd)
+
+    async def choose(self, request: Request, use: ProjectUse) -> None:
         """Go on with the project's conversation of this directory, unless it is not there or must not grow further."""
         now, instructions = self._clock.utc_iso(), sessions.fingerprint(request.system)
         self._session = Session(
             id=str(uuid.uuid4()),
             project=use.name,
             cwd=request.cwd,
-            wallet=provider.wallet,
+            wallet=self._provider.wallet,
             created_at=now,
             used_at=now,
             messages=0,
             instructions=instructions,
         )
-        live = await self._books.sessions.live_session(use.name, request.cwd, provider.wallet)
+        live = await self._books.sessions.live_session(use.name, request.cwd, self._provider.wallet)
         if live is None or use.new_session:
             return
-        size = await provider.transcript_bytes(live.id, request.cwd)
+        size = await self._provider.transcript_bytes(live.id, request.cwd)
         limits = self._books.limits
         reason = sessions.why_not(live, now=now, size=size, instructions=instructions, limits=limits)
         if reason is None:
             self._session = live
+        elif reason == "bytes":
+            # It was in use a moment ago and has to end in the middle: the next one is told what it was about.
+            await self._carry(live)
+            self._renew(live, reason, self._session)
         else:
-            self._renew(live, reason, self._session.id)
+            self._renew(live, reason, self._session)
 
-    def begin_anew_after(self, error: ErrorInfo) -> bool:
-        """Whether the provider failed because it lost the conversation; then ``stamp`` is a fresh one."""
-        if error.code != "provider.session_lost" or self._session is None or self._session.messages == 0:
-            return False
-        lost, now = self._session, self._clock.utc_iso()
-        self._session = msgspec.structs.replace(
-            lost, id=str(uuid.uuid4()), created_at=now, used_at=now, messages=0
-        )
-        self._renew(lost, "lost", self._session.id)
-        return True
+    async def heal(self, reason: EndReason) -> None:
+        """Go on in a fresh conversation that is told of this one."""
+        if self._session is not None:
+            await self._carry(self._session)
+            self._begin_anew(self._session, reason)
+
+    def repeat(self) -> None:
+        """Make ready for the run's message to be sent once more: where it was the first one, in a fresh conversation.
+
+        The CLI begins a conversation once: given the id again, also after a failure, it ends with "already in use" (measured).
+        """
+        if self._session is None or self.continued:
+            return
+        if self._recorded:
+            self._begin_anew(self._session, "repeated")
+            return
+        self._session = msgspec.structs.replace(self._session, id=str(uuid.uuid4()))
+        if self._renewed is not None:
+            self._renewed = msgspec.structs.replace(self._renewed, session_id=self._session.id)
 
     async def sent(self) -> None:
         """Record that the run's message is about to leave."""
@@ -87,10 +123,22 @@ class Conversation:
                 self._session, used_at=self._clock.utc_iso(), messages=self._session.messages + 1
             )
             await self._books.sessions.use_session(used, self._run_id, self._replaces)
+            self._recorded = True
 
-    def _renew(self, previous: Session, reason: EndReason, fresh_id: str) -> None:
+    async def _carry(self, session: Session) -> None:
+        self._brief = sessions.brief(await self._books.sessions.exchanges(session.id))
+
+    def _begin_anew(self, previous: Session, reason: EndReason) -> None:
+        now = self._clock.utc_iso()
+        self._session = msgspec.structs.replace(
+            previous, id=str(uuid.uuid4()), created_at=now, used_at=now, messages=0
+        )
+        self._renew(previous, reason, self._session)
+
+    def _renew(self, previous: Session, reason: EndReason, fresh: Session) -> None:
+        self._recorded = False
         self._replaces = reason
-        self.renewed = sessions.renewed(previous, fresh_id, reason)
+        self._renewed = sessions.renewed(previous, fresh.id, reason, self._brief.exchanges)
 
 
 @asynccontextmanager
@@ -101,11 +149,11 @@ async def conversation_of(
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """
-    conversation = Conversation(books, run_id, clock)
+    conversation = Conversation(books, run_id, provider, clock)
     use = request.project
     if use is None:
         yield conversation
         return
     async with books.locks.held(use.name, run_id, use.wait_s):
-        await conversation.choose(request, use, provider)
+        await conversation.choose(request, use)
         yield conversation

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from oneseat.contract.ports import Clock, Ledger, Provider
 from oneseat.rules.policy import PolicyView
+from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
 
 from .conversation import Books
@@ -13,7 +15,7 @@ from .watchdog import Patience
 
 
 class Parts(NamedTuple):
-    """What a run is made of."""
+    """What a run is made of. ``chance`` gives random numbers from 0 up to 1."""
 
     provider: Provider
     ledger: Ledger
@@ -22,3 +24,5 @@ class Parts(NamedTuple):
     patience: Patience
     books: Books
     nesting: Nesting
+    retry: RetryLimits
+    chance: Callable[[], float]

@@ -1,4 +1,4 @@
-"""What is known of one run, and the result and receipt made of it."""
+"""What is known of one run and its attempts, and the result and receipt made of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,26 @@ from oneseat.contract.facts import Capabilities
 from oneseat.contract.ports import Clock, ProviderSession
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused
-from oneseat.rules import billing, outcome, schemas
-from oneseat.rules.metering import Tally
+from oneseat.rules import billing, outcome, retry, schemas
+from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
+
+#: Which proof of a run counts when its attempts have several.
+_WORST_FIRST = ("misbilled", "unverified", "verified", "nothing_sent")
+
+
+class AttemptRecord:
+    """What is known of one attempt. ``plan`` is ``None`` until its prompt leaves."""
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+        self.tally = Tally()
+        self.first_text: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything of an answer came."""
+        text, structured = outcome.answer(self.tally)
+        return bool(text.strip()) or structured is not None
 
 
 class RunRecord:
@@ -27,11 +45,27 @@ class RunRecord:
         self._expected_wallet = expected_wallet
         self._clock = clock
         self._began = clock.monotonic()
-        self._first_text: float | None = None
-        self._plan: Plan | None = None
         self._session: SessionStamp | None = None
-        self._tally = Tally()
         self._sessions: list[ProviderSession] = []
+        self._past: list[AttemptRecord] = []
+        self._now = AttemptRecord()
+        self._failed_with: ErrorInfo | None = None
+
+    @property
+    def tally(self) -> Tally:
+        """What the attempt that goes on has told."""
+        return self._now.tally
+
+    @property
+    def sent_now(self) -> bool:
+        """Whether the prompt of the attempt that goes on has left."""
+        return self._now.plan is not None
+
+    def again(self, error: ErrorInfo) -> None:
+        """The attempt failed, and another one begins."""
+        self._failed_with = error
+        self._past.append(self._now)
+        self._now = AttemptRecord()
 
     def refuse(self, refused: Refused) -> None:
         """A station said no."""
@@ -48,34 +82,42 @@ class RunRecord:
 
     def sent(self, plan: Plan, session: SessionStamp | None) -> None:
         """The prompt is about to leave: from here on something may have been spent."""
-        self._plan = plan
+        self._now.plan = plan
         self._session = session
 
     def add(self, event: Event) -> None:
         """Take one event in."""
-        self._tally.add(event)
-        if self._first_text is None and self._tally.has_text:
-            self._first_text = self._clock.monotonic()
+        self.tally.add(event)
+        if self._now.first_text is None and self.tally.has_text:
+            self._now.first_text = self._clock.monotonic()
 
     def objection(self, event: Event) -> ErrorInfo | None:
         """Why the run cannot succeed any more after this event; ``None`` when it can."""
-        if self._plan is None or not isinstance(event, Started):
+        if self._now.plan is None or not isinstance(event, Started):
             return None
-        return outcome.judge_start(self._plan.cleared.permitted.request, event)
+        return outcome.judge_start(self._now.plan.cleared.permitted.request, event)
 
     def schema_complaints(self) -> list[str]:
         """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""
         schema = self._schema()
-        if schema is None or outcome.judge(self._tally, self.run_id) is not None:
+        if schema is None or outcome.judge(self.tally, self.run_id) is not None:
             return []
-        return schemas.complaints(schema, self._structure())
+        return schemas.complaints(schema, _structure(self._now))
+
+    def complaint(self) -> ErrorInfo | None:
+        """Why the attempt that ended by itself is no success; ``None`` when it is, or when a station said no."""
+        if self.refused is not None:
+            return None
+        error = outcome.judge(self.tally, self.run_id)
+        if error is None and (found := self.schema_complaints()):
+            return outcome.schema_unmet(found)
+        return error
 
     def settle(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
-        if error is None:
-            error = self.refused.error if self.refused is not None else self._judge()
-        text, _ = outcome.answer(self._tally)
-        structured = self._structure() if self._schema() is not None else None
+        error = error or self._refusal() or self.complaint()
+        text, _ = outcome.answer(self._told.tally)
+        structured = _structure(self._told) if self._schema() is not None else None
         return RunResult(
             run_id=self.run_id,
             status=outcome.status_of(error),
@@ -84,32 +126,54 @@ class RunRecord:
             error=error,
             session=self._session,
             receipt=self._receipt(),
-            denials=self._tally.denials(),
+            denials=tuple(dict.fromkeys(name for it in self._attempts for name in it.tally.denials())),
         )
 
-    def _judge(self) -> ErrorInfo | None:
-        error = outcome.judge(self._tally, self.run_id)
-        if error is None and (found := self.schema_complaints()):
-            return outcome.schema_unmet(found)
-        return error
+    @property
+    def _attempts(self) -> list[AttemptRecord]:
+        return [*self._past, self._now]
+
+    @property
+    def _sent(self) -> list[AttemptRecord]:
+        return [attempt for attempt in self._attempts if attempt.plan is not None]
+
+    @property
+    def _told(self) -> AttemptRecord:
+        """The attempt whose answer is the run's: the last one that gave any, so that none is lost to a worse one."""
+        answered = [attempt for attempt in self._attempts if attempt.answered]
+        return (answered or self._sent or [self._now])[-1]
+
+    def _refusal(self) -> ErrorInfo | None:
+        if self.refused is None or self._failed_with is None or not self._sent:
+            return self.refused.error if self.refused is not None else None
+        return retry.not_repeated(self._failed_with, self.refused.error)
 
     def _schema(self) -> dict[str, Any] | None:
-        return self._plan.cleared.permitted.request.schema if self._plan is not None else None
+        plan = self._told.plan
+        return plan.cleared.permitted.request.schema if plan is not None else None
 
-    def _structure(self) -> Any:
-        text, structured = outcome.answer(self._tally)
-        return schemas.structure_of(structured, text)
+    def _finding(self) -> billing.Finding:
+        # An attempt that used nothing proves nothing; of the others, the one with the worst proof counts.
+        telling = [attempt for attempt in self._sent if not attempt.tally.used_nothing()]
+        findings = [self._finding_of(attempt) for attempt in telling or self._sent or [self._now]]
+        return min(reversed(findings), key=lambda finding: _WORST_FIRST.index(finding.verdict))
 
-    def _receipt(self) -> Receipt:
-        sent, ended, started = self._plan is not None, self._tally.ended, self._tally.started
-        finding = billing.conclude(
+    def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
+        return billing.conclude(
             expected=self._expected_wallet,
             before=self.cleared or self.refused,
-            sent=sent,
-            started=started,
-            overage=self._tally.overage,
+            sent=attempt.plan is not None,
+            started=attempt.tally.started,
+            overage=attempt.tally.overage,
         )
-        list_cost = ended.list_cost_usd if ended is not None else None
+
+    def _list_cost(self) -> float | None:
+        ends = [attempt.tally.ended for attempt in self._sent]
+        return sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
+
+    def _receipt(self) -> Receipt:
+        finding, sent, first_text = self._finding(), len(self._sent), self._told.first_text
+        list_cost = self._list_cost() if sent else 0.0
         policy = (
             self.permitted.policy
             if self.permitted is not None
@@ -121,31 +185,39 @@ class RunRecord:
             wallet=finding.wallet,
             expected_wallet=self._expected_wallet,
             verdict=finding.verdict,
-            evidence=finding.evidence,
+            evidence=(*finding.evidence, *(said for it in self._attempts for said in it.tally.evidence)),
             usage=self._usage(),
-            cost_usd=0.0 if not sent else finding.charged(list_cost),
-            equivalent_cost_usd=0.0 if not sent else list_cost,
-            cost_source="cli" if list_cost is not None else "unknown",
-            limits=tuple(self._tally.limits.values()),
+            cost_usd=finding.charged(list_cost) if sent else 0.0,
+            equivalent_cost_usd=list_cost,
+            cost_source="cli" if sent and list_cost is not None else "unknown",
+            limits=tuple(
+                {name: it for past in self._attempts for name, it in past.tally.limits.items()}.values()
+            ),
             policy=policy,
             cli_version=self.capabilities.cli_version,
-            attempts=1 if sent else 0,
-            first_token_ms=self._since_start(self._first_text) if self._first_text is not None else None,
+            attempts=sent,
+            first_token_ms=self._since_start(first_text) if first_text is not None else None,
             duration_ms=self._since_start(self._clock.monotonic()),
         )
 
     def _model(self) -> str | None:
-        ended, started = self._tally.ended, self._tally.started
+        told = self._told
+        ended, started = told.tally.ended, told.tally.started
         if ended is not None and ended.model is not None:
             return ended.model
         if started is not None and started.model is not None:
             return started.model
-        return self._plan.model if self._plan is not None else None
+        return told.plan.model if told.plan is not None else None
 
     def _usage(self) -> TokenUsage:
-        if self._plan is None:
+        if not self._sent:
             return NO_TOKENS
-        return self._tally.usage if self._tally.usage is not None else TokenUsage()
+        return sum_of_usages(attempt.tally.usage or TokenUsage() for attempt in self._sent)
 
     def _since_start(self, moment: float) -> int:
         return round((moment - self._began) * 1000)
+
+
+def _structure(attempt: AttemptRecord) -> Any:
+    text, structured = outcome.answer(attempt.tally)
+    return schemas.structure_of(structured, text)

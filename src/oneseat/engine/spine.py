@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
-from oneseat.contract.errors import OneseatError
 from oneseat.contract.events import Event, WalletVerified
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.rules import billing, policy, routing, sessions
 
-from .conversation import Conversation, conversation_of
+from .attempts import Attempts, Surroundings, record_event
+from .conversation import conversation_of
 from .parts import Parts
 from .record import RunRecord
 from .turns import Turns
@@ -36,21 +36,11 @@ async def flow(
     record.permitted = permitted
     belonging = conversation_of(parts.books, request, record.run_id, parts.provider, parts.clock)
     async with belonging as conversation:
-        with Watchdog(_patience(parts, request)) as watchdog:
-            async with _opened(parts, permitted, record, conversation, watchdog) as (session, plan):
-                if isinstance(plan, Refused):
-                    record.refuse(plan)
-                    return
-                verified = WalletVerified(wallet=plan.cleared.wallet, evidence=plan.cleared.evidence)
-                for event in filter(None, (verified, conversation.renewed)):
-                    await parts.ledger.record(record.run_id, event)
+        with Watchdog(_patience(parts, request), conversation.written_bytes) as watchdog:
+            around = Surroundings(parts, record, conversation, watchdog, ask)
+            async with aclosing(Attempts(around, _attempt).all(permitted)) as attempts:
+                async for event in attempts:
                     yield event
-                await conversation.sent()
-                watchdog.sent()
-                record.sent(plan, conversation.stamp)
-                async with aclosing(Turns(parts, record, session, watchdog, ask).all(plan)) as turns:
-                    async for event in turns:
-                        yield event
 
 
 def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
@@ -58,41 +48,39 @@ def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
     return Refused(error=loop) if loop is not None else policy.decide(request, parts.policy)
 
 
-@asynccontextmanager
-async def _opened(
-    parts: Parts, permitted: Permitted, record: RunRecord, conversation: Conversation, watchdog: Watchdog
-) -> AsyncIterator[tuple[ProviderSession, Plan | Refused]]:
-    """The provider with the gate's answer. One that has lost the conversation is asked once more, for a fresh one."""
-    async with AsyncExitStack() as stack:
-
-        async def attempt() -> tuple[ProviderSession, Plan | Refused]:
-            opening = parts.provider.open(permitted, record.run_id, conversation.stamp)
-            session = await stack.enter_async_context(opening)
-            record.opened(session)
-            return session, await _gate(parts, permitted, record, session, watchdog)
-
-        try:
-            opened = await attempt()
-        except OneseatError as failure:
-            if not conversation.begin_anew_after(failure.info):
-                raise
-            await stack.aclose()
-            opened = await attempt()
-        yield opened
+async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
+    """One process of the provider, from the billing gate to the end of its turns."""
+    parts, record, conversation, watchdog, ask = around
+    async with parts.provider.open(permitted, record.run_id, conversation.stamp) as session:
+        record.opened(session)
+        plan = await _gate(around, permitted, session)
+        if isinstance(plan, Refused):
+            record.refuse(plan)
+            return
+        verified = WalletVerified(wallet=plan.cleared.wallet, evidence=plan.cleared.evidence)
+        for event in filter(None, (verified, conversation.news())):
+            yield await record_event(around, event)
+        await conversation.sent()
+        watchdog.sent()
+        record.sent(plan, conversation.stamp)
+        async with aclosing(Turns(parts, record, session, watchdog, ask).all(plan)) as turns:
+            async for event in turns:
+                yield event
 
 
-async def _gate(
-    parts: Parts, permitted: Permitted, record: RunRecord, session: ProviderSession, watchdog: Watchdog
-) -> Plan | Refused:
-    """The billing gate and the routing. Nothing has been sent when this returns."""
-    facts = await watchdog.wait(session.credential_facts())
+async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSession) -> Plan | Refused:
+    """The billing gate and the routing. Nothing of this attempt has been sent when this returns."""
+    parts, record = around.parts, around.record
+    facts = await around.watchdog.wait(session.credential_facts())
     record.capabilities = session.capabilities
     cleared = billing.clear(permitted, facts, parts.provider.wallet)
     if isinstance(cleared, Refused):
         return cleared
     record.cleared = cleared
     model = permitted.request.model or parts.provider.default_model
-    return routing.choose(cleared, parts.provider.name, model, session.capabilities)
+    return routing.choose(
+        cleared, parts.provider.name, model, session.capabilities, around.conversation.brief
+    )
 
 
 def _patience(parts: Parts, request: Request) -> Patience:

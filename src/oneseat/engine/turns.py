@@ -71,4 +71,5 @@ class Turns(NamedTuple):
             allowed=permission.allowed,
             by=by,
             why=None if permission.allowed else permission.why,
+            call=question.call,
         )

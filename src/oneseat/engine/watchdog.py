@@ -7,7 +7,8 @@ tick, so a closed laptop lid is not silence of the provider.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import math
+from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
 import msgspec
@@ -16,7 +17,9 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, Progress, Question, Retry, ToolCall, ToolResult, TurnEnded
 
 T = TypeVar("T")
-State = Literal["start", "model", "tool", "retry", "compaction", "question"]
+State = Literal["start", "model", "tool", "retry", "compaction", "question", "pause"]
+#: Asks how much the provider has written down so far, in bytes.
+Written = Callable[[], Awaitable[int]]
 
 _MAX_TICK_S = 1.0
 #: A tick later than this many ticks was not spent waiting for the provider.
@@ -46,11 +49,21 @@ _WAITING_FOR = {
 }
 
 
-class Watchdog:
-    """Bounds every wait of one run. Use as a context manager; put each wait through ``wait``; report each event to ``saw``."""
+#: States in which work can go on although nothing is printed: in a subagent, or when the CLI's output got stuck.
+_WORKS_UNSEEN = frozenset({"model", "tool", "compaction"})
 
-    def __init__(self, patience: Patience) -> None:
+
+class Watchdog:
+    """Bounds every wait of one run. Use as a context manager; put each wait through ``wait``; report each event to ``saw``.
+
+    ``written`` is asked in a silence, at half the patience and at its end: what has grown in between is alive.
+    """
+
+    def __init__(self, patience: Patience, written: Written | None = None) -> None:
         self._patience = patience
+        self._written = written
+        self._seen_written: int | None = None
+        self._look: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         limits = [
             patience.start,
@@ -77,11 +90,18 @@ class Watchdog:
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._look is not None:
+            self._look.cancel()
+
+    @property
+    def time_left_s(self) -> float | None:
+        """What is left of the run's time in seconds; ``None`` when it has no limit."""
+        return None if self._patience.total is None else max(0.0, self._patience.total - self._elapsed)
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Await something. Raises ``OneseatError`` (``stall.*`` or ``timeout.total``) when it lasts too long."""
         task = asyncio.current_task()
-        self._silence = 0.0
+        self._hear()
         self._waiter = task
         try:
             return await awaitable
@@ -92,6 +112,18 @@ class Watchdog:
             raise OneseatError(self._alarm) from None
         finally:
             self._waiter = None
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass before the next attempt. Only the limit of the whole run counts meanwhile."""
+        self._state = "pause"
+        await self.wait(asyncio.sleep(seconds))
+        self._state = "start"
+
+    def restart(self) -> None:
+        """Another attempt begins: what the last one was doing, and what was wrong with it, is over."""
+        self._state = "start"
+        self._tools.clear()
+        self._alarm = None
 
     def sent(self) -> None:
         """The prompt is on its way: from here on it is the model that is waited for."""
@@ -128,25 +160,64 @@ class Watchdog:
         self._elapsed += passed
         self._silence += passed
         if self._waiter is not None and self._alarm is None:
-            self._alarm = self._overdue()
-            if self._alarm is not None:
-                self._waiter.cancel()
+            self._check()
         self._timer = self._loop.call_later(self._tick, self._on_tick)
 
-    def _overdue(self) -> ErrorInfo | None:
-        total = self._patience.total
-        if total is not None and self._elapsed >= total:
-            return ErrorInfo(
-                code="timeout.total",
-                message=f"The run took longer than it may: {total:g} s",
-                hint="Give it more time: `oneseat run --timeout SECONDS ...`",
-            )
+    def _check(self) -> None:
+        if self.time_left_s == 0.0:
+            self._give_alarm(self._out_of_time())
+        elif self._written is not None and self._state in _WORKS_UNSEEN:
+            if self._look is None and (
+                self._is_silent(0.5) if self._seen_written is None else self._is_silent(1)
+            ):
+                self._look = self._loop.create_task(self._look_for_life(self._written))
+        elif self._is_silent(1):
+            self._give_alarm(self._stalled())
+
+    async def _look_for_life(self, written: Written) -> None:
+        """Compare what is written down with the last look; a first look finds nothing out."""
+        before = self._seen_written
+        try:
+            now = await written()
+        finally:
+            self._look = None
+        if before is None:
+            # Only where the silence went on meanwhile: a look from before it proves nothing.
+            self._seen_written = now if self._is_silent(0.5) else None
+        elif now > before:
+            self._hear()
+        elif self._is_silent(1) and self._waiter is not None and self._alarm is None:
+            self._give_alarm(self._stalled())
+
+    def _hear(self) -> None:
+        self._silence = 0.0
+        self._seen_written = None
+
+    def _give_alarm(self, alarm: ErrorInfo) -> None:
+        self._alarm = alarm
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    def _is_silent(self, share: float) -> bool:
+        """Whether the silence has lasted for this share of the patience with the present state."""
+        return self._silence >= share * self._limit()
+
+    def _limit(self) -> float:
+        if self._state == "pause":
+            return math.inf
         limit: float = getattr(self._patience, self._state)
-        if self._state == "question":
-            # The question has its own limit, after which the answer is no; this one is for an answer that cannot be delivered.
-            limit += _QUESTION_GRACE_S
-        if self._silence < limit:
-            return None
+        # The question has its own limit, after which the answer is no; this one is for an answer that cannot be delivered.
+        return limit + _QUESTION_GRACE_S if self._state == "question" else limit
+
+    def _out_of_time(self) -> ErrorInfo:
+        return ErrorInfo(
+            code="timeout.total",
+            message=f"The run took longer than it may: {self._patience.total:g} s",
+            hint="Give it more time: `oneseat run --timeout SECONDS ...`",
+        )
+
+    def _stalled(self) -> ErrorInfo:
+        limit = self._limit()
         return ErrorInfo(
             code=f"stall.{self._state}",
             message=f"Nothing was heard for {limit:g} s while waiting for {_WAITING_FOR[self._state]}",

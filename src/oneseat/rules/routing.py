@@ -9,7 +9,13 @@ from oneseat.contract.facts import Capabilities
 from oneseat.contract.request import Cleared, Plan, Refused
 
 
-def choose(cleared: Cleared, provider: str, model: str, capabilities: Capabilities) -> Plan | Refused:
+def choose(
+    cleared: Cleared,
+    provider: str,
+    model: str,
+    capabilities: Capabilities,
+    background: str | None = None,
+) -> Plan | Refused:
     """Plan the run on ``provider`` with ``model``, or refuse a name for which the provider knows no model.
 
     The official CLI would send such a name upstream as it is, and the mistake would come back as an API error.
@@ -21,7 +27,13 @@ def choose(cleared: Cleared, provider: str, model: str, capabilities: Capabiliti
             evidence=cleared.evidence,
             policy=cleared.permitted.policy,
         )
-    return Plan(cleared=cleared, provider=provider, model=model, capabilities=capabilities)
+    return Plan(
+        cleared=cleared,
+        provider=provider,
+        model=model,
+        capabilities=capabilities,
+        background=background,
+    )
 
 
 def _unknown_model(model: str, offered: tuple[str, ...]) -> ErrorInfo:

@@ -8,6 +8,8 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
+#: The tool by which the official CLI lets a model give its structure. It acts on nothing.
+STRUCTURE_TOOL = "StructuredOutput"
 #: How many complaints a message carries; a wrong answer can have hundreds.
 _SHOWN = 5
 

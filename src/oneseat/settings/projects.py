@@ -27,6 +27,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     system: str | None = None
     system_file: str | None = None
     model: str | None = None
+    fallback_model: str | None = None
 
 
 #: What may stand in a project's table: what it takes, and what it means.
@@ -38,6 +39,10 @@ KEYS: Mapping[str, tuple[Check, str]] = {
     "system": (INSTRUCTIONS, "Instructions for the assistant"),
     "system_file": (PATH, "A file with the instructions, in place of `system`"),
     "model": (TEXT, "The model when a request names none"),
+    "fallback_model": (
+        TEXT,
+        "The model that answers when the first one is overloaded, not there or its own window full",
+    ),
 }
 
 

@@ -63,7 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     claude_max_retries: Annotated[
         int,
-        Setting("claude.max_retries", whole(0, 10), "How often the official CLI repeats a failed request"),
+        Setting(
+            "claude.max_retries",
+            whole(0, 10),
+            "How often the official CLI repeats a failed request by itself, within one attempt",
+        ),
     ] = 2
     simulator_url: Annotated[
         str | None,
@@ -88,6 +92,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run_timeout_s: Annotated[
         float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
     ] = 1800.0
+    retry_max_attempts: Annotated[
+        int,
+        Setting(
+            "retry.max_attempts",
+            whole(1, 20),
+            "How often a prompt is sent because of failures that pass by themselves; 1 never repeats",
+        ),
+    ] = 3
+    retry_max_wait_s: Annotated[
+        float,
+        Setting(
+            "retry.max_wait_s",
+            seconds(0, 86_400),
+            "How long a run waits in all between its attempts, also for a full limit to be reset",
+        ),
+    ] = 60.0
     run_max_depth: Annotated[
         int,
         Setting("run.max_depth", whole(1, 100), "How deep runs may start further runs", files="own"),

@@ -26,6 +26,7 @@ _CONTENT: dict[str, dict[str, Any]] = {
     "usage": {},
     "limit_seen": {},
     "retry": {},
+    "model_fallback": {},
     "progress": {},
     "unknown": {"raw": ""},
     "stderr": {"text": ""},

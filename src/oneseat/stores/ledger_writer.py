@@ -21,7 +21,7 @@ from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.contract.session import EndReason, Session
+from oneseat.contract.session import EndReason, Exchange, Session
 
 from . import failures, sessions
 from .database import open_ledger
@@ -29,6 +29,7 @@ from .entries import NOT_STORED, Entries
 from .interrupted import interrupted_result
 
 _PREVIEW_CHARS = 200
+_LAST_EXCHANGES = 20
 _GOING_ON = "SELECT id, owner_pid, owner_started FROM runs WHERE status = 'running'"
 
 
@@ -58,6 +59,7 @@ class LedgerWriter:
     ) -> None:
         self._path = path
         self._entries = Entries(redact, keep_text=keep_text)
+        self._keep_text = keep_text
         self._clock = clock
         self._owner = owner
         self._busy_timeout_s = busy_timeout_s
@@ -136,6 +138,13 @@ class LedgerWriter:
         row = msgspec.structs.replace(session, cwd=self._entries.text(session.cwd))
         with self._transaction(durable=True) as db:
             sessions.use(db, row, run_id, replaces)
+
+    def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
+        """What was last said in a conversation, the latest at the end; nothing when no text is kept."""
+        if not self._keep_text:
+            return ()
+        with failures.reported(self._path):
+            return sessions.exchanges(self._opened(), session_id, _LAST_EXCHANGES)
 
     def end_sessions(self, project: str) -> list[Session]:
         """End every conversation of a project. Returns them as they are now."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.session import EndReason, Session
+from oneseat.contract.session import EndReason, Exchange, Session
 
 _COLUMNS = ", ".join(Session.__struct_fields__)
 _VALUES = ", ".join(f":{name}" for name in Session.__struct_fields__)
@@ -43,6 +43,16 @@ def end(db: sqlite3.Connection, project: str, at: str) -> list[Session]:
     going_on = [session.id for session in _rows(db, which, values)]
     db.execute(f"UPDATE sessions SET ended_at = :at, end_reason = 'ended' {which}", values)  # noqa: S608 - no value is in the text
     return [session for session in _rows(db, "WHERE project = :project", values) if session.id in going_on]
+
+
+def exchanges(db: sqlite3.Connection, session_id: str, most: int) -> tuple[Exchange, ...]:
+    """What the last completed runs of a conversation asked and were answered, the latest at the end."""
+    rows = db.execute(
+        "SELECT prompt_preview, text FROM runs WHERE session_id = ? AND status = 'completed'"
+        " AND prompt_preview IS NOT NULL AND text IS NOT NULL ORDER BY created_at DESC, rowid DESC LIMIT ?",
+        (session_id, most),
+    ).fetchall()
+    return tuple(Exchange(asked, answered) for asked, answered in reversed(rows))
 
 
 def every(db: sqlite3.Connection) -> list[Session]:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.contract.session import EndReason, Session
+from oneseat.contract.session import EndReason, Exchange, Session
 
 from .entries import NOT_STORED
 from .ledger_writer import LedgerWriter
@@ -47,6 +47,10 @@ class SqliteLedger:
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
         """Record a message of a conversation. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.use_session, session, run_id, replaces)
+
+    async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
+        """What was last said in a conversation. Raises ``UsageError`` when the ledger cannot be read."""
+        return await self._do(self._writer.exchanges, session_id)
 
     async def end_sessions(self, project: str) -> list[Session]:
         """End a project's conversations. Raises ``UsageError`` when the ledger cannot be written."""

@@ -17,6 +17,7 @@ from .parse import stderr_event
 
 #: How long the CLI may take to exit after it closed its output, in seconds.
 _EXIT_S = 2.0
+_SHELL_SIGNAL = 128
 #: How much of stderr an error message carries.
 _STDERR_SHOWN = 2000
 
@@ -110,7 +111,7 @@ class Channel:
                 f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
             )
         return self._error(
-            "crashed",
+            "killed" if _was_killed(self._child.returncode) else "crashed",
             f"The official CLI {how} {when}" + (f"\n  its last words: {words}" if words else ""),
         )
 
@@ -141,6 +142,11 @@ def _lost() -> OneseatError:
     return OneseatError(
         ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
     )
+
+
+def _was_killed(returncode: int | None) -> bool:
+    """Whether a signal ended it; a shell around it, and the CLI itself for SIGTERM, report 128 and the signal's number."""
+    return returncode is not None and (returncode < 0 or _SHELL_SIGNAL < returncode <= _SHELL_SIGNAL + 64)
 
 
 def _how_it_ended(returncode: int | None) -> str:

@@ -37,9 +37,15 @@ def text_message(text: str) -> bytes:
     return _user([{"type": "text", "text": _not_a_command(text)}])
 
 
-def user_message(request: Request) -> bytes:
-    """The prompt and its attachments as one line. Text stays text: no path in it is read, no command in it is run."""
-    blocks = [_attached(attachment) for attachment in request.attachments]
+def user_message(request: Request, background: str | None = None) -> bytes:
+    """The prompt as one line, after its attachments and a ``background``, which is sent as it is.
+
+    Text stays text: no path in it is read, no command in it is run.
+    """
+    blocks: list[dict[str, Any]] = []
+    if background is not None:
+        blocks.append({"type": "text", "text": background})
+    blocks += [_attached(attachment) for attachment in request.attachments]
     blocks.append({"type": "text", "text": _not_a_command(request.prompt)})
     return _user(blocks)
 

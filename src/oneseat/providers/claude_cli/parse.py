@@ -12,6 +12,7 @@ from oneseat.contract.events import (
     Event,
     LimitSeen,
     Message,
+    ModelFallback,
     Progress,
     Question,
     Retry,
@@ -45,7 +46,6 @@ _PROGRESS = {
     "hook_response",
     "task_progress",
     "background_tasks_changed",
-    "model_fallback",
     "model_refusal_no_fallback",
     "compact_boundary",
     "session_state_changed",
@@ -165,7 +165,15 @@ class Parser:
             return (Progress(state=f"asked:{asked.subtype}"),)
         why = asked.blocked_path or asked.description
         arguments = asked.input if isinstance(asked.input, dict) else {"value": asked.input}
-        return (Question(id=line.request_id, tool=asked.tool_name or "", input=arguments, why=why),)
+        return (
+            Question(
+                id=line.request_id,
+                tool=asked.tool_name or "",
+                input=arguments,
+                why=why,
+                call=asked.tool_use_id,
+            ),
+        )
 
     def _system(self, line: wire.SystemLine) -> Iterable[Event]:
         if line.subtype == "init":
@@ -190,6 +198,14 @@ class Parser:
                 cause=line.error or "unknown",
             )
             return (retry,)
+        if line.subtype == "model_fallback" and line.fallback_model is not None:
+            fallback = ModelFallback(
+                model=line.original_model,
+                fallback=line.fallback_model,
+                cause=line.trigger or "unknown",
+                by="provider",
+            )
+            return (fallback,)
         if self._tasks.take(line) or line.subtype in _PROGRESS:
             return (Progress(state=line.status or line.subtype),)
         return (Unknown(raw=f"system/{line.subtype}", why=f"unknown system line `{line.subtype}`"),)

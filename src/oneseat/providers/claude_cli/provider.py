@@ -73,11 +73,20 @@ class ClaudeCliProvider:
         """How large the CLI's record of a conversation is; 0 when it is not found."""
         return await asyncio.to_thread(self._transcript_bytes, session_id, cwd)
 
-    def _transcript_bytes(self, session_id: str, cwd: str) -> int:
+    async def written_bytes(self, session_id: str, cwd: str) -> int:
+        """What the CLI has written down for a conversation, in the files of its subagents too; 0 when nothing is found."""
+        return await asyncio.to_thread(self._transcript_bytes, session_id, cwd, "/subagents/*")
+
+    def _transcript_bytes(self, session_id: str, cwd: str, *further: str) -> int:
         # The folder's name is the directory's, changed and cut in a way that is the CLI's own; the id is enough to find it.
-        found = self._launcher.kept_config(cwd).glob(f"projects/*/{session_id}.jsonl")
+        projects = self._launcher.kept_config(cwd) / "projects"
         try:
-            return sum(path.stat().st_size for path in found)
+            return sum(
+                path.stat().st_size
+                for end in (".jsonl", *further)
+                for path in projects.glob(f"*/{session_id}{end}")
+                if path.is_file()
+            )
         except OSError:
             return 0
 

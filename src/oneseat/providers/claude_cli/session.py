@@ -85,7 +85,8 @@ class ClaudeSession:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield event
-        async for event in self._turn(messages.user_message(plan.cleared.permitted.request)):
+        message = messages.user_message(plan.cleared.permitted.request, plan.background)
+        async for event in self._turn(message):
             yield event
 
     async def say(self, text: str) -> AsyncIterator[Event]:

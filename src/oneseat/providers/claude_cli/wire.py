@@ -121,6 +121,9 @@ class SystemLine(Line, frozen=True, gc=False, tag="system"):
     task_id: str | None = None
     description: str | None = None
     patch: TaskPatch | None = None
+    trigger: str | None = None
+    original_model: str | None = None
+    fallback_model: str | None = None
 
 
 class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -193,6 +196,7 @@ class ControlQuestion(msgspec.Struct, frozen=True, gc=False):
     input: Any = None
     description: str | None = None
     blocked_path: str | None = None
+    tool_use_id: str | None = None
 
 
 class ControlRequest(Line, frozen=True, gc=False, tag="control_request"):
