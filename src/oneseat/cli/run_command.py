@@ -86,7 +86,7 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
 @click.option(
     "--fallback-model",
     metavar="NAME",
-    help="Model that answers when the first is overloaded, not there, or its window full.",
+    help="Model to use when the first one cannot serve now.",
 )
 @click.option(
     "--file",
