@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -94,8 +93,7 @@ async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[Sqli
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
     ledger = SqliteLedger(_writer(paths.runs_db, keep_text=settings.ledger_keep_text))
     try:
-        for run_id in await ledger.sweep(is_alive):
-            await asyncio.to_thread(end_leftover, run_id)
+        await ledger.sweep(is_alive, end_leftover)
         yield ledger
     finally:
         await ledger.close()
@@ -134,8 +132,7 @@ def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
         # A run whose oneseat was killed would be shown as going on. Where the books cannot be closed because the ledger
         # can only be read, reading is still worth it; what else may be wrong with it, the reader says.
         with contextlib.suppress(UsageError), contextlib.closing(_writer(path)) as writer:
-            for run_id in writer.sweep(is_alive):
-                end_leftover(run_id)
+            writer.sweep(is_alive, end_leftover)
     return LedgerReader(path)
 
 

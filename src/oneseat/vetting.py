@@ -97,9 +97,12 @@ class Vetting:
         return version
 
     async def _ask(self, executable: str) -> str | None:
-        with tempfile.TemporaryDirectory(prefix="oneseat-version-") as folder:
-            env = environment.child_environment(self._environ, pass_names=(), temp_dir=folder, max_retries=0)
-            return await discovery.ask_version(executable, env)
+        # The system's own temporary folder: telling its version, the CLI leaves nothing there, and a folder made for it would
+        # stay behind when oneseat is killed meanwhile.
+        env = environment.child_environment(
+            self._environ, pass_names=(), temp_dir=tempfile.gettempdir(), max_retries=0
+        )
+        return await discovery.ask_version(executable, env)
 
 
 def refusal(report: CanaryReport) -> ErrorInfo | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import psutil
 import pytest
 
 from oneseat.testing import Behaviour, Simulator
-from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Replay, Result, Say, Wait
+from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Initialized, Print, Replay, Result, Say, Wait
 
 from .driving import Done, Seat, fake_seat
 
@@ -177,4 +180,60 @@ def test_a_doctor_that_is_stopped_leaves_nothing(number: int, tmp_path: Path) ->
         live.signal(number)
         ended = live.finish()
     assert (ended.code, "error: Cancelled" in ended.stderr) == (130, True)
+    seat.assert_nothing_left()
+
+
+def test_a_signal_while_the_end_is_written_changes_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    seat, _ = fake_seat(tmp_path, Behaviour(on_stdin_closed=(Replay(str(gate)),)))
+    with seat.start("run", "hello", "--json") as live:
+        # It opens the gate when its stdin is closed: the answer is there, and its end is all that is left to write.
+        with gate.open("wb") as held, closing(sqlite3.connect(seat.ledger, isolation_level=None)) as ledger:
+            ledger.execute("BEGIN IMMEDIATE")
+            held.close()
+            while list(seat.temporary.iterdir()):
+                assert live.process.poll() is None
+            live.signal()
+            live.signal(signal.SIGTERM)
+            ledger.execute("ROLLBACK")
+        ended = live.finish()
+    (run,) = seat.runs()
+    assert (ended.result["status"], ended.code) == (run["status"], 0 if run["status"] == "completed" else 130)
+    assert ended.result["text"] == "ok from the fake"
+    assert seat.run("show", run["id"], "--json").result["result"]["error"] == ended.result["error"]
+    seat.assert_nothing_left()
+
+
+def test_a_cli_that_reads_no_more_in_the_middle_of_a_long_prompt(tmp_path: Path) -> None:
+    cleared = {"subtype": "success", "request_id": "oneseat-2", "response": {}}
+    answer = json.dumps({"type": "control_response", "response": cleared})
+    deaf = Behaviour(on_initialize=(Initialized(), Print(f"{answer}\n"), Wait("forever")))
+    seat, _ = fake_seat(tmp_path, deaf)
+    prompt = tmp_path / "prompt"
+    prompt.write_text("long " * 400_000)
+    with prompt.open("rb") as stdin, seat.start("run", "-", "--stream-json", stdin=stdin) as live:
+        live.read_until("wallet_verified")
+        live.signal()
+        ended = live.finish()
+    assert (ended.code, ended.lines[-1]["status"]) == (130, "cancelled")
+    seat.assert_nothing_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cli_that_does_not_tell_its_version_ends_with_the_command(number: int, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    wrapper = tmp_path / "claude"
+    wrapper.write_text(f"#!/bin/sh\n: > {shlex.quote(str(started))}\nexec sleep 600\n")
+    wrapper.chmod(0o700)
+    seat = Seat(tmp_path, wrapper)
+    with seat.start("run", "hello") as live:
+        started.read_bytes()
+        (version,) = psutil.Process(live.pid).children()
+        version.suspend()
+        live.signal(number)
+        ended = live.finish()
+    assert ended.code == (-signal.SIGKILL if number is signal.SIGKILL else 130)
+    assert psutil.wait_procs([version], timeout=20)[1] == []
     seat.assert_nothing_left()

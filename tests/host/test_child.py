@@ -199,6 +199,15 @@ async def test_a_stranger_that_holds_the_pipe_open_does_not_hold_the_run(run_id:
             thread.join(20)
 
 
+def test_a_clock_that_is_set_makes_nobody_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = start_time(os.getpid())
+    # What psutil rests on is what the kernel moves when the clock is set.
+    booted = psutil.boot_time()
+    monkeypatch.setattr("psutil._psplatform.boot_time", lambda: booted + 3600)
+    assert is_alive(os.getpid(), began)
+    assert not is_alive(os.getpid(), began - 1)
+
+
 def test_nothing_is_killed_when_nothing_is_marked(run_id: str) -> None:
     assert end_marked(run_id) == 0
 

@@ -22,7 +22,7 @@ from oneseat.stores.ledger_reader import LedgerReader, RunFilter
 from oneseat.stores.ledger_writer import LedgerWriter
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
-from .making import OWNER, make_request, make_result, make_writer, refused
+from .making import OWNER, make_request, make_result, make_writer, nothing_to_clear, refused
 
 GATE = contract.WalletVerified(
     wallet="plan", evidence=(Evidence("account.tokenSource", "CLAUDE_CODE_OAUTH_TOKEN", "before"),)
@@ -270,7 +270,7 @@ async def test_a_closed_ledger_leaves_no_thread(path: Path) -> None:
     before = set(threading.enumerate())
     ledger = SqliteLedger(make_writer(path))
     await ledger.begin("r1", make_request(), "claude-cli")
-    assert await ledger.sweep(lambda _pid, _started: True) == []
+    assert await ledger.sweep(lambda _pid, _started: True, nothing_to_clear) == []
     await ledger.close()
     assert set(threading.enumerate()) == before
 
@@ -290,7 +290,7 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
         asked.append((pid, started))
         return False
 
-    assert writer.sweep(is_alive) == ["cut-early", "cut-late"]
+    assert writer.sweep(is_alive, nothing_to_clear) == ["cut-early", "cut-late"]
     assert asked == [OWNER, OWNER]
     early, late = reader.run("cut-early").result, reader.run("cut-late").result
     assert early is not None
@@ -313,13 +313,32 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
     assert (late.status, late.receipt.verdict, late.receipt.wallet) == ("cancelled", "unverified", "plan")
     assert (late.receipt.usage, late.receipt.cost_usd) == (TokenUsage(), None)
     assert late.receipt.evidence == GATE.evidence
-    assert writer.sweep(is_alive) == []
+    assert writer.sweep(is_alive, nothing_to_clear) == []
     assert reader.run("ended").summary.status == "completed"
+
+
+def test_what_a_dead_run_left_is_cleared_before_its_books_are_closed(
+    writer: LedgerWriter, reader: LedgerReader
+) -> None:
+    for run_id in ("r1", "r2"):
+        writer.begin(run_id, make_request(), "claude-cli")
+    cleared: list[str] = []
+
+    def clear(run_id: str) -> None:
+        cleared.append(run_id)
+        assert reader.run(run_id).summary.status == "running"
+        if run_id == "r2" and cleared.count("r2") == 1:
+            raise KeyboardInterrupt  # whoever clears can be killed too
+
+    with pytest.raises(KeyboardInterrupt):
+        writer.sweep(lambda _pid, _started: False, clear)
+    assert writer.sweep(lambda _pid, _started: False, clear) == ["r1", "r2"]
+    assert cleared == ["r1", "r2", "r1", "r2"]
 
 
 def test_a_run_whose_process_lives_is_let_be(writer: LedgerWriter, reader: LedgerReader) -> None:
     writer.begin("r1", make_request(), "claude-cli")
-    assert writer.sweep(lambda pid, started: (pid, started) == OWNER) == []
+    assert writer.sweep(lambda pid, started: (pid, started) == OWNER, nothing_to_clear) == []
     assert reader.run("r1").summary.status == "running"
 
 
@@ -329,10 +348,10 @@ def test_two_starts_end_a_dead_run_once(path: Path, writer: LedgerWriter) -> Non
 
     def is_alive(_pid: int, _started: float) -> bool:
         # The other start comes first, between our look and our lock.
-        assert other.sweep(lambda _pid, _started: False) == ["r1"]
+        assert other.sweep(lambda _pid, _started: False, nothing_to_clear) == ["r1"]
         return False
 
-    assert writer.sweep(is_alive) == []
+    assert writer.sweep(is_alive, nothing_to_clear) == []
     other.close()
 
 
@@ -349,7 +368,7 @@ def test_nobody_writes_between_the_second_look_at_dead_runs_and_their_end(
 
     assert writer._db is not None
     writer._db.set_trace_callback(intrude)
-    assert writer.sweep(lambda _pid, _started: False) == ["r1"]
+    assert writer.sweep(lambda _pid, _started: False, nothing_to_clear) == ["r1"]
     assert kept_out == ["usage.ledger_busy"]
     other.close()
 
@@ -363,7 +382,7 @@ def test_the_search_for_dead_runs_reads_no_history(writer: LedgerWriter) -> None
 
 def test_an_end_that_was_only_late_replaces_the_guess(writer: LedgerWriter, reader: LedgerReader) -> None:
     writer.begin("r1", make_request(), "claude-cli")
-    writer.sweep(lambda _pid, _started: False)
+    writer.sweep(lambda _pid, _started: False, nothing_to_clear)
     writer.finish(make_result("r1"))
     assert reader.runs(RunFilter(since=datetime(2026, 1, 1, tzinfo=UTC)))[0].status == "completed"
 

@@ -16,7 +16,7 @@ import pytest
 from oneseat.host.process_tree import is_alive
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter
 
-from .making import make_writer
+from .making import make_writer, nothing_to_clear
 
 PROGRAM = Path(__file__).with_name("program.py")
 
@@ -106,7 +106,7 @@ def check_all_is_there(path: Path, said: list[list[str]]) -> None:
     for kind, run_id, *rest in said:
         told[run_id].add(f"{kind} {' '.join(rest)}".strip())
     writer = make_writer(path)
-    swept = set(writer.sweep(is_alive))
+    swept = set(writer.sweep(is_alive, nothing_to_clear))
     writer.close()
     with LedgerReader(path) as reader:
         for run_id, facts in told.items():

@@ -73,11 +73,16 @@ class RunStream:
             raise
         finally:
             # Runs on every path, also when this task is cancelled: the child is gone and the end is written before it returns.
-            await uninterrupted(stations.aclose())
-            self.result = await uninterrupted(self._finish(error))
+            # In one piece: a cancellation between two of them would leave the ledger without the end, or the caller with another.
+            result = await uninterrupted(self._end(stations, error))
         for event in self._record.leftovers():
             yield event
-        yield Finished(result=self.result) if self.result.error is None else Failed(result=self.result)
+        yield Finished(result=result) if result.error is None else Failed(result=result)
+
+    async def _end(self, stations: AsyncGenerator[Event, None], error: ErrorInfo | None) -> RunResult:
+        await stations.aclose()
+        self.result = await self._finish(error)
+        return self.result
 
     async def _finish(self, error: ErrorInfo | None) -> RunResult:
         result = self._record.settle(error)

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine
-from .parent_death import ending_with_us
+from .parent_death import DeathSignal, ending_with_us
 from .process_tree import MARKER, descendants, end_marked
 
 if sys.platform != "win32":
@@ -61,13 +61,22 @@ class Child:
             thread.start()
 
     @classmethod
-    def start(cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, run_id: str) -> Child:
+    def start(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        run_id: str,
+        ended_by: DeathSignal = "INT",
+    ) -> Child:
         """Start ``argv`` in ``cwd`` with exactly ``env`` plus the run's marker. Raises ``OSError`` when it cannot start.
 
-        The child gets its own session, so a Ctrl-C at the terminal reaches us and not the child behind our back.
+        The child gets its own session, so a Ctrl-C at the terminal reaches us and not the child behind our back. ``ended_by`` is
+        the signal it gets when this process dies.
         """
         popen = subprocess.Popen(
-            ending_with_us(argv),
+            ending_with_us(argv, ended_by),
             env={**env, MARKER: run_id},
             cwd=cwd,
             stdin=subprocess.PIPE,

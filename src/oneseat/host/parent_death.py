@@ -14,19 +14,21 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
-#: SIGINT, because the CLI ends its tools on it; SIGTERM and SIGKILL leave them running (measured on claude 2.1.197).
-_OPTION = "--pdeathsig=INT"
+#: INT for a run, because the CLI ends its tools on it; TERM and KILL leave them running (measured on claude 2.1.197).
+#: KILL for what has no tools: it reaches a stopped process too.
+DeathSignal = Literal["INT", "KILL"]
 _FOLDERS = "/usr/bin:/bin:/usr/sbin:/sbin"
 _PROBE_S = 5.0
 
 
-def ending_with_us(argv: Sequence[str]) -> list[str]:
-    """The argument list that starts ``argv`` so. Unchanged where the system has no means for it.
+def ending_with_us(argv: Sequence[str], by: DeathSignal = "INT") -> list[str]:
+    """The argument list that starts ``argv`` so that it gets the signal ``by``. Unchanged where the system has no means for it.
 
     Unchanged too for a file that is not plainly a program: the launcher would hand it to a shell where the system refuses it.
     """
-    return [*_launcher(), *argv] if _is_program(argv[0]) else list(argv)
+    return [*_launcher(by), *argv] if _is_program(argv[0]) else list(argv)
 
 
 def _is_program(path: str) -> bool:
@@ -38,15 +40,16 @@ def _is_program(path: str) -> bool:
 
 
 @cache
-def _launcher() -> tuple[str, ...]:
+def _launcher(by: DeathSignal) -> tuple[str, ...]:
     # `setpriv` of util-linux sets the signal and then becomes the program: same process, no shell, under a millisecond.
     # Doing it between fork and exec in Python can deadlock in a program with threads.
     found = shutil.which("setpriv", path=_FOLDERS) if sys.platform == "linux" else None
     if found is None:
         return ()
-    probe = [found, _OPTION, "--", found, "--version"]
+    launcher = (found, f"--pdeathsig={by}", "--")
+    probe = [*launcher, found, "--version"]
     try:
         works = subprocess.run(probe, capture_output=True, timeout=_PROBE_S, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
         works = False
-    return (found, _OPTION, "--") if works else ()
+    return launcher if works else ()

@@ -23,6 +23,8 @@ _MAX_SWEEPS = 20
 #: How long ended processes may take to disappear from the process table, in seconds.
 _REAP_S = 2.0
 _POLL_S = 0.005
+#: How far two readings of one start may lie apart, in seconds.
+_SAME_START_S = 0.02
 
 
 def marked_processes(run_id: str) -> list[psutil.Process]:
@@ -100,20 +102,30 @@ def private_prefix(run_id: str) -> str:
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Whether the process with this pid is still the one that started then (seconds since the epoch)."""
+    """Whether the process with this pid is still the one that started then, by ``start_time``."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1.0 and _lives(process)
+        return abs(start_time(pid) - started) < _SAME_START_S and _lives(psutil.Process(pid))
     except psutil.Error:
         return False
 
 
 def start_time(pid: int) -> float:
-    """When a process started, seconds since the epoch; 0.0 when it is gone. With the pid it names a process for good."""
+    """When a process started, in seconds; 0.0 when it is gone. With the pid it names a process for good.
+
+    Counted from the start of the machine on Linux, elsewhere from the epoch.
+    """
     try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
+        # A clock that is set while a run goes on (a machine that wakes up, a clock that is synchronised late) moves every
+        # time since the epoch: a live run would be taken for a dead one, and ended.
+        return _since_boot(pid) if sys.platform == "linux" else psutil.Process(pid).create_time()
+    except (OSError, psutil.Error):
         return 0.0
+
+
+def _since_boot(pid: int) -> float:
+    # The name of the program stands in brackets and may hold anything, brackets and spaces too.
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _linux_pids(run_id: str) -> list[int]:

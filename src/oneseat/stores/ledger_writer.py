@@ -110,10 +110,11 @@ class LedgerWriter:
         with self._transaction(durable=True) as db:
             self._end(db, result)
 
-    def sweep(self, is_alive: Callable[[int, float], bool]) -> list[str]:
-        """End, as cancelled, every run whose owner is gone. Returns their ids, by which their processes are found.
+    def sweep(self, is_alive: Callable[[int, float], bool], clear: Callable[[str], None]) -> list[str]:
+        """End, as cancelled, every run whose owner is gone. Returns their ids.
 
-        ``is_alive`` says whether the process with this id that started then still exists.
+        ``is_alive`` says whether the process with this id that started then still exists; ``clear`` takes away what the run
+        with this id left. It comes first: whoever is killed between the two leaves the run to the next sweep.
         """
         # A plain look first: nearly every start finds nothing, and then takes no lock.
         with failures.reported(self._path):
@@ -121,6 +122,8 @@ class LedgerWriter:
         orphans = [row for row in found if not is_alive(row[1], row[2])]
         if not orphans:
             return []
+        for run_id, _, _ in orphans:
+            clear(run_id)
         with self._transaction(durable=True) as db:
             going_on = {row[0] for row in db.execute(_GOING_ON)}
             ended = [row for row in orphans if row[0] in going_on]

@@ -56,9 +56,12 @@ class SqliteLedger:
         """End a project's conversations. Raises ``UsageError`` when the ledger cannot be written."""
         return await self._do(self._writer.end_sessions, project)
 
-    async def sweep(self, is_alive: Callable[[int, float], bool]) -> list[str]:
-        """End, as cancelled, every run whose owner is gone. Raises ``UsageError`` when the ledger cannot be written."""
-        return await self._do(self._writer.sweep, is_alive)
+    async def sweep(self, is_alive: Callable[[int, float], bool], clear: Callable[[str], None]) -> list[str]:
+        """End, as cancelled, every run whose owner is gone, after ``clear`` took away what it left.
+
+        Raises ``UsageError`` when the ledger cannot be written.
+        """
+        return await self._do(self._writer.sweep, is_alive, clear)
 
     async def close(self) -> None:
         """Finish what was asked for, close the file and end the thread. The ledger cannot be used afterwards."""

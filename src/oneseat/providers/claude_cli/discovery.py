@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 
+from oneseat.aio import uninterrupted
 from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.host.child import Child
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
 OLDEST = (2, 1, 197)
@@ -22,6 +25,8 @@ _INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`"
 _NAME_IT = "Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
 _VERSION = re.compile(r"^\s*(\d+)\.(\d+)\.(\d+)\b")
 _VERSION_S = 10.0
+#: How long the CLI may take to leave after it told its version, in seconds.
+_EXIT_S = 1.0
 
 
 def find_executable(configured: str | None, search_path: str | None) -> str:
@@ -77,25 +82,38 @@ def parse_version(text: str) -> tuple[int, int, int] | None:
 
 
 async def ask_version(executable: str, env: Mapping[str, str]) -> str | None:
-    """What ``claude --version`` prints, the number only; ``None`` when it does not answer within ten seconds."""
+    """What ``claude --version`` prints, the number only; ``None`` when it does not answer within ten seconds.
 
-    def ask() -> str:
-        done = subprocess.run(
-            [executable, "--version"],
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_VERSION_S,
-            check=False,
-        )
-        return done.stdout.decode("utf-8", "replace")
-
+    Whatever it started is gone when this returns, also when it is cancelled.
+    """
     try:
-        answer = await asyncio.to_thread(ask)
-    except (OSError, subprocess.SubprocessError):
+        child = Child.start(
+            [executable, "--version"],
+            env=env,
+            cwd=str(Path.cwd()),
+            run_id=secrets.token_hex(6),
+            ended_by="KILL",
+        )
+    except OSError:
         return None
-    version = parse_version(answer)
+    answer = None
+    try:
+        child.close_stdin()
+        async with asyncio.timeout(_VERSION_S):
+            answer = await _first_line(child)
+    except TimeoutError:
+        pass
+    finally:
+        await uninterrupted(child.end(_EXIT_S if answer else 0))
+    version = parse_version(answer or "")
     return ".".join(map(str, version)) if version else None
+
+
+async def _first_line(child: Child) -> str | None:
+    async with aclosing(child.batches()) as batches:
+        async for lines in batches:
+            return lines[0].decode("utf-8", "replace") if isinstance(lines[0], bytes) else None
+    return None
 
 
 def check_version(version: str | None) -> None:

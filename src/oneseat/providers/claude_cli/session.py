@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +22,8 @@ from .process import CliProcess
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
+#: How long the CLI may take to read that it is interrupted, in seconds.
+_INTERRUPT_S = 1.0
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -129,7 +133,10 @@ class ClaudeSession:
 
     async def interrupt(self) -> None:
         """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
-        await self._channel.tell("interrupt")
+        # Stopped in the middle of a long prompt, it never empties its input: the pipe is full, and writing would last for ever.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_INTERRUPT_S):
+                await self._channel.tell("interrupt")
 
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         return await self._channel.ask(subtype, self._keep_early, **fields)
