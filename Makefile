@@ -16,7 +16,7 @@ home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT INT TERM && HOME="$$home"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types floors docs-check docs bench lock clean
+.PHONY: help demo test chaos check lint types floors docs-check docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,10 @@ test: ## Every check and every test
 	@$(BOOTSTRAP) test
 	@status=0; $(CHECK) || status=1; \
 	. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/pytest -n 2 $(ARGS) || status=1; exit $$status
+
+chaos: ## Kill a thousand runs at random moments and look at what is left (20 minutes); ARGS="--kills 100 --seed 7"
+	@$(BOOTSTRAP) test
+	@. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/python -m tests.chaos $(ARGS)
 
 check: lint types floors docs-check ## Lint, format, types for Linux, macOS and Windows, floors, freshness of generated pages
 

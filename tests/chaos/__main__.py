@@ -26,7 +26,7 @@ def main() -> int:
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
     began, outcomes = time.monotonic(), []
-    with Campaign(os.environ.get("ONESEAT_CLAUDE_PATH")) as campaign:
+    with Campaign(os.environ["ONESEAT_CLAUDE_PATH"]) as campaign:
         kills = max(chosen.kills, (chosen.only or 0) + 1)
         for outcome in campaign.run(chosen.seed, kills, chosen.workers, chosen.only):
             outcomes.append(outcome)

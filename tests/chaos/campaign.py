@@ -88,8 +88,8 @@ def _moment(dice: random.Random) -> tuple[float, bool]:
 class Campaign:
     """Everything one campaign needs. Use as a context manager; it removes its folders."""
 
-    def __init__(self, claude: str | None) -> None:
-        self.plays = (*FAKE, *(REAL if claude else ()))
+    def __init__(self, claude: str, plays: tuple[Play, ...] = (*FAKE, *REAL)) -> None:
+        self.plays = plays
         self._claude = claude
         self._root = Path(tempfile.mkdtemp(prefix="chaos-"))
         self._simulator = Simulator()
@@ -110,19 +110,19 @@ class Campaign:
     def run(self, seed: int, count: int, workers: int, only: int | None = None) -> Iterator[Outcome]:
         """The tries, ``workers`` at a time; or the one with the number ``only``."""
         wanted = [plan for plan in plans(seed, count, self.plays) if only in (None, plan.number)]
-        for play in {plan.play.name: plan.play for plan in wanted}.values():
-            self._usual[play.name] = min(self._measure(play), self._measure(play))
+        used = list({plan.play.name: plan.play for plan in wanted}.values())
         with ThreadPoolExecutor(workers) as threads:
+            self._usual = {
+                play.name: usual for play, usual in zip(used, threads.map(self._measure, used), strict=True)
+            }
             yield from threads.map(self._attempt, wanted)
 
     def _measure(self, play: Play) -> float:
-        """How long this play takes when nobody kills it."""
-        began = time.monotonic()
-        seat = self._seat()
-        ended = self._start(seat, play, "usual").finish()
+        """How long this play takes when nobody kills it, in seconds."""
+        ended = self._start(self._seat(), play, "usual").finish()
         if (ended.code == 0) != play.completes:
             raise RuntimeError(f"play `{play.name}` does not work by itself: {ended}")
-        return time.monotonic() - began
+        return ended.seconds
 
     def _attempt(self, plan: Plan) -> Outcome:
         seat, play = self._seat(), plan.play
@@ -174,7 +174,7 @@ class Campaign:
             yield f"the project cannot go on: exit code {ended.code} {ended.stderr[-400:]}"
 
     def _start(self, seat: Seat, play: Play, label: str) -> Running:
-        cli = str(write_cli(play, seat.root)) if play.fake else self._claude or ""
+        cli = str(write_cli(play, seat.root)) if play.fake else self._claude
         url = self._simulator.url(play.scenario, label)
         env = {"ONESEAT_CLAUDE_PATH": cli, "ONESEAT_SIMULATOR_URL": url}
         return seat.start(("run", *play.arguments, "hello"), env)

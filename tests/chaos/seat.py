@@ -150,7 +150,7 @@ def marks(processes: Sequence[psutil.Process]) -> list[Mark]:
 
 def alive(known: Sequence[Mark]) -> list[Mark]:
     """Those that still live."""
-    left = []
+    left: list[Mark] = []
     for mark in known:
         try:
             left.extend(now for now in marks([psutil.Process(mark.pid)]) if now.started == mark.started)

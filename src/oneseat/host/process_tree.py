@@ -117,15 +117,13 @@ def start_time(pid: int) -> float:
     try:
         # A clock that is set while a run goes on (a machine that wakes up, a clock that is synchronised late) moves every
         # time since the epoch: a live run would be taken for a dead one, and ended.
-        return _since_boot(pid) if sys.platform == "linux" else psutil.Process(pid).create_time()
+        if sys.platform == "linux":
+            # The name of the program stands in brackets and may hold anything, brackets and spaces too.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return psutil.Process(pid).create_time()
     except (OSError, psutil.Error):
         return 0.0
-
-
-def _since_boot(pid: int) -> float:
-    # The name of the program stands in brackets and may hold anything, brackets and spaces too.
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _linux_pids(run_id: str) -> list[int]:
