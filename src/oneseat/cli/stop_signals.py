@@ -23,6 +23,12 @@ def interrupt_when_stopped() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
+def ignore_stop_signals() -> None:
+    """For the very end: all is done and said, and a signal could only add a traceback or change the exit code."""
+    for number in stop_signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
 def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
     """Run ``work`` in an event loop of its own; a stop signal cancels it where it waits.
 

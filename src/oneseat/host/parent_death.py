@@ -39,17 +39,21 @@ def _is_program(path: str) -> bool:
         return False
 
 
-@cache
 def _launcher(by: DeathSignal) -> tuple[str, ...]:
     # `setpriv` of util-linux sets the signal and then becomes the program: same process, no shell, under a millisecond.
     # Doing it between fork and exec in Python can deadlock in a program with threads.
+    found = _setpriv()
+    return (found, f"--pdeathsig={by}", "--") if found is not None else ()
+
+
+@cache
+def _setpriv() -> str | None:
     found = shutil.which("setpriv", path=_FOLDERS) if sys.platform == "linux" else None
     if found is None:
-        return ()
-    launcher = (found, f"--pdeathsig={by}", "--")
-    probe = [*launcher, found, "--version"]
+        return None
+    probe = [found, "--pdeathsig=KILL", "--", found, "--version"]
     try:
         works = subprocess.run(probe, capture_output=True, timeout=_PROBE_S, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
         works = False
-    return launcher if works else ()
+    return found if works else None

@@ -1,0 +1,36 @@
+"""A signal at the two moments when no command is at work: while it is being loaded, and when all is said."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+
+def test_a_signal_while_a_command_is_loaded_shows_no_traceback() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from oneseat.__main__ import main\n"
+        "class Strike:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'oneseat.cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Strike())\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "log"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_the_last_word_changes_nothing(number: int) -> None:
+    code = (
+        "import atexit, os, sys\n"
+        "from oneseat.__main__ import main\n"
+        f"atexit.register(os.kill, os.getpid(), {int(number)})\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
