@@ -147,3 +147,17 @@ async def test_a_request_that_the_cli_repeats_is_an_event(
     await run_with(env, [traces.observer])
     (retried,) = [event for event in traces.one("oneseat.attempt").events if event.name == "oneseat.retry"]
     assert dict(retried.attributes or {})["http.response.status_code"] == 529
+    assert dict(retried.attributes or {})["oneseat.by"] == "provider"
+
+
+async def test_each_attempt_of_ours_is_a_span_behind_a_gate_of_its_own(
+    tmp_path: Path, traces: Traces
+) -> None:
+    env = environment(tmp_path, write_fake_cli(tmp_path / "claude", "dies-mid-answer").path)
+    result = await run_with(env, [traces.observer])
+    attempts = [span for span in traces.spans if span.name == "oneseat.attempt"]
+    gates = [span for span in traces.spans if span.name == "oneseat.gate"]
+    assert len(attempts) == len(gates) == result.receipt.attempts > 1
+    assert {attributes(span)["error.type"] for span in attempts} == {"provider.crashed"}
+    assert [attributes(span)["oneseat.attempt"] for span in attempts] == [*range(1, len(attempts) + 1)]
+    assert all("error.type" not in attributes(span) for span in gates)

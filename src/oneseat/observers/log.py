@@ -10,6 +10,7 @@ from oneseat.contract.events import (
     Answered,
     Event,
     LimitSeen,
+    ModelFallback,
     Retry,
     SessionRenewed,
     Started,
@@ -104,8 +105,19 @@ def _retried(event: Retry) -> _Said:
         "cause": event.cause,
         "status": event.status,
         "delay_s": event.delay_s,
+        "by": event.by,
     }
     return logging.WARNING, "retry", f"A request is repeated: {event.cause}", fields
+
+
+def _fell_back(event: ModelFallback) -> _Said:
+    fields: dict[str, Field] = {
+        "model": event.model,
+        "fallback": event.fallback,
+        "cause": event.cause,
+        "by": event.by,
+    }
+    return logging.WARNING, "model_fallback", f"Another model answers: {event.fallback}", fields
 
 
 def _limited(event: LimitSeen) -> _Said:
@@ -156,6 +168,7 @@ _TOLD: dict[type[Event], Callable[[Any], _Said]] = {
     SessionRenewed: _renewed,
     Started: _sent,
     Retry: _retried,
+    ModelFallback: _fell_back,
     LimitSeen: _limited,
     Answered: _answered,
     ToolCall: _called,

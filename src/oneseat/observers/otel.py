@@ -17,6 +17,7 @@ from oneseat.contract.events import (
     Answered,
     Event,
     LimitSeen,
+    ModelFallback,
     Retry,
     SessionRenewed,
     Started,
@@ -135,6 +136,7 @@ class RunTrace:
             ToolResult: self._returned,
             Answered: self._answered,
             Retry: self._retried,
+            ModelFallback: self._fell_back,
             LimitSeen: self._limited,
         }
 
@@ -219,8 +221,23 @@ class RunTrace:
                 "oneseat.cause": event.cause,
                 "oneseat.delay_s": event.delay_s,
                 "http.response.status_code": event.status,
+                "oneseat.by": event.by,
             },
         )
+        if event.by == "oneseat":
+            self._again(event.cause, at_ns, event.delay_s or 0.0)
+
+    def _fell_back(self, event: ModelFallback, at_ns: int) -> None:
+        fallback: Attributes = {"gen_ai.request.model": event.fallback, "oneseat.cause": event.cause}
+        self._note("oneseat.model_fallback", at_ns, {**fallback, "oneseat.by": event.by})
+        if event.by == "oneseat":
+            self._again(event.cause, at_ns, 0.0)
+
+    def _again(self, cause: str, at_ns: int, delay_s: float) -> None:
+        """An attempt has failed, and after a pause the gate is asked anew."""
+        self._end_attempt(at_ns, cause)
+        self._spans.end(_GATE, at_ns, {}, cause)
+        self._spans.begin(_GATE, "oneseat.gate", at_ns + int(delay_s * 1e9), {}, parent=_RUN)
 
     def _limited(self, event: LimitSeen, at_ns: int) -> None:
         limit = event.limit
