@@ -22,9 +22,6 @@ from oneseat.providers.claude_cli import discovery, environment
 from oneseat.rules import untested
 from oneseat.stores.canary_results import CanaryResults
 
-#: The version of a smaller file is asked every time: it may be a script that starts another program, and does not change
-#: when that one does. The CLI itself takes many megabytes.
-_SCRIPT_BYTES = 1_000_000
 #: How long to wait for another process that tries the same CLI, in seconds; it takes a tenth of that.
 _WAIT_S = 120.0
 
@@ -84,11 +81,11 @@ class Vetting:
             raise home_error(error, self._paths.canary_results) from None
 
     async def _version(self, executable: str, file: CliFile) -> str | None:
-        known = self._results.version(file) if file.size >= _SCRIPT_BYTES else None
+        known = self._results.version(file) if file.size >= discovery.SCRIPT_BYTES else None
         if known is not None:
             return known
         version = await self._ask(executable)
-        if version is not None and file.size >= _SCRIPT_BYTES:
+        if version is not None and file.size >= discovery.SCRIPT_BYTES:
             self._paths.ensure()
             try:
                 self._results.remember(file, version)

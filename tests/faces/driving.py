@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import psutil
+import pytest
 
 from oneseat.testing import Behaviour, FakeCli, Simulator, write_fake_cli
 
@@ -184,6 +186,14 @@ class Seat:
         assert self.processes() == []
         assert list(self.temporary.iterdir()) == []
         assert [path for path in self.home.rglob("*") if path.suffix in {".lock", ".db-wal", ".db-shm"}] == []
+
+
+def live_in(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this very process be the owner's: for tests of the library."""
+    for name, value in seat.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", str(seat.temporary))
+    monkeypatch.chdir(seat.cwd)
 
 
 def fake_seat(root: Path, behaviour: Behaviour | str) -> tuple[Seat, FakeCli]:

@@ -9,7 +9,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -23,7 +22,7 @@ from oneseat import events
 from oneseat.testing import Answer, Behaviour, Echo, Simulator
 from oneseat.testing.fake_cli import IgnoreSignals, Replay, Say, Wait
 
-from .driving import Seat, fake_seat
+from .driving import Seat, fake_seat, live_in
 
 
 @pytest.fixture
@@ -32,13 +31,6 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: p
     seat = Seat(tmp_path, claude_path, simulator)
     live_in(seat, monkeypatch)
     return seat
-
-
-def live_in(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in seat.env.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(tempfile, "tempdir", str(seat.temporary))
-    monkeypatch.chdir(seat.cwd)
 
 
 async def all_of(stream: oneseat.RunStream) -> list[events.Event]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from .events import Event, Question, Stderr
 from .facts import Capabilities, CredentialFacts
 from .permission import Permission
+from .pool import IdleProcess
 from .receipt import RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
 from .session import EndReason, Exchange, Session
@@ -67,6 +68,13 @@ class Provider(Protocol):
         Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
         """
 
+    @property
+    def idle(self) -> tuple[IdleProcess, ...]:
+        """The processes that were started ahead and wait for a run."""
+
+    async def idle_change(self) -> None:
+        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
+
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
         """How large the provider's record of a conversation in this directory is; 0 when it is not known."""
 
@@ -105,40 +113,6 @@ class ProjectLocks(Protocol):
 
     def held(self, project: str, run_id: str, wait_s: float) -> AbstractAsyncContextManager[None]:
         """Hold a project, waiting up to ``wait_s`` seconds. Raises ``UsageError`` ``usage.project_busy``."""
-
-
-class Watcher(Protocol):
-    """Told what happens in one run. All calls come in order, from a thread; one that raises is the last."""
-
-    def saw(self, event: Event, at_ns: int) -> None:
-        """A durable event, with its moment in nanoseconds since the epoch."""
-
-    def ended(self, result: RunResult, at_ns: int) -> None:
-        """How the run ended, and when."""
-
-
-class Observer(Protocol):
-    """Looks on at runs, for a log or a trace. It can neither slow nor break one."""
-
-    def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> Watcher:
-        """A run has begun. Called in a thread, within the context (``contextvars``) of whoever began it."""
-
-
-class Told(Protocol):
-    """What the engine tells of one run. It costs no time and never raises."""
-
-    def saw(self, event: Event) -> None:
-        """An event is passed on."""
-
-    async def ended(self, result: RunResult) -> None:
-        """The run is over. Returns when everybody was told, or after a moment."""
-
-
-class Audience(Protocol):
-    """Everybody who looks on."""
-
-    def began(self, run_id: str, request: Request, provider: str) -> Told:
-        """A run begins."""
 
 
 class Clock(Protocol):

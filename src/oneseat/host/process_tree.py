@@ -101,6 +101,14 @@ def private_prefix(run_id: str) -> str:
     return f"oneseat-{run_id}-"
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process and it has not ended; one that has, and waits for its parent, is dead."""
+    try:
+        return _lives(psutil.Process(pid))
+    except psutil.Error:
+        return False
+
+
 def is_alive(pid: int, started: float) -> bool:
     """Whether the process with this pid is still the one that started then, by ``start_time``."""
     try:

@@ -12,7 +12,6 @@ from .projects import KEYS
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -154,6 +153,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "How long the official CLI may take to end after its result",
         ),
     ] = 10.0
+    pool_size: Annotated[
+        int,
+        Setting(
+            "pool.size",
+            whole(0, 32),
+            "How many processes of the official CLI a running server keeps ready",
+            files="own",
+        ),
+    ] = 1
+    pool_idle_s: Annotated[
+        float,
+        Setting("pool.idle_s", seconds(1, 86_400), "How long such a process may wait for a run", files="own"),
+    ] = 900.0
+    pool_max_memory_mb: Annotated[
+        int,
+        Setting(
+            "pool.max_memory_mb",
+            whole(1, 1_000_000),
+            "How many megabytes the waiting processes may take in all; one takes about 250",
+            files="own",
+        ),
+    ] = 1000
+    pool_runs_per_process: Annotated[
+        int,
+        Setting(
+            "pool.runs_per_process",
+            whole(1, 1000),
+            "How many independent runs without tools one process may serve, one after the other",
+            files="own",
+        ),
+    ] = 1
     canary_auto: Annotated[
         bool,
         Setting(
@@ -164,35 +194,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = True
-    log_level: Annotated[
-        LogLevel | None,
-        Setting(
-            "log.level",
-            one_of(*get_args(LogLevel)),
-            "From which level on the commands log, one JSON object a line; without it they log nothing, or `info` to a `log.file`",
-            env="ONESEAT_LOG",
-            files="own",
-        ),
-    ] = None
-    log_file: Annotated[
-        str | None,
-        Setting(
-            "log.file",
-            PATH,
-            "The file that the log of the commands is appended to; without it, stderr",
-            env="ONESEAT_LOG_FILE",
-            files="own",
-        ),
-    ] = None
-    telemetry_otel: Annotated[
-        bool,
-        Setting(
-            "telemetry.otel",
-            FLAG,
-            "Trace runs with OpenTelemetry, which `oneseat[otel]` installs; no text of a run is in a trace",
-            files="own",
-        ),
-    ] = False
     ledger_keep_text: Annotated[
         bool,
         Setting(

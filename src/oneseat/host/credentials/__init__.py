@@ -9,6 +9,7 @@ from .login import login_facts, write_simulated_login
 from .places import Places
 from .scan import reaching, scan, scan_dotenv, scan_settings_files, scan_unkeepable
 from .settings_block import block_sources
+from .stamps import stamps
 
 __all__ = [
     "Places",
@@ -22,5 +23,6 @@ __all__ = [
     "scan_environment",
     "scan_settings_files",
     "scan_unkeepable",
+    "stamps",
     "write_simulated_login",
 ]

@@ -32,6 +32,8 @@ class Channel:
         self._redact = redact
         self._batches = child.batches()
         self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
+        self._asked: dict[str, str] = {}
+        self._answers: dict[str, wire.ControlAnswer] = {}
         self._garbage = 0
         self._requests = 0
 
@@ -42,29 +44,37 @@ class Channel:
         with contextlib.suppress(OSError):
             await self._child.write(data)
 
-    async def tell(self, subtype: str) -> None:
-        """Send a control request whose answer nobody waits for."""
-        await self.write(messages.control_request(self._next_id(), subtype))
+    async def send(self, subtype: str, **fields: Any) -> str:
+        """Send a control request; returns the id that ``answer`` waits for. Several may be under way at once."""
+        self._requests += 1
+        request_id = f"oneseat-{self._requests}"
+        self._asked[request_id] = subtype
+        await self.write(messages.control_request(request_id, subtype, **fields))
+        return request_id
 
-    async def ask(self, subtype: str, other: OtherLine, **fields: Any) -> dict[str, Any]:
-        """Send a control request and wait for its answer; ``other`` gets the lines that come first.
+    async def answer(self, request_id: str, other: OtherLine) -> dict[str, Any]:
+        """Wait for the answer to a control request; ``other`` gets the lines that come first.
 
         Raises ``OneseatError`` (``provider.*``) when the CLI refuses, dies, or has lost the conversation.
         """
-        request_id = self._next_id()
-        await self.write(messages.control_request(request_id, subtype, **fields))
-        while await self.more():
+        while request_id not in self._answers:
+            if not await self.more():
+                raise await self.death(f"before it answered `{self._asked[request_id]}`")
             line = self._lines.popleft()
-            if isinstance(line, wire.ControlResponse) and line.response.request_id == request_id:
-                if line.response.subtype == "success":
-                    return line.response.response or {}
-                raise self._error(
-                    "garbled", f"The CLI refused the control request `{subtype}`: {line.response.error}"
-                )
-            if isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
+            if isinstance(line, wire.ControlResponse):
+                self._answers[line.response.request_id] = line.response
+            elif isinstance(line, wire.ResultLine) and any(map(failures.says_lost, line.errors)):
                 raise _lost()
-            other(line)
-        raise await self.death(f"before it answered `{subtype}`")
+            else:
+                other(line)
+        answer, subtype = self._answers.pop(request_id), self._asked.pop(request_id)
+        if answer.subtype != "success":
+            raise self._error("garbled", f"The CLI refused the control request `{subtype}`: {answer.error}")
+        return answer.response or {}
+
+    async def ask(self, subtype: str, other: OtherLine, **fields: Any) -> dict[str, Any]:
+        """Send a control request and wait for its answer. Raises like ``answer``."""
+        return await self.answer(await self.send(subtype, **fields), other)
 
     async def more(self) -> bool:
         """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
@@ -131,10 +141,6 @@ class Channel:
                 code=f"provider.{word}", message=self._redact(message), hint=hint, whose_turn=whose_turn
             )
         )
-
-    def _next_id(self) -> str:
-        self._requests += 1
-        return f"oneseat-{self._requests}"
 
 
 def _lost() -> OneseatError:

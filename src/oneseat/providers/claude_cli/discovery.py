@@ -21,6 +21,9 @@ from oneseat.host.child import Child
 OLDEST = (2, 1, 197)
 NEWEST = (2, 1, 329)
 
+#: A smaller file may be a script that starts another program, and does not change when that one does: its version is asked
+#: every time. The CLI itself takes many megabytes.
+SCRIPT_BYTES = 1_000_000
 _INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`"
 _NAME_IT = "Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
 _VERSION = re.compile(r"^\s*(\d+)\.(\d+)\.(\d+)\b")

@@ -18,7 +18,7 @@ from oneseat.host.process_tree import private_prefix
 
 from . import discovery, environment
 from .argv import command_line
-from .process import CliProcess, Start
+from .process import CliProcess, Start, Versions
 
 SimulatedLogin = Literal["token", "file", "none"]
 
@@ -65,6 +65,7 @@ class Launcher:
     def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str]) -> None:
         self._config = config
         self._redact = redact
+        self._versions = Versions()
 
     def launch(
         self, shape: Shape, model: str, marker: str, session: SessionStamp | None = None
@@ -73,18 +74,23 @@ class Launcher:
 
         Raises ``OneseatError``: ``provider.not_found`` or ``provider.cannot_start``.
         """
-        executable = discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
+        executable = self.executable()
         private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
         try:
             cwd = shape.cwd or _empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
             argv = command_line(executable, model, shape.tools, session)
-            return CliProcess.start(Start(argv, env, cwd, model, marker), private, self._redact)
+            start = Start(argv, env, cwd, model, marker)
+            return CliProcess.start(start, private, self._redact, self._versions)
         except (
             BaseException
         ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind
             shutil.rmtree(private, ignore_errors=True)
             raise
+
+    def executable(self) -> str:
+        """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
+        return discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
 
     def kept_config(self, cwd: str) -> Path:
         """The CLI's own folder, in which conversations outlive a run. Simulated ones stay apart from the real ones."""

@@ -37,22 +37,23 @@ def text_message(text: str) -> bytes:
     return _user([{"type": "text", "text": _not_a_command(text)}])
 
 
-def user_message(request: Request, background: str | None = None) -> bytes:
+def user_message(request: Request, background: str | None = None, name: str | None = None) -> bytes:
     """The prompt as one line, after its attachments and a ``background``, which is sent as it is.
 
-    Text stays text: no path in it is read, no command in it is run.
+    Text stays text: no path in it is read, no command in it is run. ``name``, a UUID, is what the CLI will know it by.
     """
     blocks: list[dict[str, Any]] = []
     if background is not None:
         blocks.append({"type": "text", "text": background})
     blocks += [_attached(attachment) for attachment in request.attachments]
     blocks.append({"type": "text", "text": _not_a_command(request.prompt)})
-    return _user(blocks)
+    return _user(blocks, name)
 
 
-def _user(blocks: list[dict[str, Any]]) -> bytes:
-    message = {"role": "user", "content": blocks}
-    return _line({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": ""})
+def _user(blocks: list[dict[str, Any]], name: str | None = None) -> bytes:
+    line: dict[str, Any] = {"type": "user", "message": {"role": "user", "content": blocks}}
+    line.update(parent_tool_use_id=None, session_id="")
+    return _line(line if name is None else {**line, "uuid": name})
 
 
 def _not_a_command(prompt: str) -> str:

@@ -85,6 +85,7 @@ class Parser:
             wire.ControlResponse: lambda _: _ALIVE,
             wire.ControlCancel: lambda _: _ALIVE,
             wire.KeepAlive: lambda _: _ALIVE,
+            wire.Lifecycle: lambda _: _ALIVE,
         }
 
     def events(self, line: wire.KnownLine | wire.Undecoded) -> Iterable[Event]:

@@ -10,10 +10,16 @@ from pathlib import Path
 
 import msgspec
 
+from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import LimitSeen
+from oneseat.host import credentials
 from oneseat.host.child import Child
+from oneseat.host.sighting import Sighting, look_at
 
+from . import discovery
 from .channel import Channel
+from .inquiry import Ahead
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -26,15 +32,44 @@ class Start(msgspec.Struct, frozen=True):
     marker: str
 
 
+class Special(msgspec.Struct, frozen=True):
+    """What a process is told once, when it is opened for its first run: its instructions and the schema of its answers."""
+
+    system: str
+    schema: bytes | None
+
+
+class Versions:
+    """The versions of the programs that were started, as an older CLI has to be asked for its own in a process apart."""
+
+    def __init__(self) -> None:
+        self._known: dict[CliFile, str] = {}
+
+    def of(self, file: CliFile) -> str | None:
+        """The version of this very file, if it is known."""
+        return self._known.get(file)
+
+    def learn(self, file: CliFile, version: str | None) -> None:
+        """Remember it, unless the file may be a script that starts another program."""
+        if version is not None and file.size >= discovery.SCRIPT_BYTES:
+            self._known[file] = version
+
+
 class CliProcess:
     """A running CLI. Make it with ``start``; ``end`` or ``kill`` it, whatever happened.
 
     ``marker`` is what its whole family carries, ``env`` and ``cwd`` what it was given, ``model`` what it would use now,
-    ``began`` when it was started (monotonic seconds). What is learned of it outlives a run: its ``version``, its ``cost`` so
-    far (US dollars at list price, ``None`` when not known), whether it was ``opened`` for a run.
+    ``file`` the program it was started from, ``began`` when (monotonic seconds), ``reached`` what could change who pays that
+    it found when it was started. What is learned of it outlives a run: its ``version``, what it was opened for (``special``),
+    its ``cost`` so far (US dollars at list price, ``None`` when not known), the ``runs`` it was given, whether the answer to
+    the last has begun (``answering``), and the last ``limit`` it reported, as it does not repeat one that has not changed
+    (measured). A ``rewindable`` one is given messages with a name, so that it can go back to before the ``first_message`` of
+    its last run.
     """
 
-    def __init__(self, child: Child, channel: Channel, start: Start, private: Path) -> None:
+    def __init__(
+        self, child: Child, channel: Channel, start: Start, private: Path, file: CliFile, versions: Versions
+    ) -> None:
         self.child = child
         self.channel = channel
         self.marker = start.marker
@@ -42,16 +77,29 @@ class CliProcess:
         self.cwd = start.cwd
         self.model = start.model
         self.executable = start.argv[0]
+        self.file = file
         self.began = time.monotonic()
-        self.version: str | None = None
+        self.reached = credentials.reaching(start.env, start.cwd)
+        self.version = versions.of(file)
+        self.special: Special | None = None
         self.cost: float | None = 0.0
-        self.opened = False
+        self.runs = 0
+        self.answering = False
+        self.limit: LimitSeen | None = None
+        self.rewindable = False
+        self.first_message: str | None = None
+        self.ahead: Ahead | None = None
+        self._sightings: dict[int | None, Sighting] = {}
         self._private = private
+        self._versions = versions
 
     @classmethod
-    def start(cls, start: Start, private: Path, redact: Callable[[str], str]) -> CliProcess:
+    def start(
+        cls, start: Start, private: Path, redact: Callable[[str], str], versions: Versions
+    ) -> CliProcess:
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
         try:
+            file = discovery.identify(start.argv[0])
             child = Child.start(start.argv, env=start.env, cwd=start.cwd, run_id=start.marker)
         except OSError as error:
             raise OneseatError(
@@ -61,10 +109,23 @@ class CliProcess:
                     hint="Check the installation: `oneseat doctor`",
                 )
             ) from error
-        return cls(child, Channel(child, redact), start, private)
+        return cls(child, Channel(child, redact), start, private, file, versions)
+
+    def learn_version(self, version: str | None) -> None:
+        """The CLI has told its version."""
+        self.version = version
+        self._versions.learn(self.file, version)
+
+    def look(self, answered: int | None) -> Sighting:
+        """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""
+        if answered not in self._sightings:
+            self._sightings[answered] = look_at(self.child.pid, answered, self.marker, self.env)
+        return self._sightings[answered]
 
     async def end(self, patience_s: float) -> None:
         """End the CLI and all that it started, which may take ``patience_s`` seconds to leave, and remove its folder."""
+        if self.ahead is not None:
+            self.ahead.cancel()
         await self.child.end(patience_s)
         await self.channel.close()
         await asyncio.to_thread(self._remove_folder)

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from oneseat.aio import uninterrupted
+from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
+from oneseat.host.kept_processes import KeptProcesses
 
 from .launcher import ClaudeCliConfig, Launcher, Shape
 from .parse import Parser
+from .pool import WarmPool
 from .process import CliProcess
 from .session import ClaudeSession, Surroundings
 
@@ -32,6 +35,7 @@ class ClaudeCliProvider:
         self._now = now
         self._redact = redact
         self._launcher = Launcher(config, redact)
+        self._pool: WarmPool | None = None
 
     @property
     def wallet(self) -> Wallet:
@@ -44,25 +48,59 @@ class ClaudeCliProvider:
         return self._config.default_model
 
     @asynccontextmanager
+    async def warm(self, limits: PoolLimits, kept: KeptProcesses) -> AsyncIterator[None]:
+        """Keep processes ready for runs to come as long as this is held."""
+        pool = WarmPool(self._launcher, limits, kept, self.default_model)
+        async with pool.running():
+            self._pool = pool
+            try:
+                yield
+            finally:
+                self._pool = None
+
+    @property
+    def idle(self) -> tuple[IdleProcess, ...]:
+        """The processes that wait for a run."""
+        return () if self._pool is None else self._pool.idle
+
+    async def idle_change(self) -> None:
+        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
+        await (asyncio.Event().wait() if self._pool is None else self._pool.change())
+
+    @asynccontextmanager
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AsyncIterator[ClaudeSession]:
-        """Start the CLI for one run; on leaving, end it and everything it started, and remove its private folder."""
-        request = permitted.request
-        model = request.model or self.default_model
+        """A CLI for one run: one that waits, or a fresh one. On leaving, everything the run started has ended.
+
+        A process that had no tools may go on without the run: to serve another one, or to end by itself.
+        """
+        request, pool = permitted.request, self._pool if session is None else None
         surroundings = self._surroundings(request, session)
-        process = self._launcher.launch(Shape.of(request), model, run_id, session)
+        if pool is None:
+            process = self._launcher.launch(Shape.of(request), surroundings.model, run_id, session)
+        else:
+            process = pool.hand_out(request, surroundings.model)
         opened = ClaudeSession(process, surroundings, Parser(run_id, self._now, self._redact))
         try:
             yield opened
         finally:
-            try:
-                await uninterrupted(self._end(opened, process))
-            except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
-                process.kill()
-                raise
+            # A pool that was closed meanwhile waits for nothing that is given back to it.
+            if pool is not None and pool is self._pool and opened.turn_ended and not request.tools.names:
+                pool.take_back(process, clean=opened.clean)
+            else:
+                await self._end(opened, process)
+                if pool is not None:
+                    pool.gone(process)
 
     async def _end(self, session: ClaudeSession, process: CliProcess) -> None:
+        try:
+            await uninterrupted(self._leave(session, process))
+        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+            process.kill()
+            raise
+
+    async def _leave(self, session: ClaudeSession, process: CliProcess) -> None:
         if session.turn_ended:
             await process.end(self._config.after_result_s)
         else:
@@ -93,6 +131,7 @@ class ClaudeCliProvider:
     def _surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
         return Surroundings(
             request=request,
+            model=request.model or self.default_model,
             kept=credentials.scan(self._config.environ, request.cwd),
             simulated=self._config.simulator is not None,
             resumed=session is not None and session.resumed,

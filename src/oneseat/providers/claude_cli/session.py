@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from oneseat.contract.events import Event, Question, Stderr, TurnEnded
+from oneseat.contract.events import Event, LimitSeen, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
-from oneseat.host.sighting import look_at
 
 from . import account, discovery, messages, wire
+from .inquiry import Inquiry, inquire
 from .parse import Parser
-from .process import CliProcess
+from .process import CliProcess, Special
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
@@ -30,6 +31,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What is known of a run outside of its process: the request, and what lies around the caller and is kept from the CLI."""
 
     request: Request
+    model: str
     kept: tuple[CredentialSource, ...]
     simulated: bool
     resumed: bool = False
@@ -46,6 +48,8 @@ class ClaudeSession:
         self._early: list[Event] = []
         self._ended = False
         self._cost_before = process.cost
+        self._limit_seen = False
+        self._clean = False
         self.capabilities = Capabilities()
 
     @property
@@ -53,26 +57,24 @@ class ClaudeSession:
         """Whether the CLI has reported the end of its turn."""
         return self._ended
 
+    @property
+    def clean(self) -> bool:
+        """Whether the turn ended without an error, so that the process is good for another."""
+        return self._ended and self._clean
+
     async def credential_facts(self) -> CredentialFacts:
         """Ask the CLI who it would bill, and look at what really reached it. Sends nothing upstream.
 
         Raises ``OneseatError`` (``provider.*``) when the CLI dies, is too old, or prints what cannot be read.
         """
-        request = self._surroundings.request
-        # The instructions travel here and not on the command line, which other users can read.
-        options: dict[str, Any] = {"systemPrompt": request.system or DEFAULT_SYSTEM}
-        if request.schema is not None:
-            options["jsonSchema"] = request.schema
-        opened = await self._ask("initialize", **options)
+        opened, settings = await self._inquire()
         await self._learn_capabilities(opened)
-        settings = await self._ask("get_settings")
-        if self._surroundings.resumed:
-            self._cost_before = _cost_so_far(await self._ask("get_usage"))
         around, process = self._surroundings, self._process
-        # Only now: a script around the CLI can write these files after it was started and before the CLI reads them.
-        reaching = credentials.reaching(process.env, process.cwd)
+        # Only now: a script around the CLI can write these files after it was started and before the CLI reads them. What
+        # was there at the start counts as well: a process that waited may have read what is gone by now.
+        reaching = dict.fromkeys((*process.reached, *credentials.reaching(process.env, process.cwd)))
         pid = opened.get("pid")
-        seen = look_at(process.child.pid, pid if isinstance(pid, int) else None, process.marker, process.env)
+        seen = process.look(pid if isinstance(pid, int) else None)
         present = (*reaching, *account.settings_sources(settings), *seen.sources)
         reached = {(source.name, source.scope) for source in present}
         return CredentialFacts(
@@ -89,8 +91,11 @@ class ClaudeSession:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield event
-        message = messages.user_message(plan.cleared.permitted.request, plan.background)
-        async for event in self._turn(message):
+        process = self._process
+        process.runs, process.answering = process.runs + 1, False
+        process.first_message = str(uuid.uuid4()) if process.rewindable else None
+        request = plan.cleared.permitted.request
+        async for event in self._turn(messages.user_message(request, plan.background, process.first_message)):
             yield event
 
     async def say(self, text: str) -> AsyncIterator[Event]:
@@ -106,26 +111,37 @@ class ClaudeSession:
     async def _turn(self, message: bytes) -> AsyncIterator[Event]:
         await self._channel.write(message)
         self._ended = False
-        lines = self._channel.lines
+        process, lines = self._process, self._channel.lines
         while await self._channel.more():
             while lines:
                 line = lines.popleft()
                 if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
                     # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
                     await self._channel.write(messages.unsupported(line.request_id, line.request.subtype))
+                if not process.answering:
+                    process.answering = isinstance(line, wire.StreamEvent)
                 for event in self._parser.events(line):
                     if isinstance(event, TurnEnded):
-                        self._ended = True
-                        yield self._of_this_run(event)
+                        for last in self._end(event):
+                            yield last
                         return
+                    if isinstance(event, LimitSeen):
+                        process.limit, self._limit_seen = event, True
                     yield event
         raise await self._channel.death("before it reported a result")
 
-    def _of_this_run(self, ended: TurnEnded) -> TurnEnded:
-        # 2.1.329 goes on counting where the resumed conversation stopped: its earlier runs would be paid for again.
-        before, now = self._cost_before, ended.list_cost_usd
-        cost = None if before is None or now is None else round(now - before, 9)
-        return msgspec.structs.replace(ended, list_cost_usd=cost)
+    def _end(self, ended: TurnEnded) -> Iterator[Event]:
+        process = self._process
+        self._ended = True
+        self._clean = ended.error is None
+        if process.limit is not None and not self._limit_seen:
+            # The CLI reports a limit when it changes: that it says nothing in a later run means that it is as it was.
+            yield process.limit
+        # It goes on counting where an earlier run of the process, or of the conversation, stopped (2.1.329): their costs
+        # would be paid for again.
+        before, process.cost = self._cost_before, ended.list_cost_usd
+        cost = None if before is None or process.cost is None else round(process.cost - before, 9)
+        yield msgspec.structs.replace(ended, list_cost_usd=cost)
 
     def stderr(self) -> Stderr | None:
         """The end of what the CLI printed on stderr, redacted."""
@@ -136,7 +152,30 @@ class ClaudeSession:
         # Stopped in the middle of a long prompt, it never empties its input: the pipe is full, and writing would last for ever.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INTERRUPT_S):
-                await self._channel.tell("interrupt")
+                await self._channel.send("interrupt")
+
+    async def _inquire(self) -> Inquiry:
+        process = self._process
+        if process.ahead is not None:
+            ahead, process.ahead = process.ahead, None
+            found = await ahead.result()
+            if found is not None:
+                return found
+        if process.special is not None:
+            found = await inquire(process, self._keep_early)
+            if process.cost is None:  # an interrupted turn does not say what it cost
+                process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
+            return found
+        special = special_of(self._surroundings.request)
+        # The instructions travel here and not on the command line, which other users can read.
+        options: dict[str, Any] = {"systemPrompt": special.system}
+        if special.schema is not None:
+            options["jsonSchema"] = msgspec.Raw(special.schema)
+        found = await inquire(process, self._keep_early, **options)
+        process.special = special
+        if self._surroundings.resumed:
+            process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
+        return found
 
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         return await self._channel.ask(subtype, self._keep_early, **fields)
@@ -145,12 +184,27 @@ class ClaudeSession:
         self._early.extend(self._parser.events(line))
 
     async def _learn_capabilities(self, opened: dict[str, Any]) -> None:
-        version = opened.get("claude_code_version")
-        if not isinstance(version, str):
-            # Older CLIs do not name themselves in this answer.
-            version = await discovery.ask_version(self._process.executable, self._process.env)
-        self.capabilities = _capabilities(opened.get("models"), version)
-        discovery.check_version(version)
+        process = self._process
+        if process.version is None:
+            version = opened.get("claude_code_version")
+            if not isinstance(version, str):
+                # Older CLIs do not name themselves in this answer.
+                version = await discovery.ask_version(process.executable, process.env)
+            process.learn_version(version)
+        discovery.check_version(process.version)
+        known = _capabilities(opened.get("models"), process.version)
+        wanted = self._surroundings.model
+        if wanted != process.model:
+            changed = (await self._ask("set_model", model=wanted)).get("model")
+            process.model = wanted
+            known = msgspec.structs.replace(known, unresolved=_unresolved({wanted: changed}))
+        self.capabilities = known
+
+
+def special_of(request: Request) -> Special:
+    """What a process is told when it is opened for this request."""
+    schema = None if request.schema is None else msgspec.json.encode(request.schema, order="deterministic")
+    return Special(request.system or DEFAULT_SYSTEM, schema)
 
 
 def _cost_so_far(usage: dict[str, Any]) -> float | None:
@@ -163,9 +217,13 @@ def _cost_so_far(usage: dict[str, Any]) -> float | None:
 def _capabilities(models: object, version: str | None) -> Capabilities:
     entries = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
     resolved = {model.get("value"): model.get("resolvedModel") for model in entries}
-    # A name the CLI does not know is listed as resolving to itself; a full name does so too, and is fine.
-    unresolved = tuple(
-        str(name) for name, model in resolved.items() if name == model and not str(name).startswith("claude-")
-    )
+    unresolved = _unresolved(resolved)
     offered = tuple(str(name) for name in resolved if name and name not in unresolved)
     return Capabilities(models=offered, unresolved=unresolved, cli_version=version)
+
+
+def _unresolved(resolved: Mapping[Any, Any]) -> tuple[str, ...]:
+    # A name the CLI does not know is listed as resolving to itself; a full name does so too, and is fine.
+    return tuple(
+        str(name) for name, model in resolved.items() if name == model and not str(name).startswith("claude-")
+    )

@@ -212,6 +212,10 @@ class ControlCancel(Line, frozen=True, gc=False, tag="control_cancel_request"):
     request_id: str = ""
 
 
+class Lifecycle(Line, frozen=True, gc=False, tag="command_lifecycle"):
+    """What has become of a message that was given a name."""
+
+
 class KeepAlive(Line, frozen=True, gc=False, tag="keep_alive"):
     """A sign of life."""
 
@@ -227,6 +231,7 @@ KnownLine = (
     | ControlRequest
     | ControlCancel
     | KeepAlive
+    | Lifecycle
 )
 
 

@@ -1,0 +1,29 @@
+"""Processes that are started ahead, so that a run need not wait for one."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many processes wait for a run, how long one may wait in seconds, and what all of them may take in bytes.
+
+    ``runs_per_process`` above 1 lets a process without tools serve that many runs, one after the other. None of them sees
+    anything of another; where the provider cannot prove that, the process ends with its run.
+    """
+
+    size: int = 1
+    idle_s: float = 900.0
+    memory_bytes: int = 1_000_000_000
+    runs_per_process: int = 1
+
+
+class IdleProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """One that waits now. ``age_s`` is in seconds since its start, ``runs`` counts those it has served."""
+
+    pid: int
+    model: str
+    cwd: str
+    age_s: float
+    memory_bytes: int
+    runs: int

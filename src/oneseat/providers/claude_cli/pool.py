@@ -1,0 +1,284 @@
+"""Processes of the CLI that were started ahead and wait, idle and asked nothing, for the run they will serve.
+
+A start costs half a second and half a CPU-second. A process that waits has paid that; what a run wants of it, the
+instructions, a schema, the model, it is told when it is handed out, and who pays is asked then, as for a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import psutil
+
+from oneseat.contract.canary import CliFile
+from oneseat.contract.errors import OneseatError
+from oneseat.contract.pool import IdleProcess, PoolLimits
+from oneseat.contract.request import Request, Tools
+from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.process_tree import lives
+
+from . import discovery
+from .inquiry import Ahead, can_be_asked_ahead
+from .launcher import Launcher, Shape
+from .process import CliProcess
+from .session import special_of
+
+#: Until a run's answer begins it needs the processor, and nothing is started; but for no longer than this, in seconds.
+_CALM_S = 5.0
+#: Between two starts, so that they do not fight for the processor, and between two looks for calm, in seconds.
+_APART_S = 0.3
+#: How often age and memory are looked at, in seconds.
+_LOOK_S = 15.0
+#: How long an idle process may take to leave when its input ends, in seconds.
+_LEAVE_S = 1.0
+#: How long it may take to forget a run, in seconds.
+_REWIND_S = 5.0
+#: How many kinds of process are remembered as asked for.
+_REMEMBERED = 8
+#: From this version on another model leaves no trace in the conversation; 2.1.197 tells the model of the change.
+_CHANGES_MODEL = (2, 1, 329)
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What a process is started as."""
+
+    shape: Shape
+    model: str
+
+
+class WarmPool:
+    """Keeps processes ready, of the kinds that were asked for last; in the beginning of the one a plain request takes.
+
+    Use it within ``running``. Every process it starts has ended when that is left, but for those handed out: their runs
+    end them.
+    """
+
+    def __init__(
+        self, launcher: Launcher, limits: PoolLimits, kept: KeptProcesses, default_model: str
+    ) -> None:
+        self._launcher = launcher
+        self._limits = limits
+        self._kept = kept
+        self._wanted = [_Kind(_shape_for(Tools(), ""), default_model)]
+        self._idle: dict[CliProcess, _Kind] = {}
+        self._out: dict[CliProcess, tuple[_Kind, float]] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+        self._look = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._largest = 0
+        self._closed = False
+        self._version: tuple[int, int, int] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start and replace processes as long as this is held."""
+        tending = asyncio.create_task(self._tend())
+        try:
+            yield
+        finally:
+            self._closed = True
+            tending.cancel()
+            await asyncio.gather(tending, return_exceptions=True)
+            for process in list(self._idle):
+                self._retire(process)
+            while self._chores:
+                await asyncio.gather(*self._chores, return_exceptions=True)
+
+    @property
+    def idle(self) -> tuple[IdleProcess, ...]:
+        """The processes that wait now."""
+        return tuple(
+            IdleProcess(
+                pid=process.child.pid,
+                model=process.model,
+                cwd=process.cwd,
+                age_s=round(time.monotonic() - process.began, 1),
+                memory_bytes=_memory(process),
+                runs=process.runs,
+            )
+            for process in self._idle
+        )
+
+    async def change(self) -> None:
+        """Wait until a process has begun to wait, has been handed out, or has ended."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    def hand_out(self, request: Request, model: str) -> CliProcess:
+        """A process for one run: one that waits, or a new one. Give it back with ``take_back``, or report it ``gone``.
+
+        Raises ``OneseatError`` when none can be started.
+        """
+        kind = _Kind(_shape_for(request.tools, request.cwd), model)
+        self._wanted = [kind, *(other for other in self._wanted if other != kind)][:_REMEMBERED]
+        process = self._fitting(kind, request)
+        if process is not None:
+            del self._idle[process]
+        else:
+            process = self._start(kind)
+        self._out[process] = (kind, time.monotonic())
+        self._tell()
+        return process
+
+    def take_back(self, process: CliProcess, *, clean: bool) -> None:
+        """The run is over. The process serves another one or is ended, and nobody waits for that."""
+        kind, _ = self._out.pop(process)
+        if process.version is not None:
+            self._version = discovery.parse_version(process.version)
+        if clean and process.rewindable and process.runs < self._limits.runs_per_process:
+            self._do(self._rewind(process, kind))
+        else:
+            self._retire(process)
+
+    def gone(self, process: CliProcess) -> None:
+        """The run has ended its process itself."""
+        self._out.pop(process, None)
+        self._kept.forget(process.marker)
+        self._tell()
+
+    def _fitting(self, kind: _Kind, request: Request) -> CliProcess | None:
+        """The best of those that wait: one that served the same instructions before, one of the same model, any that can change."""
+        special, now = special_of(request), self._installed()
+        fit = [
+            process
+            for process, other in self._idle.items()
+            if other.shape == kind.shape and self._fit(process, now) and process.special in (None, special)
+        ]
+        fit.sort(key=lambda process: (process.special is None, process.model != kind.model))
+        may_change = self._version is not None and self._version >= _CHANGES_MODEL
+        return next((process for process in fit if may_change or process.model == kind.model), None)
+
+    def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
+        young = time.monotonic() - process.began < self._limits.idle_s
+        return young and process.file == installed and lives(process.child.pid)
+
+    def _installed(self) -> CliFile | None:
+        try:
+            return discovery.identify(self._launcher.executable())
+        except (OneseatError, OSError):
+            return None
+
+    def _start(self, kind: _Kind) -> CliProcess:
+        marker = self._kept.new_marker()
+        try:
+            process = self._launcher.launch(kind.shape, kind.model, marker)
+        except BaseException:  # an interrupt too: what was never started must not be looked for
+            self._kept.forget(marker)
+            raise
+        process.rewindable = self._limits.runs_per_process > 1 and kind.shape.cwd is None
+        return process
+
+    async def _tend(self) -> None:
+        while True:
+            self._look.clear()
+            pause = self._look_after()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._look.wait()
+
+    def _look_after(self) -> float:
+        """End what must not wait longer and start at most one process; returns when to look again, in seconds."""
+        installed = self._installed()
+        for process in [each for each in self._idle if not self._fit(each, installed)]:
+            self._retire(process)
+        places = self._places()
+        for process in self._superfluous(places):
+            self._retire(process)
+        missing = next(self._missing(places), None) if installed is not None else None
+        if missing is None:
+            return min(_LOOK_S, self._limits.idle_s)
+        if any(self._is_busy(process, since) for process, (_, since) in self._out.items()):
+            return _APART_S
+        try:
+            self._idle[self._start(missing)] = missing
+            self._changed.set()
+        except OneseatError:
+            return _LOOK_S  # a run that meets the same says it to somebody
+        return _APART_S
+
+    def _is_busy(self, process: CliProcess, since: float) -> bool:
+        return not process.answering and time.monotonic() - since < _CALM_S
+
+    def _places(self) -> list[_Kind]:
+        """Which kinds should wait now. One of each kind, the last asked for first; the rest of the room is for that one."""
+        self._largest = max([self._largest, *map(_memory, self._idle)])
+        room = self._limits.size
+        if self._largest:
+            room = min(room, self._limits.memory_bytes // self._largest)
+        kinds = self._wanted[:room]
+        return kinds + kinds[:1] * (room - len(kinds))
+
+    def _superfluous(self, places: list[_Kind]) -> list[CliProcess]:
+        left, extra = list(places), []
+        for process, kind in reversed(self._idle.items()):
+            if kind in left:
+                left.remove(kind)
+            else:
+                extra.append(process)
+        return extra
+
+    def _missing(self, places: list[_Kind]) -> Iterator[_Kind]:
+        waiting = list(self._idle.values())
+        for kind in places:
+            if kind in waiting:
+                waiting.remove(kind)
+            else:
+                yield kind
+
+    async def _rewind(self, process: CliProcess, kind: _Kind) -> None:
+        """Take the process back to before the run it served; one that cannot prove that it is there is ended."""
+        answer: dict[str, Any] = {}
+        with contextlib.suppress(OneseatError, TimeoutError):
+            async with asyncio.timeout(_REWIND_S):
+                answer = await process.channel.ask(
+                    "rewind_conversation", lambda _: None, target_message_uuid=process.first_message
+                )
+        forgotten = answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
+        if self._closed or not forgotten:
+            self._retire(process)
+            return
+        if can_be_asked_ahead(process):
+            process.ahead = Ahead(process)
+        self._idle[process] = _Kind(kind.shape, process.model)
+        self._tell()
+
+    def _retire(self, process: CliProcess) -> None:
+        self._idle.pop(process, None)
+        self._do(self._end(process))
+
+    async def _end(self, process: CliProcess) -> None:
+        try:
+            await process.end(_LEAVE_S)
+        except BaseException:  # a loop that is being torn down: what cannot be waited for is killed
+            process.kill()
+            raise
+        finally:
+            self._kept.forget(process.marker)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._look.set()
+        self._changed.set()
+
+    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+
+def _shape_for(tools: Tools, cwd: str) -> Shape:
+    # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
+    return Shape(tools, cwd if tools.names else None)
+
+
+def _memory(process: CliProcess) -> int:
+    try:
+        return int(psutil.Process(process.child.pid).memory_info().rss)
+    except psutil.Error:
+        return 0
