@@ -39,6 +39,8 @@ CODES: dict[str, str] = {
     "usage.ledger_gone": "the ledger was moved or removed while it was in use",
     "usage.ledger_newer": "the ledger was written by a newer oneseat",
     "usage.ledger_too_large": "an entry is larger than the ledger can hold",
+    "usage.log_file": "the file for the log cannot be written",
+    "usage.otel": "OpenTelemetry was asked for and is not installed, or cannot send traces",
     "usage.no_prompt": "neither an argument nor piped text gives a prompt",
     "usage.output": "standard output cannot be written, as on a full disk",
     "usage.no_such_run": "the ledger has no such run",

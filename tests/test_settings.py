@@ -136,6 +136,8 @@ def test_every_variable_sets_its_setting(project: Path, config: Path) -> None:
         "ONESEAT_MODEL": "haiku",
         "ONESEAT_SIMULATOR_URL": "http://[::1]:8700",
         "ONESEAT_SIMULATOR_LOGIN": "none",
+        "ONESEAT_LOG": "debug",
+        "ONESEAT_LOG_FILE": "~/oneseat.log",
         "PATH": "/bin",
     }
     expected = Settings(
@@ -144,6 +146,8 @@ def test_every_variable_sets_its_setting(project: Path, config: Path) -> None:
         claude_model="haiku",
         simulator_url="http://[::1]:8700",
         simulator_login="none",
+        log_level="debug",
+        log_file="~/oneseat.log",
     )
     assert load(env, project, config) == expected
     assert {setting.env for _, setting in declared().values() if setting.env} == set(env) - {"PATH"}
@@ -312,7 +316,7 @@ def test_the_names_to_pass_are_a_list_of_texts(value: str, own: Write, project: 
         ('"claude.model" = "x"', "claude.model", "claude.model"),
         ("[claude.model]\nx = 1", "claude.model", None),
         ("[claude.a.b.c]\nx = 1", "claude.a", None),
-        ("[telemetry]", "telemetry", None),
+        ("[metrics]", "metrics", None),
         ('api_key = "sk-ant-api03-secret"', "api_key", None),
         ("claude = 3", "claude", None),
         (f"{'k' * 2000} = 3", "k" * 79 + "…", None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +36,7 @@ from oneseat.assembly import (
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
 from oneseat.contract.permission import Asker
+from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, ProjectUse, Purpose, Request, Tools
 from oneseat.engine.runs import App
@@ -121,15 +122,17 @@ def run(
 
 
 @asynccontextmanager
-async def connect(env: Mapping[str, str] | None = None, *, warm: int = 0) -> AsyncIterator[App]:
+async def connect(
+    env: Mapping[str, str] | None = None, *, observers: Sequence[Observer] = (), warm: int = 0
+) -> AsyncIterator[App]:
     """An ``App`` for async code: ``async with oneseat.connect() as app: result = await app.run(request)``.
 
-    ``warm`` is how many processes of the CLI are started ahead, so that a run need not wait half a second for one; each
-    takes about 250 MB.
-    ``env`` replaces the environment that settings and credentials are looked for in. Raises ``UsageError`` when the
-    settings or the ledger cannot be used.
+    ``env`` replaces the environment that settings and credentials are looked for in. ``observers`` look on at the runs, such
+    as ``OtelObserver`` of ``oneseat.observers.otel``. ``warm`` is how many processes of the CLI are started ahead, so that a
+    run need not wait half a second for one; each takes about 250 MB. Raises ``UsageError`` when the settings or the ledger
+    cannot be used.
     """
-    async with opened_app(env, warm=warm) as app:
+    async with opened_app(env, observers=observers, warm=warm) as app:
         yield app
 
 

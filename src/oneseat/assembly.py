@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from oneseat.contract.errors import UsageError
+from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.pool import PoolLimits
+from oneseat.contract.ports import Observer
 from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
@@ -24,12 +26,16 @@ from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
+from oneseat.observers.audience import Audience
+from oneseat.observers.json_lines import logging_to
+from oneseat.observers.log import LogObserver
+from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.environment import depth_of
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.rules.policy import PolicyView
-from oneseat.rules.redaction import redact
+from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
 from oneseat.settings import Project, Settings, home_from, load, projects
@@ -79,31 +85,91 @@ def read_settings(env: Mapping[str, str], cwd: Path, paths: Paths) -> Settings:
 
 @contextlib.asynccontextmanager
 async def opened_app(
-    env: Mapping[str, str] | None = None, cwd: Path | None = None, warm: int = 0
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    *,
+    observers: Sequence[Observer] = (),
+    as_command: bool = False,
+    warm: int = 0,
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
-    ``warm`` is how many processes of the CLI are kept ready for runs to come.
+    ``observers`` look on at its runs. With ``as_command`` the log goes where the settings say, and traces where the
+    variable OTEL_TRACES_EXPORTER says; else both go where the program sends them. ``warm`` is how many processes of the CLI
+    are kept ready for runs to come.
     Raises ``UsageError`` when the settings or the ledger cannot be used.
     """
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
     paths.ensure()
-    async with _opened_ledger(paths, settings) as ledger:
-        provider = build_provider(settings, snapshot)
-        async with contextlib.AsyncExitStack() as stack:
-            if warm:
-                await stack.enter_async_context(provider.warm(_pool_limits(settings, warm), _kept(paths)))
-            yield build_app(settings, snapshot, ledger, provider)
+    with _logging(settings) if as_command else contextlib.nullcontext():
+        redact = redactor(snapshot)
+        records = Records(redact)
+        audience = Audience(
+            [*observers, *_own_observers(settings, snapshot, records, redact, as_command=as_command)], records
+        )
+        async with _opened_ledger(paths, settings, redact) as ledger:
+            provider = build_provider(settings, snapshot)
+            async with _warm(provider, _pool_limits(settings, warm), _kept(paths)):
+                yield build_app(settings, snapshot, ledger, audience, provider)
+
+
+def _warm(
+    provider: ClaudeCliProvider, limits: PoolLimits, kept: KeptProcesses
+) -> contextlib.AbstractAsyncContextManager[None]:
+    return provider.warm(limits, kept) if limits.size else contextlib.nullcontext()
+
+
+def redactor(env: Mapping[str, str]) -> Callable[[str], str]:
+    """What takes credentials out of a text, those of this environment too."""
+    return Redactor(secret_values(env)).redact
+
+
+def _logging(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    if settings.log_level is None and settings.log_file is None:
+        return contextlib.nullcontext()
+    return logging_to(settings.log_level or "info", settings.log_file)
+
+
+def _own_observers(
+    settings: Settings,
+    env: Mapping[str, str],
+    records: Records,
+    redact: Callable[[str], str],
+    *,
+    as_command: bool,
+) -> Iterator[Observer]:
+    if somebody_listens():
+        yield LogObserver(records)
+    if settings.telemetry_otel:
+        yield _otel(env, redact, as_command=as_command)
+
+
+def _otel(env: Mapping[str, str], redact: Callable[[str], str], *, as_command: bool) -> Observer:
+    try:
+        from oneseat.observers.otel import OtelObserver  # noqa: PLC0415 - an extra, which most do without
+        from oneseat.observers.otel_export import provider_as_set  # noqa: PLC0415 - as above
+    except ImportError:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.otel",
+                message="OpenTelemetry is not installed: `telemetry.otel = true`",
+                hint="Install it: `pip install 'oneseat[otel]'`",
+            )
+        ) from None
+    return OtelObserver(redact, provider_as_set(env) if as_command else None)
 
 
 @contextlib.asynccontextmanager
-async def _opened_ledger(paths: Paths, settings: Settings) -> AsyncIterator[SqliteLedger]:
+async def _opened_ledger(
+    paths: Paths, settings: Settings, redact: Callable[[str], str]
+) -> AsyncIterator[SqliteLedger]:
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
-    ledger = SqliteLedger(_writer(paths.runs_db, keep_text=settings.ledger_keep_text))
+    ledger = SqliteLedger(_writer(paths.runs_db, redact, keep_text=settings.ledger_keep_text))
     try:
-        await ledger.sweep(is_alive, end_leftover)
+        for run_id in await ledger.sweep(is_alive, end_leftover):
+            _say_swept(run_id)
         await asyncio.to_thread(_kept(paths).sweep)
         yield ledger
     finally:
@@ -120,11 +186,21 @@ async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> li
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
     paths.ensure()
-    async with _opened_ledger(paths, read_settings(snapshot, Path.cwd(), paths)) as ledger:
+    settings = read_settings(snapshot, Path.cwd(), paths)
+    async with _opened_ledger(paths, settings, redactor(snapshot)) as ledger:
         return await ledger.end_sessions(project)
 
 
-def _writer(path: Path, *, keep_text: bool = True) -> LedgerWriter:
+def _say_swept(run_id: str) -> None:
+    Records(redact).say(
+        logging.WARNING,
+        "swept",
+        f"Run {run_id} was left by a oneseat that was killed; it is cleared away",
+        run_id=run_id,
+    )
+
+
+def _writer(path: Path, redact: Callable[[str], str], *, keep_text: bool = True) -> LedgerWriter:
     pid = os.getpid()
     owner = ProcessStamp(pid, start_time(pid))
     return LedgerWriter(path, redact=redact, clock=SystemClock(), owner=owner, keep_text=keep_text)
@@ -142,13 +218,18 @@ def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
     if path.exists():
         # A run whose oneseat was killed would be shown as going on. Where the books cannot be closed because the ledger
         # can only be read, reading is still worth it; what else may be wrong with it, the reader says.
-        with contextlib.suppress(UsageError), contextlib.closing(_writer(path)) as writer:
-            writer.sweep(is_alive, end_leftover)
+        with contextlib.suppress(UsageError), contextlib.closing(_writer(path, redact)) as writer:
+            for run_id in writer.sweep(is_alive, end_leftover):
+                _say_swept(run_id)
     return LedgerReader(path)
 
 
 def build_app(
-    settings: Settings, env: Mapping[str, str], ledger: SqliteLedger, provider: ClaudeCliProvider
+    settings: Settings,
+    env: Mapping[str, str],
+    ledger: SqliteLedger,
+    audience: Audience,
+    provider: ClaudeCliProvider,
 ) -> App:
     """Wire one app together."""
     parts = Parts(
@@ -161,6 +242,7 @@ def build_app(
         nesting=Nesting(depth_of(env), settings.run_max_depth),
         retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
         chance=secrets.SystemRandom().random,
+        audience=audience,
     )
     return App(parts, new_run_id)
 
@@ -180,7 +262,7 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
         after_result_s=settings.watchdog_after_result_s,
         simulator=simulator,
     )
-    return ClaudeCliProvider(config, now=time.time, redact=redact)
+    return ClaudeCliProvider(config, now=time.time, redact=redactor(env))
 
 
 def _kept(paths: Paths) -> KeptProcesses:

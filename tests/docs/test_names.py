@@ -17,6 +17,7 @@ from oneseat.cli.main import oneseat as program
 from oneseat.contract.billing_names import BILLING_NAMES
 from oneseat.contract.errors import EXIT_CODES
 from oneseat.contract.receipt import Receipt
+from oneseat.observers import otel
 from oneseat.rules import readiness
 from oneseat.settings import load, reference_rows
 from oneseat.testing.scenarios import replies_for
@@ -156,7 +157,9 @@ def test_names_of_the_library_exist(page: Path) -> None:
         "toml",
         "testing",
         "log",
-    }  # a settings file, a module, and where a cron job complains
+        "observers",
+        *re.findall(r'"oneseat\.(\w+)"', Path(otel.__file__).read_text("utf-8")),
+    }  # a settings file, modules, where a cron job complains, and what is in a trace
     named = {name for text in code_of(page) for name in re.findall(r"\boneseat\.([A-Za-z_]+)", text)}
     assert sorted(named - public) == []
     assert unknown(page, r"\bevents\.([A-Z][A-Za-z]+)", {kind.__name__ for kind in EVENTS}.__contains__) == []

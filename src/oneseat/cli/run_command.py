@@ -241,7 +241,7 @@ def _system(text: str | None, file: Path | None) -> str | None:
 
 async def _run(request: Request, output: _Output) -> RunResult:
     await check_cli(lambda line: None if output.quiet else click.echo(line, err=True))
-    async with api.opened_app() as app:
+    async with api.opened_app(as_command=True) as app:
         asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
         return await _drive(app.stream(request, ask=asker), output)
 

@@ -115,6 +115,40 @@ class ProjectLocks(Protocol):
         """Hold a project, waiting up to ``wait_s`` seconds. Raises ``UsageError`` ``usage.project_busy``."""
 
 
+class Watcher(Protocol):
+    """Told what happens in one run. All calls come in order, from a thread; one that raises is the last."""
+
+    def saw(self, event: Event, at_ns: int) -> None:
+        """A durable event, with its moment in nanoseconds since the epoch."""
+
+    def ended(self, result: RunResult, at_ns: int) -> None:
+        """How the run ended, and when."""
+
+
+class Observer(Protocol):
+    """Looks on at runs, for a log or a trace. It can neither slow nor break one."""
+
+    def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> Watcher:
+        """A run has begun. Called in a thread, within the context (``contextvars``) of whoever began it."""
+
+
+class Told(Protocol):
+    """What the engine tells of one run. It costs no time and never raises."""
+
+    def saw(self, event: Event) -> None:
+        """An event is passed on."""
+
+    async def ended(self, result: RunResult) -> None:
+        """The run is over. Returns when everybody was told, or after a moment."""
+
+
+class Audience(Protocol):
+    """Everybody who looks on."""
+
+    def began(self, run_id: str, request: Request, provider: str) -> Told:
+        """A run begins."""
+
+
 class Clock(Protocol):
     """Time as the engine needs it."""
 

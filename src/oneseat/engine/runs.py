@@ -11,6 +11,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.permission import Asker
 from oneseat.contract.pool import IdleProcess
+from oneseat.contract.ports import Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
@@ -41,6 +42,7 @@ class RunStream:
         self._ask = ask
         self._record = RunRecord(run_id, parts.provider.name, parts.provider.wallet, parts.clock)
         self._events: AsyncGenerator[Event, None] | None = None
+        self._last: tuple[Event, ...] = ()
 
     async def __aenter__(self) -> RunStream:
         self._events = self._run()
@@ -62,9 +64,11 @@ class RunStream:
 
     async def _run(self) -> AsyncGenerator[Event, None]:
         error: ErrorInfo | None = _BUG
+        told = self._parts.audience.began(self.run_id, self._request, self._parts.provider.name)
         stations = flow(self._parts, self._request, self._record, self._ask)
         try:
             async for event in stations:
+                told.saw(event)
                 yield event
             error = None
         except OneseatError as failure:
@@ -75,20 +79,26 @@ class RunStream:
         finally:
             # Runs on every path, also when this task is cancelled: the child is gone and the end is written before it returns.
             # In one piece: a cancellation between two of them would leave the ledger without the end, or the caller with another.
-            result = await uninterrupted(self._end(stations, error))
-        for event in self._record.leftovers():
+            result = await uninterrupted(self._end(stations, told, error))
+        for event in self._last:
             yield event
         yield Finished(result=result) if result.error is None else Failed(result=result)
 
-    async def _end(self, stations: AsyncGenerator[Event, None], error: ErrorInfo | None) -> RunResult:
+    async def _end(
+        self, stations: AsyncGenerator[Event, None], told: Told, error: ErrorInfo | None
+    ) -> RunResult:
         await stations.aclose()
         self.result = await self._finish(error)
+        for event in self._last:
+            told.saw(event)
+        await told.ended(self.result)
         return self.result
 
     async def _finish(self, error: ErrorInfo | None) -> RunResult:
         result = self._record.settle(error)
+        self._last = self._record.leftovers()
         try:
-            for event in self._record.leftovers():
+            for event in self._last:
                 await self._parts.ledger.record(self.run_id, event)
             await self._parts.ledger.finish(result)
         except OneseatError as failure:

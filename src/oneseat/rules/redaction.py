@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 #: Shorter values are words: taking `on` out of every text would hide nothing and break much.
@@ -72,6 +72,30 @@ _ASSIGNMENTS = tuple(
     )
 )
 _COUNT = re.compile(r"[0-9]{1,12}+")
+
+
+#: Variables that hold a secret, also with an ending such as `_PROD` or `2`. Some endings say that it is elsewhere.
+_SECRET_NAME = re.compile(
+    r"(?:KEY|TOKEN|SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL|AUTH|HEADER)S?"
+    r"(?:_?[0-9]+|_(?!FILE|PATH|DIR|SOCK|URL|ID|SOURCE|TYPE)[A-Z]{1,12})?$",
+    re.IGNORECASE,
+)
+#: One of several headers in a variable, `name: value` or `name=value`; the scheme before a credential is not part of it.
+_HEADER_VALUE = re.compile(r"[:=][ \t]*+(?:(?:bearer|basic|token)[ \t]++)?+([^\r\n,]++)", re.IGNORECASE)
+#: Shorter values of variables are words and numbers; in the texts of a run they would be found everywhere.
+_SHORTEST_SECRET = 8
+
+
+def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
+    """The values in an environment that are credentials, by the names of their variables, and the passwords in addresses."""
+    for name, value in environ.items():
+        found = [secret.rpartition("@")[0] for _, secret in _URL_PASSWORD.findall(value)]
+        if _SECRET_NAME.search(name):
+            found.append(value.strip())
+            found += (
+                header[1].strip() for header in _HEADER_VALUE.finditer(value) if "HEADER" in name.upper()
+            )
+        yield from (secret for secret in found if len(secret) >= _SHORTEST_SECRET)
 
 
 def redact(text: str) -> str:

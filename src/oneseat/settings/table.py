@@ -12,6 +12,7 @@ from .projects import KEYS
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -194,6 +195,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = True
+    log_level: Annotated[
+        LogLevel | None,
+        Setting(
+            "log.level",
+            one_of(*get_args(LogLevel)),
+            "From which level on the commands log, one JSON object a line; without it they log nothing, or `info` to a `log.file`",
+            env="ONESEAT_LOG",
+            files="own",
+        ),
+    ] = None
+    log_file: Annotated[
+        str | None,
+        Setting(
+            "log.file",
+            PATH,
+            "The file that the log of the commands is appended to; without it, stderr",
+            env="ONESEAT_LOG_FILE",
+            files="own",
+        ),
+    ] = None
+    telemetry_otel: Annotated[
+        bool,
+        Setting(
+            "telemetry.otel",
+            FLAG,
+            "Trace runs with OpenTelemetry, which `oneseat[otel]` installs; no text of a run is in a trace",
+            files="own",
+        ),
+    ] = False
     ledger_keep_text: Annotated[
         bool,
         Setting(

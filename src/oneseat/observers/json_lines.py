@@ -1,0 +1,97 @@
+"""Where the command line's log goes: one JSON object a line, to stderr or to a private file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+
+from .records import LOGGER
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+#: The only flags that two processes need to write whole lines into one file.
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+class JsonLines(logging.Handler):
+    """Writes each record with one call, so that lines of several processes never mix. A log that fails, fails in silence."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def createLock(self) -> None:  # noqa: N802 - the name is the standard library's
+        """Need none: one call writes one line. A writer that hangs would otherwise hang everybody, at the exit too."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        with contextlib.suppress(OSError):  # a full disk or a reader that left must not end a run
+            os.write(self._descriptor, line_of(record))
+
+
+def line_of(record: logging.LogRecord) -> bytes:
+    """A record as JSON. ASCII only, so that no terminal obeys what is in it."""
+    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    fields = {
+        "at": moment.replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        **getattr(record, "oneseat", {}),
+        "message": record.getMessage(),
+        "pid": record.process,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+@contextlib.contextmanager
+def logging_to(level: str, file: str | None) -> Iterator[None]:
+    """Log to ``file``, or to stderr, from ``level`` on. Raises ``UsageError`` ``usage.log_file`` when it cannot be written."""
+    with _opened(file) as descriptor:
+        handler, before = JsonLines(descriptor), LOGGER.level
+        LOGGER.addHandler(handler)
+        LOGGER.setLevel(_LEVELS[level])
+        try:
+            yield
+        finally:
+            LOGGER.setLevel(before)
+            LOGGER.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _opened(file: str | None) -> Iterator[int]:
+    if file is None:
+        yield sys.stderr.fileno()
+        return
+    path = Path(file).expanduser()
+    try:
+        descriptor = _open(path)
+    except OSError as error:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.log_file",
+                message=f"The log cannot be written: `{path}`\n  {error.strerror or error}",
+                hint="Name another file in `log.file`, or send the log to stderr: `unset ONESEAT_LOG_FILE`",
+            )
+        ) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    # A named pipe that nobody reads would hang the opening; without waiting it is an error.
+    without_waiting = getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, _FLAGS | without_waiting, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(None, "it is not a regular file")

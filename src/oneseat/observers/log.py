@@ -1,0 +1,178 @@
+"""The log of runs: what was done and how it ended, never what was asked or answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from oneseat.contract.events import (
+    Answered,
+    Event,
+    LimitSeen,
+    ModelFallback,
+    Retry,
+    SessionRenewed,
+    Started,
+    Stderr,
+    ToolCall,
+    ToolResult,
+    Unknown,
+    WalletVerified,
+)
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Request
+
+from .records import Field, Records
+
+#: What is said of an event: level, name, message, fields.
+_Said = tuple[int, str, str, dict[str, Field]]
+
+
+class LogObserver:
+    """Logs every run through ``records``."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> RunLog:  # noqa: ARG002 - a record has its own time
+        """Log the beginning of a run."""
+        log = RunLog(self._records, run_id)
+        log.say(
+            logging.INFO,
+            "run_began",
+            f"Run {run_id} began",
+            provider=provider,
+            model=request.model,
+            project=request.project.name if request.project is not None else None,
+            tools=",".join(request.tools.names),
+            prompt_bytes=len(request.prompt.encode("utf-8", "replace")),
+        )
+        return log
+
+
+class RunLog:
+    """Logs what happens in one run."""
+
+    def __init__(self, records: Records, run_id: str) -> None:
+        self._records = records
+        self._run_id = run_id
+
+    def say(self, level: int, event: str, message: str, **fields: Field) -> None:
+        """Log something about this run."""
+        self._records.say(level, event, message, run_id=self._run_id, **fields)
+
+    def saw(self, event: Event, at_ns: int) -> None:  # noqa: ARG002 - a record has its own time
+        """Log an event, if it is one that an operator would ask about."""
+        tell = _TOLD.get(type(event))
+        if tell is not None:
+            level, name, message, fields = tell(event)
+            self.say(level, name, message, **fields)
+
+    def ended(self, result: RunResult, at_ns: int) -> None:  # noqa: ARG002 - a record has its own time
+        """Log how the run ended."""
+        receipt, error = result.receipt, result.error
+        self.say(
+            logging.INFO if error is None else logging.WARNING,
+            "run_ended",
+            f"Run {self._run_id} {result.status}" + (f": {error.code}" if error is not None else ""),
+            status=result.status,
+            code=error.code if error is not None else None,
+            wallet=receipt.wallet,
+            verdict=receipt.verdict,
+            model=receipt.model,
+            attempts=receipt.attempts,
+            duration_ms=receipt.duration_ms,
+        )
+
+
+def _cleared(event: WalletVerified) -> _Said:
+    return logging.INFO, "gate_cleared", f"The gate cleared {event.wallet}", {"wallet": event.wallet}
+
+
+def _renewed(event: SessionRenewed) -> _Said:
+    return logging.INFO, "session_renewed", "A fresh conversation was begun", {"reason": event.reason}
+
+
+def _sent(event: Started) -> _Said:
+    fields: dict[str, Field] = {"model": event.model, "session_id": event.session_id}
+    return logging.INFO, "sent", f"The prompt was taken by {event.model or 'the model'}", fields
+
+
+def _retried(event: Retry) -> _Said:
+    fields: dict[str, Field] = {
+        "attempt": event.attempt,
+        "cause": event.cause,
+        "status": event.status,
+        "delay_s": event.delay_s,
+        "by": event.by,
+    }
+    return logging.WARNING, "retry", f"A request is repeated: {event.cause}", fields
+
+
+def _fell_back(event: ModelFallback) -> _Said:
+    fields: dict[str, Field] = {
+        "model": event.model,
+        "fallback": event.fallback,
+        "cause": event.cause,
+        "by": event.by,
+    }
+    return logging.WARNING, "model_fallback", f"Another model answers: {event.fallback}", fields
+
+
+def _limited(event: LimitSeen) -> _Said:
+    limit = event.limit
+    quiet = limit.status in ("allowed", "reported") and not event.overage
+    fields: dict[str, Field] = {
+        "window": limit.window,
+        "status": limit.status,
+        "used": limit.used,
+        "resets_at": limit.resets_at,
+        "overage": event.overage,
+    }
+    return (
+        logging.INFO if quiet else logging.WARNING,
+        "limit",
+        f"Limit {limit.window}: {limit.status}",
+        fields,
+    )
+
+
+def _answered(event: Answered) -> _Said:
+    fields: dict[str, Field] = {"tool": event.tool, "by": event.by}
+    if event.allowed:
+        return logging.INFO, "tool_allowed", f"Tool {event.tool} was allowed", fields
+    return logging.WARNING, "tool_denied", f"Tool {event.tool} was denied", fields
+
+
+def _called(event: ToolCall) -> _Said:
+    return logging.DEBUG, "tool_called", f"Tool {event.name} was called", {"tool": event.name, "id": event.id}
+
+
+def _returned(event: ToolResult) -> _Said:
+    return logging.DEBUG, "tool_returned", "A tool returned", {"id": event.id, "is_error": event.is_error}
+
+
+def _unknown(event: Unknown) -> _Said:
+    return logging.WARNING, "unknown_line", "The provider printed a line nobody knows", {"why": event.why}
+
+
+def _stderr(event: Stderr) -> _Said:
+    # How much, and not what: a tool's output can be in it.
+    fields: dict[str, Field] = {"chars": len(event.text), "cut": event.cut}
+    return logging.INFO, "stderr", "The provider printed something on stderr", fields
+
+
+_TOLD: dict[type[Event], Callable[[Any], _Said]] = {
+    WalletVerified: _cleared,
+    SessionRenewed: _renewed,
+    Started: _sent,
+    Retry: _retried,
+    ModelFallback: _fell_back,
+    LimitSeen: _limited,
+    Answered: _answered,
+    ToolCall: _called,
+    ToolResult: _returned,
+    Unknown: _unknown,
+    Stderr: _stderr,
+}
