@@ -16,6 +16,10 @@ EXITS: dict[int, str] = {
 }
 
 CODES: dict[str, str] = {
+    "incomplete.servers_missing": "an MCP server of the run has failed or did not start in time",
+    "incomplete.strange_server": "the official CLI started an MCP server that the run did not ask for",
+    "usage.bad_function": "a Python function cannot be offered as a tool",
+    "usage.bad_mcp_config": "a configuration of MCP servers cannot be used",
     "incomplete.tools_missing": "a tool that the run needs is not there",
     "usage.unknown_tool": "there is no such tool or profile",
     "usage.unknown_permission_mode": "there is no such permission mode",

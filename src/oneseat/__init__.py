@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oneseat.contract.request import Request as Request
     from oneseat.engine.runs import App as App
     from oneseat.engine.runs import RunStream as RunStream
+    from oneseat.rules.functions import tool as tool
 
 _HOME_OF = {
     "App": "oneseat.engine.runs",
@@ -55,6 +56,7 @@ _HOME_OF = {
     "make_request": "oneseat.api",
     "read_attachment": "oneseat.assembly",
     "run": "oneseat.api",
+    "tool": "oneseat.rules.functions",
 }
 __all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a literal and the table's keys, all text
 

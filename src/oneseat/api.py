@@ -27,6 +27,7 @@ from oneseat.assembly import (
     end_sessions,
     find_cli,
     is_root,
+    mcp_servers,
     opened_app,
     read_attachment,
     read_ledger,
@@ -38,9 +39,10 @@ from oneseat.contract.failure import RunFailed
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Attachment, ProjectUse, Purpose, Request, Tools
+from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
 from oneseat.engine.runs import App
 from oneseat.rules import tool_profiles
+from oneseat.rules.functions import functions_of
 from oneseat.rules.schemas import check_schema, schema_of
 
 __all__ = [
@@ -80,7 +82,8 @@ class RequestOptions(TypedDict, total=False):
     ``attachments`` are sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the
     directory the run belongs to; ``purpose`` says who asks and who reads. ``tools`` is a profile (none, read, edit, all), a
     list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
-    must fit.
+    must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one; ``functions``
+    are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only.
     """
 
     system: str | None
@@ -92,6 +95,8 @@ class RequestOptions(TypedDict, total=False):
     purpose: Purpose
     tools: Tools | str
     schema: object
+    mcp_servers: Mapping[str, object] | str | Path | None
+    functions: Iterable[Callable[..., Any]]
 
 
 def run(
@@ -140,8 +145,8 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
     """Check the input and make a request of it.
 
     Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.unknown_model``,
-    ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``, ``usage.bypass_as_root``; ``TypeError`` for an
-    option that does not exist.
+    ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``, ``usage.bypass_as_root``, ``usage.bad_mcp_config``,
+    ``usage.bad_function``; ``TypeError`` for an option that does not exist.
     """
     strange = options.keys() - RequestOptions.__annotations__.keys()
     if strange:
@@ -169,7 +174,29 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
         schema=_schema(options.get("schema")),
         timeout_s=options.get("timeout_s"),
+        mcp_servers=_servers(options.get("mcp_servers"), os.environ),
+        functions=functions_of(options.get("functions", ())),
     )
+
+
+def _servers(
+    given: Mapping[str, object] | str | Path | None, env: Mapping[str, str]
+) -> tuple[McpServer, ...]:
+    """The MCP servers of a mapping or of a file; ``env`` is where their variables and programs are looked for."""
+    if given is None:
+        return ()
+    if not isinstance(given, str | Path):
+        return mcp_servers(given, "mcp_servers", env)
+    path = Path(given).expanduser()
+    try:
+        config = msgspec.json.decode(read_text(path))
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.bad_mcp_config", message=f"The MCP configuration is not JSON: `{path}`\n  {error}"
+            )
+        ) from error
+    return mcp_servers(config, str(path), env)
 
 
 def _model(name: str | None) -> str | None:
@@ -194,10 +221,11 @@ def in_project(
 ) -> Request:
     """The request as a run of the project ``name``, a ``[projects.NAME]`` table of the owner's oneseat.toml.
 
-    It works in the project's directory and goes on with its conversation. Tools, instructions and model are the project's
-    where the request has none of its own. ``new_session`` begins the conversation afresh; ``wait_s`` is how many seconds to
-    wait while another run of the project goes on; ``env`` is where settings are looked for. Raises ``UsageError``:
-    ``usage.unknown_project``, ``usage.bad_directory``, and those of the settings and of ``choose_tools``.
+    It works in the project's directory and goes on with its conversation. Tools, MCP servers, instructions and model are the
+    project's where the request has none of its own. ``new_session`` begins the conversation afresh; ``wait_s`` is how many
+    seconds to wait while another run of the project goes on; ``env`` is where settings are looked for. Raises ``UsageError``:
+    ``usage.unknown_project``, ``usage.bad_directory``, ``usage.bad_mcp_config``, and those of the settings and of
+    ``choose_tools``.
     """
     project = find_project(name, env)
     tools = request.tools
@@ -210,6 +238,7 @@ def in_project(
         model=request.model or project.model,
         fallback_model=request.fallback_model or project.fallback_model,
         tools=tools,
+        mcp_servers=request.mcp_servers or _servers(project.mcp_config, os.environ if env is None else env),
         project=ProjectUse(name=project.name, new_session=new_session, wait_s=wait_s),
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.pool import PoolLimits
 from oneseat.contract.ports import Observer
+from oneseat.contract.request import McpServer
 from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
@@ -26,14 +27,16 @@ from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
+from oneseat.host.programs import find_program
 from oneseat.observers.audience import Audience
 from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
-from oneseat.providers.claude_cli.environment import depth_of
+from oneseat.providers.claude_cli.environment import McpPatience, depth_of
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
@@ -59,6 +62,7 @@ __all__ = [
     "find_cli",
     "find_paths",
     "is_root",
+    "mcp_servers",
     "opened_app",
     "read_attachment",
     "read_ledger",
@@ -200,6 +204,11 @@ def _say_swept(run_id: str) -> None:
     )
 
 
+def mcp_servers(config: object, source: str, env: Mapping[str, str]) -> tuple[McpServer, ...]:
+    """The MCP servers of a configuration. Raises ``UsageError`` ``usage.bad_mcp_config``."""
+    return servers_of(config, source, env, find_program)
+
+
 def _writer(path: Path, redact: Callable[[str], str], *, keep_text: bool = True) -> LedgerWriter:
     pid = os.getpid()
     owner = ProcessStamp(pid, start_time(pid))
@@ -260,6 +269,7 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
         pass_environment=settings.claude_pass_environment,
         max_retries=settings.claude_max_retries,
         after_result_s=settings.watchdog_after_result_s,
+        mcp=McpPatience(settings.mcp_start_s, settings.mcp_tool_s),
         simulator=simulator,
     )
     return ClaudeCliProvider(config, now=time.time, redact=redactor(env))

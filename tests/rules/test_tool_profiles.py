@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import UsageError
 from oneseat.contract.request import Tools
-from oneseat.rules.tool_profiles import PROFILES, choose_tools, missing_tools
+from oneseat.rules.tool_profiles import PROFILES, choose_tools
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ def test_no_text_gets_an_option_onto_the_command_line(named: str) -> None:
 
 
 def test_what_was_asked_for_and_is_not_there_is_missing() -> None:
-    assert missing_tools(choose_tools("read,Bash"), ("Read", "Glob", "Bash")) == ("Grep",)
-    assert missing_tools(choose_tools("all"), PROFILES["all"][0]) == ()
-    assert missing_tools(Tools(), ()) == ()
+    assert choose_tools("read,Bash").missing(("Read", "Glob", "Bash")) == ("Grep",)
+    assert choose_tools("all").missing(PROFILES["all"][0]) == ()
+    assert Tools().missing(()) == ()

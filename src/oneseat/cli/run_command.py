@@ -127,6 +127,12 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     help="One more directory that the tools may use. Repeatable.",
 )
 @click.option(
+    "--mcp-config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON file with the MCP servers of this run; no others are used.",
+)
+@click.option(
     "--schema",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -160,6 +166,7 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
         attachments=[_attachment(name) for name in files],
         timeout_s=options["timeout"],
         tools=tools,
+        mcp_servers=options["mcp_config"],
         schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
     if project is not None:

@@ -25,6 +25,12 @@ class ProviderSession(Protocol):
     def capabilities(self) -> Capabilities:
         """What the provider offered; known after ``credential_facts``."""
 
+    async def ready(self) -> bool:
+        """Whether all that the run needs besides the model is there; after a no, ask again. Sends nothing upstream.
+
+        Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
+        """
+
     def send(self, plan: Plan) -> AsyncIterator[Event]:
         """Send the prompt and yield events up to and including one ``TurnEnded``.
 

@@ -6,12 +6,14 @@ Request -> policy -> Permitted -> billing gate -> Cleared -> routing -> Plan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from .errors import ErrorInfo
 from .facts import Capabilities
+from .functions import Function
 from .receipt import Evidence, PolicyStamp, Wallet
 
 Author = Literal["owner", "owner_automation", "other_human", "anonymous", "unknown"]
@@ -35,6 +37,11 @@ class Attachment(msgspec.Struct, frozen=True):
     data: bytes
 
 
+#: How the names of MCP tools begin.
+MCP_PREFIX = "mcp__"
+#: The name under which the caller's own functions are offered as an MCP server.
+FUNCTIONS = "oneseat"
+
 PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
 
 
@@ -48,6 +55,44 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     required: tuple[str, ...] = ()
     mode: PermissionMode = "default"
     directories: tuple[str, ...] = ()
+
+    @property
+    def of_servers(self) -> tuple[str, ...]:
+        """The names that are MCP tools (``mcp__server__tool``) or all tools of an MCP server (``mcp__server``)."""
+        return tuple(name for name in self.names if name.startswith(MCP_PREFIX))
+
+    def missing(self, present: Iterable[str]) -> tuple[str, ...]:
+        """The required tools that are not among ``present``; of a whole server, one tool has to be there."""
+        there = tuple(present)
+        return tuple(
+            name
+            for name in self.required
+            if name not in there and not (name.startswith(MCP_PREFIX) and _some_of(name, there))
+        )
+
+
+def _some_of(server: str, there: tuple[str, ...]) -> bool:
+    return any(tool.startswith(f"{server}__") for tool in there)
+
+
+class McpServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A program (``stdio``) or an address (``http``, ``sse``) that offers tools to the run, and to no other run.
+
+    ``command`` is absolute. The values of ``env`` and ``headers`` can be secrets: no message, event or record holds them.
+    """
+
+    name: str
+    type: Literal["stdio", "http", "sse"] = "stdio"
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    url: str | None = None
+    headers: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # The default one would print every password into the first traceback or log line that shows a request.
+        return f"McpServer(name={self.name!r}, type={self.type!r})"
 
 
 class ProjectUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +111,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
     ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
+    ``mcp_servers`` and ``functions`` (the caller's own) offer tools to this run only.
     """
 
     prompt: str
@@ -79,6 +125,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, Any] | None = None
     timeout_s: float | None = None
     project: ProjectUse | None = None
+    mcp_servers: tuple[McpServer, ...] = ()
+    functions: tuple[Function, ...] = ()
+
+    @property
+    def expected_servers(self) -> tuple[str, ...]:
+        """The MCP servers that must be there before the prompt leaves; no other one may be."""
+        return (*(server.name for server in self.mcp_servers), *((FUNCTIONS,) if self.functions else ()))
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,9 +78,12 @@ async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSes
         return cleared
     record.cleared = cleared
     model = permitted.request.model or parts.provider.default_model
-    return routing.choose(
+    plan = routing.choose(
         cleared, parts.provider.name, model, session.capabilities, around.conversation.brief
     )
+    while isinstance(plan, Plan) and not await around.watchdog.wait(session.ready()):
+        pass
+    return plan
 
 
 def _patience(parts: Parts, request: Request) -> Patience:

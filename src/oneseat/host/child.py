@@ -16,6 +16,8 @@ import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import IO, NamedTuple
 
+import psutil
+
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine
 from .parent_death import DeathSignal, ending_with_us
@@ -51,6 +53,7 @@ class Child:
         self._errors = bytearray()
         self._errors_cut = False
         self._exited = asyncio.Event()
+        self._family: list[psutil.Process] = []
         self._write_lock = asyncio.Lock()
         self._threads = [
             threading.Thread(target=self._drain_output, name=f"oneseat-stdout-{popen.pid}", daemon=True),
@@ -121,6 +124,10 @@ class Child:
         if rest := splitter.flush():
             yield rest
 
+    async def remember_family(self) -> None:
+        """Note everything the child has started so far, to end it also when the child is dead and the marker was dropped."""
+        self._family += await asyncio.to_thread(descendants, self.pid)
+
     def close_stdin(self) -> None:
         """Tell the child that no more input will come."""
         _close(self._popen.stdin)
@@ -143,7 +150,7 @@ class Child:
         """Kill the child and everything it started, at once and without an event loop. Does nothing where ``end`` is done."""
         # A child that was reaped has given its pid back: whoever has it now is a stranger.
         family = descendants(self.pid) if self._popen.poll() is None else []
-        end_marked(self._run_id, family)
+        end_marked(self._run_id, self._family + family)
 
     async def end(self, patience_s: float) -> None:
         """End the child and everything it started; returns when none of it is left.
@@ -152,7 +159,7 @@ class Child:
         second apart, then kills every process that carries the run's marker.
         """
         # Seen now by parentage: once the child is dead, a descendant that dropped the marker could not be found.
-        family = await asyncio.to_thread(descendants, self.pid)
+        family = self._family + await asyncio.to_thread(descendants, self.pid)
         self.close_stdin()
         if not await self.wait(patience_s):
             family += await asyncio.to_thread(descendants, self.pid)

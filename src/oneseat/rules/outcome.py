@@ -10,7 +10,6 @@ from oneseat.contract.receipt import Status
 from oneseat.contract.request import Request
 
 from .metering import Tally
-from .tool_profiles import missing_tools
 
 
 def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
@@ -39,8 +38,26 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
 
 
 def judge_start(request: Request, started: Started) -> ErrorInfo | None:
-    """Why a turn that has just started cannot succeed: a tool that was asked for is not there."""
-    missing = missing_tools(request.tools, started.tools)
+    """Why a turn that has just started cannot succeed: a tool or an MCP server that was asked for is not there.
+
+    A server that nobody asked for is there for a reason that nobody knows, with tools that nobody chose.
+    """
+    states = dict(server.rsplit(":", 1) for server in started.mcp_servers if ":" in server)
+    absent = [name for name in request.expected_servers if states.get(name) != "connected"]
+    if absent:
+        shown = ", ".join(f"{name}: {states.get(name, 'not started')}" for name in absent)
+        return ErrorInfo(
+            code="incomplete.servers_missing",
+            message=f"An MCP server of the run is not there: `{', '.join(absent)}`\n  {shown}",
+        )
+    strange = [name for name in states if name not in request.expected_servers]
+    if strange:
+        return ErrorInfo(
+            code="incomplete.strange_server",
+            message=f"The official CLI started an MCP server that the run did not ask for: `{', '.join(strange)}`",
+            hint="See what is configured for every program: `claude mcp list`",
+        )
+    missing = request.tools.missing(started.tools)
     if not missing:
         return None
     present = ", ".join(started.tools) or "none"

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import get_args
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import PermissionMode, Tools
+from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
 
 _READ = ("Glob", "Grep", "Read")
 _EDIT = (*_READ, "Edit", "Write")
@@ -19,7 +19,7 @@ PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
     "edit": (_EDIT, "acceptEdits"),
     "all": (_ALL, "default"),
 }
-#: The CLI's own tools, and MCP tools as `mcp__server__tool`.
+#: The CLI's own tools, and MCP tools as `mcp__server__tool`, or `mcp__server` for all of a server.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 
 
@@ -35,7 +35,7 @@ def choose_tools(named: str, mode: str | None = None, directories: tuple[str, ..
         if word in PROFILES:
             names |= dict.fromkeys(PROFILES[word][0])
             chosen = PROFILES[word][1]
-        elif _NAME.fullmatch(word) and not word.islower():
+        elif _NAME.fullmatch(word) and (word.startswith(MCP_PREFIX) or not word.islower()):
             names[word] = None
         else:
             raise _unknown(word)
@@ -43,11 +43,6 @@ def choose_tools(named: str, mode: str | None = None, directories: tuple[str, ..
     return Tools(
         names=tuple(names), required=required, mode=_mode(mode) if mode else chosen, directories=directories
     )
-
-
-def missing_tools(wanted: Tools, present: tuple[str, ...]) -> tuple[str, ...]:
-    """The tools that were asked for and are not there. The CLI leaves out names it does not know without a word."""
-    return tuple(name for name in wanted.required if name not in present)
 
 
 def _mode(mode: str) -> PermissionMode:

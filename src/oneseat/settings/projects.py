@@ -28,6 +28,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     system_file: str | None = None
     model: str | None = None
     fallback_model: str | None = None
+    mcp_config: str | None = None
 
 
 #: What may stand in a project's table: what it takes, and what it means.
@@ -43,6 +44,7 @@ KEYS: Mapping[str, tuple[Check, str]] = {
         TEXT,
         "The model that answers when the first one is overloaded, not there or its own window full",
     ),
+    "mcp_config": (PATH, "A JSON file with the MCP servers of the project, in the usual `mcpServers` shape"),
 }
 
 

@@ -185,6 +185,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = 1
+    mcp_start_s: Annotated[
+        float,
+        Setting("mcp.start_s", seconds(1, 3600), "How long the MCP servers of a run may take to start"),
+    ] = 30.0
+    mcp_tool_s: Annotated[
+        float,
+        Setting(
+            "mcp.tool_s",
+            seconds(1, 86_400),
+            "How long a call of an MCP tool may take before the model is told that it failed; "
+            "`watchdog.tool_s`, after which the run ends, should be longer",
+        ),
+    ] = 1800.0
     canary_auto: Annotated[
         bool,
         Setting(

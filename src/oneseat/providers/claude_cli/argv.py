@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Tools
 
@@ -25,7 +27,16 @@ _PROTOCOL = (
 )
 
 
-def command_line(executable: str, model: str, tools: Tools, session: SessionStamp | None) -> list[str]:
+class Offered(msgspec.Struct, frozen=True):
+    """MCP servers: the file that names them, and the tools or whole servers that may be used without asking."""
+
+    config: str
+    allowed: tuple[str, ...] = ()
+
+
+def command_line(
+    executable: str, model: str, tools: Tools, session: SessionStamp | None, offered: Offered | None = None
+) -> list[str]:
     """The argument list of a run. ``--model`` always: the CLI's default depends on the kind of login.
 
     Values of options that take several are joined to their option, or they would swallow what follows them.
@@ -37,8 +48,9 @@ def command_line(executable: str, model: str, tools: Tools, session: SessionStam
         *_conversation(session),
         "--model",
         model,
-        f"--tools={','.join(tools.names)}",
-        *_permissions(tools),
+        f"--tools={','.join(name for name in tools.names if name not in tools.of_servers)}",
+        *_servers(offered),
+        *(_permissions(tools) if tools.names or offered else ()),
     ]
 
 
@@ -49,9 +61,14 @@ def _conversation(session: SessionStamp | None) -> list[str]:
     return ["--resume" if session.resumed else "--session-id", session.id]
 
 
-def _permissions(tools: Tools) -> list[str]:
-    if not tools.names:
+def _servers(offered: Offered | None) -> list[str]:
+    if offered is None:
         return []
+    allowed = [f"--allowedTools={','.join(offered.allowed)}"] if offered.allowed else []
+    return [f"--mcp-config={offered.config}", *allowed]
+
+
+def _permissions(tools: Tools) -> list[str]:
     directories = [f"--add-dir={directory}" for directory in tools.directories]
     # Without a host to ask, the CLI denies in silence; with one, every question becomes an event.
     return ["--permission-mode", tools.mode, "--permission-prompt-tool", "stdio", *directories]

@@ -41,6 +41,18 @@ DEPTH = "ONESEAT_DEPTH"
 _DEPTH_DIGITS = 9
 
 
+class McpPatience(msgspec.Struct, frozen=True):
+    """How long an MCP server may take to start, and one of its tools to answer, in seconds."""
+
+    start_s: float = 30.0
+    tool_s: float = 1800.0
+
+
+_USUAL = McpPatience()
+#: By how much the CLI's own limit for the start of a server is longer: oneseat ends the wait, and says how to lengthen it.
+_MCP_GRACE_S = 5.0
+
+
 class Simulated(msgspec.Struct, frozen=True):
     """Where a simulated run goes and with what it signs in. ``token`` is made up; ``None`` leaves the login to the folder."""
 
@@ -57,6 +69,7 @@ def child_environment(
     temp_dir: str,
     max_retries: int,
     simulated: Simulated | None = None,
+    mcp: McpPatience = _USUAL,
 ) -> dict[str, str]:
     """The whole environment of a child. ``temp_dir`` is private to the run; ``parent`` is read, never changed."""
     allowed = _HARMLESS | set(pass_names)
@@ -67,6 +80,9 @@ def child_environment(
     }
     env.update(_BEHAVIOUR)
     env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
+    # Always: a version once had a default of one second, and tools have none.
+    env["MCP_TIMEOUT"] = str(round((mcp.start_s + _MCP_GRACE_S) * 1000))
+    env["MCP_TOOL_TIMEOUT"] = str(round(mcp.tool_s * 1000))
     for name in ("TMPDIR", "TEMP", "TMP", "CLAUDE_CODE_TMPDIR"):
         env[name] = temp_dir
     env[DEPTH] = str(depth_of(parent) + 1)

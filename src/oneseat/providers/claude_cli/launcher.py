@@ -12,12 +12,12 @@ from typing import Literal
 import msgspec
 
 from oneseat.contract.receipt import SessionStamp
-from oneseat.contract.request import Request, Tools
+from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.host import credentials
 from oneseat.host.process_tree import private_prefix
 
-from . import discovery, environment
-from .argv import command_line
+from . import discovery, environment, servers
+from .argv import Offered, command_line
 from .process import CliProcess, Start, Versions
 
 SimulatedLogin = Literal["token", "file", "none"]
@@ -44,6 +44,7 @@ class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
     pass_environment: tuple[str, ...] = ()
     max_retries: int = 2
     after_result_s: float = 10.0
+    mcp: environment.McpPatience = environment.McpPatience()
     simulator: Simulator | None = None
 
 
@@ -52,11 +53,13 @@ class Shape(msgspec.Struct, frozen=True):
 
     tools: Tools
     cwd: str | None
+    mcp_servers: tuple[McpServer, ...] = ()
+    functions: bool = False
 
     @classmethod
     def of(cls, request: Request) -> Shape:
         """The shape of a process that serves this request alone."""
-        return cls(request.tools, request.cwd)
+        return cls(request.tools, request.cwd, request.mcp_servers, bool(request.functions))
 
 
 class Launcher:
@@ -79,9 +82,10 @@ class Launcher:
         try:
             cwd = shape.cwd or _empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
-            argv = command_line(executable, model, shape.tools, session)
+            argv = command_line(executable, model, shape.tools, session, _offered(private, shape))
+            redact = servers.hiding(shape.mcp_servers, self._redact)
             start = Start(argv, env, cwd, model, marker)
-            return CliProcess.start(start, private, self._redact, self._versions)
+            return CliProcess.start(start, private, redact, self._versions)
         except (
             BaseException
         ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind
@@ -121,7 +125,16 @@ class Launcher:
             temp_dir=str(private),
             max_retries=self._config.max_retries,
             simulated=simulated,
+            mcp=self._config.mcp,
         )
+
+
+def _offered(private: Path, shape: Shape) -> Offered | None:
+    config = servers.write_config(private, shape.mcp_servers, functions=shape.functions)
+    if config is None:
+        return None
+    own = (f"{MCP_PREFIX}{FUNCTIONS}",) if shape.functions else ()
+    return Offered(config, (*shape.tools.of_servers, *own))
 
 
 def _empty_folder(private: Path) -> str:

@@ -27,6 +27,11 @@ def permission(request_id: str, allowed_input: dict[str, Any] | None, why: str) 
     return _answer(request_id, {"subtype": "success", "response": answer})
 
 
+def mcp_answer(request_id: str, message: dict[str, Any]) -> bytes:
+    """Answer a message to the MCP server that this process is."""
+    return _answer(request_id, {"subtype": "success", "response": {"mcp_response": message}})
+
+
 def unsupported(request_id: str, subtype: str) -> bytes:
     """Answer a question this version does not know, so that the CLI does not wait for ever."""
     return _answer(request_id, {"subtype": "error", "error": f"oneseat does not answer {subtype}"})

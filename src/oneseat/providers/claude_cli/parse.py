@@ -60,13 +60,20 @@ _ALIVE = (Progress(state="alive"),)
 class Parser:
     """Turns the lines of one turn into events, keeping what the result line must be judged against.
 
-    ``now`` gives seconds since the epoch.
+    ``now`` gives seconds since the epoch; ``hide`` takes what must not be repeated out of the results of tools.
     """
 
-    def __init__(self, run_id: str, now: Callable[[], float], redact: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        now: Callable[[], float],
+        redact: Callable[[str], str],
+        hide: Callable[[str], str] = str,
+    ) -> None:
         self._run_id = run_id
         self._now = now
         self._redact = redact
+        self._hide = hide
         self._error_class: str | None = None
         self._last_limit: wire.RateLimitInfo | None = None
         self._main_text: list[str] = []
@@ -153,7 +160,9 @@ class Parser:
         content = line.message.content
         results = [
             ToolResult(
-                id=block.tool_use_id or "", text=_flatten(block.content), is_error=bool(block.is_error)
+                id=block.tool_use_id or "",
+                text=self._hide(_flatten(block.content)),
+                is_error=bool(block.is_error),
             )
             for block in (content if isinstance(content, list) else ())
             if block.type == "tool_result"

@@ -13,6 +13,7 @@ from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 
+from . import servers
 from .launcher import ClaudeCliConfig, Launcher, Shape
 from .parse import Parser
 from .pool import WarmPool
@@ -75,13 +76,17 @@ class ClaudeCliProvider:
 
         A process that had no tools may go on without the run: to serve another one, or to end by itself.
         """
-        request, pool = permitted.request, self._pool if session is None else None
+        request = permitted.request
+        # A process has the servers it was started with, and a function belongs to one caller.
+        pool = self._pool if session is None and not request.expected_servers else None
         surroundings = self._surroundings(request, session)
         if pool is None:
             process = self._launcher.launch(Shape.of(request), surroundings.model, run_id, session)
         else:
             process = pool.hand_out(request, surroundings.model)
-        opened = ClaudeSession(process, surroundings, Parser(run_id, self._now, self._redact))
+        redact = servers.hiding(request.mcp_servers, self._redact)
+        parser = Parser(run_id, self._now, redact, servers.hiding(request.mcp_servers))
+        opened = ClaudeSession(process, surroundings, parser, redact)
         try:
             yield opened
         finally:
@@ -101,6 +106,7 @@ class ClaudeCliProvider:
             raise
 
     async def _leave(self, session: ClaudeSession, process: CliProcess) -> None:
+        await session.stop_functions()
         if session.turn_ended:
             await process.end(self._config.after_result_s)
         else:
@@ -135,4 +141,5 @@ class ClaudeCliProvider:
             kept=credentials.scan(self._config.environ, request.cwd),
             simulated=self._config.simulator is not None,
             resumed=session is not None and session.resumed,
+            mcp_start_s=self._config.mcp.start_s,
         )

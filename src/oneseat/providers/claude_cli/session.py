@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,9 +17,11 @@ from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 
 from . import account, discovery, messages, wire
+from .functions import FunctionServer
 from .inquiry import Inquiry, inquire
 from .parse import Parser
 from .process import CliProcess, Special
+from .servers import ServerWatch
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
@@ -35,14 +37,20 @@ class Surroundings(msgspec.Struct, frozen=True):
     kept: tuple[CredentialSource, ...]
     simulated: bool
     resumed: bool = False
+    mcp_start_s: float = 30.0
 
 
 class ClaudeSession:
     """Implements ``ProviderSession``: one run of a process."""
 
-    def __init__(self, process: CliProcess, surroundings: Surroundings, parser: Parser) -> None:
+    def __init__(
+        self, process: CliProcess, surroundings: Surroundings, parser: Parser, redact: Callable[[str], str]
+    ) -> None:
         self._process = process
         self._channel = process.channel
+        request = surroundings.request
+        self._functions = FunctionServer(request.functions, self._channel.write, redact)
+        self._servers = ServerWatch(request, process.env, surroundings.mcp_start_s, self._ask, redact)
         self._surroundings = surroundings
         self._parser = parser
         self._early: list[Event] = []
@@ -87,6 +95,17 @@ class ClaudeSession:
             strange=seen.strange,
         )
 
+    async def ready(self) -> bool:
+        """Whether the run's MCP servers and tools are there; after a no, ask again. Sends nothing upstream.
+
+        Raises ``OneseatError``: ``incomplete.servers_missing``, ``incomplete.tools_missing``, and ``provider.*``.
+        """
+        there = await self._servers.look()
+        if there and self._surroundings.request.mcp_servers:
+            # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
+            await self._process.child.remember_family()
+        return there
+
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
@@ -115,9 +134,7 @@ class ClaudeSession:
         while await self._channel.more():
             while lines:
                 line = lines.popleft()
-                if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
-                    # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
-                    await self._channel.write(messages.unsupported(line.request_id, line.request.subtype))
+                self._attend(line)
                 if not process.answering:
                     process.answering = isinstance(line, wire.StreamEvent)
                 for event in self._parser.events(line):
@@ -177,11 +194,22 @@ class ClaudeSession:
             process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
         return found
 
+    async def stop_functions(self) -> None:
+        """Cancel the calls of the caller's functions that go on."""
+        await self._functions.close()
+
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         return await self._channel.ask(subtype, self._keep_early, **fields)
 
     def _keep_early(self, line: wire.KnownLine | wire.Undecoded) -> None:
+        self._attend(line)
         self._early.extend(self._parser.events(line))
+
+    def _attend(self, line: wire.KnownLine | wire.Undecoded) -> None:
+        """Answer what the CLI asks of its host. Permissions are the caller's to give."""
+        if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
+            # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.
+            self._functions.take(line)
 
     async def _learn_capabilities(self, opened: dict[str, Any]) -> None:
         process = self._process

@@ -197,6 +197,8 @@ class ControlQuestion(msgspec.Struct, frozen=True, gc=False):
     description: str | None = None
     blocked_path: str | None = None
     tool_use_id: str | None = None
+    server_name: str | None = None
+    message: Any = None
 
 
 class ControlRequest(Line, frozen=True, gc=False, tag="control_request"):

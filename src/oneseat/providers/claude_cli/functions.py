@@ -1,0 +1,181 @@
+"""The caller's Python functions as an MCP server that lives in this process and speaks through the control protocol.
+
+Every message is answered in a task of its own: a function that takes long holds up neither the reading of what the CLI prints
+nor another call. The CLI sends `initialize` and `tools/list` more than once (measured on 2.1.197).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.functions import Function
+from oneseat.contract.request import FUNCTIONS
+
+from . import messages, wire
+
+#: A larger result would fill the model's context many times over.
+_MAX_RESULT_BYTES = 1_000_000
+_ERROR_CHARS = 2000
+#: How long cancelled calls may take to end, in seconds.
+_CANCEL_S = 1.0
+_PROTOCOL = "2025-06-18"
+
+
+class FunctionServer:
+    """Serves functions over one process's control messages. ``write`` sends a line, ``clean`` takes secrets out of an error."""
+
+    def __init__(
+        self,
+        functions: tuple[Function, ...],
+        write: Callable[[bytes], Awaitable[None]],
+        clean: Callable[[str], str],
+    ) -> None:
+        self._functions = {function.name: function for function in functions}
+        self._write = write
+        self._clean = clean
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[Any, asyncio.Task[None]] = {}
+
+    def take(self, asked: wire.ControlRequest) -> None:
+        """Answer a message to the server, now or when its function has returned."""
+        message = asked.request.message
+        if not isinstance(message, dict) or asked.request.server_name != FUNCTIONS or not self._functions:
+            self._go_on(self._write(messages.unsupported(asked.request_id, asked.request.subtype)))
+            return
+        task = self._go_on(self._reply(asked.request_id, message))
+        if message.get("method") == "tools/call":
+            self._calls[message.get("id")] = task
+            task.add_done_callback(lambda _: self._calls.pop(message.get("id"), None))
+
+    async def close(self) -> None:
+        """Cancel the calls that go on. A function that does not let itself be cancelled is left behind."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_S)
+
+    def _go_on(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _reply(self, request_id: str, message: dict[str, Any]) -> None:
+        if "id" not in message:
+            self._notice(message)
+            await self._write(messages.mcp_answer(request_id, {"jsonrpc": "2.0", "id": 0, "result": {}}))
+            return
+        method, params = message.get("method"), message.get("params")
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
+        given = params if isinstance(params, dict) else {}
+        match method:
+            case "initialize":
+                answer["result"] = _introduction(given)
+            case "ping":
+                answer["result"] = {}
+            case "tools/list":
+                answer["result"] = {"tools": [_listed(each) for each in self._functions.values()]}
+            case "tools/call":
+                answer["result"] = await self._call(given)
+            case _:
+                answer["error"] = {"code": -32601, "message": f"no such method: {method}"}
+        await self._write(messages.mcp_answer(request_id, answer))
+
+    def _notice(self, message: dict[str, Any]) -> None:
+        params = message.get("params")
+        if message.get("method") == "notifications/cancelled" and isinstance(params, dict):
+            # Nobody waits for the answer any more: the turn was interrupted, or the CLI's own limit was reached.
+            call = self._calls.get(params.get("requestId"))
+            if call is not None:
+                call.cancel()
+
+    async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
+        function = self._functions.get(str(params.get("name")))
+        if function is None:
+            return _said(f"There is no tool {params.get('name')!r}", is_error=True)
+        try:
+            work = function.bind(params.get("arguments") or {})
+            is_async = inspect.iscoroutinefunction(function.function)
+            returned = work() if is_async else await _in_thread(work)
+            if inspect.isawaitable(returned):
+                returned = await returned
+            text = returned if isinstance(returned, str) else msgspec.json.encode(returned).decode()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            return _said("The function was cancelled", is_error=True)
+        except Exception as error:  # noqa: BLE001 - whatever the function raises is the model's to know, and the run goes on
+            return _said(self._clean(_words(error))[:_ERROR_CHARS], is_error=True)
+        size = len(text.encode("utf-8", "replace"))
+        if size > _MAX_RESULT_BYTES:
+            return _said(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
+        return _said(text.encode("utf-8", "replace").decode(), is_error=False)
+
+
+def _introduction(params: dict[str, Any]) -> dict[str, Any]:
+    version = params.get("protocolVersion")
+    return {
+        "protocolVersion": version if isinstance(version, str) else _PROTOCOL,
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": FUNCTIONS, "version": "1"},
+    }
+
+
+def _listed(function: Function) -> dict[str, Any]:
+    return {
+        "name": function.name,
+        "description": function.description,
+        "inputSchema": function.schema,
+        # The CLI calls several at a time only when it is told that they change nothing (measured).
+        "annotations": {"readOnlyHint": function.read_only},
+    }
+
+
+def _said(text: str, *, is_error: bool) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": text}], "isError": is_error}
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an exception whose text cannot be made; unanswered, the model would wait for ever
+        return type(error).__name__
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """Run ``work`` in a thread of its own: one of a pool would hold up the end of the program when it never returns."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(outcome: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(outcome)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        outcome: Any = None
+        failure: BaseException | None = None
+        try:
+            outcome = context.run(work)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and the like end this thread, not the program around us
+            # A future takes no StopIteration, and would never be done.
+            usual = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            failure = error if usual else RuntimeError(_words(error))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, outcome, failure)
+
+    threading.Thread(target=run, name="oneseat-function", daemon=True).start()
+    return await future

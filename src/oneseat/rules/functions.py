@@ -1,0 +1,122 @@
+"""Python functions as tools: what the assistant is told of one follows from its name, its docstring and its type hints."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, get_type_hints, overload
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.functions import Function
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: Where a decorated function keeps what was made of it.
+_MARK = "__oneseat_tool__"
+#: The vendor takes 64 characters, and the CLI puts `mcp__oneseat__` in front.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}", re.ASCII)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(*, read_only: bool = False) -> Callable[[F], F]: ...
+def tool(function: F | None = None, /, *, read_only: bool = False) -> F | Callable[[F], F]:
+    """Make a function one that a run can offer to the assistant: ``oneseat.run(..., functions=[f])``.
+
+    The assistant sees its name, its docstring and its parameters with their types; what it gives is checked against these
+    before the function is called. A plain function is called in a thread, an async one in the run's event loop. The function
+    itself stays as it is. ``read_only`` says that it changes nothing, so that several calls may go on at a time. Raises
+    ``UsageError`` ``usage.bad_function`` when a parameter has no type, or one that JSON cannot carry.
+    """
+
+    def mark(marked: F) -> F:
+        setattr(marked, _MARK, _function_of(marked, read_only=read_only))
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+def functions_of(given: Iterable[Callable[..., Any]]) -> tuple[Function, ...]:
+    """What ``tool`` made of these functions.
+
+    Raises ``UsageError`` ``usage.bad_function`` for one that is not decorated, or when two have the same name.
+    """
+    found: dict[str, Function] = {}
+    for each in given:
+        function = getattr(each, _MARK, None)
+        if not isinstance(function, Function):
+            raise _bad(_name_of(each), "it is not one of the functions with `@oneseat.tool` above them")
+        if function.name in found:
+            raise _bad(function.name, "another function of the run has the same name")
+        found[function.name] = function
+    return tuple(found.values())
+
+
+def _function_of(function: Callable[..., Any], *, read_only: bool) -> Function:
+    name, description = _name_of(function), inspect.getdoc(function)
+    if not _NAME.fullmatch(name):
+        raise _bad(name, "its name must be letters, digits and underscores, at most 50 of them")
+    if not description:
+        raise _bad(name, "it has no docstring, and the assistant knows it by nothing else")
+    arguments = _arguments_of(function, name)
+    return Function(
+        name=name,
+        description=description,
+        schema=_schema_of(arguments, name),
+        arguments=arguments,
+        function=function,
+        read_only=read_only,
+    )
+
+
+def _arguments_of(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+        hints = get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, ValueError) as error:
+        raise _bad(name, f"its type hints cannot be read: {error}") from error
+    fields: list[Any] = []
+    for parameter in parameters:
+        if parameter.kind not in _NAMED:
+            raise _bad(name, f"its parameter `{parameter.name}` cannot be given by name")
+        if parameter.name not in hints:
+            raise _bad(name, f"its parameter `{parameter.name}` has no type")
+        field = [parameter.name, hints[parameter.name]]
+        if parameter.default is not inspect.Parameter.empty:
+            field.append(_default(parameter.default))
+        fields.append(tuple(field))
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _default(value: Any) -> Any:
+    # msgspec refuses a list or a dictionary as it stands: one call could change it for the next.
+    return msgspec.field(default_factory=lambda: value) if isinstance(value, list | dict | set) else value
+
+
+def _schema_of(arguments: type[msgspec.Struct], name: str) -> dict[str, Any]:
+    try:
+        (top,), parts = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[-1]
+        raise _bad(name, f"JSON cannot carry the type of a parameter: {reason}") from error
+    # The protocol wants an object at the top, not a reference to one.
+    schema: dict[str, Any] = parts.pop(top["$ref"].rpartition("/")[2])
+    del schema["title"]
+    return {**schema, "$defs": parts} if parts else schema
+
+
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _bad(name: str, why: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.bad_function",
+            message=f"The function cannot be offered as a tool: `{name}`\n  {why}",
+        )
+    )
