@@ -180,9 +180,9 @@ def test_the_servers_of_a_project_come_from_its_file(seat: Seat, simulator: Simu
     )
     ended = run(seat, "--project", "shop")
     assert of_kind(ended, "tool_result")[0]["text"] == "echo hello ['hi']", ended
-    seat.env["GREETING"] = "good day"
+    seat.env["GREETING"] = "abc"
     ended = run(seat, "--project", "shop")
-    assert of_kind(ended, "tool_result")[0]["text"] == "echo hello ['good day']", ended
+    assert of_kind(ended, "tool_result")[0]["text"] == "echo hello ['abc']", ended
 
 
 def test_no_secret_of_a_server_is_seen_or_kept(seat: Seat, simulator: Simulator) -> None:

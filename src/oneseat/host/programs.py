@@ -14,6 +14,6 @@ def find_program(named: str, search_path: str | None) -> str | None:
     """
     path = Path(named).expanduser() if named.startswith("~/") else Path(named)
     if path.name != named:
-        return str(path) if path.is_absolute() and shutil.which(path) else None
+        return str(path) if path.is_absolute() and shutil.which(str(path)) else None
     found = shutil.which(named, path=search_path or "")
     return str(Path(found).absolute()) if found else None
