@@ -143,7 +143,7 @@ def test_a_stubborn_server_dies_also_when_the_cli_is_killed(either_seat: Seat, s
             if "claude" in child.cmdline()[0]:
                 child.kill()
         ended = live.finish()
-    assert error_of(ended)["code"] == "provider.crashed"
+    assert error_of(ended)["code"] == "provider.killed"
 
 
 def test_a_crash_and_a_hang_in_a_call_are_told_to_the_model(seat: Seat, simulator: Simulator) -> None:
