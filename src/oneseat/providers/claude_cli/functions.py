@@ -72,7 +72,7 @@ class FunctionServer:
     async def _reply(self, request_id: str, message: dict[str, Any]) -> None:
         if "id" not in message:
             self._notice(message)
-            await self._write(messages.mcp_answer(request_id, {"jsonrpc": "2.0", "id": 0, "result": {}}))
+            await self._send(request_id, {"jsonrpc": "2.0", "id": 0, "result": {}})
             return
         method, params = message.get("method"), message.get("params")
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
@@ -88,7 +88,11 @@ class FunctionServer:
                 answer["result"] = await self._call(given)
             case _:
                 answer["error"] = {"code": -32601, "message": f"no such method: {method}"}
-        await self._write(messages.mcp_answer(request_id, answer))
+        await self._send(request_id, answer)
+
+    async def _send(self, request_id: str, message: dict[str, Any]) -> None:
+        # A call that is cancelled while its answer is being written would leave half a line, and the CLI ends on that.
+        await asyncio.shield(self._write(messages.mcp_answer(request_id, message)))
 
     def _notice(self, message: dict[str, Any]) -> None:
         params = message.get("params")
