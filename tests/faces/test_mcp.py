@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from oneseat.settings import Settings
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse
 
 from .driving import Done, Seat
@@ -230,3 +231,22 @@ def test_a_bad_configuration_is_refused_before_anything_starts(case: str, seat: 
     ended = seat.run("run", "--json", "--mcp-config", config(seat, **entries), "go")
     assert (ended.code, ended.result["error"]["code"]) == (2, "usage.bad_mcp_config")
     assert why in ended.result["error"]["message"]
+
+
+def test_an_address_that_does_not_answer_ends_the_run_without_its_headers(
+    seat: Seat, simulator: Simulator
+) -> None:
+    wiki = {
+        "type": "http",
+        "url": f"http://127.0.0.1:9/mcp?key={PASSWORD}",
+        "headers": {"Authorization": PASSWORD},
+    }
+    ended = run(seat, "--mcp-config", config(seat, wiki=wiki))
+    assert error_of(ended)["code"] == "incomplete.servers_missing"
+    assert "wiki: failed" in error_of(ended)["message"]
+    assert PASSWORD not in ended.stdout + ended.stderr
+    assert simulator.messages() == []
+
+
+def test_a_call_is_given_up_before_the_watchdog_ends_the_run() -> None:
+    assert Settings().mcp_tool_s < Settings().watchdog_tool_s
