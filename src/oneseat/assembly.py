@@ -24,6 +24,7 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.lanes import FileLanes
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
 from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
@@ -241,14 +242,23 @@ def build_app(
     provider: ClaudeCliProvider,
 ) -> App:
     """Wire one app together."""
+    depth = depth_of(env)
+    locks = find_paths(env).state_dir / "locks"
     parts = Parts(
         provider=provider,
         ledger=ledger,
         clock=SystemClock(),
         policy=PolicyView(),
         patience=_patience(settings),
-        books=Books(ledger, ProjectLocks(find_paths(env).state_dir / "locks"), _session_limits(settings)),
-        nesting=Nesting(depth_of(env), settings.run_max_depth),
+        books=Books(ledger, ProjectLocks(locks), _session_limits(settings)),
+        lanes=FileLanes(
+            locks,
+            at_once=settings.run_max_parallel,
+            depth=depth,
+            expires_at=provider.login_expires_at,
+            now=time.time,
+        ),
+        nesting=Nesting(depth, settings.run_max_depth),
         retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
         chance=secrets.SystemRandom().random,
         audience=audience,

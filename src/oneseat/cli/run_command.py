@@ -379,4 +379,6 @@ _STATUS: dict[type[Event], str] = {
 def _waiting_for(event: Event) -> str:
     if isinstance(event, Progress) and event.state == "compacting":
         return "compacting the conversation"
+    if isinstance(event, Progress) and event.state == "queued":
+        return "waiting for other runs to end"
     return _STATUS.get(type(event), "waiting for the model").format(**msgspec.structs.asdict(event))

@@ -150,7 +150,7 @@ class ModelFallback(Event, frozen=True, kw_only=True, gc=False, tag="model_fallb
 
 
 class Progress(Event, frozen=True, kw_only=True, gc=False, tag="progress"):
-    """A sign of life that carries no content, such as "requesting" or "compacting"."""
+    """A sign of life that carries no content, such as "requesting", "compacting" or "queued" (behind other runs)."""
 
     durable: ClassVar[bool] = False
     state: str

@@ -155,6 +155,30 @@ class Audience(Protocol):
         """A run begins."""
 
 
+class Place(Protocol):
+    """Something that only so many can have at a time, or the wish for it."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether it need not be waited for."""
+
+    async def wait(self) -> None:
+        """Wait for it. Raises ``UsageError`` when there is no way to tell whose turn it is."""
+
+    def release(self) -> None:
+        """Give it back before its time. Does nothing where it is not held."""
+
+
+class Lanes(Protocol):
+    """What keeps runs from getting in each other's way, across processes. Raises ``UsageError`` where it cannot."""
+
+    def run(self) -> AbstractAsyncContextManager[Place]:
+        """A place among the runs that go on; given back on leaving."""
+
+    def start(self, cwd: str) -> AbstractAsyncContextManager[Place]:
+        """The right to start the provider in ``cwd``, for one at a time while its login is about to be renewed."""
+
+
 class Clock(Protocol):
     """Time as the engine needs it."""
 

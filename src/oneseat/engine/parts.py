@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from oneseat.contract.ports import Audience, Clock, Ledger, Provider
+from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Provider
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
@@ -23,6 +23,7 @@ class Parts(NamedTuple):
     policy: PolicyView
     patience: Patience
     books: Books
+    lanes: Lanes
     nesting: Nesting
     retry: RetryLimits
     chance: Callable[[], float]

@@ -13,6 +13,7 @@ from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.rules import billing, policy, routing, sessions
 
+from .admission import admitted, let_others_start
 from .attempts import Attempts, Surroundings, record_event
 from .conversation import conversation_of
 from .parts import Parts
@@ -38,9 +39,12 @@ async def flow(
     async with belonging as conversation:
         with Watchdog(_patience(parts, request), conversation.written_bytes) as watchdog:
             around = Surroundings(parts, record, conversation, watchdog, ask)
-            async with aclosing(Attempts(around, _attempt).all(permitted)) as attempts:
-                async for event in attempts:
+            async with parts.lanes.run() as place:
+                async for event in admitted(place, watchdog):
                     yield event
+                async with aclosing(Attempts(around, _attempt).all(permitted)) as attempts:
+                    async for event in attempts:
+                        yield event
 
 
 def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
@@ -49,6 +53,17 @@ def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
 
 
 async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
+    """One process of the provider, begun when no other renews the login."""
+    async with around.parts.lanes.start(permitted.request.cwd) as place:
+        async for event in admitted(place, around.watchdog):
+            yield event
+        async with aclosing(_process(around, permitted)) as events:
+            async for event in events:
+                let_others_start(place, event)
+                yield event
+
+
+async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
     """One process of the provider, from the billing gate to the end of its turns."""
     parts, record, conversation, watchdog, ask = around
     async with parts.provider.open(permitted, record.run_id, conversation.stamp) as session:

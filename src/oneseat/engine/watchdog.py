@@ -115,8 +115,12 @@ class Watchdog:
 
     async def pause(self, seconds: float) -> None:
         """Let time pass before the next attempt. Only the limit of the whole run counts meanwhile."""
+        await self.idle(asyncio.sleep(seconds))
+
+    async def idle(self, awaitable: Awaitable[None]) -> None:
+        """Await what is not the provider's to do. Only the limit of the whole run counts meanwhile."""
         self._state = "pause"
-        await self.wait(asyncio.sleep(seconds))
+        await self.wait(awaitable)
         self._state = "start"
 
     def restart(self) -> None:

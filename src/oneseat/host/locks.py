@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,19 +11,13 @@ from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
+from .file_lock import release, take
 from .paths import home_error
 from .process_tree import end_leftover, is_above
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 #: How often a waiting run tries again, in seconds.
 _POLL_S = 0.05
 _MAX_BYTES = 200
-#: Windows keeps others from reading what is locked: this byte is locked, and the holder's name is before it.
-_LOCKED_BYTE = 1 << 20
 
 
 class Holder(NamedTuple):
@@ -58,7 +50,7 @@ class ProjectLocks:
                 await asyncio.to_thread(end_leftover, died.run_id)
             yield
         finally:
-            _release(descriptor, path)
+            release(descriptor, path)
 
     async def _take(self, project: str, path: Path, wait_s: float) -> int:
         loop = asyncio.get_running_loop()
@@ -66,7 +58,7 @@ class ProjectLocks:
         while True:
             try:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
-                descriptor = _try(path)
+                descriptor = take(path)
             except OSError as error:
                 raise home_error(error, path) from None
             if descriptor is not None:
@@ -77,49 +69,6 @@ class ProjectLocks:
             if inside or loop.time() >= deadline:
                 raise _busy(project, holder, inside=inside)
             await asyncio.sleep(_POLL_S)
-
-
-def _try(path: Path) -> int | None:
-    """The open and locked file; ``None`` when another has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        # The one that held it may have removed the file between the two steps: then this lock keeps nobody out.
-        if _lock(descriptor) and _is_at(descriptor, path):
-            return descriptor
-    except BaseException:  # also Ctrl-C: an open file would keep the lock as long as this process lives
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # Windows calls it a matter of permission
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _release(descriptor: int, path: Path) -> None:
-    if sys.platform == "win32":
-        # An open file cannot be removed there; an empty one says as well that nobody holds it.
-        os.ftruncate(descriptor, 0)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    os.close(descriptor)
 
 
 def _sign(descriptor: int, run_id: str) -> None:

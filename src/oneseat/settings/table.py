@@ -113,6 +113,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Setting("run.max_depth", whole(1, 100), "How deep runs may start further runs", files="own"),
     ] = 3
+    run_max_parallel: Annotated[
+        int,
+        Setting(
+            "run.max_parallel",
+            whole(1, 1000),
+            "How many runs go on at once on this machine, each with a process of about 200 MB; further ones wait",
+            files="own",
+        ),
+    ] = 8
     session_max_age_s: Annotated[
         float,
         Setting("session.max_age_s", seconds(1, 2_592_000), "How long a project's session is continued"),

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from oneseat.contract.facts import LoginFacts
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.host import credentials
@@ -102,6 +103,15 @@ class Launcher:
         if simulator is None:
             return credentials.Places.find(self._config.environ, cwd).config_dir
         return Path(simulator.folder, simulator.login)
+
+    def login(self, cwd: str) -> LoginFacts:
+        """What is known of the login that a process in ``cwd`` would use."""
+        simulator = self._config.simulator
+        if simulator is None:
+            return credentials.login_facts(self._config.environ, self.kept_config(cwd))
+        if simulator.login != "file":
+            return LoginFacts(kind=simulator.login, place=simulator.url)
+        return credentials.login_facts({}, self.kept_config(cwd))
 
     def _environment(self, private: Path, kept: Path | None) -> dict[str, str]:
         simulator = self._config.simulator

@@ -48,6 +48,14 @@ class ClaudeCliProvider:
         """The model of a request that names none."""
         return self._config.default_model
 
+    def login_expires_at(self, cwd: str) -> float | None:
+        """Until when the login that a run in ``cwd`` would use is good, in seconds since the epoch.
+
+        ``None`` where it is not a file (a token is never renewed, a keychain is never read) or does not say.
+        """
+        login = self._launcher.login(cwd)
+        return login.expires_at_ms / 1000 if login.expires_at_ms is not None else None
+
     @asynccontextmanager
     async def warm(self, limits: PoolLimits, kept: KeptProcesses) -> AsyncIterator[None]:
         """Keep processes ready for runs to come as long as this is held."""

@@ -1,0 +1,35 @@
+"""Waits for the places that runs share, and gives them back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from oneseat.contract import events
+from oneseat.contract.events import Event, Progress
+from oneseat.contract.ports import Place
+
+from .watchdog import Watchdog
+
+#: What comes from the model: the vendor has taken the login of this process, be it the old one or a new one.
+_FROM_THE_MODEL = (
+    events.TextDelta,
+    events.ThinkingDelta,
+    events.Message,
+    events.ToolCall,
+    events.UsageSeen,
+    events.LimitSeen,
+    events.TurnEnded,
+)
+
+
+async def admitted(place: Place, watchdog: Watchdog) -> AsyncGenerator[Event, None]:
+    """Say that the run waits, if it does, and end when it may go on."""
+    if not place.taken:
+        yield Progress(state="queued")
+        await watchdog.idle(place.wait())
+
+
+def let_others_start(place: Place, event: Event) -> None:
+    """Free the lane of renewals as soon as the model is heard."""
+    if isinstance(event, _FROM_THE_MODEL):
+        place.release()

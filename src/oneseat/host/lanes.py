@@ -1,0 +1,54 @@
+"""How many runs go on at once, and who begins first while the login is about to be renewed. Across processes.
+
+Each process of the official CLI takes 175 to 250 MB. And each renews an expired login by itself, with a token that is good for
+one renewal: of several that do so at once, all but one are signed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from .places import Place, Places
+
+#: A login that expires within this time may be renewed by a run that begins now, in seconds.
+_MARGIN_S = 300.0
+#: How long one start may keep the others waiting, in seconds. The CLI gives a renewal up much sooner.
+_LONGEST_S = 60.0
+
+
+class FileLanes:
+    """Implements ``Lanes`` with locks in ``folder``.
+
+    ``at_once`` runs go on at a time, counted apart at each ``depth``: a run inside of a run that waited for the place of its own
+    outer run would wait for ever. ``expires_at`` tells until when the login of a directory is good, in seconds since the epoch,
+    ``None`` where that is not known; ``now`` is the time in the same seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        at_once: int,
+        depth: int,
+        expires_at: Callable[[str], float | None],
+        now: Callable[[], float],
+    ) -> None:
+        self._folder = folder
+        self._runs = Places(folder / f"runs-{depth}", at_once)
+        self._expires_at = expires_at
+        self._now = now
+
+    def run(self) -> AbstractAsyncContextManager[Place]:
+        """A place among the runs that go on."""
+        return self._runs.place()
+
+    def start(self, cwd: str) -> AbstractAsyncContextManager[Place]:
+        """The only place of a start that may renew the login of ``cwd``. Nobody needs it while the login is good for long."""
+
+        def near_its_end() -> bool:
+            expires = self._expires_at(cwd)
+            return expires is not None and expires - self._now() < _MARGIN_S
+
+        return Places(self._folder / "renewal", 1, near_its_end, _LONGEST_S).place()
