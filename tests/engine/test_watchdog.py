@@ -130,3 +130,109 @@ def test_what_is_waited_for_comes_back() -> None:
             return await watchdog.wait(_answer())
 
     assert run_virtual(value()) == 42
+
+
+class _Transcript:
+    """What the provider writes down; it grows by one byte every ``every`` seconds until ``until``."""
+
+    def __init__(self, every: float, until: float) -> None:
+        self.looks: list[float] = []
+        self._every = every
+        self._until = until
+
+    async def written(self) -> int:
+        now = asyncio.get_running_loop().time()
+        self.looks.append(now)
+        return 1000 + int(min(now, self._until) / self._every)
+
+
+async def _unseen(transcript: _Transcript, *events: Event) -> tuple[str, float]:
+    loop = asyncio.get_running_loop()
+    with Watchdog(PATIENCE, transcript.written) as watchdog:
+        watchdog.sent()
+        for event in events:
+            watchdog.saw(event)
+        with pytest.raises(OneseatError) as raised:
+            await watchdog.wait(asyncio.Event().wait())
+        return raised.value.info.code, loop.time()
+
+
+@pytest.mark.parametrize(
+    ("events", "code", "limit"),
+    [
+        ((), "stall.model", 600),
+        ((CALL,), "stall.tool", 2100),
+        ((Progress(state="compacting"),), "stall.compaction", 900),
+    ],
+)
+def test_work_that_only_shows_in_the_transcript_is_a_sign_of_life(
+    events: tuple[Event, ...], code: str, limit: float
+) -> None:
+    transcript = _Transcript(every=200, until=10_000)
+    found, ended_at = run_virtual(_unseen(transcript, *events))
+    # It stopped growing at 10,000 s, and from then on it was silence.
+    assert (found, 10_000 + limit / 2 <= ended_at <= 10_000 + 2 * limit + 5) == (code, True)
+    # Looked at twice in each period of patience, not with every tick.
+    assert len(transcript.looks) <= 2 * (ended_at / limit) + 2
+
+
+def test_a_transcript_that_does_not_grow_gives_no_more_time() -> None:
+    found, ended_at = run_virtual(_unseen(_Transcript(every=1, until=0)))
+    assert (found, 600 <= ended_at <= 603) == ("stall.model", True)
+
+
+def test_growth_before_the_last_event_is_no_sign_of_life_after_it() -> None:
+    async def work() -> tuple[str, float]:
+        transcript = _Transcript(every=10, until=400)
+        loop = asyncio.get_running_loop()
+        with Watchdog(PATIENCE, transcript.written) as watchdog:
+            watchdog.sent()
+            await watchdog.wait(elapse(500))
+            with pytest.raises(OneseatError) as raised:
+                await watchdog.wait(asyncio.Event().wait())
+            return raised.value.info.code, loop.time()
+
+    found, ended_at = run_virtual(work())
+    assert (found, 1100 <= ended_at <= 1103) == ("stall.model", True)
+
+
+def test_other_waits_do_not_ask_for_the_transcript() -> None:
+    transcript = _Transcript(every=1, until=10_000)
+    retry = Retry(attempt=1, max_attempts=2, delay_s=1, status=529, cause="overloaded")
+    found, ended_at = run_virtual(_unseen(transcript, retry))
+    assert (found, 300 <= ended_at <= 302, transcript.looks) == ("stall.retry", True, [])
+
+
+def test_a_transcript_that_cannot_be_read_in_time_does_not_stop_the_clock_of_the_run() -> None:
+    async def never() -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def work() -> tuple[str, float]:
+        with Watchdog(Patience(model=10, total=60), never) as watchdog:
+            watchdog.sent()
+            with pytest.raises(OneseatError) as raised:
+                await watchdog.wait(asyncio.Event().wait())
+            return raised.value.info.code, asyncio.get_running_loop().time()
+
+    found, ended_at = run_virtual(work())
+    assert (found, 60 <= ended_at <= 62) == ("timeout.total", True)
+
+
+def test_a_pause_is_bounded_by_the_run_alone_and_a_new_attempt_is_watched_anew() -> None:
+    async def work() -> tuple[str, float, str, float]:
+        loop = asyncio.get_running_loop()
+        with Watchdog(Patience(start=30, total=5000)) as watchdog:
+            with pytest.raises(OneseatError) as first:
+                await watchdog.wait(asyncio.Event().wait())
+            watchdog.restart()
+            await watchdog.pause(3600)
+            paused_until = loop.time()
+            with pytest.raises(OneseatError) as second:
+                await watchdog.wait(asyncio.Event().wait())
+        return first.value.info.code, paused_until, second.value.info.code, loop.time() - paused_until
+
+    first, paused_until, second, waited = run_virtual(work())
+    assert (first, second) == ("stall.start", "stall.start")
+    assert 3630 <= paused_until <= 3632
+    assert 30 <= waited <= 32

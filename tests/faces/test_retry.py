@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from oneseat.testing import Answer, Behaviour, Failure, Simulator, Text, ToolUse
+from oneseat.testing import Answer, Behaviour, Failure, Limits, Simulator, Text, ToolUse
 from oneseat.testing.fake_cli import Exit, Say
 
 from .driving import Done, Seat, fake_seat
+from .projects import with_project
 
 #: One request for each attempt, and no waiting: what is counted here are oneseat's own attempts.
 AT_ONCE = "claude.max_retries = 0\nretry.max_wait_s = 0\n"
@@ -133,3 +134,77 @@ def test_a_cli_that_was_killed_is_not_started_again(tmp_path: Path) -> None:
     ended = seat.run("run", "hello", "--json")
     assert (ended.code, ended.result["error"]["code"], ended.result["text"]) == (7, "provider.killed", "half")
     assert len(cli.starts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("play", "cause"),
+    [
+        ("overloaded:1", "provider.overloaded"),
+        ("not-found:2", "provider.model_not_found"),
+        ("limit-opus:1", "limit.seven_day_opus"),
+    ],
+)
+def test_another_model_answers_in_place_of_the_first_and_it_is_said(
+    play: str, cause: str, tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    seat = playing(tmp_path, claude_path, simulator, play)
+    ended = seat.run("run", "hello", "--stream-json", "--model", "opus", "--fallback-model", "haiku")
+    *events, result = ended.lines
+    assert (ended.code, result["text"]) == (0, "ok from the simulator")
+    assert [str(request.model).split("-")[1] for request in simulator.messages()][-2:] == ["opus", "haiku"]
+    assert [event for event in events if event["type"] == "model_fallback"] == [
+        {"type": "model_fallback", "model": "opus", "fallback": "haiku", "cause": cause, "by": "oneseat"}
+    ]
+    assert "haiku" in result["receipt"]["model"]
+    assert {"what": "model_fallback", "value": "haiku", "when": "during"} in result["receipt"]["evidence"]
+
+
+def test_a_fallback_of_a_project_is_its_own_and_a_person_hears_of_it(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    seat = with_project(
+        Seat(tmp_path, claude_path, simulator, "limit-opus:1"), AT_ONCE, fallback_model="haiku"
+    )
+    ended = seat.run("run", "--project", "shop", "hello")
+    assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
+    assert "note: the model `haiku` answers in place of `sonnet`: limit.seven_day_opus" in ended.stderr
+
+
+def test_without_a_fallback_no_other_model_is_asked(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    ended = playing(tmp_path, claude_path, simulator, "limit-opus").run("run", "hello", "--json")
+    assert (ended.code, ended.result["error"]["code"]) == (5, "limit.seven_day_opus")
+    assert len(simulator.messages()) == 1
+
+
+def test_a_signal_during_a_pause_ends_the_run_at_once(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    # The window is reset in three hours, which this owner is willing to wait for.
+    patient = "claude.max_retries = 0\nretry.max_wait_s = 86400\nrun.timeout_s = 100000\n"
+    seat = playing(tmp_path, claude_path, simulator, "limit-five-hour", patient)
+    with seat.start("run", "hello", "--stream-json") as live:
+        live.read_until('"by":"oneseat"')
+        # Nothing is held while it waits: the process of the attempt is gone.
+        assert [process.pid for process in seat.processes()] == [live.pid]
+        live.signal()
+        ended = live.finish()
+    result = ended.lines[-1]
+    assert (ended.code, result["error"]["code"], result["receipt"]["attempts"]) == (130, "cancelled", 1)
+    assert [run["status"] for run in seat.runs()] == ["cancelled"]
+    seat.assert_nothing_left()
+
+
+def test_a_window_that_is_reset_soon_is_waited_for_and_asked_once(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    full = Failure(
+        status=429, kind="rate_limit_error", message="full", limits=Limits(status="rejected", resets_in_s=1)
+    )
+    simulator.script("sticks", (full,))
+    seat = playing(tmp_path, claude_path, simulator, "sticks", "claude.max_retries = 0\n")
+    ended = seat.run("run", "hello", "--json")
+    # It is still full after its own reset: asked once more, and not again and again.
+    assert (ended.code, ended.result["error"]["code"]) == (5, "limit.five_hour")
+    assert (ended.result["receipt"]["attempts"], len(simulator.messages())) == (2, 2)

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 import oneseat
-from oneseat.testing import RecordedRequest, Simulator
+from oneseat.testing import Simulator
 
 from .driving import Done, Seat
+from .projects import PIRATE, ask, events_of, renewal, said, transcripts, with_project
 
 #: Read before the tests take the caller's environment away.
 OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
-PIRATE = "Answer like a pirate."
 
 
 @pytest.fixture(params=["newest", "oldest"])
@@ -41,18 +41,6 @@ def seeing(seat: Seat, **env: str) -> Seat:
     return other
 
 
-def with_project(seat: Seat, settings: str = "", **project: str) -> Seat:
-    """Write the owner's settings with one project, ``shop``."""
-    directory = Path(project.pop("directory", str(seat.root / "shop")))
-    directory.mkdir(exist_ok=True)
-    table = {"directory": str(directory), "system": PIRATE, **project}
-    lines = [settings, "[projects.shop]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    path = seat.home / "config" / "oneseat.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines), "utf-8")
-    return seat
-
-
 @pytest.fixture
 def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Seat]:
     seat = with_project(Seat(tmp_path, claude_path, simulator))
@@ -64,40 +52,6 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Se
 def either_seat(tmp_path: Path, claude: Path, simulator: Simulator) -> Seat:
     """A seat with the newest, and one with the oldest CLI."""
     return with_project(Seat(tmp_path, claude, simulator))
-
-
-def ask(seat: Seat, prompt: str, *options: str) -> dict[str, Any]:
-    """One completed run of the project."""
-    ended = seat.run("run", "--project", "shop", "--json", *options, prompt)
-    assert (ended.code, ended.result["error"]) == (0, None), ended
-    return ended.result
-
-
-def events_of(seat: Seat, run: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    shown = seat.run("show", run["run_id"], "--events").stdout
-    events = [json.loads(line)["event"] for line in shown.splitlines()]
-    return [event for event in events if event["type"] == kind]
-
-
-def renewal(seat: Seat, run: dict[str, Any]) -> str | None:
-    """Why a run began a new session, as its events say; ``None`` when they do not."""
-    found = [event["reason"] for event in events_of(seat, run, "session_renewed")]
-    assert len(found) <= 1
-    return found[0] if found else None
-
-
-def said(request: RecordedRequest) -> list[tuple[str, str]]:
-    """Who said what in the conversation that the vendor received, without what the CLI adds by itself."""
-    texts = []
-    for message in request.body["messages"]:
-        content = message["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        texts += [(message["role"], block["text"]) for block in blocks if block["type"] == "text"]
-    return [(role, text) for role, text in texts if role != "system" and "<system-reminder>" not in text]
-
-
-def transcripts(seat: Seat) -> list[Path]:
-    return list((seat.home / "state" / "simulator").rglob("*.jsonl"))
 
 
 def test_a_second_run_goes_on_where_the_first_ended(either_seat: Seat, simulator: Simulator) -> None:

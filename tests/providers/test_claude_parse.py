@@ -14,6 +14,7 @@ from oneseat.contract.events import (
     Event,
     LimitSeen,
     Message,
+    ModelFallback,
     Retry,
     Started,
     TextDelta,
@@ -329,3 +330,9 @@ def test_a_secret_in_an_unknown_line_is_redacted() -> None:
     assert isinstance(event, Unknown)
     assert event.raw == '{"type":"brand_new","key":"***"}'
     assert event.why == "unknown line type `brand_new`"
+
+
+def test_a_model_that_the_cli_replaces_by_itself_is_said() -> None:
+    assert [e for e in replay("fail-e529x3-fallback.jsonl") if isinstance(e, ModelFallback)] == [
+        ModelFallback(model="claude-sonnet-5", fallback="claude-haiku-4-5", cause="overloaded", by="provider")
+    ]

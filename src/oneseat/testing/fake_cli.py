@@ -75,6 +75,17 @@ class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="do"):
     until: Literal["stdin_closed", "forever"]
 
 
+class Transcribe(msgspec.Struct, frozen=True, tag="transcribe", tag_field="do"):
+    """Work on in silence: add a line to the transcript of the session ``times`` times, every ``pause_s`` seconds.
+
+    ``subagent`` adds it to a subagent's transcript instead, as a tool that starts an agent of its own does.
+    """
+
+    times: int
+    pause_s: float
+    subagent: bool = False
+
+
 class CloseStdout(msgspec.Struct, frozen=True, tag="close_stdout", tag_field="do"):
     """Close stdout and go on."""
 
@@ -94,7 +105,7 @@ class Grandchild(msgspec.Struct, frozen=True, tag="grandchild", tag_field="do"):
 
 Step: TypeAlias = (
     Initialized | Say | Result | LongLine | Print | Replay | Complain | Exit | Wait | CloseStdout | IgnoreSignals
-    | Grandchild
+    | Grandchild | Transcribe
 )  # fmt: skip
 
 _TURN: tuple[Step, ...] = (Say(), Result())

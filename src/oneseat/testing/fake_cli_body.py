@@ -142,6 +142,17 @@ class _Fake:
         while time.monotonic() < deadline:
             time.sleep(_FOREVER_S)
 
+    def _do_transcribe(self, times: int, pause_s: float, *, subagent: bool) -> None:
+        option = "--resume" if "--resume" in sys.argv else "--session-id"
+        session = sys.argv[sys.argv.index(option) + 1]
+        folder = Path(os.environ["CLAUDE_CONFIG_DIR"], "projects", "fake")
+        path = folder / session / "subagents" / "agent-1.jsonl" if subagent else folder / f"{session}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(times):
+            with path.open("ab") as transcript:
+                transcript.write(_line(_assistant("still at it")))
+            time.sleep(pause_s)
+
     def _do_close_stdout(self) -> None:
         os.close(sys.stdout.fileno())
 

@@ -1,0 +1,1 @@
+"""Tests of the engine alone, most of them in virtual time."""

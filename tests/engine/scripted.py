@@ -1,0 +1,194 @@
+"""A provider that plays scripts, and the other ports in memory: the engine alone, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
+from oneseat.contract.facts import Account, Capabilities, CredentialFacts
+from oneseat.contract.permission import Permission
+from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
+from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.engine.conversation import Books
+from oneseat.engine.parts import Parts
+from oneseat.engine.runs import App
+from oneseat.engine.watchdog import Patience
+from oneseat.rules.policy import PolicyView
+from oneseat.rules.retry import RetryLimits
+from oneseat.rules.sessions import Nesting, SessionLimits
+
+ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
+ON_A_KEY = CredentialFacts(account=Account(api_key_source="ANTHROPIC_API_KEY", api_provider="firstParty"))
+USED = TokenUsage(10, 5, 0, 0, 0)
+NOTHING_USED = TokenUsage(0, 0, 0, 0, 0)
+
+
+class Silence(NamedTuple):
+    """Nothing comes for so long, in seconds."""
+
+    seconds: float
+
+
+class Script(NamedTuple):
+    """What one process of the provider does. It dies after the last step unless that is a ``TurnEnded``."""
+
+    steps: Sequence[Event | Silence] = ()
+    facts: CredentialFacts | Silence | ErrorInfo = ON_PLAN
+
+
+def started(api_key_source: str = "none", tools: tuple[str, ...] = ()) -> Started:
+    return Started(
+        run_id="r", provider="scripted", model="m", cwd="/", api_key_source=api_key_source, tools=tools
+    )
+
+
+def on_plan(overage: bool = False) -> LimitSeen:
+    reading = LimitReading(
+        window="five_hour", status="allowed", source="test", read_at="2026-11-20T12:00:00Z"
+    )
+    return LimitSeen(limit=reading, overage=overage)
+
+
+def answer(text: str = "ok", **fields: Any) -> tuple[Event, ...]:
+    ended = TurnEnded(**{"text": text, "usage": USED, "list_cost_usd": 0.25, **fields})
+    return (started(), TextDelta(text=text), on_plan(), ended)
+
+
+def failure(code: str, *, text: str = "", wait: float | None = None) -> tuple[Event, ...]:
+    error = ErrorInfo(code=code, message="it failed", retry_after_s=wait)
+    pieces = (TextDelta(text=text),) if text else ()
+    usage, cost = (None, None) if text else (NOTHING_USED, 0.0)
+    return (started(), *pieces, TurnEnded(text=text, error=error, usage=usage, list_cost_usd=cost))
+
+
+class _Session:
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.capabilities = Capabilities()
+
+    async def credential_facts(self) -> CredentialFacts:
+        match self._script.facts:
+            case Silence(seconds):
+                await asyncio.sleep(seconds)
+                return ON_PLAN
+            case ErrorInfo() as error:
+                raise OneseatError(error)
+            case facts:
+                return facts
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        for step in self._script.steps:
+            if isinstance(step, Silence):
+                await asyncio.sleep(step.seconds)
+            else:
+                yield step
+                if isinstance(step, TurnEnded):
+                    return
+        raise OneseatError(ErrorInfo(code="provider.crashed", message="it died"))
+
+    def say(self, text: str) -> AsyncIterator[Event]:
+        raise NotImplementedError
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        raise NotImplementedError
+
+    def stderr(self) -> Stderr | None:
+        return None
+
+    async def interrupt(self) -> None:
+        pass
+
+
+class ScriptedProvider:
+    """Plays one script for each process it starts, the last one again and again. Notes when each was started, and with what."""
+
+    name = "scripted"
+    wallet: Wallet = "plan"
+    default_model = "sonnet"
+
+    def __init__(self, scripts: Sequence[Script]) -> None:
+        self.opened_at: list[float] = []
+        self.models: list[str | None] = []
+        self._scripts = list(scripts)
+
+    @asynccontextmanager
+    async def open(
+        self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
+    ) -> AsyncIterator[_Session]:
+        self.opened_at.append(asyncio.get_running_loop().time())
+        self.models.append(permitted.request.model)
+        yield _Session(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
+
+    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
+        return 0
+
+    async def written_bytes(self, session_id: str, cwd: str) -> int:
+        return 0
+
+
+class Memory:
+    """A ledger, conversations and locks that outlive nothing."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.results: list[RunResult] = []
+
+    async def begin(self, run_id: str, request: Request, provider: str) -> None:
+        pass
+
+    async def record(self, run_id: str, event: Event) -> None:
+        self.events.append(event)
+
+    async def finish(self, result: RunResult) -> None:
+        self.results.append(result)
+
+    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+        return None
+
+    async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
+        pass
+
+    async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
+        return ()
+
+    @asynccontextmanager
+    async def held(self, project: str, run_id: str, wait_s: float) -> AsyncIterator[None]:
+        yield
+
+
+class LoopClock:
+    """The clock of the event loop, which is virtual in these tests."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def utc_iso(self) -> str:
+        return "2026-11-20T12:00:00Z"
+
+
+def scripted_app(
+    provider: ScriptedProvider, memory: Memory, *, chance: float = 0.5, **patience: float
+) -> App:
+    """An app on ``provider``. ``chance`` is what the random source always says."""
+    parts = Parts(
+        provider=provider,
+        ledger=memory,
+        clock=LoopClock(),
+        policy=PolicyView(),
+        patience=Patience(**patience),
+        books=Books(memory, memory, SessionLimits()),
+        nesting=Nesting(),
+        retry=RetryLimits(),
+        chance=lambda: chance,
+    )
+    return App(parts, iter_ids().__next__)
+
+
+def iter_ids() -> Iterator[str]:
+    """Run ids, one after the other."""
+    yield from map(str, range(1, 100))
