@@ -39,5 +39,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_no_page_is_long() -> None:
-    lines = {name_of(page): len(visible(page).splitlines()) for page in written_pages()}
-    assert {page: count for page, count in lines.items() if count > 250} == {}
+    # A line that only held a comment is indented and nothing else: no reader sees it.
+    seen = {
+        page: [it for it in visible(page).splitlines() if it.strip() or not it] for page in written_pages()
+    }
+    assert {name_of(page): len(lines) for page, lines in seen.items() if len(lines) > 250} == {}

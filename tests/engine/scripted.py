@@ -11,6 +11,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Account, Capabilities, CredentialFacts
 from oneseat.contract.permission import Permission
+from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.contract.session import EndReason, Exchange, Session
@@ -18,9 +19,12 @@ from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
 from oneseat.engine.runs import App
 from oneseat.engine.watchdog import Patience
+from oneseat.observers.audience import Audience
+from oneseat.observers.records import Records
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
 ON_A_KEY = CredentialFacts(account=Account(api_key_source="ANTHROPIC_API_KEY", api_provider="firstParty"))
@@ -74,7 +78,7 @@ class _Session:
     async def credential_facts(self) -> CredentialFacts:
         match self._script.facts:
             case Silence(seconds):
-                await asyncio.sleep(seconds)
+                await elapse(seconds)
                 return ON_PLAN
             case ErrorInfo() as error:
                 raise OneseatError(error)
@@ -84,7 +88,7 @@ class _Session:
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
         for step in self._script.steps:
             if isinstance(step, Silence):
-                await asyncio.sleep(step.seconds)
+                await elapse(step.seconds)
             else:
                 yield step
                 if isinstance(step, TurnEnded):
@@ -123,6 +127,13 @@ class ScriptedProvider:
         self.opened_at.append(asyncio.get_running_loop().time())
         self.models.append(permitted.request.model)
         yield _Session(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
+
+    @property
+    def idle(self) -> tuple[IdleProcess, ...]:
+        return ()
+
+    async def idle_change(self) -> None:
+        await asyncio.Event().wait()
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
         return 0
@@ -185,6 +196,7 @@ def scripted_app(
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,
+        audience=Audience((), Records(lambda text: text)),
     )
     return App(parts, iter_ids().__next__)
 

@@ -11,7 +11,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, ModelFallback, Retry, TextDelta, ToolCall, WalletVerified
 from oneseat.contract.receipt import RunResult, TokenUsage
 from oneseat.contract.request import Request
-from oneseat.testing.virtual_time import run_virtual
+from oneseat.testing.virtual_time import elapse, run_virtual
 
 from .scripted import (
     ON_A_KEY,
@@ -116,7 +116,7 @@ def test_cancelling_a_pause_ends_the_run_at_once() -> None:
                     pass
 
         reading = asyncio.ensure_future(read())
-        await asyncio.sleep(10)
+        await elapse(10)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
