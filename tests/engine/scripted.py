@@ -85,6 +85,9 @@ class _Session:
             case facts:
                 return facts
 
+    async def ready(self) -> bool:
+        return True
+
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
         for step in self._script.steps:
             if isinstance(step, Silence):
