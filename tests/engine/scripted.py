@@ -175,6 +175,26 @@ class Memory:
         yield
 
 
+class Room:
+    """A place that is free at once, for whatever asks for one."""
+
+    taken = True
+
+    async def wait(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[Room]:
+        yield self
+
+    @asynccontextmanager
+    async def start(self, cwd: str) -> AsyncIterator[Room]:
+        yield self
+
+
 class LoopClock:
     """The clock of the event loop, which is virtual in these tests."""
 
@@ -196,6 +216,7 @@ def scripted_app(
         policy=PolicyView(),
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
+        lanes=Room(),
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,

@@ -10,7 +10,7 @@ import pytest
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, ModelFallback, Retry, TextDelta, ToolCall, WalletVerified
 from oneseat.contract.receipt import RunResult, TokenUsage
-from oneseat.contract.request import Request
+from oneseat.contract.request import McpServer, Request
 from oneseat.testing.virtual_time import elapse, run_virtual
 
 from .scripted import (
@@ -44,11 +44,17 @@ class Ran(NamedTuple):
 
 
 def ran(
-    *scripts: Script, fallback: str | None = None, timeout_s: float | None = None, **patience: float
+    *scripts: Script,
+    fallback: str | None = None,
+    timeout_s: float | None = None,
+    servers: tuple[McpServer, ...] = (),
+    **patience: float,
 ) -> Ran:
     async def work() -> Ran:
         provider, memory = ScriptedProvider(scripts), Memory()
-        request = Request(prompt="p", cwd="/", fallback_model=fallback, timeout_s=timeout_s)
+        request = Request(
+            prompt="p", cwd="/", fallback_model=fallback, timeout_s=timeout_s, mcp_servers=servers
+        )
         result = await scripted_app(provider, memory, **patience).run(request)
         assert memory.results == [result]
         return Ran(result, provider, memory.events)
@@ -201,6 +207,8 @@ def test_an_attempt_that_died_with_tools_may_have_acted() -> None:
     assert (
         ran(Script((started(), call, *failure("provider.overloaded")[1:])), OK).result.receipt.attempts == 1
     )
+    # Not even its start was heard: then what the request allowed counts.
+    assert ran(Script(()), OK, servers=(McpServer(name="db", command="db"),)).result.receipt.attempts == 1
     structured = ToolCall(id="t", name="StructuredOutput", input={})
     tools = ("StructuredOutput",)
     gave_its_answer = Script((started(tools=tools), structured, *failure("provider.overloaded")[1:]))

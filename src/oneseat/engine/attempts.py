@@ -73,7 +73,8 @@ class Attempts:
         failure = retry.Failure(
             error=error,
             sent=record.sent_now,
-            acted=record.sent_now and record.tally.may_have_acted(request.tools.names),
+            acted=record.sent_now
+            and record.tally.may_have_acted((*request.tools.names, *request.expected_servers)),
             continued=conversation.continued,
             earlier=tuple(self._repeated_after),
             pause_s=record.tally.pause_s,
