@@ -99,7 +99,7 @@ async def opened_app(
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
-    ``observers`` look on at its runs. With ``as_command`` the log goes where the settings say, and traces where the
+    ``observers`` look on at its runs. With ``as_command`` orphans of the runs are taken in and ended, the log goes where the settings say, and traces where the
     variable OTEL_TRACES_EXPORTER says; else both go where the program sends them. ``warm`` is how many processes of the CLI
     are kept ready for runs to come.
     Raises ``UsageError`` when the settings or the ledger cannot be used.
@@ -108,7 +108,7 @@ async def opened_app(
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
     paths.ensure()
-    with _logging(settings) if as_command else contextlib.nullcontext():
+    with _in_command(settings) if as_command else contextlib.nullcontext():
         redact = redactor(snapshot)
         records = Records(redact)
         audience = Audience(
@@ -118,6 +118,19 @@ async def opened_app(
             provider = build_provider(settings, snapshot)
             async with _warm(provider, _pool_limits(settings, warm), _kept(paths)):
                 yield build_app(settings, snapshot, ledger, audience, provider)
+
+
+@contextlib.contextmanager
+def _in_command(settings: Settings) -> Iterator[None]:
+    """What only a program of oneseat's own may do to itself: log, and take in what its runs lose."""
+    from oneseat.host import orphans  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
+
+    orphans.adopt_orphans()
+    try:
+        with _logging(settings):
+            yield
+    finally:
+        orphans.end_adopted()
 
 
 def _warm(

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from oneseat.testing import Behaviour, Simulator
+from oneseat.testing import Behaviour, Simulator, write_fake_cli
 from oneseat.testing.fake_cli import Grandchild, IgnoreSignals, Initialized, Print, Replay, Result, Say, Wait
 
 from .driving import Done, Seat, fake_seat
@@ -234,4 +234,27 @@ def test_a_cli_that_does_not_tell_its_version_ends_with_the_command(number: int,
         ended = live.finish()
     assert ended.code == (-signal.SIGKILL if number is signal.SIGKILL else 130)
     assert psutil.wait_procs([version], timeout=20)[1] == []
+    seat.assert_nothing_left()
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+def test_an_orphan_that_dropped_every_mark_ends_with_the_command(number: int | None, tmp_path: Path) -> None:
+    gate, named = tmp_path / "gate", tmp_path / "named"
+    for fifo in (gate, named):
+        os.mkfifo(fifo)
+    fake = write_fake_cli(tmp_path / "fake", Behaviour(on_user=(Replay(str(gate)), Say(), Result())))
+    orphan = f"(env -i setsid sh -c 'echo $$ > {named}; exec sleep 600' &)"
+    wrapper = tmp_path / "claude"
+    wrapper.write_text(f'#!/bin/sh\n[ "$1" = --version ] || {orphan}\nexec {fake.path} "$@"\n')
+    wrapper.chmod(0o700)
+    seat = Seat(tmp_path, wrapper)
+    with seat.start("run", "hello") as live:
+        left = psutil.Process(int(named.read_text()))
+        if number is None:
+            gate.write_bytes(b"")
+        else:
+            live.signal(number)
+        ended = live.finish()
+    assert ended.code == (0 if number is None else 130)
+    assert psutil.wait_procs([left], timeout=0)[1] == []
     seat.assert_nothing_left()

@@ -71,11 +71,12 @@ def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
                 killed += 1
             except psutil.Error:
                 continue
-        _await_death(list(victims.values()))
+        await_death(list(victims.values()))
     return killed
 
 
-def _await_death(processes: list[psutil.Process]) -> None:
+def await_death(processes: list[psutil.Process]) -> None:
+    """Wait for processes that were killed to be dead, but not for ever."""
     # A zombie is dead; when its new parent is slow to reap it, waiting for it to disappear would cost seconds.
     deadline = time.monotonic() + _REAP_S
     while any(_lives(process) for process in processes) and time.monotonic() < deadline:
