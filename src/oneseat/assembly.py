@@ -116,7 +116,7 @@ async def opened_app(
         )
         async with _opened_ledger(paths, settings, redact) as ledger:
             provider = build_provider(settings, snapshot)
-            async with _warm(provider, _pool_limits(settings, warm), _kept(paths)):
+            async with _warm(provider, _pool_limits(settings, warm)):
                 yield build_app(settings, snapshot, ledger, audience, provider)
 
 
@@ -133,10 +133,8 @@ def _in_command(settings: Settings) -> Iterator[None]:
         orphans.end_adopted()
 
 
-def _warm(
-    provider: ClaudeCliProvider, limits: PoolLimits, kept: KeptProcesses
-) -> contextlib.AbstractAsyncContextManager[None]:
-    return provider.warm(limits, kept) if limits.size else contextlib.nullcontext()
+def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:
+    return provider.warm(limits) if limits.size else contextlib.nullcontext()
 
 
 def redactor(env: Mapping[str, str]) -> Callable[[str], str]:
@@ -295,7 +293,7 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
         mcp=McpPatience(settings.mcp_start_s, settings.mcp_tool_s),
         simulator=simulator,
     )
-    return ClaudeCliProvider(config, now=time.time, redact=redactor(env))
+    return ClaudeCliProvider(config, now=time.time, redact=redactor(env), kept=_kept(find_paths(env)))
 
 
 def _kept(paths: Paths) -> KeptProcesses:

@@ -134,13 +134,14 @@ async def test_the_gate_is_asked_at_each_hand_out(seat: Seat, simulator: Simulat
     os.environ["ONESEAT_SIMULATOR_URL"] = simulator.url("ok")
     async with oneseat.connect(warm=1) as app:
         process = await waiting(app)
-        config = Path(psutil.Process(process.pid).environ()["CLAUDE_CONFIG_DIR"])
+        config = Path(process.cwd).parent / "config"
         (config / ".claude.json").write_text(
             json.dumps({"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}})
         )
         result = await ask(app, "hello")
         assert result.error is not None
-        assert (result.error.code, result.receipt.verdict) == ("billing.base_url_changed", "nothing_sent")
+        assert result.error.code in {"billing.base_url_changed", "billing.managed_settings"}
+        assert result.receipt.verdict == "nothing_sent"
         assert simulator.messages() == []
     nothing_left(seat)
 

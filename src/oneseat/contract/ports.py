@@ -74,6 +74,9 @@ class Provider(Protocol):
         Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
         """
 
+    def held(self) -> AbstractAsyncContextManager[Provider]:
+        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+
     @property
     def idle(self) -> tuple[IdleProcess, ...]:
         """The processes that were started ahead and wait for a run."""

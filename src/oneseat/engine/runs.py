@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 
 from oneseat.aio import uninterrupted
@@ -122,6 +123,16 @@ class App:
     async def idle_change(self) -> None:
         """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
         await self._parts.provider.idle_change()
+
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[App]:
+        """One conversation: what runs in it goes on where the run before has ended, without waiting for a process to start.
+
+        Each message is a run with a receipt of its own, and who pays is checked anew. Instructions, schema, tools and
+        directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``.
+        """
+        async with self._parts.provider.held() as provider:
+            yield App(self._parts._replace(provider=provider), self._new_run_id)
 
     def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.

@@ -14,6 +14,7 @@ from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 
 from . import servers
+from .held import HeldProvider
 from .launcher import ClaudeCliConfig, Launcher, Shape
 from .parse import Parser
 from .pool import WarmPool
@@ -30,9 +31,14 @@ class ClaudeCliProvider:
     name = "claude-cli"
 
     def __init__(
-        self, config: ClaudeCliConfig, now: Callable[[], float], redact: Callable[[str], str]
+        self,
+        config: ClaudeCliConfig,
+        now: Callable[[], float],
+        redact: Callable[[str], str],
+        kept: KeptProcesses,
     ) -> None:
         self._config = config
+        self._kept = kept
         self._now = now
         self._redact = redact
         self._launcher = Launcher(config, redact)
@@ -57,9 +63,9 @@ class ClaudeCliProvider:
         return login.expires_at_ms / 1000 if login.expires_at_ms is not None else None
 
     @asynccontextmanager
-    async def warm(self, limits: PoolLimits, kept: KeptProcesses) -> AsyncIterator[None]:
+    async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
         """Keep processes ready for runs to come as long as this is held."""
-        pool = WarmPool(self._launcher, limits, kept, self.default_model)
+        pool = WarmPool(self._launcher, limits, self._kept, self.default_model)
         async with pool.running():
             self._pool = pool
             try:
@@ -87,14 +93,12 @@ class ClaudeCliProvider:
         request = permitted.request
         # A process has the servers it was started with, and a function belongs to one caller.
         pool = self._pool if session is None and not request.expected_servers else None
-        surroundings = self._surroundings(request, session)
+        surroundings = self.surroundings(request, session)
         if pool is None:
             process = self._launcher.launch(Shape.of(request), surroundings.model, run_id, session)
         else:
             process = pool.hand_out(request, surroundings.model)
-        redact = servers.hiding(request.mcp_servers, self._redact)
-        parser = Parser(run_id, self._now, redact, servers.hiding(request.mcp_servers))
-        opened = ClaudeSession(process, surroundings, parser, redact)
+        opened = self.session_on(process, surroundings, run_id)
         try:
             yield opened
         finally:
@@ -102,11 +106,59 @@ class ClaudeCliProvider:
             if pool is not None and pool is self._pool and opened.turn_ended and not request.tools.names:
                 pool.take_back(process, clean=opened.clean)
             else:
-                await self._end(opened, process)
+                await self.end(opened, process)
                 if pool is not None:
                     pool.gone(process)
 
-    async def _end(self, session: ClaudeSession, process: CliProcess) -> None:
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[HeldProvider]:
+        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+        held = HeldProvider(self)
+        try:
+            yield held
+        finally:
+            await uninterrupted(held.close())
+
+    def start_held(self, request: Request, session: SessionStamp | None) -> CliProcess:
+        """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
+        marker = self._kept.new_marker()
+        try:
+            model = request.model or self.default_model
+            return self._launcher.launch(Shape.of(request), model, marker, session)
+        except BaseException:  # an interrupt too: what was never started must not be looked for
+            self._kept.forget(marker)
+            raise
+
+    async def end_held(self, process: CliProcess) -> None:
+        """End such a process and all that it started."""
+        try:
+            await process.end(_IMPATIENT_S)
+        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+            process.kill()
+            raise
+        finally:
+            self._kept.forget(process.marker)
+
+    def surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
+        """What lies around the caller of a request."""
+        return Surroundings(
+            request=request,
+            model=request.model or self.default_model,
+            kept=credentials.scan(self._config.environ, request.cwd),
+            simulated=self._config.simulator is not None,
+            resumed=session is not None and session.resumed,
+            mcp_start_s=self._config.mcp.start_s,
+        )
+
+    def session_on(self, process: CliProcess, surroundings: Surroundings, run_id: str) -> ClaudeSession:
+        """One run of a process."""
+        secret = surroundings.request.mcp_servers
+        redact = servers.hiding(secret, self._redact)
+        parser = Parser(run_id, self._now, redact, servers.hiding(secret))
+        return ClaudeSession(process, surroundings, parser, redact)
+
+    async def end(self, session: ClaudeSession, process: CliProcess) -> None:
+        """End a process with its run."""
         try:
             await uninterrupted(self._leave(session, process))
         except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
@@ -141,13 +193,3 @@ class ClaudeCliProvider:
             )
         except OSError:
             return 0
-
-    def _surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
-        return Surroundings(
-            request=request,
-            model=request.model or self.default_model,
-            kept=credentials.scan(self._config.environ, request.cwd),
-            simulated=self._config.simulator is not None,
-            resumed=session is not None and session.resumed,
-            mcp_start_s=self._config.mcp.start_s,
-        )

@@ -58,12 +58,18 @@ class ClaudeSession:
         self._cost_before = process.cost
         self._limit_seen = False
         self._clean = False
+        self._sent = False
         self.capabilities = Capabilities()
 
     @property
     def turn_ended(self) -> bool:
         """Whether the CLI has reported the end of its turn."""
         return self._ended
+
+    @property
+    def sent(self) -> bool:
+        """Whether the run's prompt has left."""
+        return self._sent
 
     @property
     def clean(self) -> bool:
@@ -111,6 +117,7 @@ class ClaudeSession:
         for event in self._early:
             yield event
         process = self._process
+        self._sent = True
         process.runs, process.answering = process.runs + 1, False
         process.first_message = str(uuid.uuid4()) if process.rewindable else None
         request = plan.cleared.permitted.request
@@ -170,6 +177,18 @@ class ClaudeSession:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INTERRUPT_S):
                 await self._channel.send("interrupt")
+
+    async def stop(self, patience_s: float) -> None:
+        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
+        async with asyncio.timeout(patience_s):
+            await self.interrupt()
+            while not self._ended:
+                if not await self._channel.more():
+                    raise await self._channel.death("before its turn ended")
+                line = self._channel.lines.popleft()
+                for event in self._parser.events(line):
+                    if isinstance(event, TurnEnded):
+                        list(self._end(event))
 
     async def _inquire(self) -> Inquiry:
         process = self._process
