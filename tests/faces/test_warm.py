@@ -25,6 +25,7 @@ from oneseat.testing import Answer, Failure, Simulator, Text, ToolRound, ToolUse
 
 from .driving import Seat, live_in, told
 
+MCP_SERVER = Path(__file__).parent.parent / "data" / "mcp_server.py"
 _DONE = Answer(content=(Text("done"),))
 #: Opens an app with a warm process in a program of its own, says so, and waits to be killed.
 _HOST = """
@@ -289,6 +290,23 @@ async def test_tools_have_a_process_of_their_own_in_their_directory(seat: Seat, 
         again = await app.run(oneseat.make_request("hello", tools="Bash"), ask=lambda question: True)
         assert again.status == "completed"
         assert not psutil.pid_exists(warm.pid)  # its run has ended it, with its tools, before it was over
+    nothing_left(seat)
+
+
+async def test_mcp_servers_wait_with_their_process(seat: Seat, simulator: Simulator) -> None:
+    call = ToolUse("mcp__desk__echo", {"text": "hi"})
+    simulator.script("calls", [ToolRound(call=call, answer=_DONE)])
+    os.environ["ONESEAT_SIMULATOR_URL"] = simulator.url("calls")
+    servers = {"mcpServers": {"desk": {"command": sys.executable, "args": [str(MCP_SERVER), "ok"]}}}
+    async with oneseat.connect(warm=1) as app:
+        results, pids = [], []
+        for _ in range(2):
+            results.append(await ask(app, "hello", mcp_servers=servers, tools="mcp__desk"))
+            process = await waiting(
+                app, lambda process: process.pid not in pids and process.cwd == str(seat.cwd)
+            )
+            pids.append(process.pid)
+    assert [(result.status, result.denials) for result in results] == [("completed", ())] * 2
     nothing_left(seat)
 
 

@@ -65,7 +65,7 @@ class WarmPool:
         self._launcher = launcher
         self._limits = limits
         self._kept = kept
-        self._wanted = [_Kind(_shape_for(Tools(), ""), default_model)]
+        self._wanted = [_Kind(Shape(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
         self._out: dict[CliProcess, tuple[_Kind, float]] = {}
         self._chores: set[asyncio.Task[None]] = set()
@@ -115,7 +115,7 @@ class WarmPool:
 
         Raises ``OneseatError`` when none can be started.
         """
-        kind = _Kind(_shape_for(request.tools, request.cwd), model)
+        kind = _Kind(_shape_for(request), model)
         self._wanted = [kind, *(other for other in self._wanted if other != kind)][:_REMEMBERED]
         process = self._fitting(kind, request)
         if process is not None:
@@ -272,9 +272,11 @@ class WarmPool:
         task.add_done_callback(self._chores.discard)
 
 
-def _shape_for(tools: Tools, cwd: str) -> Shape:
+def _shape_for(request: Request) -> Shape:
+    shape = Shape.of(request)
     # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
-    return Shape(tools, cwd if tools.names else None)
+    acts = request.tools.names or request.mcp_servers
+    return shape if acts else msgspec.structs.replace(shape, cwd=None)
 
 
 def _memory(process: CliProcess) -> int:

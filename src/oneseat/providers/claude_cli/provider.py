@@ -91,8 +91,8 @@ class ClaudeCliProvider:
         A process that had no tools may go on without the run: to serve another one, or to end by itself.
         """
         request = permitted.request
-        # A process has the servers it was started with, and a function belongs to one caller.
-        pool = self._pool if session is None and not request.expected_servers else None
+        # A function belongs to one caller, and so does the process that can call it.
+        pool = self._pool if session is None and not request.functions else None
         surroundings = self.surroundings(request, session)
         if pool is None:
             process = self._launcher.launch(Shape.of(request), surroundings.model, run_id, session)
@@ -102,8 +102,10 @@ class ClaudeCliProvider:
         try:
             yield opened
         finally:
-            # A pool that was closed meanwhile waits for nothing that is given back to it.
-            if pool is not None and pool is self._pool and opened.turn_ended and not request.tools.names:
+            # A pool that was closed meanwhile waits for nothing that is given back to it; what can act on this machine ends
+            # with its run.
+            acts = request.tools.names or request.mcp_servers
+            if pool is not None and pool is self._pool and opened.turn_ended and not acts:
                 pool.take_back(process, clean=opened.clean)
             else:
                 await self.end(opened, process)
