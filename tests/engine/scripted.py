@@ -131,6 +131,10 @@ class ScriptedProvider:
         self.models.append(permitted.request.model)
         yield _Session(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[ScriptedProvider]:
+        yield self
+
     @property
     def idle(self) -> tuple[IdleProcess, ...]:
         return ()
