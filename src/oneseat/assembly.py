@@ -99,10 +99,10 @@ async def opened_app(
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
-    ``observers`` look on at its runs. With ``as_command`` orphans of the runs are taken in and ended, the log goes where the settings say, and traces where the
-    variable OTEL_TRACES_EXPORTER says; else both go where the program sends them. ``warm`` is how many processes of the CLI
-    are kept ready for runs to come.
-    Raises ``UsageError`` when the settings or the ledger cannot be used.
+    ``observers`` look on at its runs. With ``as_command`` the orphans of its runs are taken in and ended, the log goes where
+    the settings say, and traces where the variable OTEL_TRACES_EXPORTER says; else they go where the program sends them.
+    ``warm`` is how many processes of the CLI are kept ready for runs to come. Raises ``UsageError`` when the settings or the
+    ledger cannot be used.
     """
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
