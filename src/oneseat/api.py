@@ -13,6 +13,8 @@ from typing import Any, TypedDict, Unpack
 
 import msgspec
 
+from oneseat import assembly
+from oneseat.admission import Admission
 from oneseat.assembly import (
     MAX_INPUT_BYTES,
     LedgerReader,
@@ -28,7 +30,6 @@ from oneseat.assembly import (
     find_cli,
     is_root,
     mcp_servers,
-    opened_app,
     read_attachment,
     read_ledger,
     read_projects,
@@ -124,6 +125,29 @@ def run(
     if check and result.error is not None:
         raise RunFailed(result.error, result)
     return result
+
+
+@asynccontextmanager
+async def opened_app(
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    *,
+    observers: Sequence[Observer] = (),
+    as_command: bool = False,
+    warm: int = 0,
+    say: Callable[[str], None] | None = None,
+) -> AsyncIterator[App]:
+    """An app whose runs use no CLI that nobody tested, unless the owner's settings say otherwise.
+
+    ``say`` gets one line when a new version is about to be tried. The rest is as for ``assembly.opened_app``.
+    """
+    snapshot = dict(os.environ if env is None else env)
+    admission = Admission(snapshot, cwd or Path.cwd(), say)
+    opening = assembly.opened_app(
+        snapshot, cwd, observers=observers, as_command=as_command, warm=warm, admit=admission.check
+    )
+    async with opening as app:
+        yield app
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, UsageError
@@ -70,6 +70,7 @@ __all__ = [
     "read_projects",
     "read_settings",
     "read_text",
+    "redactor",
 ]
 
 
@@ -96,13 +97,14 @@ async def opened_app(
     observers: Sequence[Observer] = (),
     as_command: bool = False,
     warm: int = 0,
+    admit: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
     ``observers`` look on at its runs. With ``as_command`` the orphans of its runs are taken in and ended, the log goes where
     the settings say, and traces where the variable OTEL_TRACES_EXPORTER says; else they go where the program sends them.
-    ``warm`` is how many processes of the CLI are kept ready for runs to come. Raises ``UsageError`` when the settings or the
-    ledger cannot be used.
+    ``warm`` is how many processes of the CLI are kept ready for runs to come; ``admit`` is asked before each run. Raises
+    ``UsageError`` when the settings or the ledger cannot be used.
     """
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
@@ -117,7 +119,7 @@ async def opened_app(
         async with _opened_ledger(paths, settings, redact) as ledger:
             provider = build_provider(settings, snapshot)
             async with _warm(provider, _pool_limits(settings, warm)):
-                yield build_app(settings, snapshot, ledger, audience, provider)
+                yield build_app(settings, snapshot, ledger, audience, provider, admit or _anything)
 
 
 @contextlib.contextmanager
@@ -245,12 +247,17 @@ def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
     return LedgerReader(path)
 
 
+async def _anything() -> None:
+    """Admit whatever is installed."""
+
+
 def build_app(
     settings: Settings,
     env: Mapping[str, str],
     ledger: SqliteLedger,
     audience: Audience,
     provider: ClaudeCliProvider,
+    admit: Callable[[], Awaitable[None]],
 ) -> App:
     """Wire one app together."""
     depth = depth_of(env)
@@ -273,6 +280,7 @@ def build_app(
         retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
         chance=secrets.SystemRandom().random,
         audience=audience,
+        admit=admit,
     )
     return App(parts, new_run_id)
 

@@ -65,6 +65,14 @@ class Vetting:
             report=self._results.report(file),
         )
 
+    def identify(self) -> CliFile | None:
+        """Which file the installed CLI is, by a look at it alone; ``None`` when there is none."""
+        try:
+            executable = discovery.find_executable(self._settings.claude_path, self._environ.get("PATH"))
+            return discovery.identify(executable)
+        except (OneseatError, OSError):
+            return None
+
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Held during a trial: of many runs that meet a new CLI at once, one tries it and the others wait for its report."""

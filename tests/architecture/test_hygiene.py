@@ -13,6 +13,7 @@ OURS = ("src", "tests", "bench", "scripts")
 MAY_IMPORT_LATE = (
     "src/oneseat/__init__.py",
     "src/oneseat/__main__.py",
+    "src/oneseat/admission.py",
     "src/oneseat/assembly.py",
     "src/oneseat/cli/",
     "src/oneseat/rules/schemas.py",

@@ -209,6 +209,10 @@ class LoopClock:
         return "2026-11-20T12:00:00Z"
 
 
+async def anything() -> None:
+    """Admit every program."""
+
+
 def scripted_app(
     provider: ScriptedProvider, memory: Memory, *, chance: float = 0.5, **patience: float
 ) -> App:
@@ -225,6 +229,7 @@ def scripted_app(
         retry=RetryLimits(),
         chance=lambda: chance,
         audience=Audience((), Records(lambda text: text)),
+        admit=anything,
     )
     return App(parts, iter_ids().__next__)
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import oneseat
 from oneseat.contract.canary import EXPECTED
 from oneseat.providers.claude_cli.discovery import NEWEST, dotted
 from oneseat.testing import Behaviour, Simulator
+from oneseat.vetting import InstalledCli, Vetting
 from tests.canary.tampering import Tamper, Tampered, write_tampered
 
 from .driving import Seat, fake_seat
 
 NEWER = "2.2.0"
+BROKEN = Tamper(
+    version=NEWER,
+    lines_out={'"is_error":true': '"is_error":false', f'"{dotted(NEWEST)}"': f'"{NEWER}"'},
+)
 #: How often a trial starts the CLI when everything holds.
 STARTS = 10
 NOTE = f"note: the official CLI {NEWER} is new to oneseat; trying it on the simulator first, a few seconds, once\n"
@@ -29,9 +38,7 @@ def tampered_seat(root: Path, real: Path, simulator: Simulator, tamper: Tamper) 
 
 @pytest.fixture
 def broken(tmp_path: Path, claude_path: Path, simulator: Simulator) -> tuple[Seat, Tampered]:
-    lines = {'"is_error":true': '"is_error":false', f'"{dotted(NEWEST)}"': f'"{NEWER}"'}
-    tamper = Tamper(version=NEWER, lines_out=lines)
-    return tampered_seat(tmp_path, claude_path, simulator, tamper)
+    return tampered_seat(tmp_path, claude_path, simulator, BROKEN)
 
 
 def test_the_canary_reports_every_assumption_and_is_remembered(
@@ -155,3 +162,65 @@ def test_two_runs_that_meet_a_new_version_try_it_once(
         assert (one.finish().code, two.finish().code) == (0, 0)
     assert cli.starts == STARTS + 2
     seat.assert_nothing_left()
+
+
+async def test_a_library_user_is_as_safe_as_a_command(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    seat, cli = tampered_seat(tmp_path, claude_path, simulator, Tamper(version=NEWER))
+    async with oneseat.connect(seat.env) as app:
+        requests = [oneseat.make_request("hello", cwd=seat.cwd) for _ in range(2)]
+        results = await asyncio.gather(*(app.run(request) for request in requests))
+        assert [result.status for result in results] == ["completed", "completed"]
+        # One trial for both, although they began at once.
+        assert cli.starts == STARTS + 2
+        # Another file is looked at anew, also by an app that is open.
+        write_tampered(cli.path, claude_path, BROKEN)
+        result = await app.run(oneseat.make_request("hello", cwd=seat.cwd))
+        assert result.error is not None
+        assert result.error.code == "provider.untested_cli"
+
+
+async def test_a_version_that_breaks_an_assumption_is_refused_to_a_library_user_and_kept_in_the_ledger(
+    broken: tuple[Seat, Tampered], simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    seat, _ = broken
+    async with oneseat.connect(seat.env) as app:
+        result = await app.run(oneseat.make_request("hello", cwd=seat.cwd))
+    assert result.error is not None
+    assert (result.error.code, result.receipt.verdict) == ("provider.untested_cli", "nothing_sent")
+    assert simulator.requests() == []
+    assert [run["error_code"] for run in seat.runs()] == ["provider.untested_cli"]
+    tried = [record for record in caplog.records if record.__dict__["oneseat"]["event"] == "canary"]
+    assert [record.__dict__["oneseat"]["broken"] for record in tried] == ["failure"]
+
+
+async def test_a_known_file_is_looked_at_and_nothing_more(
+    tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat = Seat(tmp_path, claude_path, simulator)
+    looks: list[str] = []
+    look = Vetting.look
+
+    async def counted(vetting: Vetting) -> InstalledCli:
+        looks.append("looked")
+        return await look(vetting)
+
+    monkeypatch.setattr(Vetting, "look", counted)
+    async with oneseat.connect(seat.env) as app:
+        for _ in range(3):
+            assert (await app.run(oneseat.make_request("hello", cwd=seat.cwd))).status == "completed"
+    assert looks == ["looked"]
+
+
+def test_the_simulator_is_not_loaded_for_a_known_version(tmp_path: Path, claude_path: Path) -> None:
+    seat = Seat(tmp_path, claude_path)
+    program = (
+        "import asyncio, os, sys, pathlib; from oneseat.admission import Admission;"
+        "asyncio.run(Admission(os.environ, pathlib.Path.cwd()).check());"
+        "print([name for name in sys.modules if name.startswith(('oneseat.testing', 'oneseat.canary'))])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=seat.env, capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")

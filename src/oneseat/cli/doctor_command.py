@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from oneseat import inspection
+from oneseat.admission import try_installed_cli
 from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Report
 from oneseat.contract.errors import exit_code
@@ -16,7 +19,6 @@ from oneseat.contract.facts import LoginFacts
 from .output import complain, echo
 from .render import to_json
 from .stop_signals import run_stoppable
-from .untested_cli import try_installed_cli
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
 
@@ -51,7 +53,7 @@ def command(as_json: bool, canary: bool) -> int:
 def _try(*, as_json: bool) -> int:
     if not as_json:
         complain("trying the official CLI on the simulator; no login is used, nothing leaves this machine\n")
-    report = run_stoppable(try_installed_cli())
+    report = run_stoppable(try_installed_cli(os.environ, Path.cwd()))
     echo(to_json(report) if as_json else "\n".join(_trial(report)))
     return 0 if report.passed else exit_code("provider.untested_cli")
 

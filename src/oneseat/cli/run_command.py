@@ -38,7 +38,6 @@ from .sink import Sink
 from .status import StatusLine
 from .stop_signals import canceller, run_stoppable
 from .terminal_asker import TerminalAsker
-from .untested_cli import check_cli
 
 
 class _Output(msgspec.Struct, frozen=True):
@@ -247,8 +246,11 @@ def _system(text: str | None, file: Path | None) -> str | None:
 
 
 async def _run(request: Request, output: _Output) -> RunResult:
-    await check_cli(lambda line: None if output.quiet else click.echo(line, err=True))
-    async with api.opened_app(as_command=True) as app:
+    def say(line: str) -> None:
+        if not output.quiet:
+            complain(line + "\n")
+
+    async with api.opened_app(as_command=True, say=say) as app:
         asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
         return await _drive(app.stream(request, ask=asker), output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Provider
@@ -15,7 +15,10 @@ from .watchdog import Patience
 
 
 class Parts(NamedTuple):
-    """What a run is made of. ``chance`` gives random numbers from 0 up to 1."""
+    """What a run is made of.
+
+    ``chance`` gives random numbers from 0 up to 1; ``admit`` raises ``OneseatError`` for a program that must not be used.
+    """
 
     provider: Provider
     ledger: Ledger
@@ -28,3 +31,4 @@ class Parts(NamedTuple):
     retry: RetryLimits
     chance: Callable[[], float]
     audience: Audience
+    admit: Callable[[], Awaitable[None]]

@@ -35,6 +35,7 @@ async def flow(
         record.refuse(permitted)
         return
     record.permitted = permitted
+    await parts.admit()
     belonging = conversation_of(parts.books, request, record.run_id, parts.provider, parts.clock)
     async with belonging as conversation:
         with Watchdog(_patience(parts, request), conversation.written_bytes) as watchdog:

@@ -166,7 +166,10 @@ def _forms(value: str) -> Iterator[str]:
     data = value.encode("utf-8", "replace")
     yield value
     for ascii_only in (True, False):
-        yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        # JSON inside JSON: a tool's output that quotes a settings file.
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
     for written in (quote(data, safe=""), quote(data), quote_plus(data)):
         yield written
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), written)

@@ -5,7 +5,7 @@ The answer to `get_settings` holds values, credentials among them. Only names le
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oneseat.contract.facts import Account, CredentialSource, Scope
@@ -25,16 +25,19 @@ _ELSEWHERE: tuple[Scope, str] = ("child", "settings in effect inside the CLI")
 _STRANGE = "(not text)"
 
 
-def account_of(opened: Mapping[str, Any]) -> Account | None:
-    """The account in the answer to ``initialize``; ``None`` when the CLI named none."""
+def account_of(opened: Mapping[str, Any], redact: Callable[[str], str] = str) -> Account | None:
+    """The account in the answer to ``initialize``; ``None`` when the CLI named none.
+
+    ``redact`` cleans its words, which become evidence: names are expected there, and a changed CLI may say more.
+    """
     account = opened.get("account")
     if not isinstance(account, dict):
         return None
     return Account(
-        token_source=_text(account.get("tokenSource")),
-        api_key_source=_text(account.get("apiKeySource")),
-        api_provider=_text(account.get("apiProvider")),
-        subscription=_text(account.get("subscriptionType")),
+        token_source=_text(account.get("tokenSource"), redact),
+        api_key_source=_text(account.get("apiKeySource"), redact),
+        api_provider=_text(account.get("apiProvider"), redact),
+        subscription=_text(account.get("subscriptionType"), redact),
     )
 
 
@@ -67,5 +70,7 @@ def _value(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else _STRANGE
+def _text(value: object, redact: Callable[[str], str]) -> str | None:
+    if value is None:
+        return None
+    return redact(value) if isinstance(value, str) else _STRANGE

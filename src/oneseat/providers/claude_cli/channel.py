@@ -29,7 +29,7 @@ class Channel:
 
     def __init__(self, child: Child, redact: Callable[[str], str]) -> None:
         self._child = child
-        self._redact = redact
+        self.redact = redact
         self._batches = child.batches()
         self._lines: deque[wire.KnownLine | wire.Undecoded] = deque()
         self._asked: dict[str, str] = {}
@@ -92,7 +92,7 @@ class Channel:
 
     def stderr(self) -> Stderr | None:
         """The end of what the CLI printed on stderr, redacted; whole once the process is gone."""
-        return stderr_event(self._child.stderr_tail(), self._redact)
+        return stderr_event(self._child.stderr_tail(), self.redact)
 
     async def close(self) -> None:
         """Stop reading."""
@@ -137,9 +137,7 @@ class Channel:
     def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
         hint = "Check the installation: `oneseat doctor`"
         return OneseatError(
-            ErrorInfo(
-                code=f"provider.{word}", message=self._redact(message), hint=hint, whose_turn=whose_turn
-            )
+            ErrorInfo(code=f"provider.{word}", message=self.redact(message), hint=hint, whose_turn=whose_turn)
         )
 
 

@@ -195,7 +195,9 @@ class Parser:
                 session_id=line.session_id,
                 tools=tuple(line.tools),
                 mcp_servers=tuple(f"{server.name}:{server.status}" for server in line.mcp_servers),
-                api_key_source=line.api_key_source,
+                api_key_source=self._redact(line.api_key_source)
+                if line.api_key_source
+                else line.api_key_source,
             )
             return (started,)
         if line.subtype == "api_retry":

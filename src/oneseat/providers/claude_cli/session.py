@@ -92,7 +92,7 @@ class ClaudeSession:
         present = (*reaching, *account.settings_sources(settings), *seen.sources)
         reached = {(source.name, source.scope) for source in present}
         return CredentialFacts(
-            account=account.account_of(opened),
+            account=account.account_of(opened, self._channel.redact),
             # A script that switches settings files on again undoes the keeping.
             kept=tuple(source for source in around.kept if (source.name, source.scope) not in reached),
             present=present,
