@@ -122,7 +122,7 @@ def wanted(venv: Path, requirements: Path) -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     built_from = {key: project.get(key) for key in ("build-system", "project")}
     built_from["hatch"] = project["tool"]["hatch"]
-    version = re.findall(r"(?m)^__version__ = .*$", (ROOT / "src/oneseat/__init__.py").read_text("utf-8"))
+    version = re.findall(r"(?m)^__version__ = .*$", (ROOT / "src/oneseat/version.py").read_text("utf-8"))
     python = venv / "bin" / "python"
     return {
         "python": os.path.realpath(python) if python.exists() else "",

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import canary, checkup, errors, events, facts, receipt, session
+from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, session
 from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.settings import FILE_NAME, reference_rows
 
@@ -51,6 +51,11 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     canary.Assumption,
     canary.CliFile,
     session.Session,
+    remote.StatusReport,
+    remote.ServerStatus,
+    remote.RunGoingOn,
+    remote.WentCold,
+    pool.IdleProcess,
 )
 _EVENTS_INTRO = """\
 # Events
@@ -85,6 +90,7 @@ _PRINTED = (
     ("`oneseat show RUN --events`", "one [StoredEvent](#storedevent) per line"),
     ("`oneseat doctor --json`", "one [Report](#report)"),
     ("`oneseat doctor --canary --json`", "one [CanaryReport](#canaryreport)"),
+    ("`oneseat status --json`", "one [StatusReport](#statusreport)"),
     ("`oneseat sessions list --json`", '`{"sessions": [...]}`, each a [Session](#session)'),
 )
 _VERDICTS = (

@@ -261,4 +261,34 @@ RESULTS: dict[str, dict[str, str]] = {
         "message": "what was found",
         "fix": "one command or action",
     },
+    "StatusReport": {
+        "server": "the server that is running; null without one",
+        "folder": "where its socket is, or would be",
+    },
+    "ServerStatus": {
+        "pid": "its process",
+        "since": "when it started",
+        "version": "its version of oneseat; a command of another one does without it",
+        "draining": "whether it was told to end and takes no new runs",
+        "runs": "the runs it does now",
+        "warm": "the processes of the official CLI that wait for a run",
+        "last_cold": "the last command that did without it although it was there; null for none",
+    },
+    "RunGoingOn": {
+        "id": "the run, for `oneseat show`",
+        "age_s": "since when, in seconds",
+        "model": "the model that was asked for; null for the default",
+    },
+    "WentCold": {
+        "at": "when",
+        "why": "why",
+    },
+    "IdleProcess": {
+        "pid": "its process",
+        "model": "the model it was started with",
+        "cwd": "the directory it was started in",
+        "age_s": "since its start, in seconds",
+        "memory_bytes": "the memory it takes",
+        "runs": "how many runs it has served",
+    },
 }

@@ -16,13 +16,30 @@ def main() -> None:
 
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
-    from oneseat.cli.main import entry  # noqa: PLC0415 - keeps `--version` free of click
-    from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - as above
+    from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
 
     interrupt_when_stopped()
-    code = entry(sys.argv[1:])
+    code = _on_server(sys.argv[1:])
+    if code is None:
+        from oneseat.cli.main import entry  # noqa: PLC0415 - a run that a server did needs none of it
+
+        code = entry(sys.argv[1:])
     ignore_stop_signals()
     sys.exit(code)
+
+
+def _on_server(arguments: list[str]) -> int | None:
+    """The exit code of a plain `oneseat run` that a running server did."""
+    if arguments[:1] != ["run"] or None in (sys.stdin, sys.stdout, sys.stderr):
+        return None
+    try:
+        from oneseat.cli.fast_lane import try_run  # noqa: PLC0415 - only `run` has a fast lane
+
+        return try_run(arguments[1:])
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last stop before a traceback
+        from oneseat.cli.main import explain, report  # noqa: PLC0415 - only for an error
+
+        return report(explain(error, arguments), arguments)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from oneseat.assembly import (
     Session,
     StoredEvent,
     StoredRun,
+    await_end,
     decode_attachment,
     decode_text,
     end_sessions,
@@ -34,6 +35,7 @@ from oneseat.assembly import (
     read_ledger,
     read_projects,
     read_text,
+    serve_folder,
 )
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
@@ -57,6 +59,7 @@ __all__ = [
     "Session",
     "StoredEvent",
     "StoredRun",
+    "await_end",
     "check_text",
     "choose_tools",
     "connect",
@@ -73,6 +76,7 @@ __all__ = [
     "read_schema",
     "read_text",
     "run",
+    "serve_folder",
 ]
 
 

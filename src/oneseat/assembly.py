@@ -27,8 +27,10 @@ from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.lanes import FileLanes
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
-from oneseat.host.process_tree import end_leftover, is_alive, is_root, start_time
+from oneseat.host.private_socket import Door
+from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
 from oneseat.host.programs import find_program
+from oneseat.host.server_lock import server_lock
 from oneseat.observers.audience import Audience
 from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
@@ -49,6 +51,7 @@ from oneseat.stores.sqlite_ledger import SqliteLedger
 
 __all__ = [
     "MAX_INPUT_BYTES",
+    "Door",
     "LedgerReader",
     "Project",
     "RunFilter",
@@ -56,6 +59,8 @@ __all__ = [
     "Session",
     "StoredEvent",
     "StoredRun",
+    "SystemClock",
+    "await_end",
     "build_app",
     "decode_attachment",
     "decode_text",
@@ -64,6 +69,7 @@ __all__ = [
     "find_paths",
     "is_root",
     "mcp_servers",
+    "new_run_id",
     "opened_app",
     "read_attachment",
     "read_ledger",
@@ -71,6 +77,8 @@ __all__ = [
     "read_settings",
     "read_text",
     "redactor",
+    "serve_folder",
+    "server_lock",
 ]
 
 
@@ -82,6 +90,11 @@ def new_run_id() -> str:
 def find_paths(env: Mapping[str, str]) -> Paths:
     """The folders oneseat uses under this environment."""
     return Paths.find(home_from(env))
+
+
+def serve_folder(env: Mapping[str, str]) -> str:
+    """The folder in which a running server is found."""
+    return str(find_paths(env).serve_dir)
 
 
 def read_settings(env: Mapping[str, str], cwd: Path, paths: Paths) -> Settings:

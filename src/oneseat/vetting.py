@@ -20,6 +20,7 @@ from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import home_error
 from oneseat.providers.claude_cli import discovery, environment
 from oneseat.rules import untested
+from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
 
 #: How long to wait for another process that tries the same CLI, in seconds; it takes a tenth of that.
@@ -48,6 +49,11 @@ class Vetting:
         self._paths = find_paths(environ)
         self._settings = read_settings(environ, cwd, self._paths)
         self._results = CanaryResults(self._paths.canary_results)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
 
     @property
     def automatic(self) -> bool:

@@ -16,6 +16,8 @@ MAY_IMPORT_LATE = (
     "src/oneseat/admission.py",
     "src/oneseat/assembly.py",
     "src/oneseat/cli/",
+    "src/oneseat/host/private_socket.py",
+    "src/oneseat/remote.py",
     "src/oneseat/rules/schemas.py",
 )
 BROAD = {"Exception", "BaseException"}

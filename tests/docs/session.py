@@ -36,6 +36,8 @@ _VOLATILE = tuple(
         (r"hit your [\w-]+ limit · resets [^(]+\(UTC\)", "LIMIT"),
         (r"\bclaude-[a-z]+-\d[\d-]*", "MODEL"),
         (r"\b2\.1\.\d+\b", "VERSION"),
+        (r"\boneseat \d+\.\d+\.\d+\b", "oneseat VERSION"),
+        (r"\bprocess \d+\b", "process PID"),
         (r"\$0\.0\d\d\d\b", "PRICE"),
         (r"[ \t]+", " "),
     )
@@ -83,7 +85,11 @@ class Session:
         process = subprocess.Popen(
             ["sh", "-c", f"exec {self._here(step.command)}"],
             cwd=self._project,
-            env={**self._env, "PYTHONUNBUFFERED": "1"},
+            env={
+                **self._env,
+                "ONESEAT_SIMULATOR_URL": self._simulator.url("ok", self._label),
+                "PYTHONUNBUFFERED": "1",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -10,7 +10,7 @@ import pytest
 
 from .driving import ONESEAT, Seat, check_snapshot
 
-COMMANDS = ["run", "log", "show", "doctor", "demo", "simulator", "completion"]
+COMMANDS = ["run", "log", "show", "serve", "status", "doctor", "demo", "simulator", "completion"]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_shell_gets_its_completion_script(shell: str, seat: Seat) -> None:
     ("typed", "offered"),
     [
         ("ru", ["run"]),
-        ("s", ["show", "sessions", "simulator"]),
+        ("s", ["show", "sessions", "serve", "status", "simulator"]),
         ("run --sys", ["--system", "--system-file"]),
         ("log --status c", ["completed", "cancelled"]),
         ("completion z", ["zsh"]),

@@ -19,7 +19,7 @@ from oneseat.testing import Answer, Simulator, Text
 
 from .output import echo
 from .render import receipt_line
-from .stop_signals import run_stoppable
+from .stoppable import run_stoppable
 
 _ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
 _KEY = "sk-ant-api03-made-up-for-the-demo"

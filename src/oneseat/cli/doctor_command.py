@@ -15,10 +15,10 @@ from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Report
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import LoginFacts
+from oneseat.json_line import to_json
 
 from .output import complain, echo
-from .render import to_json
-from .stop_signals import run_stoppable
+from .stoppable import run_stoppable
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
 

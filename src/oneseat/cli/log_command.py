@@ -10,9 +10,9 @@ import click
 
 from oneseat import api
 from oneseat.api import RunFilter, RunSummary
+from oneseat.json_line import to_json
 
 from .output import complain, echo
-from .render import to_json
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")

@@ -12,8 +12,9 @@ import click
 from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
+from .form import Form
 from .output import echo, fill_standard_streams
-from .show_error import Form, print_error
+from .show_error import print_error
 
 #: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
 _COMMANDS = {
@@ -21,6 +22,8 @@ _COMMANDS = {
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
     "sessions": "List, show and end the conversations of your projects",
+    "serve": "Keep a server running, so that runs begin at once",
+    "status": "Show the server and the runs it does",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
     "demo": "Watch a run and the billing gate at work, on a simulator",
     "simulator": "Start a loopback server that plays the vendor",
@@ -88,11 +91,12 @@ def entry(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the last stop before a traceback
-        return _report(_explain(error, arguments), arguments)
+        return report(explain(error, arguments), arguments)
     return code if isinstance(code, int) else 0
 
 
-def _explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
+def explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
+    """What a user is told of an exception."""
     match error:
         case OneseatError():
             return error.info
@@ -124,7 +128,8 @@ def _bug(error: BaseException) -> ErrorInfo:
     )
 
 
-def _report(info: ErrorInfo, arguments: Sequence[str]) -> int:
+def report(info: ErrorInfo, arguments: Sequence[str]) -> int:
+    """Print an error in the form that the arguments ask for; returns the exit code."""
     print_error(info, _form(arguments))
     return exit_code(info.code)
 

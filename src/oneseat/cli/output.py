@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import click
-
-from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
+if TYPE_CHECKING:
+    from oneseat.contract.errors import UsageError
 
 #: What a terminal would obey instead of show: text from elsewhere must not move the cursor or rename the window.
 _CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 #: The same as JSON writes it. JSON itself escapes only what is below 32.
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
+
+#: The exit code of a command whose reader left.
+_CANCELLED = 130
 
 
 def printable(text: str) -> str:
@@ -49,7 +51,9 @@ def echo(text: str | bytes, *, newline: bool = True) -> None:
     except OSError as error:
         _forget_unwritten(sys.stdout)
         if isinstance(error, BrokenPipeError):
-            raise click.exceptions.Exit(exit_code("cancelled")) from error
+            from click.exceptions import Exit  # noqa: PLC0415 - a run that a server does is shown without click
+
+            raise Exit(_CANCELLED) from error
         raise output_failed(error) from error
 
 
@@ -64,6 +68,8 @@ def complain(text: str) -> None:
 
 def output_failed(error: OSError, run_id: str | None = None) -> UsageError:
     """The error of an output that cannot be written; ``run_id`` names the run whose answer it was."""
+    from oneseat.contract.errors import ErrorInfo, UsageError  # noqa: PLC0415 - loaded after a request is on its way
+
     return UsageError(
         ErrorInfo(
             code="usage.output",

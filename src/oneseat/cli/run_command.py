@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +16,20 @@ import msgspec
 
 from oneseat import api
 from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
-from oneseat.contract.events import (
-    Event,
-    Failed,
-    Finished,
-    ModelFallback,
-    Progress,
-    Question,
-    Retry,
-    SessionRenewed,
-    TextDelta,
-    ThinkingDelta,
-    ToolCall,
-)
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, Request, Tools
 from oneseat.engine.runs import RunStream
 
-from .output import complain, output_failed, printable, printable_json
+from .form import Form, Output
+from .output import complain, output_failed
 from .prompt_argument import OptionalSeconds, PromptCommand
-from .render import event_line, receipt_line, result_line, tagged_result
-from .show_error import Form, error_text
+from .remote_run import run_remotely
+from .shown import Note, Pieces, Shown
 from .sink import Sink
-from .status import StatusLine
-from .stop_signals import canceller, run_stoppable
+from .standard_input import read_stdin
+from .status import PERIOD_S, StatusLine
+from .stoppable import canceller, run_stoppable
 from .terminal_asker import TerminalAsker
-
-
-class _Output(msgspec.Struct, frozen=True):
-    form: Form
-    quiet: bool
 
 
 class _Seconds(click.ParamType[float]):
@@ -147,6 +134,7 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     type=_Seconds(),
     help="Longest time the whole run may take. [default: 1800]",
 )
+@click.option("--cold", is_flag=True, help="Do the run in this process, also when a server is running.")
 @click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
 def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
     """Send PROMPT to your assistant and print the answer.
@@ -154,7 +142,7 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
     PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT and something piped in, it is read from
     standard input. Which wallet pays is checked before anything is sent; the receipt says how that is known.
     """
-    output = _Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
+    output = Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
     project = _project(options)
     tools = _tools(options, project)
     request = api.make_request(
@@ -173,8 +161,19 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
             request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
         )
         request = msgspec.structs.replace(request, tools=tools)
+    if not options["cold"] and (code := _on_server(request, output)) is not None:
+        return code
     result = run_stoppable(_run(request, output))
     return exit_code(result.error.code) if result.error is not None else 0
+
+
+def _on_server(request: Request, output: Output) -> int | None:
+    """The exit code of a run that a server did; ``None`` when it is ours to do."""
+    try:
+        line = msgspec.json.encode(request)
+    except UnicodeEncodeError:  # a directory whose name is not UTF-8 cannot be told to anybody
+        return None
+    return run_remotely(line, request.cwd, output, api.serve_folder(os.environ))
 
 
 def _project(options: dict[str, Any]) -> api.Project | None:
@@ -234,7 +233,7 @@ def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
 
 
 def _stdin() -> bytes:
-    return sys.stdin.buffer.read(api.MAX_INPUT_BYTES + 1)
+    return read_stdin(api.MAX_INPUT_BYTES + 1)
 
 
 def _system(text: str | None, file: Path | None) -> str | None:
@@ -245,7 +244,7 @@ def _system(text: str | None, file: Path | None) -> str | None:
     return text
 
 
-async def _run(request: Request, output: _Output) -> RunResult:
+async def _run(request: Request, output: Output) -> RunResult:
     def say(line: str) -> None:
         if not output.quiet:
             complain(line + "\n")
@@ -255,16 +254,17 @@ async def _run(request: Request, output: _Output) -> RunResult:
         return await _drive(app.stream(request, ask=asker), output)
 
 
-async def _drive(stream: RunStream, output: _Output) -> RunResult:
+async def _drive(stream: RunStream, output: Output) -> RunResult:
     """Run and show. A cancelled run is shown like any other: it too has a result."""
     cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    shown = _Shown(output, sink)
-    async with StatusLine(enabled=not output.quiet) as status:
+    status = StatusLine(enabled=not output.quiet)
+    shown = Shown(output, status)
+    async with _ticking(status):
         try:
             async with stream:
                 async for event in stream:
-                    await shown.event(event, status)
+                    await _write(sink, status, shown.event(event))
         except (
             asyncio.CancelledError,
             Exception,
@@ -273,114 +273,34 @@ async def _drive(stream: RunStream, output: _Output) -> RunResult:
                 raise
     if stream.result is None:
         raise asyncio.CancelledError
-    await shown.result(stream.result)
+    await _write(sink, status, shown.result(stream.result))
+    await sink.flush()
+    await _write(sink, status, shown.ending(stream.result, written=sink.failure is None))
     await sink.close()
     if sink.failure is not None:
         raise output_failed(sink.failure, stream.run_id)
     return stream.result
 
 
-class _Shown:
-    """What has been written so far, so that nothing is written twice and nothing is left out."""
-
-    def __init__(self, output: _Output, sink: Sink) -> None:
-        self._output = output
-        self._sink = sink
-        self._streamed: list[str] = []
-
-    async def event(self, event: Event, status: StatusLine) -> None:
-        status.say(_waiting_for(event))
-        if self._output.form == "stream-json" and not isinstance(event, (Finished, Failed)):
-            await self._sink.write(_line(event_line(event)))
-        elif self._output.form == "text":
-            await self._text(event, status)
-
-    async def _text(self, event: Event, status: StatusLine) -> None:
-        if isinstance(event, TextDelta):
-            if sys.stdout.isatty():
-                status.pause()
-            self._streamed.append(event.text)
-            await self._sink.write(_text(event.text))
-            return
-        if isinstance(event, Retry | ModelFallback | SessionRenewed) and self._streamed:
-            broke_off = _note(event) or "the provider broke off"
-            await self._take_back(f"{broke_off}; the answer starts again")
-        elif (note := _note(event)) and not self._output.quiet:
-            status.interrupt(f"note: {note}\n")
-
-    async def result(self, result: RunResult) -> None:
-        form = self._output.form
-        if form == "json":
-            await self._sink.write(_line(result_line(result)))
-        elif form == "stream-json":
-            await self._sink.write(_line(tagged_result(result)))
+async def _write(sink: Sink, status: StatusLine, pieces: Pieces) -> None:
+    for piece in pieces:
+        if isinstance(piece, Note):
+            await sink.flush()
+            status.interrupt(piece.text)
         else:
-            await self._rest_of(result.text)
-        await self._sink.flush()
-        if result.error is not None and self._sink.failure is None:
-            complain(error_text(result.error))
-        if not self._output.quiet:
-            complain(receipt_line(result) + "\n")
-
-    async def _rest_of(self, text: str) -> None:
-        streamed = "".join(self._streamed)
-        if not text.startswith(streamed) and not streamed.endswith(text):
-            # A block that broke off in the middle of the message, and was written again by the model that went on.
-            await self._take_back("a part of this came twice; the whole of it follows")
-            streamed = ""
-        rest = text[len(streamed) :]
-        if text and not text.endswith("\n"):
-            rest += "\n"
-        if rest:
-            await self._sink.write(_text(rest))
-
-    async def _take_back(self, why: str) -> None:
-        # What is printed cannot be taken back: say that it is not the answer.
-        self._streamed.clear()
-        await self._sink.write(b"\n")
-        await self._sink.flush()
-        complain(f"note: {why}\n")
+            await sink.write(piece)
 
 
-def _note(event: Event) -> str | None:
-    """What the owner of a run is told while it goes on; ``None`` when there is nothing to tell."""
-    if isinstance(event, SessionRenewed) and event.reason != "repeated":
-        told = (
-            "with a short summary of what was said before"
-            if event.carried
-            else "without what was said before"
-        )
-        return f"this begins a new session, {told}: {event.why}"
-    if isinstance(event, ModelFallback):
-        return (
-            f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
-        )
-    if isinstance(event, Retry) and event.by == "oneseat":
-        return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"
-    return None
+@contextlib.asynccontextmanager
+async def _ticking(status: StatusLine) -> AsyncIterator[None]:
+    async def tick() -> None:
+        while status.shown:
+            status.draw()
+            await asyncio.sleep(PERIOD_S)
 
-
-def _text(text: str) -> bytes:
-    # In a pipe or a file it is data, and stays as it came.
-    return (printable(text) if sys.stdout.isatty() else text).encode("utf-8", "replace")
-
-
-def _line(json: bytes) -> bytes:
-    return (printable_json(json) if sys.stdout.isatty() else json) + b"\n"
-
-
-#: What the status line says after an event; anything else means waiting for the model.
-_STATUS: dict[type[Event], str] = {
-    ThinkingDelta: "the model is thinking",
-    ToolCall: "tool {name}",
-    Question: "the assistant asks for {tool}",
-    Retry: "the provider failed ({cause}), next attempt",
-}
-
-
-def _waiting_for(event: Event) -> str:
-    if isinstance(event, Progress) and event.state == "compacting":
-        return "compacting the conversation"
-    if isinstance(event, Progress) and event.state == "queued":
-        return "waiting for other runs to end"
-    return _STATUS.get(type(event), "waiting for the model").format(**msgspec.structs.asdict(event))
+    ticks = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticks.cancel()
+        status.pause()

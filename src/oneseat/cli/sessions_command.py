@@ -6,11 +6,11 @@ import click
 
 from oneseat import api
 from oneseat.api import RunFilter, Session
+from oneseat.json_line import to_json
 
 from .log_command import local_time, table
 from .output import complain, echo
-from .render import to_json
-from .stop_signals import run_stoppable
+from .stoppable import run_stoppable
 
 _RUNS_SHOWN = 100
 

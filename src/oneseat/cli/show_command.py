@@ -10,10 +10,11 @@ import msgspec
 from oneseat import api
 from oneseat.api import StoredEvent, StoredRun
 from oneseat.contract.receipt import Receipt
+from oneseat.json_line import to_json
 
 from .log_command import local_time
 from .output import echo
-from .render import cost_text, result_fields, to_json, tokens_text
+from .render import cost_text, result_fields, tokens_text
 
 _CUT = 160
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}

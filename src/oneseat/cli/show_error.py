@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
-
-import click
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
+from .form import Form
 from .output import complain, echo, printable
-
-#: What a command prints on stdout.
-Form = Literal["text", "json", "stream-json"]
 
 
 def print_error(info: ErrorInfo, form: Form) -> None:
     """Print an error on stderr, and on stdout as the JSON object that the form promises."""
     complain(error_text(info))
     if form != "text":
+        from click.exceptions import Exit  # noqa: PLC0415 - a run that a server does is shown without click
+
         from .render import nothing_ran, result_line, tagged_result  # noqa: PLC0415 - only JSON output needs the encoder
 
         line = (result_line if form == "json" else tagged_result)(nothing_ran(info))
-        with contextlib.suppress(click.exceptions.Exit, UsageError):  # the error itself is told already
+        with contextlib.suppress(Exit, UsageError):  # the error itself is told already
             echo(line)
 
 

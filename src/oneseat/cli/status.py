@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from types import TracebackType
 
 from .output import complain, printable
 
-_PERIOD_S = 0.5
+#: How often the line is drawn anew, in seconds.
+PERIOD_S = 0.5
 _ERASE = "\r\x1b[K"
 
 
@@ -17,20 +16,9 @@ class StatusLine:
     """Shown only on a terminal. ``pause`` removes it before other output appears there."""
 
     def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled and sys.stderr.isatty()
+        self.shown = enabled and sys.stderr.isatty()
         self._began = time.monotonic()
         self._what = "checking who pays"
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> StatusLine:
-        if self._enabled:
-            self._task = asyncio.create_task(self._refresh())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.pause()
 
     def say(self, what: str) -> None:
         """Change what is being waited for."""
@@ -38,17 +26,16 @@ class StatusLine:
 
     def interrupt(self, text: str) -> None:
         """Write ``text`` to stderr in place of the line, which comes back below it."""
-        complain((_ERASE if self._task is not None else "") + text)
+        complain((_ERASE if self.shown else "") + text)
+
+    def draw(self) -> None:
+        """Write the line anew, with the time of now."""
+        if self.shown:
+            elapsed = time.monotonic() - self._began
+            complain(f"{_ERASE}{self._what} … {elapsed:.0f} s")
 
     def pause(self) -> None:
         """Erase the line and stop; called before the answer is written to the same terminal."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self.shown:
+            self.shown = False
             complain(_ERASE)
-
-    async def _refresh(self) -> None:
-        while True:
-            elapsed = time.monotonic() - self._began
-            complain(f"{_ERASE}{self._what} … {elapsed:.0f} s")
-            await asyncio.sleep(_PERIOD_S)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from .errors import ErrorInfo
-from .facts import Capabilities
+from .facts import Capabilities, CredentialSource
 from .functions import Function
 from .receipt import Evidence, PolicyStamp, Wallet
 
@@ -127,6 +127,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     project: ProjectUse | None = None
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()
+    #: What the caller's own environment holds that could change who pays, where the caller is another process.
+    caller_sources: tuple[CredentialSource, ...] | None = None
 
     @property
     def expected_servers(self) -> tuple[str, ...]:

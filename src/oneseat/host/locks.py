@@ -21,7 +21,7 @@ _MAX_BYTES = 200
 
 
 class Holder(NamedTuple):
-    """Who holds a lock, as its file says."""
+    """Who holds a lock, as its file says. For a server, ``run_id`` is the moment it started."""
 
     pid: int
     run_id: str
@@ -43,7 +43,7 @@ class ProjectLocks:
         descriptor = await self._take(project, path, wait_s)
         try:
             died = _holder(descriptor)
-            _sign(descriptor, run_id)
+            sign(descriptor, run_id)
             if died is not None:
                 # A holder that ends in an orderly way takes its name with it. What a killed one started may still be
                 # at work on the same conversation.
@@ -63,7 +63,7 @@ class ProjectLocks:
                 raise home_error(error, path) from None
             if descriptor is not None:
                 return descriptor
-            holder = _holder_of(path)
+            holder = holder_of(path)
             # A tool of the holder that waited for the holder would wait for itself.
             inside = holder is not None and is_above(holder.pid)
             if inside or loop.time() >= deadline:
@@ -71,7 +71,8 @@ class ProjectLocks:
             await asyncio.sleep(_POLL_S)
 
 
-def _sign(descriptor: int, run_id: str) -> None:
+def sign(descriptor: int, run_id: str) -> None:
+    """Write who holds a lock into its file."""
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, f"{os.getpid()} {run_id}\n".encode())
@@ -83,7 +84,8 @@ def _holder(descriptor: int) -> Holder | None:
     return Holder(int(pid), run_id) if pid.isascii() and pid.isdigit() and run_id else None
 
 
-def _holder_of(path: Path) -> Holder | None:
+def holder_of(path: Path) -> Holder | None:
+    """Who holds the lock of a file, as far as it says so."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

@@ -65,6 +65,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         """Holds the private files of runs that are going on."""
         return self.state_dir / "tmp"
 
+    @property
+    def serve_dir(self) -> Path:
+        """Holds the socket and the lock of a running server, which makes it."""
+        return self.state_dir / "serve"
+
     def ensure(self) -> None:
         """Create what is missing, readable by the owner only, and make sure all of it can be written.
 

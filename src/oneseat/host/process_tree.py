@@ -75,10 +75,10 @@ def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
     return killed
 
 
-def await_death(processes: list[psutil.Process]) -> None:
+def await_death(processes: list[psutil.Process], limit_s: float = _REAP_S) -> None:
     """Wait for processes that were killed to be dead, but not for ever."""
     # A zombie is dead; when its new parent is slow to reap it, waiting for it to disappear would cost seconds.
-    deadline = time.monotonic() + _REAP_S
+    deadline = time.monotonic() + limit_s
     while any(_lives(process) for process in processes) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
@@ -116,6 +116,16 @@ def is_alive(pid: int, started: float) -> bool:
         return abs(start_time(pid) - started) < _SAME_START_S and _lives(psutil.Process(pid))
     except psutil.Error:
         return False
+
+
+def await_end(pid: int, limit_s: float) -> bool:
+    """Wait until a process is gone, up to ``limit_s`` seconds; whether it is. A zombie is gone."""
+    try:
+        process = psutil.Process(pid)
+    except psutil.Error:
+        return True
+    await_death([process], limit_s)
+    return not _lives(process)
 
 
 def start_time(pid: int) -> float:

@@ -7,13 +7,14 @@ its file cannot say which program runs, what the child's environment holds or wh
 
 from .projects import Project
 from .reading import FILE_NAME, home_from, load, projects
-from .table import ReferenceRow, Settings, reference_rows
+from .table import ReferenceRow, Settings, differences, reference_rows
 
 __all__ = [
     "FILE_NAME",
     "Project",
     "ReferenceRow",
     "Settings",
+    "differences",
     "home_from",
     "load",
     "projects",

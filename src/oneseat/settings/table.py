@@ -246,6 +246,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = False
+    serve_drain_s: Annotated[
+        float,
+        Setting(
+            "serve.drain_s",
+            seconds(0, 86_400),
+            "How long a server that is told to stop lets its runs go on",
+            files="own",
+        ),
+    ] = 30.0
+    serve_max_connections: Annotated[
+        int,
+        Setting(
+            "serve.max_connections",
+            whole(1, 1000),
+            "How many runs a server does at once; more of them are done without it",
+            files="own",
+        ),
+    ] = 64
     ledger_keep_text: Annotated[
         bool,
         Setting(
@@ -271,6 +289,13 @@ def declared() -> dict[str, tuple[str, Setting]]:
     hints = get_type_hints(Settings, include_extras=True)
     found = ((field, get_args(hint)[1]) for field, hint in hints.items())
     return {setting.name: (field, setting) for field, setting in found}
+
+
+def differences(one: Settings, other: Settings) -> tuple[str, ...]:
+    """The names of the settings that are not the same in both."""
+    return tuple(
+        name for name, (field, _) in declared().items() if getattr(one, field) != getattr(other, field)
+    )
 
 
 class ReferenceRow(msgspec.Struct, frozen=True):

@@ -32,14 +32,17 @@ class _Settings(msgspec.Struct, rename="camel"):
     primary_api_key: msgspec.Raw = msgspec.Raw(b"")
 
 
-def scan(env: Mapping[str, str], cwd: str | Path) -> tuple[CredentialSource, ...]:
+def scan(
+    env: Mapping[str, str], cwd: str | Path, caller: tuple[CredentialSource, ...] | None = None
+) -> tuple[CredentialSource, ...]:
     """Everything around the caller that could change who pays and is kept from the child.
 
     The environment, the user's and the working directory's settings, and `.env` files (which the CLI does not read, but a
-    script around it may).
+    script around it may). ``caller`` is what the environment of a caller in another process holds, in place of our own.
     """
     places = Places.find(env, cwd)
-    return (*scan_environment(env), *scan_settings_files(places), *scan_dotenv(places))
+    around = scan_environment(env) if caller is None else caller
+    return (*around, *scan_settings_files(places), *scan_dotenv(places))
 
 
 def scan_settings_files(places: Places) -> tuple[CredentialSource, ...]:

@@ -106,6 +106,11 @@ def _simulated_login(simulated: Simulated) -> dict[str, str]:
     return login
 
 
+def shared_names(pass_names: Iterable[str]) -> frozenset[str]:
+    """The names of what a child gets from its parent, in upper case. Those that begin with `LC_` come on top."""
+    return _HARMLESS | frozenset(pass_names) | frozenset(LOGIN_NAMES)
+
+
 def depth_of(parent: Mapping[str, str]) -> int:
     """How many runs of oneseat this process is inside of."""
     value = parent.get(DEPTH, "0")[:_DEPTH_DIGITS]

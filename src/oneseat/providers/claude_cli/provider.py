@@ -146,7 +146,7 @@ class ClaudeCliProvider:
         return Surroundings(
             request=request,
             model=request.model or self.default_model,
-            kept=credentials.scan(self._config.environ, request.cwd),
+            kept=credentials.scan(self._config.environ, request.cwd, request.caller_sources),
             simulated=self._config.simulator is not None,
             resumed=session is not None and session.resumed,
             mcp_start_s=self._config.mcp.start_s,

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.events import Event, LimitSeen, Question, Stderr, TurnEnded
+from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
@@ -151,8 +151,15 @@ class ClaudeSession:
                         return
                     if isinstance(event, LimitSeen):
                         process.limit, self._limit_seen = event, True
-                    yield event
+                    yield self._placed(event)
         raise await self._channel.death("before it reported a result")
+
+    def _placed(self, event: Event) -> Event:
+        # A process that waited did so in an empty folder of its own; the run belongs to its caller's directory all the same.
+        cwd = self._surroundings.request.cwd
+        if isinstance(event, Started) and self._process.cwd != cwd:
+            return msgspec.structs.replace(event, cwd=cwd)
+        return event
 
     def _end(self, ended: TurnEnded) -> Iterator[Event]:
         process = self._process

@@ -1,0 +1,121 @@
+"""Whether a run of another process may be done here: only where it would be the same run there.
+
+A child gets its parent's environment (as far as the allow-list goes), the settings in force in its directory and the official
+CLI they name. Where any of that differs, the caller does its run itself. Values of variables are compared by keyed hashes;
+the names that could change who pays come as names, because the receipt has to tell them whoever does the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from hmac import compare_digest
+from pathlib import Path
+
+import msgspec
+
+from oneseat.assembly import find_paths, read_settings
+from oneseat.contract.billing_names import BILLING_NAMES, SEAT_LOGIN
+from oneseat.contract.errors import OneseatError
+from oneseat.contract.facts import CredentialSource
+from oneseat.contract.remote import Call, Hello, Surroundings, Watched
+from oneseat.contract.request import Request
+from oneseat.host import credentials
+from oneseat.host.umask import current_umask
+from oneseat.providers.claude_cli.environment import shared_names
+from oneseat.remote import hashes
+from oneseat.settings import Settings, differences
+from oneseat.version import __version__
+from oneseat.vetting import Vetting, refusal
+
+#: Of these, every one is part of the circumstances: the child's language, and what oneseat itself goes by.
+_PREFIXES = ("LC_", "ONESEAT_")
+_NONCE_BYTES = 16
+
+
+class Circumstances:
+    """What holds for every run of this process. Making it raises ``UsageError`` for settings that cannot be used."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
+        # Of no project: what a project's own file says is for the runs in its directory.
+        self.settings: Settings = read_settings(self._env, Path(os.sep), find_paths(self._env))
+        self._compared = Watched(
+            names=tuple(sorted(shared_names(self.settings.claude_pass_environment))), prefixes=_PREFIXES
+        )
+        self._umask = current_umask()
+
+    def hello(self) -> Hello:
+        """The first line to a client, with a nonce of its own."""
+        return Hello(
+            version=__version__,
+            pid=os.getpid(),
+            nonce=secrets.token_hex(_NONCE_BYTES),
+            compared=self._compared,
+            named=_NAMED,
+        )
+
+    async def objection(self, call: Call, request: Request, nonce: str) -> str | None:
+        """Why this run is for the caller to do; ``None`` when it may be done here."""
+        if call.version != __version__:
+            return f"the command is oneseat {call.version}, the server {__version__}"
+        differing = self._differing_variables(call.around, nonce)
+        if differing:
+            return f"variables differ from the server's: {', '.join(differing)}"
+        if call.around.umask != self._umask:
+            return f"the umask {call.around.umask:03o} is not the server's {self._umask:03o}"
+        if self.settings.log_level is not None and self.settings.log_file is None:
+            return "the log is to appear on the command's own stderr"
+        return await asyncio.to_thread(self._look, call.around, request.cwd) or await self._cli(request.cwd)
+
+    def sources(self, around: Surroundings) -> tuple[CredentialSource, ...]:
+        """What the caller's environment holds that could change who pays."""
+        return credentials.scan_environment(around.named)
+
+    def _differing_variables(self, around: Surroundings, nonce: str) -> list[str]:
+        ours = hashes(self._env, msgspec.to_builtins(self._compared), nonce)
+        return sorted(
+            name
+            for name in ours.keys() | around.compared.keys()
+            if not compare_digest(ours.get(name, "").encode(), around.compared.get(name, "").encode())
+        )
+
+    def _look(self, around: Surroundings, cwd: str) -> str | None:
+        try:
+            found = os.stat(cwd)  # noqa: PTH116 - a text that came from outside need not be a path
+        except (OSError, ValueError):
+            return "the server cannot reach the directory of the run"
+        if (found.st_dev, found.st_ino) != around.directory:
+            return "the directory of the run is another one for the server, as in a container"
+        return None
+
+    async def _cli(self, cwd: str) -> str | None:
+        """Why the settings or the CLI in force there are not those of this process, or not yet known to be good."""
+        try:
+            vetting = await asyncio.to_thread(Vetting, self._env, Path(cwd))
+            differing = differences(self.settings, vetting.settings)
+            if differing:
+                return f"settings differ from those the server started with: {', '.join(differing)}"
+            cli = await vetting.look()
+        except (OneseatError, OSError):
+            return "the settings or the official CLI cannot be used; the command says why"
+        if vetting.automatic and cli.untested and (cli.report is None or refusal(cli.report) is not None):
+            return f"the official CLI {cli.version} is new to oneseat and has to be tried first"
+        return None
+
+
+_NAMED = Watched(
+    names=tuple(
+        entry.name
+        for entry in BILLING_NAMES
+        if entry.pays and not entry.prefix and entry.name not in SEAT_LOGIN
+    ),
+    prefixes=tuple(entry.name for entry in BILLING_NAMES if entry.pays and entry.prefix),
+)
+
+
+def decode_request(raw: msgspec.Raw) -> Request:
+    """The request of a call. Raises ``msgspec.MsgspecError`` for what is none."""
+    return msgspec.json.decode(raw, type=Request)

@@ -1,0 +1,145 @@
+"""What a run shows, event by event: the same whether this process does the run or a server does."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+import msgspec
+
+from oneseat.contract.events import (
+    Event,
+    Failed,
+    Finished,
+    ModelFallback,
+    Progress,
+    Question,
+    Retry,
+    SessionRenewed,
+    TextDelta,
+    ThinkingDelta,
+    ToolCall,
+)
+from oneseat.contract.receipt import RunResult
+
+from .form import Output
+from .output import printable, printable_json
+from .render import event_line, receipt_line, result_line, tagged_result
+from .show_error import error_text
+from .status import StatusLine
+
+
+class Note(NamedTuple):
+    """A text for stderr, to be written when all of stdout before it is."""
+
+    text: str
+
+
+#: In this order: bytes for stdout, notes for stderr.
+Pieces = list[bytes | Note]
+
+
+class Shown:
+    """What has been written so far, so that nothing is written twice and nothing is left out."""
+
+    def __init__(self, output: Output, status: StatusLine) -> None:
+        self._output = output
+        self._status = status
+        self._streamed: list[str] = []
+
+    def event(self, event: Event) -> Pieces:
+        """What an event adds."""
+        self._status.say(_waiting_for(event))
+        if self._output.form == "stream-json" and not isinstance(event, (Finished, Failed)):
+            return [_line(event_line(event))]
+        return self._text(event) if self._output.form == "text" else []
+
+    def _text(self, event: Event) -> Pieces:
+        if isinstance(event, TextDelta):
+            if sys.stdout.isatty():
+                self._status.pause()
+            self._streamed.append(event.text)
+            return [_text(event.text)]
+        note = _note(event)
+        if isinstance(event, Retry | ModelFallback | SessionRenewed) and self._streamed:
+            return self._take_back(f"{note or 'the provider broke off'}; the answer starts again")
+        return [Note(f"note: {note}\n")] if note and not self._output.quiet else []
+
+    def result(self, result: RunResult) -> Pieces:
+        """What the end adds, but its error and receipt."""
+        form = self._output.form
+        if form == "json":
+            return [_line(result_line(result))]
+        if form == "stream-json":
+            return [_line(tagged_result(result))]
+        return self._rest_of(result.text)
+
+    def ending(self, result: RunResult, *, written: bool) -> Pieces:
+        """The error and the receipt; without the error where the answer itself could not be ``written``."""
+        pieces: Pieces = []
+        if result.error is not None and written:
+            pieces.append(Note(error_text(result.error)))
+        if not self._output.quiet:
+            pieces.append(Note(receipt_line(result) + "\n"))
+        return pieces
+
+    def _rest_of(self, text: str) -> Pieces:
+        pieces: Pieces = []
+        streamed = "".join(self._streamed)
+        if not text.startswith(streamed) and not streamed.endswith(text):
+            # A block that broke off in the middle of the message, and was written again by the model that went on.
+            pieces += self._take_back("a part of this came twice; the whole of it follows")
+            streamed = ""
+        rest = text[len(streamed) :]
+        if text and not text.endswith("\n"):
+            rest += "\n"
+        return [*pieces, _text(rest)] if rest else pieces
+
+    def _take_back(self, why: str) -> Pieces:
+        # What is printed cannot be taken back: say that it is not the answer.
+        self._streamed.clear()
+        return [b"\n", Note(f"note: {why}\n")]
+
+
+def _note(event: Event) -> str | None:
+    """What the owner of a run is told while it goes on; ``None`` when there is nothing to tell."""
+    if isinstance(event, SessionRenewed) and event.reason != "repeated":
+        told = (
+            "with a short summary of what was said before"
+            if event.carried
+            else "without what was said before"
+        )
+        return f"this begins a new session, {told}: {event.why}"
+    if isinstance(event, ModelFallback):
+        return (
+            f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
+        )
+    if isinstance(event, Retry) and event.by == "oneseat":
+        return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"
+    return None
+
+
+def _text(text: str) -> bytes:
+    # In a pipe or a file it is data, and stays as it came.
+    return (printable(text) if sys.stdout.isatty() else text).encode("utf-8", "replace")
+
+
+def _line(json: bytes) -> bytes:
+    return (printable_json(json) if sys.stdout.isatty() else json) + b"\n"
+
+
+#: What the status line says after an event; anything else means waiting for the model.
+_STATUS: dict[type[Event], str] = {
+    ThinkingDelta: "the model is thinking",
+    ToolCall: "tool {name}",
+    Question: "the assistant asks for {tool}",
+    Retry: "the provider failed ({cause}), next attempt",
+}
+
+
+def _waiting_for(event: Event) -> str:
+    if isinstance(event, Progress) and event.state == "compacting":
+        return "compacting the conversation"
+    if isinstance(event, Progress) and event.state == "queued":
+        return "waiting for other runs to end"
+    return _STATUS.get(type(event), "waiting for the model").format(**msgspec.structs.asdict(event))
