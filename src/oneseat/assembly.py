@@ -24,7 +24,7 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.lanes import FileLanes
+from oneseat.host.lanes import FileLanes, clear_places
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
 from oneseat.host.private_socket import Door
@@ -199,7 +199,7 @@ async def _opened_ledger(
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
     ledger = SqliteLedger(_writer(paths.runs_db, redact, keep_text=settings.ledger_keep_text))
     try:
-        for run_id in await ledger.sweep(is_alive, end_leftover):
+        for run_id in await ledger.sweep(is_alive, _clearing(paths)):
             _say_swept(run_id)
         await asyncio.to_thread(_kept(paths).sweep)
         yield ledger
@@ -250,18 +250,33 @@ def find_cli(env: Mapping[str, str], cwd: Path | None = None) -> str:
 
 def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
     """The runs recorded on this machine, for reading. Raises ``UsageError`` when the folders cannot be used."""
-    path = find_paths(os.environ if env is None else env).runs_db
+    paths = find_paths(os.environ if env is None else env)
+    path = paths.runs_db
     if path.exists():
         # A run whose oneseat was killed would be shown as going on. Where the books cannot be closed because the ledger
         # can only be read, reading is still worth it; what else may be wrong with it, the reader says.
         with contextlib.suppress(UsageError), contextlib.closing(_writer(path, redact)) as writer:
-            for run_id in writer.sweep(is_alive, end_leftover):
+            for run_id in writer.sweep(is_alive, _clearing(paths)):
                 _say_swept(run_id)
     return LedgerReader(path)
 
 
 async def _anything() -> None:
     """Admit whatever is installed."""
+
+
+def _locks(paths: Paths) -> Path:
+    return paths.state_dir / "locks"
+
+
+def _clearing(paths: Paths) -> Callable[[str], None]:
+    """What takes away what a dead run left: processes, a private folder, files of places that it held."""
+
+    def clear(run_id: str) -> None:
+        end_leftover(run_id)
+        clear_places(_locks(paths))
+
+    return clear
 
 
 def build_app(
@@ -274,7 +289,7 @@ def build_app(
 ) -> App:
     """Wire one app together."""
     depth = depth_of(env)
-    locks = find_paths(env).state_dir / "locks"
+    locks = _locks(find_paths(env))
     parts = Parts(
         provider=provider,
         ledger=ledger,

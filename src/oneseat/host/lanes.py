@@ -6,10 +6,12 @@ one renewal: of several that do so at once, all but one are signed out.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from .file_lock import release, take
 from .places import Place, Places
 
 #: A login that expires within this time may be renewed by a run that begins now, in seconds.
@@ -52,3 +54,13 @@ class FileLanes:
             return expires is not None and expires - self._now() < _MARGIN_S
 
         return Places(self._folder / "renewal", 1, near_its_end, _LONGEST_S).place()
+
+
+def clear_places(folder: Path) -> None:
+    """Take away the files of places that dead runs held or waited for; a place with such a file is as free as one without."""
+    for path in folder.glob("*/*.*"):
+        # A file that is held belongs to somebody alive; one that is gone meanwhile needs nobody.
+        with contextlib.suppress(OSError):
+            descriptor = take(path)
+            if descriptor is not None:
+                release(descriptor, path)

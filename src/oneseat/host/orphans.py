@@ -35,11 +35,14 @@ def end_adopted() -> None:
             return
         await_death(left)
         for process in left:
-            # Nobody else fetches a dead child of ours, and where pid 1 is an ordinary program nobody would ever.
-            with contextlib.suppress(
-                ChildProcessError, AttributeError
-            ):  # it was not ours yet; Windows has none
-                os.waitpid(process.pid, os.WNOHANG)
+            _fetch(process.pid)
+
+
+def _fetch(pid: int) -> None:
+    # Nobody else fetches a dead child of ours; where pid 1 is an ordinary program, nobody ever would.
+    if sys.platform != "win32":
+        with contextlib.suppress(ChildProcessError):  # whoever started it has fetched it
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _kill(process: psutil.Process) -> bool:
