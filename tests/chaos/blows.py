@@ -70,7 +70,11 @@ def _children(oneseat: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def _started(oneseat: psutil.Process) -> list[psutil.Process]:
     # What is still a copy of oneseat is about to become the CLI. Stopped there, by nobody but us, it would stop oneseat too: the
     # system suspends whoever starts a program until that has begun.
-    return [child for child in oneseat.children() if child.cmdline() not in ([], oneseat.cmdline())]
+    # And the program that tries, for a millisecond, whether the system can end children with us is no CLI.
+    others: tuple[list[str], ...] = ([], oneseat.cmdline())
+    return [
+        child for child in oneseat.children() if child.cmdline() not in others and child.name() != "setpriv"
+    ]
 
 
 def _itself(oneseat: subprocess.Popen[bytes]) -> list[psutil.Process]:
