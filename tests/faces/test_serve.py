@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import stat
 import threading
@@ -16,7 +17,7 @@ from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolU
 from oneseat.testing.fake_cli import Result, Say
 from oneseat.testing.scenarios import replies_for
 
-from .driving import Done, Seat, fake_seat, told
+from .driving import ONESEAT, Done, Seat, fake_seat, told
 from .projects import with_project
 from .serving import owners, serving, status, timeless, went_cold
 from .test_sessions import seeing
@@ -229,3 +230,27 @@ def test_a_home_with_a_long_name_is_served_too(
         assert seat.run("run", "say ok").code == 0
         assert owners(seat) == [live.pid]
     seat.assert_nothing_left()
+
+
+@pytest.mark.parametrize("cold", [(), ("--cold",)])
+def test_a_question_is_put_to_the_terminal_of_the_command(
+    cold: tuple[str, ...], seat: Seat, simulator: Simulator
+) -> None:
+    target = seat.cwd / "made.txt"
+    write = ToolUse("Write", {"file_path": str(target), "content": "allowed"})
+    simulator.script("play", [ToolRound(call=write, answer=Answer(content=(Text("done"),)))])
+    with serving(seat) as live:
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(seat.cwd)
+            os.execve(ONESEAT, [ONESEAT, "run", "--tools", "Write", "write", *cold], seat.env)
+        shown = b""
+        while b"Allow it? [y/N]" not in shown:
+            shown += os.read(terminal, 65536)
+        os.write(terminal, b"y\n")
+        while b"receipt: " not in shown:
+            shown += os.read(terminal, 65536)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(terminal)
+        assert [owner == live.pid for owner in owners(seat)] == [not cold]
+    assert target.read_text() == "allowed"
