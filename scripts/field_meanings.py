@@ -60,8 +60,11 @@ EVENTS: dict[str, dict[str, str]] = {
         "call": "the id of the tool call it is about",
     },
     "UsageSeen": {
-        "message_id": "the model request; one request can be reported more than once",
-        "usage": "its tokens so far",
+        "message_id": "the model request; it is reported when its answer begins and when it ends",
+        "usage": "its tokens; `output_tokens` counts only when the answer has ended",
+        "model": "the model that answers",
+        "subagent": "the tool call whose subagent asked; null for the main one",
+        "stop_reason": "why the answer ended; null when it begins",
     },
     "LimitSeen": {
         "limit": "the window",
@@ -81,7 +84,11 @@ EVENTS: dict[str, dict[str, str]] = {
         "cause": "why: an error code, or the official CLI's word for it",
         "by": "who decided so: `oneseat` for `--fallback-model`, `provider` where the official CLI did it by itself",
     },
-    "Progress": {"state": "the official CLI's word for what it does"},
+    "Progress": {
+        "state": "the official CLI's word for what it does",
+        "tool_input_bytes": "how much of a tool's input came with it",
+        "thinking_tokens": "the official CLI's estimate of what was thought since the last one",
+    },
     "Unknown": {
         "raw": "the line, redacted, its first 64 kB",
         "why": "what is not known about it",
@@ -137,7 +144,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "usage": "tokens of the whole run",
         "cost_usd": "what was really charged, US dollars; 0 on the plan",
         "equivalent_cost_usd": "the list price of the same tokens, US dollars",
-        "cost_source": "where the list price comes from",
+        "cost_source": "who gives the list price: `cli`; `price_table`, our estimate under a budget that was cut; `unknown`",
         "limits": "the plan's windows that were reported during the run",
         "policy": "the rule that allowed or refused the run",
         "cli_version": "the version of the official CLI",

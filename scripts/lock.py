@@ -1,4 +1,4 @@
-"""Renew every lock from pyproject.toml and scripts/claude-cli. Run by `make lock`, where uv is installed.
+"""Renew every lock from pyproject.toml and scripts/claude-cli, and the price table. Run by `make lock`, where uv is installed.
 
 No lock names an address: whoever installs uses the package index their own machine is set up for. Releases
 younger than a week are left out, because most poisoned releases are found and withdrawn within days.
@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from scripts import prices
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Each lock and what it holds. The run-time packages are the same in all that have them.
@@ -48,11 +50,12 @@ def lock_cli(folder: Path) -> None:
 
 
 def main() -> None:
-    """Renew all locks."""
+    """Renew all locks and the price table."""
     for name, what in LOCKS.items():
         lock_python(name, what)
     for folder in sorted((ROOT / "scripts" / "claude-cli").iterdir()):
         lock_cli(folder)
+    prices.main()
 
 
 if __name__ == "__main__":

@@ -226,6 +226,10 @@ def test_the_home_comes_from_the_argument_then_the_environment() -> None:
         ("claude.max_retries", "{}", "a whole number from 0 to 10"),
         ("simulator.login", '"oauth"', "one of `token`, `file`, `none`"),
         ("simulator.login", '["token"]', "one of `token`, `file`, `none`"),
+        *(
+            ("budget.day_usd", value, "an amount in US dollars above 0, at most 1000000")
+            for value in ("0", "-1", "nan", "inf", "true", '"5"', "1000001")
+        ),
         ("run.timeout_s", "0", "a number of seconds from 1 to 604800"),
         ("run.timeout_s", "-5", "a number of seconds from 1 to 604800"),
         ("run.timeout_s", "inf", "a number of seconds from 1 to 604800"),

@@ -19,6 +19,9 @@ system = '''
 Two lines.
 '''
 model = "haiku"
+max_budget_usd = 0.5
+max_turns = 9
+day_budget_usd = 2
 [projects."a.b"]
 directory = "/srv/a"
 system_file = "~/instructions.md"
@@ -47,6 +50,9 @@ def test_every_key_of_a_project_is_read(tmp_path: Path) -> None:
             add_dirs=("/srv/data", "~/more"),
             system="Two lines.\n",
             model="haiku",
+            max_budget_usd=0.5,
+            max_turns=9,
+            day_budget_usd=2.0,
         ),
         "a.b": Project(name="a.b", directory="/srv/a", system_file="~/instructions.md"),
     }
@@ -79,6 +85,12 @@ def test_without_a_file_there_are_no_projects(tmp_path: Path) -> None:
             "usage.bad_setting",
             "projects.shop.permission_mode",
         ),
+        (
+            "[projects.shop]\ndirectory = '/a'\nday_budget_usd = 0",
+            "usage.bad_setting",
+            "projects.shop.day_budget_usd",
+        ),
+        ("[projects.shop]\ndirectory = '/a'\nmax_turns = 0", "usage.bad_setting", "projects.shop.max_turns"),
         ("[projects.shop]\ndirectoy = '/a'", "usage.unknown_setting", "projects.shop.directoy"),
         ("[projects.shop]", "usage.unknown_setting", "projects.shop"),
         ("[projects]\nshop = '/a'", "usage.unknown_setting", "projects.shop"),

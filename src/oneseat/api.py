@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -89,6 +90,8 @@ class RequestOptions(TypedDict, total=False):
     list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
     must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one; ``functions``
     are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only.
+    ``max_budget_usd`` is what the run may cost at list price, counted on a plan too, where nothing is charged; ``max_turns``
+    is how often it may ask the model.
     """
 
     system: str | None
@@ -102,6 +105,8 @@ class RequestOptions(TypedDict, total=False):
     schema: object
     mcp_servers: Mapping[str, object] | str | Path | None
     functions: Iterable[Callable[..., Any]]
+    max_budget_usd: float | None
+    max_turns: int | None
 
 
 def run(
@@ -174,7 +179,7 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
 
     Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.unknown_model``,
     ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``, ``usage.bypass_as_root``, ``usage.bad_mcp_config``,
-    ``usage.bad_function``; ``TypeError`` for an option that does not exist.
+    ``usage.bad_function``, ``usage.bad_budget``; ``TypeError`` for an option that does not exist.
     """
     strange = options.keys() - RequestOptions.__annotations__.keys()
     if strange:
@@ -204,6 +209,8 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         timeout_s=options.get("timeout_s"),
         mcp_servers=_servers(options.get("mcp_servers"), os.environ),
         functions=functions_of(options.get("functions", ())),
+        max_budget_usd=_dollars(options.get("max_budget_usd")),
+        max_turns=_turns(options.get("max_turns")),
     )
 
 
@@ -239,6 +246,30 @@ def _model(name: str | None) -> str | None:
     )
 
 
+def _dollars(amount: float | None) -> float | None:
+    if amount is None or (0 < amount < math.inf and not isinstance(amount, bool)):
+        return amount
+    raise UsageError(
+        ErrorInfo(
+            code="usage.bad_budget",
+            message=f"A budget is an amount in US dollars above 0: `{amount}`",
+            hint="Give one, or leave it out: `oneseat run --max-budget-usd 0.50 ...`",
+        )
+    )
+
+
+def _turns(turns: int | None) -> int | None:
+    if turns is None or (turns >= 1 and not isinstance(turns, bool)):
+        return turns
+    raise UsageError(
+        ErrorInfo(
+            code="usage.bad_budget",
+            message=f"A number of turns is 1 or more: `{turns}`",
+            hint="Give one, or leave it out: `oneseat run --max-turns 10 ...`",
+        )
+    )
+
+
 def in_project(
     request: Request,
     name: str,
@@ -249,11 +280,11 @@ def in_project(
 ) -> Request:
     """The request as a run of the project ``name``, a ``[projects.NAME]`` table of the owner's oneseat.toml.
 
-    It works in the project's directory and goes on with its conversation. Tools, MCP servers, instructions and model are the
-    project's where the request has none of its own. ``new_session`` begins the conversation afresh; ``wait_s`` is how many
-    seconds to wait while another run of the project goes on; ``env`` is where settings are looked for. Raises ``UsageError``:
-    ``usage.unknown_project``, ``usage.bad_directory``, ``usage.bad_mcp_config``, and those of the settings and of
-    ``choose_tools``.
+    It works in the project's directory and goes on with its conversation. Tools, MCP servers, instructions, model and
+    bounds are the project's where the request has none of its own. ``new_session`` begins the conversation afresh;
+    ``wait_s`` is how many seconds to wait while another run of the project goes on; ``env`` is where settings are looked
+    for. Raises ``UsageError``: ``usage.unknown_project``, ``usage.bad_directory``, ``usage.bad_mcp_config``, and those of
+    the settings and of ``choose_tools``.
     """
     project = find_project(name, env)
     tools = request.tools
@@ -267,7 +298,14 @@ def in_project(
         fallback_model=request.fallback_model or project.fallback_model,
         tools=tools,
         mcp_servers=request.mcp_servers or _servers(project.mcp_config, os.environ if env is None else env),
-        project=ProjectUse(name=project.name, new_session=new_session, wait_s=wait_s),
+        max_budget_usd=request.max_budget_usd or project.max_budget_usd,
+        max_turns=request.max_turns or project.max_turns,
+        project=ProjectUse(
+            name=project.name,
+            new_session=new_session,
+            wait_s=wait_s,
+            day_budget_usd=project.day_budget_usd,
+        ),
     )
 
 

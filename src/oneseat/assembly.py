@@ -20,6 +20,7 @@ from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
 from oneseat.engine.runs import App
+from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
@@ -47,6 +48,7 @@ from oneseat.rules.sessions import Nesting, SessionLimits
 from oneseat.settings import Project, Settings, home_from, load, projects
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.prices import PriceTable
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
 __all__ = [
@@ -290,10 +292,11 @@ def build_app(
     """Wire one app together."""
     depth = depth_of(env)
     locks = _locks(find_paths(env))
+    clock = SystemClock()
     parts = Parts(
         provider=provider,
         ledger=ledger,
-        clock=SystemClock(),
+        clock=clock,
         policy=PolicyView(),
         patience=_patience(settings),
         books=Books(ledger, ProjectLocks(locks), _session_limits(settings)),
@@ -309,6 +312,7 @@ def build_app(
         chance=secrets.SystemRandom().random,
         audience=audience,
         admit=admit,
+        purse=Purse(PriceTable(), ledger, settings.budget_day_usd, clock.midnight_iso),
     )
     return App(parts, new_run_id)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Account, Capabilities, CredentialFacts
@@ -18,12 +19,14 @@ from oneseat.contract.session import EndReason, Exchange, Session
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
 from oneseat.engine.runs import App
+from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.observers.audience import Audience
 from oneseat.observers.records import Records
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.stores.prices import PriceTable
 from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
@@ -165,6 +168,12 @@ class Memory:
     async def finish(self, result: RunResult) -> None:
         self.results.append(result)
 
+    async def reserve(
+        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
+    ) -> tuple[DaySpent, Cap | None]:
+        nothing = DaySpent(all_usd=0.0, project_usd=0.0, reserved_usd=0.0)
+        return nothing, share(nothing)
+
     async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         return None
 
@@ -225,6 +234,7 @@ def scripted_app(
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
         lanes=Room(),
+        purse=Purse(PriceTable(), memory, None, lambda: "2026-11-20T00:00:00Z"),
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,

@@ -8,7 +8,16 @@ from typing import NamedTuple
 import pytest
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Event, ModelFallback, Retry, TextDelta, ToolCall, WalletVerified
+from oneseat.contract.events import (
+    Event,
+    ModelFallback,
+    Retry,
+    TextDelta,
+    ToolCall,
+    TurnEnded,
+    UsageSeen,
+    WalletVerified,
+)
 from oneseat.contract.receipt import RunResult, TokenUsage
 from oneseat.contract.request import McpServer, Request
 from oneseat.testing.virtual_time import elapse, run_virtual
@@ -48,12 +57,20 @@ def ran(
     fallback: str | None = None,
     timeout_s: float | None = None,
     servers: tuple[McpServer, ...] = (),
+    model: str | None = None,
+    budget_usd: float | None = None,
     **patience: float,
 ) -> Ran:
     async def work() -> Ran:
         provider, memory = ScriptedProvider(scripts), Memory()
         request = Request(
-            prompt="p", cwd="/", fallback_model=fallback, timeout_s=timeout_s, mcp_servers=servers
+            prompt="p",
+            cwd="/",
+            model=model,
+            fallback_model=fallback,
+            timeout_s=timeout_s,
+            mcp_servers=servers,
+            max_budget_usd=budget_usd,
         )
         result = await scripted_app(provider, memory, **patience).run(request)
         assert memory.results == [result]
@@ -74,6 +91,28 @@ def test_pauses_grow_and_each_attempt_is_asked_who_pays() -> None:
         WalletVerified,
     ]
     assert run.result.receipt.duration_ms == 3000
+
+
+def costing(input_tokens: int) -> Script:
+    """An attempt that is overloaded after so many tokens were sent to it."""
+    error = ErrorInfo(code="provider.overloaded", message="it failed")
+    seen = UsageSeen(message_id="m", usage=TokenUsage(input_tokens=input_tokens), model="claude-sonnet-5")
+    return Script((started(), seen, TurnEnded(text="", error=error)))
+
+
+def test_all_attempts_are_paid_from_one_budget() -> None:
+    # $0.02 each, as far as they came; with the second one, the budget is reached.
+    run = ran(costing(10_000), model="claude-sonnet-5", budget_usd=0.04)
+    assert (run.code, len(run.provider.opened_at)) == ("budget.reached", 2)
+    assert run.result.receipt.equivalent_cost_usd == pytest.approx(0.04)
+    assert run.result.receipt.cost_source == "price_table"
+
+
+def test_a_repetition_whose_price_nobody_knows_leaves_the_first_failure() -> None:
+    run = ran(costing(10_000), model="claude-sonnet-5", budget_usd=1.0, fallback="claude-sonnet-99")
+    assert (run.code, len(run.provider.opened_at)) == ("provider.overloaded", 2)
+    assert run.result.error is not None
+    assert "`claude-sonnet-99`" in run.result.error.message
 
 
 def test_the_provider_is_waited_for_as_long_as_it_asked() -> None:

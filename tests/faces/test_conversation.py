@@ -198,3 +198,16 @@ def test_what_a_killed_host_left_is_ended_at_the_next_start(newest: Seat) -> Non
     host.communicate()
     assert newest.run("run", "hello").code == 0
     nothing_left(newest)
+
+
+async def test_each_message_has_what_is_left_of_the_day(newest: Seat, simulator: Simulator) -> None:
+    settings = newest.home / "config" / "oneseat.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text("[budget]\nday_usd = 0.001\n", "utf-8")
+    async with oneseat.connect() as app, app.conversation() as talk:
+        results = [await say(talk, word) for word in ("one", "two", "three", "four")]
+    # Each costs about $0.0004, and the process is one and the same.
+    codes = [result.error and result.error.code for result in results]
+    assert codes == [None, None, "budget.reached", "budget.day_used_up"]
+    assert [result.receipt.cost_source for result in results[:2]] == ["cli", "cli"]
+    assert len(simulator.messages()) == 3

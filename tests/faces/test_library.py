@@ -112,7 +112,7 @@ async def test_events_come_in_their_order_and_the_result_stays(seat: Seat) -> No
         seen = await all_of(stream)
     kinds = [type(event).__name__ for event in seen if type(event).__name__ != "Progress"]
     assert kinds == [
-        *("WalletVerified", "Started", "TextDelta", "TextDelta", "TextDelta", "TextDelta"),
+        *("WalletVerified", "Started", "UsageSeen", "TextDelta", "TextDelta", "TextDelta", "TextDelta"),
         *("Message", "UsageSeen", "LimitSeen", "LimitSeen", "Finished"),
     ]
     assert (
@@ -144,6 +144,7 @@ async def test_what_was_yielded_is_in_the_ledger_already(seat: Seat) -> None:
                 assert [entry["event"]["type"] for entry in stored] == [
                     "wallet_verified",
                     "started",
+                    "usage",
                     "message",
                 ]
 

@@ -15,6 +15,7 @@ from oneseat.contract.events import (
     LimitSeen,
     Message,
     ModelFallback,
+    Progress,
     Retry,
     Started,
     TextDelta,
@@ -22,6 +23,7 @@ from oneseat.contract.events import (
     ToolResult,
     TurnEnded,
     Unknown,
+    UsageSeen,
 )
 from oneseat.providers.claude_cli import wire
 from oneseat.providers.claude_cli.parse import Parser, tokens
@@ -90,8 +92,8 @@ def test_every_recorded_line_becomes_an_event(path: Path) -> None:
         ("fail-resume-unknown", "provider.session_lost"),
         ("fail-sseerr", "provider.api_error"),
         ("interrupt-control", "provider.interrupted"),
-        ("max-budget", "incomplete.max_budget"),
-        ("max-turns", "incomplete.max_turns"),
+        ("max-budget", "budget.reached"),
+        ("max-turns", "budget.turns_reached"),
         ("structured-bad", "incomplete.schema_unmet"),
     ],
 )
@@ -262,6 +264,46 @@ def test_the_start_names_its_key_source_and_tools() -> None:
 
 def test_text_deltas_come_one_by_one() -> None:
     assert [e.text for e in replay("interrupt-control.jsonl") if isinstance(e, TextDelta)][:1] == ["w0 "]
+
+
+def test_a_streamed_message_is_metered_when_it_begins_and_when_it_ends() -> None:
+    begin, end = (e for e in replay("partial-thinking.jsonl") if isinstance(e, UsageSeen))
+    assert (begin.message_id, begin.model, begin.stop_reason) == ("msg_0002", "claude-sonnet-5", None)
+    assert begin.usage.cache_write_5m_tokens == 100
+    assert (end.message_id, end.stop_reason, end.usage.output_tokens) == ("msg_0002", "end_turn", 5)
+    # The server does not repeat what it was sent.
+    assert end.usage.input_tokens == begin.usage.input_tokens == 10
+
+
+def test_a_message_that_was_not_streamed_is_metered_all_the_same() -> None:
+    seen = {e.message_id for e in replay("max-turns.jsonl") if isinstance(e, UsageSeen)}
+    assert seen == {"msg_0466", "msg_0467"}
+
+
+def test_what_is_written_out_of_sight_is_measured() -> None:
+    thought = [e.thinking_tokens for e in replay("partial-thinking.jsonl") if isinstance(e, Progress)]
+    assert sum(thought) == 4
+    piece = {"type": "input_json_delta", "partial_json": '{"a": "é"}'}
+    line = {"type": "stream_event", "event": {"type": "content_block_delta", "index": 0, "delta": piece}}
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    (event,) = parser.events(wire.decode(json.dumps(line).encode()))
+    assert event == Progress(state="content_block_delta", tool_input_bytes=11)
+
+
+def test_a_subagents_message_is_metered_as_its_own() -> None:
+    message = {
+        "id": "m9",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "thinking", "thinking": "x" * 300}, {"type": "text", "text": "hi"}],
+        "usage": {"input_tokens": 7, "output_tokens": 1},
+    }
+    line = {"type": "assistant", "message": message, "parent_tool_use_id": "t1"}
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    seen, thought, said = parser.events(wire.decode(json.dumps(line).encode()))
+    assert isinstance(seen, UsageSeen)
+    assert (seen.message_id, seen.model, seen.subagent) == ("m9", "claude-haiku-5-5", "t1")
+    assert isinstance(thought, Progress)
+    assert (thought.thinking_tokens, said) == (100, Message(text="hi", subagent="t1"))
 
 
 def test_cache_writes_without_a_split_count_as_five_minutes() -> None:

@@ -47,6 +47,36 @@ class _Seconds(click.ParamType[float]):
         return seconds
 
 
+class _Dollars(click.ParamType[float]):
+    """An amount of money."""
+
+    name = "dollars"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not (math.isfinite(amount) and amount > 0):
+            self.fail(f"`{value}` is not an amount of US dollars above 0", param, ctx)
+        return amount
+
+
+class _Turns(click.ParamType[int]):
+    """A number of turns."""
+
+    name = "turns"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            turns = int(value)
+        except ValueError:
+            turns = 0
+        if turns < 1:
+            self.fail(f"`{value}` is not a whole number from 1", param, ctx)
+        return turns
+
+
 @click.command(
     "run",
     cls=PromptCommand,
@@ -58,8 +88,8 @@ Examples:
   oneseat run "Summarise" --file report.pdf --json
   oneseat run --project shop "And now the tests"
 
-Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying,
-5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
+Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying
+or a budget was reached, 5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
 )
 @click.argument("prompt", nargs=-1, metavar="[PROMPT]")
 @click.option("--system", metavar="TEXT", help="Instructions for the assistant.")
@@ -135,12 +165,20 @@ Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped becau
     help="Longest time the whole run may take. [default: 1800]",
 )
 @click.option("--cold", is_flag=True, help="Do the run in this process, also when a server is running.")
+@click.option(
+    "--max-budget-usd",
+    metavar="USD",
+    type=_Dollars(),
+    help="Stop at this cost, counted at list price.",
+)
+@click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after asking the model N times.")
 @click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
 def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
     """Send PROMPT to your assistant and print the answer.
 
     PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT and something piped in, it is read from
     standard input. Which wallet pays is checked before anything is sent; the receipt says how that is known.
+    On a plan nothing is charged; a budget counts what the same tokens cost at list price.
     """
     output = Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
     project = _project(options)
@@ -154,6 +192,8 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
         timeout_s=options["timeout"],
         tools=tools,
         mcp_servers=options["mcp_config"],
+        max_budget_usd=options["max_budget_usd"],
+        max_turns=options["max_turns"],
         schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
     if project is not None:

@@ -113,10 +113,16 @@ class Answered(Event, frozen=True, kw_only=True, gc=False, tag="answered"):
 
 
 class UsageSeen(Event, frozen=True, kw_only=True, gc=False, tag="usage"):
-    """Tokens of one model request, as reported while the run goes on."""
+    """Tokens of one model request, as reported when its answer begins, and again when it ends.
+
+    ``stop_reason`` says why it ended, and is ``None`` before: its ``output_tokens`` then mean nothing yet.
+    """
 
     message_id: str | None
     usage: TokenUsage
+    model: str | None = None
+    subagent: str | None = None
+    stop_reason: str | None = None
 
 
 class LimitSeen(Event, frozen=True, kw_only=True, gc=False, tag="limit_seen"):
@@ -150,10 +156,16 @@ class ModelFallback(Event, frozen=True, kw_only=True, gc=False, tag="model_fallb
 
 
 class Progress(Event, frozen=True, kw_only=True, gc=False, tag="progress"):
-    """A sign of life that carries no content, such as "requesting", "compacting" or "queued" (behind other runs)."""
+    """A sign of life that carries no content, such as "requesting", "compacting" or "queued" (behind other runs).
+
+    What the model writes that is not shown in pieces is measured here: bytes of a tool's input, and the provider's own
+    estimate of tokens thought.
+    """
 
     durable: ClassVar[bool] = False
     state: str
+    tool_input_bytes: int = 0
+    thinking_tokens: int = 0
 
 
 class Unknown(Event, frozen=True, kw_only=True, gc=False, tag="unknown"):

@@ -58,10 +58,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the opened provider can do.
 
-    ``models`` are the short names it offers; ``unresolved`` are names it was given and knows no model for.
+    ``models`` are the short names it offers, ``full_names`` what they stand for; ``unresolved`` are names it was given and knows
+    no model for.
     """
 
     models: tuple[str, ...] = ()
+    full_names: dict[str, str] = {}
     unresolved: tuple[str, ...] = ()
     cli_version: str | None = None
 

@@ -12,6 +12,8 @@ Wallet = Literal["plan", "plan_overage", "api_key", "cloud", "simulator", "unkno
 Verdict = Literal["verified", "unverified", "misbilled", "nothing_sent"]
 Status = Literal["completed", "refused", "failed", "cancelled"]
 Tier = Literal["GREEN", "GREY", "RED"]
+#: Who says what the tokens cost: the official CLI, our own table of prices (an estimate), or nobody.
+CostSource = Literal["cli", "price_table", "unknown"]
 #: When a piece of evidence was seen: before the prompt was sent, while the run went on, or with its result.
 When = Literal["before", "during", "after"]
 
@@ -83,7 +85,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     usage: TokenUsage = TokenUsage()
     cost_usd: float | None = None
     equivalent_cost_usd: float | None = None
-    cost_source: Literal["cli", "price_table", "unknown"] = "unknown"
+    cost_source: CostSource = "unknown"
     limits: tuple[LimitReading, ...] = ()
     policy: PolicyStamp | None = None
     cli_version: str | None = None

@@ -99,11 +99,13 @@ class ProjectUse(msgspec.Struct, frozen=True, kw_only=True):
     """The project a request belongs to: its runs share a conversation and go on one at a time.
 
     ``new_session`` begins the conversation afresh; ``wait_s`` is how long to wait for another run of it, in seconds.
+    ``day_budget_usd`` is what its runs of one day may cost together, in US dollars at list price.
     """
 
     name: str
     new_session: bool = False
     wait_s: float = 0.0
+    day_budget_usd: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
     ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
     ``mcp_servers`` and ``functions`` (the caller's own) offer tools to this run only.
+    ``max_budget_usd`` bounds what the run costs in US dollars at list price, ``max_turns`` how often the model is asked.
     """
 
     prompt: str
@@ -124,6 +127,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tools: Tools = Tools()
     schema: dict[str, Any] | None = None
     timeout_s: float | None = None
+    max_budget_usd: float | None = None
+    max_turns: int | None = None
     project: ProjectUse | None = None
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()

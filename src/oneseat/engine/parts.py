@@ -11,6 +11,7 @@ from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
 
 from .conversation import Books
+from .spending import Purse
 from .watchdog import Patience
 
 
@@ -32,3 +33,4 @@ class Parts(NamedTuple):
     chance: Callable[[], float]
     audience: Audience
     admit: Callable[[], Awaitable[None]]
+    purse: Purse

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from oneseat.contract.budget import Cap
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Started
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.ports import Clock, ProviderSession
-from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, SessionStamp, TokenUsage, Wallet
+from oneseat.contract.receipt import (
+    NO_TOKENS,
+    CostSource,
+    Receipt,
+    RunResult,
+    SessionStamp,
+    TokenUsage,
+    Wallet,
+)
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused
 from oneseat.rules import billing, outcome, retry, schemas
+from oneseat.rules.budget import Meter
 from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
 
 #: Which proof of a run counts when its attempts have several.
@@ -41,6 +51,8 @@ class RunRecord:
         self.cleared: Cleared | None = None
         self.capabilities = Capabilities()
         self.refused: Refused | None = None
+        self.cap: Cap | None = None
+        self.meter: Meter | None = None
         self._provider = provider
         self._expected_wallet = expected_wallet
         self._clock = clock
@@ -84,18 +96,30 @@ class RunRecord:
         """The prompt is about to leave: from here on something may have been spent."""
         self._now.plan = plan
         self._session = session
+        if self.meter is not None:
+            self.meter.attempt()
+
+    def may_say_more(self) -> ErrorInfo | None:
+        """Why no further message may be sent in the run; ``None`` when one may, and then it is about to be."""
+        if self.meter is None:
+            return None
+        reached = self.meter.may_send()
+        self.meter.prompt()
+        return reached
 
     def add(self, event: Event) -> None:
         """Take one event in."""
         self.tally.add(event)
+        if self.meter is not None:
+            self.meter.add(event)
         if self._now.first_text is None and self.tally.has_text:
             self._now.first_text = self._clock.monotonic()
 
     def objection(self, event: Event) -> ErrorInfo | None:
         """Why the run cannot succeed any more after this event; ``None`` when it can."""
-        if self._now.plan is None or not isinstance(event, Started):
-            return None
-        return outcome.judge_start(self._now.plan.cleared.permitted.request, event)
+        if self._now.plan is not None and isinstance(event, Started):
+            return outcome.judge_start(self._now.plan.cleared.permitted.request, event)
+        return self.meter.objection(event) if self.meter is not None else None
 
     def schema_complaints(self) -> list[str]:
         """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""
@@ -167,13 +191,21 @@ class RunRecord:
             overage=attempt.tally.overage,
         )
 
-    def _list_cost(self) -> float | None:
+    def _list_cost(self) -> tuple[float | None, CostSource]:
+        """What the run costs at list price, and who says so: the provider, our price table where there is a budget, nobody."""
+        if not self._sent:
+            return 0.0, "unknown"
+        spent = self.meter.spent_usd if self.meter is not None else None
+        if self.meter is not None and spent is not None and self.meter.estimated:
+            # Nothing seen is not nothing spent: the prompt was on its way.
+            return (spent, "price_table") if spent else (None, "unknown")
         ends = [attempt.tally.ended for attempt in self._sent]
-        return sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
+        reported = sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
+        return reported, "cli" if reported is not None else "unknown"
 
     def _receipt(self) -> Receipt:
         finding, sent, first_text = self._finding(), len(self._sent), self._told.first_text
-        list_cost = self._list_cost() if sent else 0.0
+        list_cost, source = self._list_cost()
         policy = (
             self.permitted.policy
             if self.permitted is not None
@@ -187,9 +219,10 @@ class RunRecord:
             verdict=finding.verdict,
             evidence=(*finding.evidence, *(said for it in self._attempts for said in it.tally.evidence)),
             usage=self._usage(),
-            cost_usd=finding.charged(list_cost) if sent else 0.0,
+            # An estimate says what the tokens are worth, not what anybody was charged.
+            cost_usd=finding.charged(None if source == "price_table" else list_cost) if sent else 0.0,
             equivalent_cost_usd=list_cost,
-            cost_source="cli" if sent and list_cost is not None else "unknown",
+            cost_source=source,
             limits=tuple(
                 {name: it for past in self._attempts for name, it in past.tally.limits.items()}.values()
             ),

@@ -18,6 +18,7 @@ from .attempts import Attempts, Surroundings, record_event
 from .conversation import conversation_of
 from .parts import Parts
 from .record import RunRecord
+from .spending import metered, reserved
 from .turns import Turns
 from .watchdog import Patience, Watchdog
 
@@ -43,7 +44,11 @@ async def flow(
             async with parts.lanes.run() as place:
                 async for event in admitted(place, watchdog):
                     yield event
-                async with aclosing(Attempts(around, _attempt).all(permitted)) as attempts:
+                bounded = await reserved(parts.purse, record, parts.provider.wallet, permitted)
+                if isinstance(bounded, Refused):
+                    record.refuse(bounded)
+                    return
+                async with aclosing(Attempts(around, _attempt).all(bounded)) as attempts:
                     async for event in attempts:
                         yield event
 
@@ -85,7 +90,7 @@ async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator
 
 
 async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSession) -> Plan | Refused:
-    """The billing gate and the routing. Nothing of this attempt has been sent when this returns."""
+    """The billing gate, the routing and the budget. Nothing of this attempt has been sent when this returns."""
     parts, record = around.parts, around.record
     facts = await around.watchdog.wait(session.credential_facts())
     record.capabilities = session.capabilities
@@ -97,6 +102,7 @@ async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSes
     plan = routing.choose(
         cleared, parts.provider.name, model, session.capabilities, around.conversation.brief
     )
+    plan = metered(parts.purse, record, plan)
     while isinstance(plan, Plan) and not await around.watchdog.wait(session.ready()):
         pass
     return plan

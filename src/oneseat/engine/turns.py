@@ -36,6 +36,9 @@ class Turns(NamedTuple):
         found = self.record.schema_complaints()
         if not found:
             return
+        reached = self.record.may_say_more()
+        if reached is not None:
+            raise OneseatError(reached)
         async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
             async for event in turn:
                 yield event

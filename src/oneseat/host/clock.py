@@ -16,3 +16,9 @@ class SystemClock:
     def utc_iso(self) -> str:
         """Now as ISO 8601 in UTC, milliseconds, trailing ``Z``."""
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def midnight_iso(self) -> str:
+        """When this day began where this machine is, in the form of ``utc_iso``."""
+        start = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        # Made local only now: on the day the clocks change, midnight has another offset than this moment.
+        return start.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -82,6 +82,13 @@ def whole(low: int, high: int) -> Check:
     return Check(f"a whole number from {low} to {high}", parse)
 
 
+def _dollars(value: object) -> float:
+    # What is not above 0 would refuse every run, and infinity none.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST_USD:
+        raise ValueError(value)
+    return float(value)
+
+
 def one_of(*options: str) -> Check:
     """One of a few words."""
 
@@ -129,6 +136,8 @@ def _loopback_url(value: object) -> str:
     return match[0].rstrip("/")
 
 
+_MOST_USD = 1_000_000
+DOLLARS = Check(f"an amount in US dollars above 0, at most {_MOST_USD}", _dollars)
 TEXT = Check("text on one line", _text)
 INSTRUCTIONS = Check("text", _instructions)
 PATHS = Check("a list of absolute paths, or of paths that begin with `~/`", _paths)

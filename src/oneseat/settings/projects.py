@@ -10,7 +10,7 @@ import msgspec
 
 from oneseat.contract.request import PermissionMode
 
-from .checks import INSTRUCTIONS, PATH, PATHS, TEXT, Check, one_of
+from .checks import DOLLARS, INSTRUCTIONS, PATH, PATHS, TEXT, Check, one_of, whole
 
 #: Part of file names and of commands.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -29,6 +29,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     fallback_model: str | None = None
     mcp_config: str | None = None
+    max_budget_usd: float | None = None
+    max_turns: int | None = None
+    day_budget_usd: float | None = None
 
 
 #: What may stand in a project's table: what it takes, and what it means.
@@ -45,6 +48,12 @@ KEYS: Mapping[str, tuple[Check, str]] = {
         "The model that answers when the first one is overloaded, not there or its own window full",
     ),
     "mcp_config": (PATH, "A JSON file with the MCP servers of the project, in the usual `mcpServers` shape"),
+    "max_budget_usd": (
+        DOLLARS,
+        "What one run may cost at list price; counted on a plan too, where nothing is charged",
+    ),
+    "max_turns": (whole(1, 10_000), "How often one run may ask the model"),
+    "day_budget_usd": (DOLLARS, "What the project's runs of one day may cost together at list price"),
 }
 
 

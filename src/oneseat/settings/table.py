@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 
-from .checks import FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
+from .checks import DOLLARS, FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
 from .projects import KEYS
 from .wording import toml
 
@@ -122,6 +122,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = 8
+    budget_day_usd: Annotated[
+        float | None,
+        Setting(
+            "budget.day_usd",
+            DOLLARS,
+            "What all runs of one day may cost together at list price; counted on a plan too, where nothing is charged",
+            files="own",
+        ),
+    ] = None
     session_max_age_s: Annotated[
         float,
         Setting("session.max_age_s", seconds(1, 2_592_000), "How long a project's session is continued"),

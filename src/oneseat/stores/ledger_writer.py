@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.ports import Clock
@@ -23,7 +24,7 @@ from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.session import EndReason, Exchange, Session
 
-from . import failures, sessions
+from . import failures, sessions, spending
 from .database import open_ledger
 from .entries import NOT_STORED, Entries
 from .interrupted import interrupted_result
@@ -83,6 +84,7 @@ class LedgerWriter:
             "prompt_preview": preview and preview[:_PREVIEW_CHARS],
             "owner_pid": self._owner.pid,
             "owner_started": self._owner.started,
+            "project": request.project and request.project.name,
         }
         with self._transaction(durable=True) as db:
             db.execute(
@@ -130,6 +132,20 @@ class LedgerWriter:
             for run_id, owner_pid, _ in ended:
                 self._end(db, interrupted_result(db, run_id, owner_pid))
         return [row[0] for row in ended]
+
+    def reserve(
+        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
+    ) -> tuple[DaySpent, Cap | None]:
+        """Let ``share`` decide what a run may have of a day, and write that down before anybody else can decide.
+
+        The day began at ``since``, ISO 8601 UTC. Returns what was spent before, and the decision.
+        """
+        with self._transaction(durable=True) as db:
+            before = spending.spent(db, run_id, project, wallet, since)
+            cap = share(before)
+            if cap is not None:
+                spending.hold(db, run_id, wallet, cap)
+        return before, cap
 
     def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation that the next run of a project in this directory would continue."""

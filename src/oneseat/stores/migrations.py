@@ -93,7 +93,15 @@ def _sessions(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX runs_by_session ON runs (session_id) WHERE session_id IS NOT NULL")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions)
+def _budgets(db: sqlite3.Connection) -> None:
+    # A day's budget is shared by all processes: what a run going on may still cost has to be where the others look, or two
+    # of them take the last dollar. What it counts is found by when runs ended and by their project.
+    db.execute("ALTER TABLE runs ADD COLUMN project TEXT")
+    db.execute("ALTER TABLE runs ADD COLUMN reserved_usd REAL")
+    db.execute("CREATE INDEX runs_by_end ON runs (ended_at)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets)
 SCHEMA = len(MIGRATIONS)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
@@ -39,6 +40,12 @@ class SqliteLedger:
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.finish, result)
+
+    async def reserve(
+        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
+    ) -> tuple[DaySpent, Cap | None]:
+        """Reserve what a run may cost of its day. Raises ``UsageError`` when the ledger cannot be written."""
+        return await self._do(self._writer.reserve, run_id, project, wallet, since, share)
 
     async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation to continue. Raises ``UsageError`` when the ledger cannot be read."""

@@ -54,6 +54,18 @@ def command_line(
     ]
 
 
+def bounds(max_turns: int | None, max_budget_usd: float | None, session: SessionStamp | None) -> list[str]:
+    """What the CLI itself is told to stop at. It looks only between two requests; oneseat looks while an answer comes too.
+
+    A conversation that is resumed has its earlier cost counted in (2.1.329), so there the CLI holds no budget.
+    """
+    turns = ["--max-turns", str(max_turns)] if max_turns is not None else []
+    if max_budget_usd is None or (session is not None and session.resumed):
+        return turns
+    # What rounds to nothing would be refused as no budget at all.
+    return [*turns, "--max-budget-usd", f"{max(max_budget_usd, 1e-6):.6f}"]
+
+
 def _conversation(session: SessionStamp | None) -> list[str]:
     if session is None:
         return ["--no-session-persistence"]

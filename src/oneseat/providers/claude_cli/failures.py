@@ -99,10 +99,16 @@ _BY_STOP_REASON: dict[str, _Failure] = {
 
 _BY_SUBTYPE: dict[str, _Failure] = {
     "error_max_turns": _Failure(
-        "incomplete.max_turns", "The run used all its turns before it was done", "you"
+        "budget.turns_reached",
+        "The run used all its turns before it was done",
+        "you",
+        "Allow more: `oneseat run --max-turns ...`",
     ),
     "error_max_budget_usd": _Failure(
-        "incomplete.max_budget", "The run reached its budget before it was done", "you"
+        "budget.reached",
+        "The run reached its budget before it was done",
+        "you",
+        "Allow more: `oneseat run --max-budget-usd ...`",
     ),
     "error_max_structured_output_retries": _Failure(
         "incomplete.schema_unmet", "The model gave no answer that fits the schema", "you"

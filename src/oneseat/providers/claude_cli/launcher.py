@@ -18,7 +18,7 @@ from oneseat.host import credentials
 from oneseat.host.process_tree import private_prefix
 
 from . import discovery, environment, servers
-from .argv import Offered, command_line
+from .argv import Offered, bounds, command_line
 from .process import CliProcess, Start, Versions
 
 SimulatedLogin = Literal["token", "file", "none"]
@@ -50,17 +50,28 @@ class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What a process cannot change once it runs. Without a ``cwd`` it works in an empty folder of its own."""
+    """What a process cannot change once it runs. Without a ``cwd`` it works in an empty folder of its own.
+
+    The CLI counts a ``max_budget_usd`` over the whole life of the process, so one that has it serves a single run.
+    """
 
     tools: Tools
     cwd: str | None
     mcp_servers: tuple[McpServer, ...] = ()
     functions: bool = False
+    max_turns: int | None = None
+    max_budget_usd: float | None = None
 
     @classmethod
     def of(cls, request: Request) -> Shape:
-        """The shape of a process that serves this request alone."""
+        """The shape of a process that can serve this request, and others like it."""
         return cls(request.tools, request.cwd, request.mcp_servers, bool(request.functions))
+
+    @classmethod
+    def bounded(cls, request: Request) -> Shape:
+        """The shape of a process that serves this request alone, with its bounds."""
+        turns, usd = request.max_turns, request.max_budget_usd
+        return msgspec.structs.replace(cls.of(request), max_turns=turns, max_budget_usd=usd)
 
 
 class Launcher:
@@ -85,6 +96,7 @@ class Launcher:
             env = self._environment(private, self.kept_config(cwd) if session else None)
             argv = command_line(executable, model, shape.tools, session, _offered(private, shape))
             redact = servers.hiding(shape.mcp_servers, self._redact)
+            argv += bounds(shape.max_turns, shape.max_budget_usd, session)
             start = Start(argv, env, cwd, model, marker)
             return CliProcess.start(start, private, redact, self._versions)
         except (

@@ -54,6 +54,8 @@ _PROGRESS = {
 
 #: How a message ends that is not cut.
 _WHOLE = {"end_turn", "stop_sequence", "refusal"}
+#: How many bytes of thinking are a token at least.
+_BYTES_PER_TOKEN = 3
 _ALIVE = (Progress(state="alive"),)
 
 
@@ -79,6 +81,7 @@ class Parser:
         self._main_text: list[str] = []
         self._last_was_whole = False
         self._streamed = False
+        self._metered: UsageSeen | None = None
         self._model: str | None = None
         self._tasks = Tasks()
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
@@ -113,24 +116,39 @@ class Parser:
         if line.parent_tool_use_id is not None:
             return (Progress(state="subagent"),)
         if delta is None:
-            self._begin(event)
-        elif delta.text:
+            return self._begin(event)
+        if delta.text:
             return (TextDelta(text=delta.text),)
-        elif delta.thinking:
+        if delta.thinking:
             return (ThinkingDelta(text=delta.thinking),)
-        elif delta.stop_reason is not None:
-            self._last_was_whole = delta.stop_reason in _WHOLE
-        return (Progress(state=event.type or "stream"),)
+        if delta.stop_reason is not None:
+            return self._stopped(event, delta.stop_reason)
+        return (Progress(state=event.type or "stream", tool_input_bytes=_size(delta.partial_json)),)
 
-    def _begin(self, event: wire.SseEvent) -> None:
+    def _stopped(self, event: wire.SseEvent, stop_reason: str) -> Iterable[Event]:
+        self._last_was_whole = stop_reason in _WHOLE
+        if self._metered is None:
+            return (Progress(state=event.type),)
+        # The server counts here what it wrote; what it was sent, it need not repeat.
+        read = tokens(event.usage) if event.usage is not None else TokenUsage()
+        told = {name: value for name, value in msgspec.structs.asdict(read).items() if value is not None}
+        usage = msgspec.structs.replace(self._metered.usage, **told)
+        return (msgspec.structs.replace(self._metered, usage=usage, stop_reason=stop_reason),)
+
+    def _begin(self, event: wire.SseEvent) -> Iterable[Event]:
         if event.type != "message_start":
-            return
+            return (Progress(state=event.type or "stream"),)
         self._streamed = True
         # A message that follows a whole one is another answer (the CLI asked again, or a further turn); one that follows a
         # cut one goes on with it.
         if self._last_was_whole:
             self._main_text.clear()
             self._last_was_whole = False
+        message, self._metered = event.message, None
+        if message is None or message.usage is None:
+            return (Progress(state=event.type),)
+        self._metered = UsageSeen(message_id=message.id, usage=tokens(message.usage), model=message.model)
+        return (self._metered,)
 
     def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
         message, subagent = line.message, line.parent_tool_use_id
@@ -138,7 +156,7 @@ class Parser:
             # A failure dressed as a message: its text is the CLI's, not the model's, and must not become the answer.
             self._error_class = line.error
             return (Progress(state=f"error:{line.error}"),)
-        events: list[Event] = []
+        events: list[Event] = list(self._usage(message, subagent))
         for block in message.content if isinstance(message.content, list) else ():
             if block.type == "text" and block.text:
                 if subagent is None:
@@ -151,10 +169,20 @@ class Parser:
                 events.append(
                     ToolCall(id=block.id or "", name=block.name or "", input=arguments, subagent=subagent)
                 )
-        if message.usage is not None and message.model != "<synthetic>":
-            self._model = message.model if subagent is None else self._model
-            events.append(UsageSeen(message_id=message.id, usage=tokens(message.usage)))
+            elif block.type == "thinking" and subagent is not None:
+                # A subagent's messages come whole; what it thought is not shown, and is paid for all the same.
+                thought = _size(block.thinking) // _BYTES_PER_TOKEN
+                events.append(Progress(state="subagent", thinking_tokens=thought))
         return events or (Progress(state="assistant"),)
+
+    def _usage(self, message: wire.ApiMessage, subagent: str | None) -> Iterable[Event]:
+        if message.usage is None or message.model == "<synthetic>":
+            return ()
+        self._model = message.model if subagent is None else self._model
+        if self._metered is not None and self._metered.message_id == message.id:
+            return ()
+        usage = tokens(message.usage)
+        return (UsageSeen(message_id=message.id, usage=usage, model=message.model, subagent=subagent),)
 
     def _tool_results(self, line: wire.UserLine) -> Iterable[Event]:
         content = line.message.content
@@ -219,7 +247,8 @@ class Parser:
             )
             return (fallback,)
         if self._tasks.take(line) or line.subtype in _PROGRESS:
-            return (Progress(state=line.status or line.subtype),)
+            thought = line.estimated_tokens_delta or 0
+            return (Progress(state=line.status or line.subtype, thinking_tokens=max(0, thought)),)
         return (Unknown(raw=f"system/{line.subtype}", why=f"unknown system line `{line.subtype}`"),)
 
     def _limit(self, line: wire.RateLimitLine) -> Iterable[Event]:
@@ -303,6 +332,10 @@ def tokens(usage: wire.Usage) -> TokenUsage:
         cache_write_5m_tokens=write_5m,
         cache_write_1h_tokens=write_1h if write_1h is not None or total is None else 0,
     )
+
+
+def _size(text: str | None) -> int:
+    return len(text.encode("utf-8", "surrogatepass")) if text else 0
 
 
 def _count(value: Any) -> int | None:

@@ -91,11 +91,10 @@ class ClaudeCliProvider:
         A process that had no tools may go on without the run: to serve another one, or to end by itself.
         """
         request = permitted.request
-        # A function belongs to one caller, and so does the process that can call it.
-        pool = self._pool if session is None and not request.functions else None
+        pool = self._pool if session is None and not _needs_its_own(request) else None
         surroundings = self.surroundings(request, session)
         if pool is None:
-            process = self._launcher.launch(Shape.of(request), surroundings.model, run_id, session)
+            process = self._launcher.launch(Shape.bounded(request), surroundings.model, run_id, session)
         else:
             process = pool.hand_out(request, surroundings.model)
         opened = self.session_on(process, surroundings, run_id)
@@ -195,3 +194,10 @@ class ClaudeCliProvider:
             )
         except OSError:
             return 0
+
+
+def _needs_its_own(request: Request) -> bool:
+    # A function belongs to one caller, and so does the process that can call it. Bounds are told to a process when it starts;
+    # of a run without tools the stream shows all that it costs, so the CLI need not know its budget.
+    bounded = request.max_turns is not None or (request.max_budget_usd is not None and request.tools.names)
+    return bool(request.functions or bounded)

@@ -273,7 +273,8 @@ def _capabilities(models: object, version: str | None) -> Capabilities:
     resolved = {model.get("value"): model.get("resolvedModel") for model in entries}
     unresolved = _unresolved(resolved)
     offered = tuple(str(name) for name in resolved if name and name not in unresolved)
-    return Capabilities(models=offered, unresolved=unresolved, cli_version=version)
+    full = {str(name): model for name, model in resolved.items() if isinstance(model, str)}
+    return Capabilities(models=offered, full_names=full, unresolved=unresolved, cli_version=version)
 
 
 def _unresolved(resolved: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    partial_json: str | None = None
     stop_reason: str | None = None
 
 
@@ -60,6 +61,7 @@ class SseEvent(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     delta: Delta | None = None
     message: ApiMessage | None = None
+    usage: Usage | None = None
 
 
 class Line(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
@@ -124,6 +126,7 @@ class SystemLine(Line, frozen=True, gc=False, tag="system"):
     trigger: str | None = None
     original_model: str | None = None
     fallback_model: str | None = None
+    estimated_tokens_delta: int | None = None
 
 
 class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
