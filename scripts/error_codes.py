@@ -67,6 +67,8 @@ CODES: dict[str, str] = {
     "policy.red": "a rule says that the plan may not serve this request",
     "policy.grey": "it is not certain that the plan may serve this request",
     "usage.bad_budget": "a budget or a number of turns cannot be used",
+    "usage.conversation_changed": "a message of an open conversation asks for what only a new one can have",
+    "provider.conversation_over": "the process that held an open conversation has ended",
     "budget.day_used_up": "nothing is left of the day's budget, or of the project's",
     "budget.input_too_large": "the prompt alone costs more than the budget",
     "budget.unknown_price": "there is a budget, and nobody knows what the model costs",
