@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.cli import fast_lane, run_command
@@ -56,6 +56,7 @@ def nothing() -> Iterator[IO[str]]:
         yield stream
 
 
+@settings(deadline=None)  # the first example pays for what the parser loads
 @given(arguments=st.lists(WORDS, max_size=5))
 def test_a_plain_form_means_what_the_parser_takes_it_for(nothing: IO[str], arguments: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:

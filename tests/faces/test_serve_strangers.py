@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.remote import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
@@ -36,6 +36,7 @@ def seat(tmp_path: Path) -> Iterator[Seat]:
     seat.assert_nothing_left()
 
 
+@settings(deadline=None)  # each example has an event loop of its own
 @given(st.binary(max_size=200) | st.text(max_size=60).map(lambda text: json.dumps({"type": text}).encode()))
 def test_any_line_is_a_message_or_refused_without_being_repeated(line: bytes) -> None:
     async def read() -> FromClient | AlienError:
