@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import psutil
 
 PYTHON = sys.executable
 ONESEAT = str(Path(sys.executable).with_name("oneseat"))
@@ -50,6 +53,81 @@ def measure(
                 f"exit code {process.returncode}: {Path(command[0]).name} {command[1:]}\n{stdout[-500:]}\n{words}"
             )
     return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout)
+
+
+class Live:
+    """A program that stays: it says it is ready, takes a line, answers with one, and says it is ready again."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.ready = self._read()
+
+    def ask(self, line: str) -> dict[str, float]:
+        """Send a line and return the answer, once the program is ready again. Raises ``BrokenRunError`` when it is gone."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        answer = self._read()
+        self.ready = self._read()
+        return answer
+
+    def _read(self) -> dict[str, float]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise BrokenRunError(f"a program that should stay has ended: {self._process.args!r}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+
+Resident = AbstractContextManager[Live]
+
+
+@contextmanager
+def resident(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> Iterator[Live]:
+    """Start a program that stays; it ends when its input does."""
+    with subprocess.Popen(
+        command, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Live(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+class Server:
+    """A running `oneseat serve`."""
+
+    def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
+        self._env = env
+        self._cwd = cwd
+
+    def settle(self) -> None:
+        """Wait until a process waits there and has booted."""
+        while not (idle := self._idle()):
+            time.sleep(0.05)
+        process = psutil.Process(idle[0]["pid"])
+        process.cpu_percent()
+        time.sleep(0.3)
+        while process.cpu_percent() > 2:
+            time.sleep(0.3)
+
+    def _idle(self) -> list[dict[str, Any]]:
+        done = measure([ONESEAT, "status", "--json"], self._env, cwd=self._cwd)
+        status = json.loads(done.stdout)["server"] or {}
+        found: list[dict[str, Any]] = status.get("idle", [])
+        return found
+
+
+@contextmanager
+def serving(env: Mapping[str, str], cwd: Path) -> Iterator[Server]:
+    """Start a server; it ends with this context."""
+    with subprocess.Popen([ONESEAT, "serve"], env=env, cwd=cwd, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield Server(env, cwd)
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -106,6 +106,15 @@ BREAKS: dict[str, tuple[Tamper, set[str]]] = {
     "writes unasked": (Tamper(options={"default": "acceptEdits"}), {"question"}),
     "knows no schema": (Tamper(lines_in={"jsonSchema": "schema"}), {"schema"}),
     "forgets": (Tamper(options={"--resume": "--session-id"}), {"resume"}),
+    "keeps its model": (Tamper(lines_in={'"haiku"': '"sonnet"'}), {"switch"}),
+    "only says that it forgets": (
+        Tamper(
+            lines_in={"rewind_conversation": "get_settings"},
+            lines_out={'"effective"': '"rewound":true,"effective"'},
+        ),
+        {"forget"},
+    ),
+    "hides its servers": (Tamper(lines_out={'"mcpServers"': '"servers"'}), {"servers"}),
     "keeps no record": (Tamper(env={"CLAUDE_CONFIG_DIR": None}), {"session"}),
 }
 

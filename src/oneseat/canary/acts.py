@@ -13,7 +13,7 @@ from oneseat.contract.request import Tools
 from oneseat.providers.claude_cli import account, wire
 from oneseat.testing import Answer, Failure, Limits, Reply, Simulator, Text, ToolRound, ToolUse, WindowShare
 
-from . import conversation
+from . import conversation, waiting
 from .assumptions import Notes
 from .conversation import is_text_delta, text_of
 from .talk import Folders, Opening, Stage, started
@@ -180,6 +180,7 @@ ACTS = (
     Act(("overage", "failure"), _wallet),
     Act(conversation.SHOWS, conversation.converse),
     Act(("long_line", "interrupt"), _stream),
+    Act(waiting.SHOWS, waiting.wait_and_serve),
     Act(("session", "resume"), _session),
     Act(("retries",), _retries),
     Act(("question",), _question),

@@ -97,9 +97,12 @@ class Talk:
                 return line.response.response or {}
         raise await self._end_of_talk()
 
-    async def turn(self, prompt: str) -> AsyncIterator[Line]:
-        """Send a prompt as a run does, and yield every line up to and including the result. Raises ``BrokenOffError``."""
-        await self._write(messages.user_message(Request(prompt=prompt, cwd=str(self._work))))
+    async def turn(self, prompt: str, name: str | None = None) -> AsyncIterator[Line]:
+        """Send a prompt as a run does, and yield every line up to and including the result. Raises ``BrokenOffError``.
+
+        ``name``, a UUID, is what the CLI will know it by.
+        """
+        await self._write(messages.user_message(Request(prompt=prompt, cwd=str(self._work)), name=name))
         async for line in self._lines:
             yield line
             if isinstance(line, wire.ResultLine):

@@ -1,0 +1,93 @@
+"""A program that stays and runs a prompt through oneseat for each line on stdin; `warm`, `conversation` or `many`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+import oneseat
+from oneseat import events
+
+#: A process has booted when it uses no more than this share of a processor.
+_IDLE_SHARE = 0.02
+
+
+async def timed(app: oneseat.App) -> dict[str, float]:
+    """One run: to the gate's yes, to the first text and to the result, in milliseconds."""
+    began = time.perf_counter()
+    found: dict[str, float] = {}
+    async with app.stream(oneseat.make_request("capital?")) as run:
+        async for event in run:
+            passed = (time.perf_counter() - began) * 1000
+            if isinstance(event, events.WalletVerified):
+                found["gate_ms"] = passed
+            elif isinstance(event, events.TextDelta):
+                found.setdefault("first_ms", passed)
+    found["result_ms"] = (time.perf_counter() - began) * 1000
+    assert run.result is not None
+    assert run.result.receipt.verdict == "verified", run.result
+    return found
+
+
+async def settled(app: oneseat.App, size: int) -> None:
+    """Wait until the processes that are to wait are there and have booted."""
+    while len(app.idle) < size:
+        await app.idle_change()
+    for idle in app.idle:
+        process = psutil.Process(idle.pid)
+        process.cpu_percent()
+        await asyncio.sleep(0.3)
+        while process.cpu_percent() / 100 > _IDLE_SHARE:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.3)
+
+
+async def many(app: oneseat.App, runs: int, side_by_side: int) -> dict[str, float]:
+    """Independent runs, so many at a time: how many in a second, and the memory of all processes at the end in bytes."""
+    left = iter(range(runs))
+
+    async def worker() -> None:
+        for _ in left:
+            await timed(app)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(side_by_side)))
+    return {"runs_per_s": runs / (time.perf_counter() - began)}
+
+
+def memory(app: oneseat.App) -> Mapping[str, float]:
+    """What one process that waits takes, in megabytes: resident, and its fair share of what is shared."""
+    found = [psutil.Process(idle.pid).memory_full_info() for idle in app.idle]
+    return {"rss_mb": found[0].rss / 1e6, "pss_mb": found[0].pss / 1e6} if found else {}
+
+
+async def serve(app: oneseat.App, size: int) -> None:
+    """Answer each line on stdin with one of JSON."""
+    while True:
+        await settled(app, size)
+        print(json.dumps({"ready": True, **memory(app)}), flush=True)
+        words = (await asyncio.to_thread(sys.stdin.readline)).split()
+        if not words:
+            return
+        answer: Any = await timed(app) if words == ["one"] else await many(app, int(words[1]), int(words[2]))
+        print(json.dumps(answer), flush=True)
+
+
+async def main() -> None:
+    """Open the app as the mode says."""
+    mode, size = sys.argv[1], int(sys.argv[2])
+    async with oneseat.connect(warm=size) as app:
+        if mode == "conversation":
+            async with app.conversation() as talk:
+                await timed(talk)
+                await serve(talk, 0)
+        else:
+            await serve(app, size)
+
+
+asyncio.run(main())

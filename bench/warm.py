@@ -1,0 +1,145 @@
+"""How soon the first words come when a process already waits, and how much one process can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from oneseat.testing import Answer, Simulator, Text
+
+from .harness import Figure, Goal, Measure, Spread, compare, race
+from .processes import (
+    ONESEAT,
+    PROGRAMS,
+    PYTHON,
+    Resident,
+    claude,
+    claude_env,
+    measure,
+    oneseat_env,
+    resident,
+    scratch,
+    serving,
+)
+
+ROUNDS = 9
+ANSWER = "Paris, said by the simulator."
+SLOW_MS = 300.0
+SIDE_BY_SIDE, OUR_RUNS, THEIR_RUNS = 8, 64, 16
+QUERY, CLIENT = "claude-agent-sdk query()", "a live ClaudeSDKClient"
+SERVED, BARE = "oneseat run, a server up", "claude -p"
+
+
+def run() -> list[Figure]:
+    """All on the same CLI, interleaved; the import of the SDK is not counted. Ours checks the wallet before each prompt.
+
+    The upstream is a simulator that answers at once, or after 300 ms where the line says so. Processes that wait have booted
+    when the clock starts; the SDK has no such thing, so its query() starts one and a live client keeps one.
+    """
+    with scratch() as home, Simulator() as simulator:
+        simulator.script("paris", [Answer(content=(Text(ANSWER),))])
+        simulator.script("slow", [Answer(content=(Text(ANSWER),), delay_s=SLOW_MS / 1000)])
+        return [
+            *_first_words(home, simulator),
+            *_whole_process(home, simulator),
+            *_throughput(home, simulator),
+        ]
+
+
+def _first_words(home: Path, simulator: Simulator) -> list[Figure]:
+    with ExitStack() as stack:
+        live = {
+            "warm": stack.enter_context(_ours(home / "warm", simulator.url("paris"), "warm", 1)),
+            "warm, slow": stack.enter_context(_ours(home / "slow", simulator.url("slow"), "warm", 1)),
+            "turn": stack.enter_context(_ours(home / "talk", simulator.url("paris"), "conversation", 0)),
+            QUERY: stack.enter_context(_sdk(home, simulator.url("paris"), "query")),
+            CLIENT: stack.enter_context(_sdk(home, simulator.url("paris"), "client")),
+        }
+        seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in live}
+
+        def first(name: str) -> Measure:
+            def sample() -> float:
+                seen[name].append(live[name].ask("one"))
+                return seen[name][-1]["first_ms"]
+
+            return sample
+
+        samples = race({name: first(name) for name in live}, ROUNDS)
+        gate = [found["gate_ms"] for found in seen["warm"][1:]]
+        added = [sample - SLOW_MS for sample in samples["warm, slow"]]
+        memory = live["warm"].ready
+    return [
+        compare("request to first text, warm", "ms", samples, "warm", QUERY, goal=Goal(0.15)),
+        compare(
+            "next message of a conversation, to first text", "ms", samples, "turn", CLIENT, goal=Goal(1.1)
+        ),
+        Figure("added to an upstream of 300 ms, warm", "ms", Spread.of(added), goal=Goal(50, of="figure")),
+        Figure("billing gate on a warm process", "ms", Spread.of(gate), goal=Goal(15, of="figure")),
+        Figure("memory of one process that waits, resident", "MB", Spread.of([memory["rss_mb"]])),
+        Figure(
+            "memory of one process that waits, shared pages by share", "MB", Spread.of([memory["pss_mb"]])
+        ),
+    ]
+
+
+def _whole_process(home: Path, simulator: Simulator) -> list[Figure]:
+    url = simulator.url("paris")
+    work = home / "work"
+    work.mkdir()
+    ours, theirs = oneseat_env(home, url), claude_env(home, url)
+    with serving(ours, work) as server:
+
+        def served() -> float:
+            server.settle()
+            return (
+                measure([ONESEAT, "run", "--quiet", "capital?"], ours, expect=ANSWER, cwd=work).wall_s * 1000
+            )
+
+        def bare() -> float:
+            return measure([claude(), "-p", "capital?"], theirs, expect=ANSWER, cwd=work).wall_s * 1000
+
+        samples = race({SERVED: served, BARE: bare}, ROUNDS)
+    return [compare("in a shell, whole process", "ms", samples, SERVED, BARE, goal=Goal(0.30))]
+
+
+def _throughput(home: Path, simulator: Simulator) -> list[Figure]:
+    url = simulator.url("paris")
+    folder = home / "many"
+    config = folder / "oneseat" / "config"
+    config.mkdir(parents=True)
+    # Asked for: by default a process serves one run.
+    (config / "oneseat.toml").write_text("[pool]\nruns_per_process = 1000\nmax_memory_mb = 8000\n", "utf-8")
+    with ExitStack() as stack:
+        ours = stack.enter_context(_ours(folder, url, "many", SIDE_BY_SIDE))
+        theirs = stack.enter_context(_sdk(home, url, "query"))
+        samples = race(
+            {
+                "reused": lambda: ours.ask(f"many {OUR_RUNS} {SIDE_BY_SIDE}")["runs_per_s"],
+                QUERY: lambda: theirs.ask(f"many {THEIR_RUNS} {SIDE_BY_SIDE}")["runs_per_s"],
+            },
+            rounds=3,
+        )
+    return [
+        compare(
+            f"independent runs on reused processes, {SIDE_BY_SIDE} at a time",
+            "runs/s",
+            samples,
+            "reused",
+            QUERY,
+            goal=Goal(8, more_is_better=True),
+            more_is_better=True,
+        )
+    ]
+
+
+def _ours(folder: Path, url: str, mode: str, size: int) -> Resident:
+    folder.mkdir(exist_ok=True)
+    return resident(
+        [PYTHON, str(PROGRAMS / "ours_live.py"), mode, str(size)], oneseat_env(folder, url), folder
+    )
+
+
+def _sdk(folder: Path, url: str, mode: str) -> Resident:
+    env = {**claude_env(folder, url), "BENCH_CLAUDE": claude()}
+    return resident([PYTHON, str(PROGRAMS / "sdk_live.py"), mode], env, folder)

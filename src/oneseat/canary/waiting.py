@@ -1,0 +1,52 @@
+"""The act of a process that is started ahead: it takes another model, forgets a run, and knows its servers before a prompt."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from typing import Any
+
+from .assumptions import Notes
+from .talk import Folders, Opening, Stage, started
+
+SHOWS = ("switch", "forget", "servers")
+#: A server that ends at once: it is named all the same.
+_SERVERS = {"mcpServers": {"desk": {"command": sys.executable, "args": ["-IS", "-c", ""]}}}
+_MODEL = "haiku"
+
+
+async def wait_and_serve(stage: Stage, folders: Folders, notes: Notes) -> None:
+    """Note what two independent prompts on one process show."""
+    opening = Opening(extra_options=(f"--mcp-config={json.dumps(_SERVERS)}",))
+    async with started(stage, folders, "echo", opening) as talk:
+        opened = await talk.ask("initialize")
+        names = _names(await talk.ask("mcp_status"))
+        notes.note("servers", names or "none", holds=names == ["desk"])
+        await talk.ask("set_model", model=_MODEL)
+        first, second = str(uuid.uuid4()), "the second prompt"
+        async for _ in talk.turn("the first prompt", first):
+            pass
+        answer = await talk.ask("rewind_conversation", target_message_uuid=first)
+        async for _ in talk.turn(second):
+            pass
+        bodies = [request.body for request in stage.simulator.messages(talk.label)]
+        _note_model(bodies, notes, named=isinstance(opened.get("claude_code_version"), str))
+        back = answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
+        kept = any("the first prompt" in json.dumps(body) for body in bodies[1:])
+        seen = f"it says that it {'is' if back else 'cannot go'} back, and {'sends' if kept else 'does not send'} it"
+        notes.note("forget", seen, holds=len(bodies) == 2 and not (back and kept))
+
+
+def _note_model(bodies: list[Any], notes: Notes, *, named: bool) -> None:
+    models = [str(body.get("model")) for body in bodies]
+    traced = any("local-command" in json.dumps(body) for body in bodies)
+    # Before 2.1.329 the CLI did not name itself when it was opened, and told the model of the change: such a one keeps its own.
+    holds = bool(models) and all(_MODEL in model for model in models) and not (named and traced)
+    notes.note("switch", f"models {models}, {'a trace' if traced else 'no trace'} of the change", holds=holds)
+
+
+def _names(answer: dict[str, Any]) -> list[Any]:
+    listed = answer.get("mcpServers")
+    servers = listed if isinstance(listed, list) else []
+    return [server.get("name") for server in servers if isinstance(server, dict)]
