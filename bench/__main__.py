@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from . import cold_run, decoding, request_size, startup
+from . import cold_run, decoding, request_size, startup, usage
 from .harness import Figure, progress
 from .machine import description
 from .processes import BrokenRunError
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "request-size": request_size,
     "cold-run": cold_run,
     "decoding": decoding,
+    "usage": usage,
 }
 
 

@@ -21,11 +21,15 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 class Finished(NamedTuple):
-    """One process that ended. ``cpu_s`` is user plus system time, its own and that of the children it waited for."""
+    """One process that ended. ``cpu_s`` is user plus system time, its own and that of the children it waited for.
+
+    ``memory_mb`` is the most that the process or one of those children held at once.
+    """
 
     wall_s: float
     cpu_s: float
     stdout: str
+    memory_mb: float
 
 
 class BrokenRunError(Exception):
@@ -52,7 +56,9 @@ def measure(
             raise BrokenRunError(
                 f"exit code {process.returncode}: {Path(command[0]).name} {command[1:]}\n{stdout[-500:]}\n{words}"
             )
-    return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout)
+    # macOS counts it in bytes, Linux in kilobytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout, usage.ru_maxrss * unit / 2**20)
 
 
 class Live:

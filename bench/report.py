@@ -21,7 +21,7 @@ def number(value: float, unit: str) -> str:
     """A value with as many digits as mean something."""
     if unit == "x":
         return f"{value:.3f}" if value < 1 else f"{value:.2f}"
-    if unit in {"bytes", "requests", "events/s"} or value >= 100:
+    if unit in {"bytes", "requests", "events/s", "tokens"} or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}"
 

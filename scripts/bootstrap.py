@@ -266,24 +266,45 @@ def ensure_private_cli(version: str) -> Path:
     with only_one():
         if link.exists():
             return link.resolve()
-        npm = shutil.which("npm")
-        if npm is None:
+        if shutil.which("npm") is None:
             raise SetupError(
                 "npm was not found in PATH; it fetches the official `claude` CLI",
                 NAME_A_CLI,
             )
         say(f"installing a private copy of the official claude CLI {version} (about 375 MB on disk)")
-        staged = Path(tempfile.mkdtemp(prefix=".new-", dir=TOOLS))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(ROOT / "scripts" / "claude-cli" / version / name, staged)
-        # --global=false: an npm that runs make may hand down the opposite. The prefix is left alone, because
-        # npm finds the machine's own settings (registry, certificates) through it.
-        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-        run([npm, "ci", "--ignore-scripts", "--engine-strict=false", "--global=false", *quiet], cwd=staged)
+        staged = npm_install(ROOT / "scripts" / "claude-cli" / version)
         binary = native_binary(staged, version)
         (staged / "claude").symlink_to(binary.relative_to(staged))
         staged.rename(home)
     return link.resolve()
+
+
+def npm_install(lock: Path) -> Path:
+    """Install what is locked in the folder ``lock`` into a new folder of the tools, to be renamed when it is whole."""
+    staged = Path(tempfile.mkdtemp(prefix=".new-", dir=TOOLS))
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(lock / name, staged)
+    # --global=false: an npm that runs make may hand down the opposite. The prefix is left alone, because
+    # npm finds the machine's own settings (registry, certificates) through it.
+    quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    run(["npm", "ci", "--ignore-scripts", "--engine-strict=false", "--global=false", *quiet], cwd=staged)
+    return staged
+
+
+def ensure_ccusage() -> Path:
+    """The usage meter that ours is measured beside, installed from its lock on first use."""
+    lock = ROOT / "scripts" / "peers" / "ccusage"
+    home = TOOLS / f"ccusage-{digest((lock / 'package-lock.json').read_bytes())}"
+    program = home / "node_modules" / ".bin" / "ccusage"
+    with only_one():
+        if not program.exists():
+            if shutil.which("npm") is None:
+                raise SetupError(
+                    "npm was not found in PATH; it fetches `ccusage`", "Install Node.js with npm"
+                )
+            say("installing ccusage, to measure beside (5 MB)")
+            npm_install(lock).rename(home)
+    return program
 
 
 def choose_cli(*, any_tested: bool) -> Path:
@@ -312,6 +333,8 @@ def ensure_cli(target: str) -> None:
     names = {"ONESEAT_CLAUDE_PATH": choose_cli(any_tested=target == "demo")}
     if target != "demo":
         names["ONESEAT_TEST_OLD_CLAUDE"] = ensure_private_cli(OLDEST_CLI)
+    if target == "bench":
+        names["BENCH_CCUSAGE"] = ensure_ccusage()
     lines = [f"export {name}={shlex.quote(str(path))}\n" for name, path in names.items()]
     TOOLS.mkdir(exist_ok=True)
     write_whole(TOOLS / f"{target}.env", "".join(lines))

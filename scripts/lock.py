@@ -6,6 +6,7 @@ younger than a week are left out, because most poisoned releases are found and w
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -35,8 +36,8 @@ def lock_python(name: str, what: list[str]) -> None:
     subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=True)
 
 
-def lock_cli(folder: Path) -> None:
-    """Resolve one version of the official CLI for every platform, in a scratch folder that goes away."""
+def lock_npm(folder: Path) -> None:
+    """Resolve what one folder asks of npm for every platform, in a scratch folder that goes away."""
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(folder / "package.json", scratch)
         lock_only = [
@@ -46,15 +47,18 @@ def lock_cli(folder: Path) -> None:
             "--global=false",
         ]
         subprocess.run(["npm", "install", *lock_only, "--no-audit", "--no-fund"], cwd=scratch, check=True)
-        shutil.copy(Path(scratch) / "package-lock.json", folder)
+        written = json.loads((Path(scratch) / "package-lock.json").read_text("utf-8"))
+    for package in written["packages"].values():
+        package.pop("funding", None)  # an address, and no lock names one
+    (folder / "package-lock.json").write_text(json.dumps(written, indent=2) + "\n", "utf-8")
 
 
 def main() -> None:
     """Renew all locks and the price table."""
     for name, what in LOCKS.items():
         lock_python(name, what)
-    for folder in sorted((ROOT / "scripts" / "claude-cli").iterdir()):
-        lock_cli(folder)
+    for folder in sorted(path.parent for path in ROOT.glob("scripts/*/*/package.json")):
+        lock_npm(folder)
     prices.main()
 
 

@@ -11,11 +11,14 @@ Nothing is imported before it is used, so ``import oneseat`` costs next to nothi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from oneseat.version import __version__
 
+#: Type checkers know this name as true; importing it from ``typing`` would take as long as all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from oneseat.api import connect as connect
     from oneseat.api import in_project as in_project
     from oneseat.api import make_request as make_request

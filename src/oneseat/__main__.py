@@ -16,6 +16,11 @@ def main() -> None:
 
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
+    if sys.argv[1:2] == ["usage"]:
+        from oneseat.cli.usage_quick import answered  # noqa: PLC0415 - as above
+
+        if answered(sys.argv[2:]):
+            sys.exit(0)
     from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
 
     interrupt_when_stopped()

@@ -19,6 +19,8 @@ MAY_IMPORT_LATE = (
     "src/oneseat/host/private_socket.py",
     "src/oneseat/remote.py",
     "src/oneseat/rules/schemas.py",
+    "src/oneseat/stores/transcripts/",
+    "src/oneseat/usage.py",
 )
 BROAD = {"Exception", "BaseException"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from .driving import ONESEAT, Seat, check_snapshot
 
-COMMANDS = ["run", "log", "show", "serve", "status", "doctor", "demo", "simulator", "completion"]
+COMMANDS = ["run", "log", "show", "usage", "serve", "status", "doctor", "demo", "simulator", "completion"]
 
 
 @pytest.fixture

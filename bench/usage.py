@@ -1,0 +1,125 @@
+"""Adding up 500 MB of transcripts, 2,000 files with everything that misleads a meter, beside `ccusage`, on the same files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from oneseat.testing.corpus import KINDS, Corpus, CorpusPlan, write_corpus
+
+from .harness import Figure, Goal, Measure, Spread, compare, progress, race
+from .processes import ONESEAT, BrokenRunError, Finished, measure, plain_env, scratch
+
+ROUNDS = 5
+LARGE = CorpusPlan(files=2000, size=500_000_000)
+ORDINARY = CorpusPlan(files=200, size=40_000_000, traps=False)
+COLD, UNCHANGED, GROWN, PEER = "first time", "nothing changed", "one file grew", "ccusage daily"
+#: ccusage does not tell the two kinds of cache writes apart.
+_THEIR_KINDS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
+
+
+class Meters:
+    """Both meters on one corpus."""
+
+    def __init__(self, home: Path, plan: CorpusPlan) -> None:
+        progress("writing transcripts")
+        self.corpus: Corpus = write_corpus(home, plan)
+        self._index = home / "oneseat" / "data" / "usage.db"
+        roots = ",".join(map(str, self.corpus.roots))
+        env = {**plain_env(home), "TZ": "UTC", "CLAUDE_CONFIG_DIR": roots}
+        self._theirs = env
+        self._ours = {**env, "ONESEAT_HOME": str(home / "oneseat")}
+
+    def ours(self, *options: str) -> Finished:
+        """`oneseat usage`."""
+        return measure([ONESEAT, "usage", *options], self._ours)
+
+    def peer(self, *options: str) -> Finished:
+        """`ccusage claude daily`, with the prices that it carries: nothing is fetched."""
+        return measure([ccusage(), "claude", "daily", "--offline", *options], self._theirs)
+
+    def first_time(self) -> Finished:
+        """Ours, without an index."""
+        self._index.unlink(missing_ok=True)
+        return self.ours()
+
+    def unchanged(self) -> Finished:
+        """Ours, with an index of just these files."""
+        # Twice: what changed a moment before an index was made is looked at once more.
+        self.ours()
+        self.ours()
+        return self.ours()
+
+    def grown(self) -> Finished:
+        """Ours, with an index of all but the last answer."""
+        self.unchanged()
+        self.corpus.grow(1)
+        return self.ours()
+
+    def miscounted(self) -> tuple[int, int]:
+        """By how many tokens both are wrong, ours first: kind by kind, so that no error hides another."""
+        truth = [sum(one.tokens[kind] for one in self.corpus.spent) for kind in range(len(KINDS))]
+        mine = json.loads(self.ours("--json").stdout)["total"]
+        theirs = json.loads(self.peer("--json").stdout)["totals"]
+        return (
+            _apart([mine[f"{kind}_tokens"] for kind in KINDS], truth),
+            _apart([theirs[kind] for kind in _THEIR_KINDS], [*truth[:3], truth[3] + truth[4]]),
+        )
+
+
+def run() -> list[Figure]:
+    """Each figure is of whole processes, ccusage as npm installs it; ours keeps an index, which it makes the first time.
+
+    The index also answers for transcripts that the CLI has deleted since. Tokens are compared with what the corpus is known to
+    hold: where a meter is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
+    the traps are lines that real machines leave behind after a crash, a fork, a side question or another version of the CLI.
+    """
+    with scratch() as home:
+        ordinary = Meters(home, ORDINARY).miscounted()
+    with scratch() as home:
+        meters = Meters(home, LARGE)
+        taken: dict[str, list[Finished]] = {name: [] for name in (COLD, UNCHANGED, GROWN, PEER)}
+        race({name: _noting(meters, name, taken[name]) for name in taken}, ROUNDS)
+        trapped = meters.miscounted()
+    if ordinary[0] or trapped[0]:
+        raise BrokenRunError(f"`oneseat usage` is wrong by {ordinary[0]} and {trapped[0]} tokens")
+    cpu = {name: [done.cpu_s for done in all_done[1:]] for name, all_done in taken.items()}
+    wall = {name: [done.wall_s * 1000 for done in all_done[1:]] for name, all_done in taken.items()}
+    memory = {name: [done.memory_mb for done in all_done[1:]] for name, all_done in taken.items()}
+    return [
+        compare("usage for the first time, CPU", "s", cpu, COLD, PEER, goal=Goal(0.55)),
+        compare("usage, nothing changed, wall", "ms", wall, UNCHANGED, PEER, goal=Goal(0.04)),
+        compare("usage, one file grew, CPU", "s", cpu, GROWN, PEER, goal=Goal(0.05, of="figure")),
+        compare("usage for the first time, memory", "MB", memory, COLD, PEER, goal=Goal(60, of="figure")),
+        _wrong("tokens miscounted, ordinary transcripts", ordinary),
+        _wrong("tokens miscounted, transcripts with every trap", trapped),
+    ]
+
+
+def _noting(meters: Meters, name: str, taken: list[Finished]) -> Measure:
+    ways = {COLD: meters.first_time, UNCHANGED: meters.unchanged, GROWN: meters.grown, PEER: meters.peer}
+
+    def take() -> float:
+        taken.append(ways[name]())
+        return taken[-1].cpu_s
+
+    return take
+
+
+def _wrong(what: str, miscounted: tuple[int, int]) -> Figure:
+    mine, theirs = (Spread.of([float(count)]) for count in miscounted)
+    return Figure(what, "tokens", mine, PEER, theirs, goal=Goal(0, of="figure"))
+
+
+def _apart(counted: Sequence[int], truth: Sequence[int]) -> int:
+    return sum(abs(one - other) for one, other in zip(counted, truth, strict=True))
+
+
+def ccusage() -> str:
+    """The peer. Set by the Makefile. Raises ``BrokenRunError`` when it is not."""
+    path = os.environ.get("BENCH_CCUSAGE")
+    if not path:
+        raise BrokenRunError("BENCH_CCUSAGE is not set; run the benchmarks with: make bench")
+    return path

@@ -1,0 +1,168 @@
+"""``oneseat usage``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.json_line import to_json
+from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
+from oneseat.usage import VIEWS, Report, read_usage
+
+from .output import complain, echo
+from .usage_plot import plot_of, svg
+from .usage_text import report_text, rows_of, title_of
+
+_DAYS = re.compile(r"(\d{1,5})([dw])")
+_EPOCH = date(1970, 1, 1)
+
+
+class _Day(click.ParamType[date]):
+    """A day, or how many days or weeks ago: ``2026-11-20``, ``7d``, ``4w``."""
+
+    name = "day"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        ago = _DAYS.fullmatch(value)
+        try:
+            if ago is not None:
+                return datetime.now(UTC).astimezone().date() - timedelta(
+                    days=int(ago[1]) * (7 if ago[2] == "w" else 1)
+                )
+            return date.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"not a day: `{value}`; write 2026-11-20, 7d or 4w", param, ctx)
+
+
+@click.command(
+    "usage",
+    epilog="""\b
+Views: daily (the default), weekly, monthly, sessions, projects, models,
+wallets, blocks (of five hours).
+
+\b
+Examples:
+  oneseat usage
+  oneseat usage models --since 7d
+  oneseat usage monthly --csv > usage.csv
+  oneseat usage --plot usage.svg""",
+)
+@click.argument("view", type=click.Choice(VIEWS), default="daily", metavar="[VIEW]")
+@click.option("--since", type=_Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
+@click.option("--until", type=_Day(), metavar="DAY", help="Only up to this day, which is included.")
+@click.option("--project", metavar="TEXT", help="Only projects with this in their directory.")
+@click.option("--model", metavar="TEXT", help="Only models with this in their name.")
+@click.option(
+    "--wallet", metavar="NAME", help="Only what was paid from this wallet, such as plan or unknown."
+)
+@click.option("--tz", "zone", metavar="ZONE", help="The time zone of days, such as Europe/Madrid.")
+@click.option("--chart", is_flag=True, help="Print bars instead of a table.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Also draw it into this SVG file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with exact numbers.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with exact numbers.")
+def command(
+    view: str, zone: str | None, *, chart: bool, plot: Path | None, as_json: bool, as_csv: bool, **wanted: Any
+) -> None:
+    """Add up what was used, by oneseat's own runs and in the CLI's transcripts, each answer once.
+
+    The list price is what the same tokens cost by the key; on a plan it is not charged.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv cannot be had at once")
+    days = {
+        name: None if (day := wanted.pop(name)) is None else (day - _EPOCH).days
+        for name in ("since", "until")
+    }
+    report = read_usage(view, Filter(**days, **wanted), zone)
+    if plot is not None:
+        _draw(report, plot)
+    if as_json:
+        echo(to_json(fields_of(report)))
+    elif as_csv:
+        echo(_csv(report), newline=False)
+    else:
+        echo(report_text(report, chart=chart))
+
+
+def _draw(report: Report, file: Path) -> None:
+    try:
+        file.write_text(svg(plot_of(title_of(report), rows_of(report))), "utf-8")
+    except OSError as error:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.output",
+                message=f"The picture cannot be written: `{file}`\n  {error.strerror or error}",
+            )
+        ) from error
+    complain(f"drawn: {file}\n")
+
+
+def fields_of(report: Report) -> dict[str, Any]:
+    """The object of ``--json``."""
+    return {
+        "view": report.view,
+        "time_zone": report.zone,
+        "first_day": _day(report.first),
+        "last_day": _day(report.last),
+        "rows": [*_named_rows(report)],
+        "total": _sum_fields(report.total),
+        "not_read": report.notes,
+    }
+
+
+def _named_rows(report: Report) -> list[dict[str, Any]]:
+    if report.view == "blocks":
+        return [{**_block_fields(block), **_sum_fields(block.sum)} for block in report.blocks]
+    labels = [label for label, _ in rows_of(report)]
+    return [
+        {"key": label, **_sum_fields(found)} for label, (_, found) in zip(labels, report.rows, strict=True)
+    ]
+
+
+def _block_fields(block: Block) -> dict[str, Any]:
+    def iso(ms: int) -> str:
+        return datetime.fromtimestamp(ms // 1000, UTC).isoformat().replace("+00:00", "Z")
+
+    return {"key": iso(block.begin), "ends_at": iso(block.end), "end_reported": block.reported}
+
+
+def _sum_fields(found: Sum) -> dict[str, Any]:
+    return {
+        "answers": found.answers,
+        **{f"{kind}_tokens": count for kind, count in zip(KINDS, found.tokens, strict=True)},
+        "at_least": found.at_least,
+        "list_price_usd": found.listed,
+        "unpriced_tokens": found.unpriced,
+        "charged_usd": found.charged,
+        "charge_known_answers": found.settled,
+        "saved_usd": found.saved,
+        "special_rate_answers": found.special,
+    }
+
+
+def _csv(report: Report) -> str:
+    rows = _named_rows(report)
+    names = list(rows[0]) if rows else ["key", *_sum_fields(Sum())]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        # A spreadsheet would run what begins like a formula; a directory may.
+        key = row["key"] if row["key"][:1] not in "=+-@\t" or row["key"][:1] == "" else f"'{row['key']}"
+        writer.writerow({**row, "key": key, "unpriced_tokens": sum(row["unpriced_tokens"].values())})
+    return text.getvalue()
+
+
+def _day(day: int | None) -> str | None:
+    return None if day is None else date_text(day)

@@ -1,0 +1,173 @@
+"""Sums over the index: by day for most questions, kept ready, and by session or answer for the others."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from .sightings import UNDATED
+from .zones import DAY_MS, day_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeAlias
+
+    from oneseat.contract.budget import Price
+
+    from .zones import OffsetAt
+
+    PriceOf: TypeAlias = Callable[[str], Price | None]
+
+_TOKENS = "sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h)"
+_SENT = "input + cache_read + cache_write_5m + cache_write_1h"
+#: An answer to a run of ours is not counted by its transcript: the run's receipt has it, and has it exactly. It is found by its
+#: id, which the run was told, or by its conversation and time, where the CLI kept the id of an answer to itself.
+_NOT_OURS = """
+NOT EXISTS (SELECT 1 FROM asked JOIN runs ON runs.id = asked.run WHERE asked.answer = answers.id AND runs.known)
+AND NOT EXISTS (
+    SELECT 1 FROM runs
+    WHERE runs.session = answers.session AND runs.known AND -answers.before BETWEEN runs.at AND runs.ended
+)
+"""
+
+
+class Sums:
+    """Reads the index in ``db``. ``offset_at`` is the zone that days are of, ``price_of`` the list price of a model."""
+
+    def __init__(self, db: sqlite3.Connection, offset_at: OffsetAt, price_of: PriceOf) -> None:
+        self._db = db
+        self._offset_at = offset_at
+        self._rates = {model: self._rates_of(model, price_of) for model in self._models()}
+        self._thresholds = sorted({above for rates in self._rates.values() for above in rates if above > 0})
+        #: The SQL for how many of the thresholds a request passes: from some sizes on, all of it costs more.
+        self._tier = " + ".join([f"({_SENT} > {above})" for above in self._thresholds]) or "0"
+        has_runs = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
+        self._counted = _NOT_OURS if has_runs else "true"
+
+    def write_days(self, touched: set[int] | None) -> None:
+        """Bring the sums by day up to date: those of the ``touched`` moments, or all."""
+        if touched is not None and not touched:
+            return
+        where = self._counted
+        if touched is None or -UNDATED in touched:
+            self._db.execute("DELETE FROM days")
+            self._write_runs()
+            day = self._day("-before")
+        else:
+            first, last = -max(touched), -min(touched)
+            days = self._day_at(first), self._day_at(last)
+            self._db.execute("DELETE FROM days WHERE source = 'transcript' AND day BETWEEN ? AND ?", days)
+            first, last = first - 2 * DAY_MS, last + 2 * DAY_MS
+            day = day_of("-before", self._offset_at, first, last)
+            where = (
+                f"before BETWEEN {-last} AND {-first} AND ({day}) BETWEEN {days[0]} AND {days[1]} AND {where}"
+            )
+        self._db.executemany(
+            "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+            self._answers(f"{day}, project", "1, 2", where),
+        )
+
+    def by_session(self) -> Iterator[tuple[Any, ...]]:
+        """The rows of ``days`` told apart by conversation, whose name follows the source. A run without one goes by its own."""
+        day = self._day("-before")
+        for session, on, project, *rest, special in self._answers(
+            f"session, {day}, max(project)", "1, 2", self._counted
+        ):
+            model, *sums = rest
+            yield (on, "transcript", session, "unknown", project, model, *sums, None, special)
+        for on, _, session, *rest in self._runs():
+            yield (on, "run", session, *rest, 0)
+
+    def by_moment(self) -> Iterator[tuple[Any, ...]]:
+        """The rows of ``days`` told apart by moment, which follows the source. Answers without a date are not among them."""
+        where = f"before > {-UNDATED} AND {self._counted}"
+        for before, project, model, *sums, special in self._answers("before, project", "1, 2", where):
+            yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
+        for _, at, _, *rest in self._runs():
+            yield (None, "run", at, *rest, 0)
+
+    def _day(self, moment_ms: str) -> str:
+        return day_of(moment_ms, self._offset_at, *self._bounds())
+
+    def _day_at(self, moment_ms: int) -> int:
+        return (moment_ms + self._offset_at(moment_ms // 1000) * 1000) // DAY_MS
+
+    def _write_runs(self) -> None:
+        self._db.executemany(
+            "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            ((day, *rest) for day, _, _, *rest in self._runs()),
+        )
+
+    def _runs(self) -> list[tuple[Any, ...]]:
+        """Each of our runs: day, moment, conversation, wallet, project, model, answers, tokens by kind, list price, charged."""
+        query = f"""
+            SELECT {self._day("at")}, at, coalesce(session, 'run ' || id), wallet, project, model,
+                (SELECT max(count(*), 1) FROM asked WHERE asked.run = runs.id),
+                input, output, cache_read, cache_write_5m, cache_write_1h, listed, charged
+            FROM runs
+        """  # noqa: S608 - numbers and names of columns
+        return self._db.execute(query).fetchall()
+
+    def _answers(self, columns: str, by: str, where: str) -> Iterator[tuple[Any, ...]]:
+        """Groups of answers: ``columns``, then model, how many, the tokens by kind, their list price, how many are special."""
+        query = f"""
+            SELECT {columns}, model, {self._tier} AS tier, count(*), {_TOKENS}, sum(special)
+            FROM answers WHERE {where} GROUP BY {by}, model, tier
+        """  # noqa: S608 - numbers and names of columns
+        for row in self._db.execute(query).fetchall():
+            *key, model, tier, count, given, out, read, five, hour, special = row
+            listed = self._listed(model, tier, (given, out, read, five, hour))
+            yield (*key, model, count, given, out, read, five, hour, listed, special)
+
+    def _listed(self, model: str, tier: int, tokens: tuple[int, int, int, int, int]) -> float | None:
+        passed = self._thresholds[tier - 1] if tier else 0
+        rates = max(
+            ((above, rates) for above, rates in self._rates[model].items() if above <= passed), default=None
+        )
+        if rates is None:
+            return None
+        return sum(count * rate for count, rate in zip(tokens, rates[1], strict=True)) / 1_000_000
+
+    def _models(self) -> list[str]:
+        return [
+            model for (model,) in self._db.execute("SELECT model FROM models UNION SELECT model FROM runs")
+        ]
+
+    def _rates_of(self, model: str, price_of: PriceOf) -> dict[int, tuple[float, ...]]:
+        """The rates of a model by the size of the request that they begin at; none when they are not known.
+
+        They are kept in the index, as loading the price table takes longer than a small update.
+        """
+        query = "SELECT above, input, output, cache_read, cache_write_5m, cache_write_1h FROM rates WHERE model = ?"
+        found = {above: tuple(rates) for above, *rates in self._db.execute(query, (model,))}
+        if not found:
+            price = price_of(model)
+            tiers = (
+                []
+                if price is None
+                else [(0, price.rates), *((tier.above, tier.rates) for tier in price.tiers)]
+            )
+            found = {
+                above: (
+                    rates.input,
+                    rates.output,
+                    rates.cache_read,
+                    rates.cache_write_5m,
+                    rates.cache_write_1h,
+                )
+                for above, rates in tiers
+            } or {0: (None,) * 5}
+            self._db.executemany(
+                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(model, above, *rates) for above, rates in found.items()],
+            )
+        return {above: rates for above, rates in found.items() if rates[0] is not None}
+
+    def _bounds(self) -> tuple[int, int]:
+        """The first and the last moment of anything here, in milliseconds."""
+        query = f"""
+            SELECT -max(before), -min(before) FROM answers WHERE before > {-UNDATED}
+            UNION ALL SELECT min(at), max(at) FROM runs
+        """  # noqa: S608 - a number
+        found = [bound for row in self._db.execute(query) for bound in row if bound is not None]
+        return (min(found), max(found)) if found else (0, 0)

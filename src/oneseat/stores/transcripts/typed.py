@@ -1,0 +1,164 @@
+"""Reads many lines fast: a typed decoder takes what the official CLI writes, and leaves what it refuses to the loose reader."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from .sightings import (
+    MARK,
+    MOST_TOKENS,
+    SYNTHETIC,
+    UNDATED,
+    Origin,
+    Reader,
+    is_ordinary,
+    moment,
+    nameless,
+    split_write,
+)
+
+_MINUTES = {f"{minute:02}:": minute * 60_000 for minute in range(60)}
+_SECONDS = {f"{second:02}.": second * 1000 for second in range(60)}
+_MILLISECONDS = {f"{ms:03}Z": ms for ms in range(1000)}
+_STAMP = len("2026-11-20T15:35:09.763Z")
+_MANY_HOURS = 50_000
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)] | None
+
+
+class _Split(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: _Count = None
+    ephemeral_1h_input_tokens: _Count = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    input_tokens: _Count = None
+    output_tokens: _Count = None
+    cache_read_input_tokens: _Count = None
+    cache_creation_input_tokens: _Count = None
+    cache_creation: _Split | None = None
+    speed: str | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+
+
+class _Line(msgspec.Struct, gc=False, rename="camel"):
+    type: str | None = None
+    message: _Message | None = None
+    timestamp: str | None = None
+    session_id: str | None = None
+    request_session_id: str | None = None
+    uuid: str | None = None
+    is_sidechain: bool | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+_NOTHING = _Line()
+
+
+class TypedReader(Reader):
+    """Finds what ``Reader`` finds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hours: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
+        """Read the lines of ``data`` from ``start`` to ``end``, where whole lines begin and end."""
+        view = memoryview(data)
+        last = _NOTHING
+        at = data.find(MARK, start, end)
+        while at >= 0:
+            begin = data.rfind(b"\n", start, at) + 1 or start
+            stop = data.find(b"\n", at, end)
+            stop = end if stop < 0 else stop
+            try:
+                line = _decode(view[begin:stop])
+            except (msgspec.DecodeError, RecursionError):
+                self.read_loosely(bytes(view[begin:stop]), origin)
+            else:
+                # One line for each block of an answer, each with the whole usage: one of them is enough.
+                if line.message is not None and (line.message != last.message or not _repeats(line, last)):
+                    self._take(line, line.message, view[begin:stop], origin)
+                last = line
+            at = data.find(MARK, stop, end)
+        view.release()
+
+    def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> None:
+        usage = message.usage
+        if usage is None or line.type not in (None, "assistant") or message.model == SYNTHETIC:
+            return
+        sent, output, split = usage.input_tokens, usage.output_tokens, usage.cache_creation
+        if sent is None and output is None:
+            self.problem("wrong_shape")
+            return
+        written, five, hour = usage.cache_creation_input_tokens or 0, 0, 0
+        if split is not None:
+            five, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+        if five + hour != written:
+            five, hour = split_write(written, five, hour)
+        session, model = line.request_session_id or line.session_id or origin.session, message.model or ""
+        self.keep(
+            (
+                message.id or line.uuid or nameless(bytes(raw)),
+                0 if line.is_sidechain else 1,
+                output or 0,
+                sent or 0,
+                usage.cache_read_input_tokens or 0,
+                five,
+                hour,
+                -self._moment(line.timestamp),
+                0 if is_ordinary(usage.speed, usage.service_tier, usage.inference_geo) else 1,
+                # Thousands of answers name the same session: one text for all of them.
+                self._names.setdefault(session, session),
+                origin.project,
+                self._names.setdefault(model, model),
+            )
+        )
+
+    def _moment(self, stamp: str | None) -> int:
+        """The moment of a stamp; those the CLI writes are put together from parts that were met before."""
+        if stamp is None:
+            return UNDATED
+        minute, second, ms = (
+            _MINUTES.get(stamp[14:17]),
+            _SECONDS.get(stamp[17:20]),
+            _MILLISECONDS.get(stamp[20:]),
+        )
+        if minute is None or second is None or ms is None:
+            return moment(stamp)
+        hour = self._hours.get(stamp[:14])
+        if hour is None:
+            hour = moment(f"{stamp[:14]}00:00.000Z")
+            if hour == UNDATED:
+                return UNDATED
+            if len(self._hours) > _MANY_HOURS:
+                self._hours.clear()
+            self._hours[stamp[:14]] = hour
+        return hour + minute + second + ms
+
+
+def _repeats(line: _Line, last: _Line) -> bool:
+    """Whether ``line`` says nothing that ``last``, of the same message, did not say."""
+    now, before = line.timestamp, last.timestamp
+    return (
+        now is not None
+        and before is not None
+        and len(now) == len(before) == _STAMP
+        and now >= before
+        and line.type == last.type
+        and line.is_sidechain == last.is_sidechain
+        and line.session_id == last.session_id
+        and line.request_session_id == last.request_session_id
+        and last.message is not None
+        and last.message.id is not None
+    )

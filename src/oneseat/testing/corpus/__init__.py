@@ -1,0 +1,15 @@
+"""Made-up transcripts of the official CLI with everything that misleads a meter, and what they truly add up to.
+
+    corpus = write_corpus(folder, CorpusPlan(seed=7, files=100))
+    corpus.roots       # the configuration folders to count
+    corpus.spent       # every answer once, with its tokens
+
+The same plan makes the same files on every machine.
+"""
+
+from __future__ import annotations
+
+from .making import Corpus, CorpusPlan, write_corpus
+from .truth import KINDS, Spent, Tokens
+
+__all__ = ["KINDS", "Corpus", "CorpusPlan", "Spent", "Tokens", "write_corpus"]

@@ -1,0 +1,211 @@
+"""What was used, from our own runs and the official CLI's transcripts. Loads next to nothing as long as nothing has changed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+
+from oneseat.rules import usage as rules
+from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
+from oneseat.stores.transcripts.database import StrangeIndexError
+from oneseat.stores.transcripts.walk import Walk, roots_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from oneseat.contract.budget import Price
+    from oneseat.stores.transcripts.zones import OffsetAt
+
+VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", "blocks")
+_PRICES = os.path.join(os.path.dirname(__file__), "stores", "prices.json")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
+_DAY_MS = 86_400_000
+PERIODS = ("daily", "weekly", "monthly")
+
+
+def _keys() -> dict[str, Callable[[rules.Part], rules.Key]]:
+    return {
+        "daily": lambda part: part.day,
+        "weekly": lambda part: rules.week_of(part.day),
+        "monthly": lambda part: rules.month_of(part.day),
+        "sessions": lambda part: part.session,
+        "projects": lambda part: part.project,
+        "models": lambda part: part.model,
+        "wallets": lambda part: part.wallet,
+    }
+
+
+_KEYS = _keys()
+
+
+class Report:
+    """An answer: ``rows`` are the groups of the view, in order, ``total`` all of them together.
+
+    A row's key is a day (the first of its week or month), a project's folder, a model, a wallet or a conversation; the view
+    ``blocks`` has ``blocks`` instead. ``first`` and ``last`` are the days with anything in them, ``offset_at`` is how far
+    the zone is ahead of UTC. ``directories`` are those of the projects' folders; ``notes`` count what could not be read.
+    """
+
+    def __init__(
+        self, view: str, zone: str, offset_at: OffsetAt, index: Index, parts: list[rules.Part]
+    ) -> None:
+        self.view = view
+        self.zone = zone
+        self.offset_at = offset_at
+        self.directories = index.directories()
+        self.notes = index.notes()
+        self.total = rules.Sum()
+        days = [part.day for part in parts if part.day is not None]
+        self.first = min(days, default=None)
+        self.last = max(days, default=None)
+        self.rows: list[tuple[rules.Key, rules.Sum]] = []
+        self.blocks: list[rules.Block] = []
+
+
+def read_usage(
+    view: str = "daily",
+    wanted: rules.Filter | None = None,
+    zone: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Report:
+    """What was used, in the time zone ``zone`` (an IANA name), by default this machine's.
+
+    ``env`` is where the folders are looked for. Raises ``UsageError``: ``usage.unknown_time_zone``, ``usage.index_*`` and those
+    of the folders.
+    """
+    env = os.environ if env is None else env
+    name, offset_at = _zone(zone, env)
+    data = _data_dir(env)
+    asked = _asked(data, env, name)
+    walk = Walk(asked.roots)
+    index = as_it_lies(asked, walk)
+    if index is None:
+        try:
+            os.makedirs(data, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import
+            index = brought_up_to_date(asked, walk, offset_at, _price_of)
+        except (StrangeIndexError, sqlite3.Error, OSError) as error:
+            from oneseat.stores.transcripts.failures import translated  # noqa: PLC0415 - errors take 25 ms to import
+
+            raise translated(asked.path, error) from error
+    try:
+        return _report(view, wanted or rules.Filter(), index, name, offset_at)
+    finally:
+        index.close()
+
+
+def _report(view: str, wanted: rules.Filter, index: Index, zone: str, offset_at: OffsetAt) -> Report:
+    directories = index.directories()
+    timed = [(at, part) for at, part in _parts(view, index, offset_at) if wanted.takes(part, directories)]
+    parts = [part for _, part in timed]
+    report = Report(view, zone, offset_at, index, parts)
+    if view == "blocks":
+        report.blocks = rules.blocks(timed, index.resets("five_hour"))
+        report.total = rules.total(block.sum for block in report.blocks)
+        return report
+    sums = rules.grouped(parts, _KEYS[view])
+    report.total = rules.total(sums.values())
+    if view in PERIODS:
+        report.rows = sorted(sums.items(), key=lambda row: (row[0] is None, row[0]))
+    else:
+        report.rows = sorted(
+            sums.items(), key=lambda row: (-(row[1].listed or 0.0), -sum(row[1].tokens), str(row[0]))
+        )
+    return report
+
+
+def _parts(view: str, index: Index, offset_at: OffsetAt) -> Iterator[tuple[int, rules.Part]]:
+    """The parts that a view is made of, each with its moment where the view is about moments."""
+    if view not in ("sessions", "blocks"):
+        for day, source, wallet, project, model, count, *tokens, listed, charged, special in index.days():
+            named = (day, source, wallet, project, model, "")
+            yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
+        return
+    from oneseat.stores.transcripts.sums import Sums  # noqa: PLC0415 - most questions need none
+
+    sums = Sums(index.db, offset_at, _price_of)
+    for row in sums.by_session() if view == "sessions" else sums.by_moment():
+        day, source, key, wallet, project, model, count, *tokens, listed, charged, special = row
+        at = key if view == "blocks" else 0
+        if view == "blocks":
+            day = (key + offset_at(key // 1000) * 1000) // _DAY_MS
+        named = (day, source, wallet, project, model, str(key))
+        yield at, rules.Part(named, count, tuple(tokens), listed, charged, special)
+
+
+def _asked(data: str, env: Mapping[str, str], zone: str) -> Wanted:
+    home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib takes 10 ms to import
+    roots = roots_of(home, env.get("CLAUDE_CONFIG_DIR"), env.get("XDG_CONFIG_HOME"))
+    looks = os.stat(_PRICES)  # noqa: PTH116 - as above
+    prices = f"{looks.st_size}:{looks.st_mtime_ns}"
+    return Wanted(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, prices)
+
+
+def _data_dir(env: Mapping[str, str]) -> str:
+    """oneseat's folder for data. The ordinary cases without asking `host.paths`, which takes 40 ms to import."""
+    home = env.get("ONESEAT_HOME", "")
+    if home.startswith("/"):
+        return f"{home.rstrip('/')}/data"
+    if "ONESEAT_HOME" not in env and sys.platform.startswith("linux"):
+        data = env.get("XDG_DATA_HOME", "").strip() or (
+            f"{env['HOME']}/.local/share" if env.get("HOME") else ""
+        )
+        if data.startswith("/"):
+            return f"{data}/oneseat"
+    from oneseat.assembly import find_paths  # noqa: PLC0415 - see above
+
+    return str(find_paths(env).data_dir)
+
+
+def _zone(name: str | None, env: Mapping[str, str]) -> tuple[str, OffsetAt]:
+    if name is None:
+        return _local_zone(env), lambda second: time.localtime(second).tm_gmtoff
+    from datetime import UTC, datetime  # noqa: PLC0415 - only where another zone is asked for
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+    try:
+        zone = ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_such_zone(name) from error
+
+    def offset_at(second: int) -> int:
+        ahead = datetime.fromtimestamp(second, UTC).astimezone(zone).utcoffset()
+        return round(ahead.total_seconds()) if ahead is not None else 0
+
+    return name, offset_at
+
+
+def _local_zone(env: Mapping[str, str]) -> str:
+    """The name of this machine's zone, so that the days of another one are not taken for its own."""
+    if env.get("TZ"):
+        return env["TZ"]
+    try:
+        link = os.readlink("/etc/localtime")  # noqa: PTH115 - pathlib takes 10 ms to import
+    except OSError:
+        return "/".join(time.tzname)
+    return link.partition("zoneinfo/")[2] or link
+
+
+def _no_such_zone(name: str) -> Exception:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a slip of the pen needs it
+    from zoneinfo import available_timezones  # noqa: PLC0415 - as above
+
+    from oneseat.contract.errors import ErrorInfo, UsageError  # noqa: PLC0415 - as above
+
+    near = get_close_matches(name, available_timezones(), n=1)
+    return UsageError(
+        ErrorInfo(
+            code="usage.unknown_time_zone",
+            message=f"Unknown time zone: `{name[:80]}`\n  it is not in this machine's list of IANA names",
+            hint=f"Did you mean this: `--tz {near[0]}`"
+            if near
+            else "Name one: `oneseat usage --tz Europe/Madrid`",
+        )
+    )
+
+
+def _price_of(model: str) -> Price | None:
+    from oneseat.stores.prices import PriceTable  # noqa: PLC0415 - a model is looked up once; the index keeps its price
+
+    return PriceTable().of(model)

@@ -1,0 +1,124 @@
+"""No line breaks a reader, and the fast one finds what the slow one finds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneseat.stores.transcripts.sightings import UNDATED, Origin, Reader, moment
+from oneseat.stores.transcripts.typed import TypedReader
+from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.testing.corpus.making import CorpusPlan
+from oneseat.testing.corpus.traps import TRAPS, Trap
+
+ORIGIN = Origin("-home-me", "the-session")
+LINE: dict[str, Any] = {
+    "isSidechain": False,
+    "message": {
+        "id": "msg_1",
+        "model": "claude-sonnet-5-5",
+        "content": [{"type": "text", "text": "hi"}],
+        "usage": {
+            "input_tokens": 1,
+            "cache_creation_input_tokens": 10,
+            "cache_read_input_tokens": 100,
+            "output_tokens": 1000,
+            "cache_creation": {"ephemeral_1h_input_tokens": 4, "ephemeral_5m_input_tokens": 6},
+            "speed": "standard",
+        },
+    },
+    "type": "assistant",
+    "uuid": "u-1",
+    "timestamp": "2026-11-20T15:35:09.763Z",
+    "sessionId": "s-1",
+}
+
+
+def read_by(reader: Reader, data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
+    reader.read(bytearray(data), 0, len(data), ORIGIN)
+    return reader.found, reader.problems
+
+
+def paths(value: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The way to every field of a line."""
+    if not isinstance(value, dict):
+        return []
+    return [way for name, inner in value.items() for way in ((*at, name), *paths(inner, (*at, name)))]
+
+
+odd_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 2**70),
+    st.floats(),
+    st.text(max_size=30),
+    st.sampled_from(
+        ["fast", "batch", "us", "<synthetic>", "2026-11-20T15:35:09Z", "2026-02-31T00:00:00.000Z", "user"]
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["usage", "output_tokens", "id"]), st.integers(0, 9), max_size=2),
+)
+
+
+@st.composite
+def changed_lines(draw: st.DrawFn) -> bytes:
+    """A right line with some fields replaced, taken away, or written twice."""
+    line = json.loads(json.dumps(LINE))
+    for way in draw(st.lists(st.sampled_from(paths(LINE)), max_size=3)):
+        folder = line
+        for name in way[:-1]:
+            folder = folder.get(name) if isinstance(folder, dict) else None
+        if isinstance(folder, dict):
+            if draw(st.booleans()):
+                folder[way[-1]] = draw(odd_values)
+            else:
+                folder.pop(way[-1], None)
+    return json.dumps(line, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+
+
+@given(st.lists(changed_lines(), max_size=4), st.sampled_from([b"\n", b"\r\n", b"\n\n", b" ", b""]))
+def test_both_readers_find_the_same(lines: list[bytes], between: bytes) -> None:
+    data = between.join(lines)
+    assert read_by(TypedReader(), data) == read_by(Reader(), data)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.just(json.dumps(LINE).encode())), max_size=6), st.data())
+def test_no_bytes_can_break_a_reader(pieces: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(pieces)
+    cut = data.draw(st.integers(0, len(text)))
+    for part in (text, text[:cut], text[cut:]):
+        assert read_by(TypedReader(), part) == read_by(Reader(), part)
+
+
+@given(st.text(max_size=30))
+def test_no_text_can_break_a_date(text: str) -> None:
+    assert moment(text) == UNDATED or 0 < moment(text) < UNDATED
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_both_readers_fall_for_no_trap(trap: Trap) -> None:
+    pen = Pen(3)
+    reply = Reply(pen.name("msg"), CorpusPlan().last, "claude-sonnet-5-5", pen.tokens(), pen.name("req"))
+    left = trap(pen, Place("s-1", "/home/me"), reply)
+    for order in (left.lines, left.lines[::-1]):
+        found, problems = read_by(TypedReader(), b"".join(order))
+        assert (found, problems) == read_by(Reader(), b"".join(order))
+        assert [sum(seen[2:7]) for seen in found.values()] == ([sum(left.counted)] if left.counted else [])
+        assert problems == ({left.unreadable: 1} if left.unreadable else {})
+
+
+def test_the_earliest_of_equal_sightings_stays() -> None:
+    later = {**LINE, "timestamp": "2026-11-20T15:35:10.000Z"}
+    for order in ([LINE, later], [later, LINE]):
+        found, _ = read_by(TypedReader(), b"".join(map(encode, order)))
+        assert -found["msg_1"][7] == moment("2026-11-20T15:35:09.763Z")
+
+
+def test_a_structure_that_is_nested_without_end_is_counted() -> None:
+    deep = encode(LINE).replace(b'"hi"', b"[" * 100_000 + b"]" * 100_000)
+    for reader in (Reader(), TypedReader()):
+        assert read_by(reader, deep) == ({}, {"not_json": 1})
