@@ -122,7 +122,7 @@ class Server:
     def _idle(self) -> list[dict[str, Any]]:
         done = measure([ONESEAT, "status", "--json"], self._env, cwd=self._cwd)
         status = json.loads(done.stdout)["server"] or {}
-        found: list[dict[str, Any]] = status.get("idle", [])
+        found: list[dict[str, Any]] = status.get("warm", [])
         return found
 
 

@@ -37,14 +37,20 @@ async def timed(app: oneseat.App) -> dict[str, float]:
 
 async def settled(app: oneseat.App, size: int) -> None:
     """Wait until the processes that are to wait are there and have booted."""
-    while len(app.idle) < size:
-        await app.idle_change()
-    for idle in app.idle:
-        process = psutil.Process(idle.pid)
-        process.cpu_percent()
+    while len(app.idle) < size or not await booted(app):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.1)
+
+
+async def booted(app: oneseat.App) -> bool:
+    """Whether those that wait use next to nothing of a processor. One may end meanwhile: then there is another to wait for."""
+    try:
+        processes = [psutil.Process(idle.pid) for idle in app.idle]
+        for process in processes:
+            process.cpu_percent()
         await asyncio.sleep(0.3)
-        while process.cpu_percent() / 100 > _IDLE_SHARE:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.3)
+        return all(process.cpu_percent() / 100 <= _IDLE_SHARE for process in processes)
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def many(app: oneseat.App, runs: int, side_by_side: int) -> dict[str, float]:
