@@ -36,7 +36,7 @@ def events_of(seat: Seat, ended: Done, *kinds: str) -> list[dict[str, Any]]:
     [
         ("overloaded:1", 2, "provider.overloaded"),
         ("server-error:2", 3, "provider.server_error"),
-        ("reset-once", 2, "provider.server_error"),
+        ("reset-once", 2, "provider.unreachable"),
         ("rate-limited-once", 2, "limit.rate_limited"),
     ],
 )

@@ -162,6 +162,8 @@ async def test_a_shape_the_model_cannot_get_right_is_not_success(runs: Runs, sim
     result, _ = await runs("wrong", schema=Reply)
     assert result.error is not None
     assert result.error.code == "incomplete.schema_unmet"
+    # The CLI itself keeps nothing of it.
+    assert result.structured == {"answer": "x", "why": 1}
 
 
 async def test_the_tokens_of_all_turns_are_on_the_receipt(runs: Runs, simulator: Simulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
+from typing import Any
 
 import msgspec
 
@@ -34,8 +35,8 @@ class Tally(msgspec.Struct, kw_only=True):
     """The sum of an attempt's events so far.
 
     ``overage`` is ``None`` as long as the server has not said. ``calls`` are the tool calls that may have acted: all of
-    them, but for the model's structured answer and those that were answered no. ``pause_s`` is how long the provider itself
-    waited before its last repetition of a request that came too early.
+    them, but for the model's structured answer and those that were answered no. ``structure`` is the last such answer.
+    ``pause_s`` is how long the provider itself waited before its last repetition of a request that came too early.
     """
 
     started: Started | None = None
@@ -47,6 +48,7 @@ class Tally(msgspec.Struct, kw_only=True):
     usage: TokenUsage | None = None
     denied: dict[str, None] = {}
     calls: set[str] = set()
+    structure: dict[str, Any] | None = None
     pause_s: float = 0.0
     evidence: list[Evidence] = []
     pieces: list[str] = []
@@ -64,7 +66,9 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.pieces.clear()
             case ToolCall():
                 self.open_tools[event.id] = event.name
-                if event.name != STRUCTURE_TOOL:
+                if event.name == STRUCTURE_TOOL:
+                    self.structure = event.input
+                else:
                     self.calls.add(event.id)
                 self.messages.clear()
                 self.pieces.clear()

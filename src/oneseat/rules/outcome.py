@@ -80,9 +80,12 @@ def schema_unmet(found: list[str]) -> ErrorInfo:
 
 def answer(tally: Tally) -> tuple[str, Any]:
     """The text and the structure that were received, whole or not."""
-    if tally.ended is None:
+    ended = tally.ended
+    if ended is None:
         return tally.partial_text(), None
-    return tally.ended.text or tally.partial_text(), tally.ended.structured
+    # Of an answer that never fits its schema, the provider's own end keeps nothing.
+    unmet = ended.structured is None and ended.error is not None
+    return ended.text or tally.partial_text(), tally.structure if unmet else ended.structured
 
 
 def status_of(error: ErrorInfo | None) -> Status:

@@ -116,6 +116,34 @@ _BY_SUBTYPE: dict[str, _Failure] = {
     "error_during_execution": _Failure("provider.execution_error", "The CLI reported an error", "provider"),
 }
 
+_CONTEXT_FULL = _Failure(
+    "incomplete.context_window",
+    "The conversation filled the model's context",
+    "you",
+    "Send less text, or start a new session",
+)
+_UNREACHABLE = _Failure(
+    "provider.unreachable",
+    "The provider could not be reached",
+    "wait",
+    "Check the network, then run it again",
+)
+_CONNECTION_LOST = _Failure(
+    "provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN
+)
+#: By words of a message without a status: 2.1.197 says "Connection closed" where 2.1.329 says "Connection lost", and gives an
+#: error in the middle of a stream no class.
+_BY_WORDS: dict[str, _Failure] = {
+    "Unable to connect": _UNREACHABLE,
+    "Connection error": _UNREACHABLE,
+    "Connection dropped": _UNREACHABLE,
+    "Connection to the API was lost": _CONNECTION_LOST,
+    "Connection closed mid-response": _CONNECTION_LOST,
+    "Connection lost mid-response": _CONNECTION_LOST,
+    "timed out": _Failure("provider.api_timeout", "The provider did not answer in time", "wait", _AGAIN),
+    "API Error: Overloaded": _BY_CLASS["overloaded"],
+}
+
 SESSION_LOST = _Failure(
     "provider.session_lost",
     "The official CLI does not have the session any more",
@@ -179,25 +207,11 @@ def _by_text(line: ResultLine) -> _Failure | None:
     text = line.result or ""
     if text.startswith("Not logged in"):
         return _Failure("provider.signed_out", "The official CLI is not signed in", "you", _SIGN_IN)
-    if line.api_error_status is None and ("Unable to connect" in text or "Connection error" in text):
-        return _Failure(
-            "provider.unreachable",
-            "The provider could not be reached",
-            "wait",
-            "Check the network, then run it again",
-        )
-    if line.api_error_status is None and "Connection to the API was lost" in text:
-        return _Failure("provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN)
-    if line.api_error_status is None and "timed out" in text:
-        return _Failure("provider.api_timeout", "The provider did not answer in time", "wait", _AGAIN)
     if "context window limit" in text:
-        return _Failure(
-            "incomplete.context_window",
-            "The conversation filled the model's context",
-            "you",
-            "Send less text, or start a new session",
-        )
-    return None
+        return _CONTEXT_FULL
+    if line.api_error_status is not None:
+        return None
+    return next((failure for words, failure in _BY_WORDS.items() if words in text), None)
 
 
 def _limited(line: ResultLine, limit: RateLimitInfo | None, now: float) -> ErrorInfo:

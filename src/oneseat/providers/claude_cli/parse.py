@@ -287,14 +287,18 @@ class Parser:
             text = line.result or ""
         if error is not None:
             error = msgspec.structs.replace(error, message=self._redact(error.message))
-        # A turn that broke off reports zero tokens and zero cost although both were spent (measured): that is "not known".
+        # A turn that broke off reports zero tokens although some were spent, and no cost or a part of it (measured): that is
+        # "not known".
+        usage = tokens(line.usage) if line.usage is not None else None
         aborted = (line.terminal_reason or "").startswith("aborted")
-        aborted = aborted or (error is not None and self._streamed and not line.total_cost_usd)
+        aborted = aborted or (
+            error is not None and self._streamed and not (line.total_cost_usd and _any(usage))
+        )
         ended = TurnEnded(
             text=text,
             structured=line.structured_output,
             error=error,
-            usage=tokens(line.usage) if line.usage is not None and not aborted else None,
+            usage=None if aborted else usage,
             list_cost_usd=None if aborted else line.total_cost_usd,
             model=self._model,
             denials=tuple(denial.tool_name for denial in line.permission_denials),
@@ -336,6 +340,10 @@ def tokens(usage: wire.Usage) -> TokenUsage:
 
 def _size(text: str | None) -> int:
     return len(text.encode("utf-8", "surrogatepass")) if text else 0
+
+
+def _any(usage: TokenUsage | None) -> bool:
+    return usage is not None and any(msgspec.structs.astuple(usage))
 
 
 def _count(value: Any) -> int | None:

@@ -1,0 +1,131 @@
+"""Every failure and every limit that the simulator can play, and what a run with the real CLI must make of it.
+
+The requests are those of one attempt whose CLI repeats nothing by its own setting (`claude.max_retries = 0`): what is more
+than one, the CLI asks again whatever it is told. Measured on 2.1.197 and 2.1.329; where they differ, `OLD` says how.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """How a run ends. ``tokens`` are those known to be sent to the model, ``resets_in_s`` is when a full window begins anew."""
+
+    code: int
+    error: str | None
+    whose_turn: str | None
+    requests: int = 1
+    text: str = ""
+    verdict: str = "unverified"
+    tokens: int | None = 0
+    resets_in_s: float | None = None
+
+
+def waits(error: str, *, resets_in_s: int | None = None, verdict: str = "verified") -> Fault:
+    return Fault(5, f"limit.{error}", "wait", resets_in_s=resets_in_s, verdict=verdict)
+
+
+def rejected(error: str, requests: int = 1) -> Fault:
+    return Fault(7, f"provider.{error}", "you", requests)
+
+
+def passes(error: str, requests: int = 1, text: str = "", *, tokens: int | None = 0) -> Fault:
+    return Fault(7, f"provider.{error}", "wait", requests, text, tokens=tokens)
+
+
+def untrusted(error: str, whose_turn: str, requests: int, text: str = "", *, tokens: int) -> Fault:
+    return Fault(8, f"incomplete.{error}", whose_turn, requests, text, "verified", tokens)
+
+
+OK = Fault(0, None, None, text="ok from the simulator", verdict="verified", tokens=10)
+STALLED = Fault(6, "stall.model", "provider", tokens=None)
+BLOCK = "a finished block"
+DAY_S = 24 * 3600
+
+LIMITS = {
+    # Nothing fails while a window is nearly full, and a full one says when it begins anew.
+    "warning-five-hour": OK,
+    "warning-seven-day": OK,
+    "last-of-five-hour": OK,
+    "limit-five-hour": waits("five_hour", resets_in_s=3 * 3600),
+    "limit-seven-day": waits("seven_day", resets_in_s=DAY_S),
+    "limit-opus": waits("seven_day_opus", resets_in_s=DAY_S),
+    # No window is named: that is no word on who paid, and no time is invented.
+    "rate-limited": waits("rate_limited", verdict="unverified"),
+    "rate-limited-retry-after": waits("rate_limited", verdict="unverified"),
+    # Paid usage: stopped at once, so what it used in the end is not known.
+    "overage": Fault(4, "billing.overage", "you", 1, OK.text, "misbilled", None),
+}
+REJECTIONS = {
+    "bad-request": rejected("bad_request", 3),
+    "prompt-too-long": rejected("context_overflow"),
+    "too-large": rejected("request_too_large"),
+    "not-found": rejected("model_not_found", 2),
+    "credit-balance": rejected("credit_exhausted"),
+    "unauthorized": rejected("auth_rejected", 2),
+    "token-expired": rejected("auth_rejected", 2),
+    "token-revoked": rejected("auth_rejected", 2),
+    "forbidden": rejected("auth_rejected"),
+    "invalid-api-key": rejected("signed_out", 2),
+}
+SERVER = {
+    "server-error": passes("server_error"),
+    "unavailable": passes("server_error"),
+    "overloaded": passes("overloaded"),
+    "reset": passes("unreachable"),
+    "html": Fault(7, "provider.api_error", "provider"),
+}
+STREAMS = {
+    # What came is kept, and what it used is not known.
+    "reset-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "eof-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "error-mid-stream": passes("overloaded", text="a stream", tokens=None),
+    "reset-after-block": passes("connection_lost", 4, 4 * BLOCK, tokens=40),
+    "eof-after-block": passes("connection_lost", 4, 4 * BLOCK, tokens=40),
+    "error-after-block": passes("server_error", 4, 4 * BLOCK, tokens=40),
+}
+SILENCE = {
+    # A ping is no sign of life of the model.
+    "hang": STALLED,
+    "hang-mid-stream": STALLED._replace(text="a stream"),
+    "pings": STALLED,
+}
+NO_ANSWERS = {
+    "empty": untrusted("empty", "provider", 2, tokens=20),
+    "empty-text": untrusted("empty", "provider", 2, tokens=20),
+    "thinking-only": untrusted("empty", "provider", 2, tokens=20),
+    "refusal": untrusted("refused", "you", 2, "cut here", tokens=20),
+    "max-tokens": untrusted("max_tokens", "you", 4, 4 * "cut here", tokens=40),
+    "context-window": untrusted("context_window", "you", 4, 4 * "cut here", tokens=40),
+    "structured-text": untrusted("schema_unmet", "you", 4, "forty-two", tokens=40),
+    # The CLI leaves its last request out of its sum.
+    "structured-bad": untrusted("schema_unmet", "you", 5, tokens=40),
+}
+#: By what is at fault.
+KINDS: dict[str, dict[str, Fault]] = {
+    "limits": LIMITS,
+    "rejections": REJECTIONS,
+    "server": SERVER,
+    "streams": STREAMS,
+    "silence": SILENCE,
+    "no-answers": NO_ANSWERS,
+}
+#: The same with 2.1.197, where that is something else: it asks again less often.
+OLD = {
+    "bad-request": rejected("bad_request"),
+    "unauthorized": rejected("auth_rejected"),
+    "token-expired": rejected("auth_rejected"),
+    "token-revoked": rejected("auth_rejected"),
+    "invalid-api-key": rejected("signed_out"),
+    "reset": passes("unreachable"),
+    "reset-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "eof-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "error-mid-stream": passes("overloaded", text="a stream", tokens=None),
+    "reset-after-block": passes("connection_lost", text=BLOCK, tokens=None),
+    "eof-after-block": passes("connection_lost", text=BLOCK, tokens=None),
+    "error-after-block": passes("overloaded", text=BLOCK, tokens=None),
+    "refusal": untrusted("refused", "you", 1, "cut here", tokens=10),
+}
+#: Scenarios that are neither, or have tests of their own: `tool-loop` goes on until a limit of turns, money or time ends it.
+NO_FAULTS = {"ok", "echo", "text", "thinking", "tool-use", "tool-loop", "structured", "slow", "huge"}
