@@ -19,6 +19,8 @@ from .driving import Done, Seat, check_snapshot, fake_seat
 
 DAY_MS = 24 * 3600 * 1000
 MAX = Behaviour(on_initialize=(Initialized({"subscriptionType": "Claude Max", "apiProvider": "firstParty"}),))
+#: As long as a real one.
+WHOLE_TOKEN = f"sk-ant-oat01-{PLANTED * 12}"
 SIGN_IN = "Sign in again: run `claude` and type /login"
 
 
@@ -295,7 +297,7 @@ def test_a_login_file_is_described_without_its_tokens(tmp_path: Path) -> None:
 def test_a_token_comes_before_the_stored_login(tmp_path: Path) -> None:
     seat = real_life(fake_seat(tmp_path, "ok")[0])
     store_login(seat)
-    seat.env["CLAUDE_CODE_OAUTH_TOKEN"] = PLANTED
+    seat.env["CLAUDE_CODE_OAUTH_TOKEN"] = WHOLE_TOKEN
     assert rows(checked(seat.run("doctor", "--json")), seat) == [
         ("login (token)", "pays", "CLAUDE_CODE_OAUTH_TOKEN"),
         ("login (file)", "is ignored", "ROOT/home/.claude/.credentials.json"),
@@ -354,7 +356,7 @@ def test_following_the_fix_of_a_kept_proxy_gives_it_to_the_cli(tmp_path: Path) -
     seat, cli = fake_seat(tmp_path, "ok")
     real_life(seat)
     proxies = {"https_proxy": f"http://{PLANTED}@127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-    seat.env |= {"CLAUDE_CODE_OAUTH_TOKEN": PLANTED, **proxies}
+    seat.env |= {"CLAUDE_CODE_OAUTH_TOKEN": WHOLE_TOKEN, **proxies}
     fix = warnings(checked(seat.run("doctor", "--json")))["environment.proxy"]["fix"]
     file, line = fix.split("`")[1::2]
     Path(file).write_text(line)

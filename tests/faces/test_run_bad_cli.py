@@ -113,3 +113,15 @@ def test_a_line_of_64_mib_is_read_to_its_end(tmp_path: Path) -> None:
     (seat.cwd / "oneseat.toml").write_text("[ledger]\nkeep_text = false\n")
     ended = seat.run("run", "hello")
     assert (ended.code, ended.stdout) == (0, "ok from the fake\n"), ended.stderr
+
+
+@pytest.mark.parametrize("token", ["sk-ant-oat01-" + "x" * 60 + "\n" + "x" * 35, "sk-ant-oat01-short"])
+def test_a_token_that_was_not_pasted_whole_is_named_and_nothing_is_sent(token: str, tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, "ok")
+    del seat.env["ONESEAT_SIMULATOR_URL"]
+    seat.env["CLAUDE_CODE_OAUTH_TOKEN"] = token
+    ended = seat.run("run", "hello", "--json")
+    error, receipt = ended.result["error"], ended.result["receipt"]
+    assert (ended.code, error["code"], error["whose_turn"]) == (7, "provider.bad_token", "you")
+    assert (receipt["verdict"], receipt["attempts"], len(cli.starts())) == ("nothing_sent", 0, 1)
+    assert "xxx" not in ended.stdout

@@ -25,6 +25,7 @@ from oneseat.host.credentials import (
     scan_environment,
     scan_settings_files,
     scan_unkeepable,
+    token_fault,
     write_simulated_login,
 )
 
@@ -423,3 +424,29 @@ def test_the_simulated_login_is_private_and_never_replaces_another(tmp_path: Pat
     assert stat.S_IMODE((tmp_path / ".credentials.json").stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
         write_simulated_login(tmp_path, "made-up")
+
+
+WHOLE_TOKEN = "sk-ant-oat01-" + SECRET * 5
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (WHOLE_TOKEN[:60] + "\n" + WHOLE_TOKEN[60:], "a line break"),
+        (WHOLE_TOKEN + " ", "a space"),
+        (f'"{WHOLE_TOKEN}"', "a quotation mark"),
+        (WHOLE_TOKEN + "\u200b", "no token has"),
+        (WHOLE_TOKEN[:39], "too short"),
+        ("sk-ant-api03-" + SECRET * 5, "an API key"),
+    ],
+)
+def test_a_token_that_was_not_pasted_whole_is_known_by_its_form(token: str, why: str) -> None:
+    fault = token_fault({"CLAUDE_CODE_OAUTH_TOKEN": token})
+    assert fault is not None
+    assert why in fault
+    assert SECRET not in fault
+
+
+def test_a_whole_token_and_none_at_all_have_no_fault() -> None:
+    found = [token_fault(env) for env in ({}, *({"CLAUDE_CODE_OAUTH_TOKEN": it} for it in ("", WHOLE_TOKEN)))]
+    assert found == [None, None, None]

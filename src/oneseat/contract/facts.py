@@ -75,6 +75,7 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     ``account`` is ``None`` when the CLI did not answer. ``simulated`` is true when the child can only reach a loopback simulator.
     ``child_checked`` is false on a platform where the child's own environment cannot be read. ``strange`` says why the process
     that answered is not the one oneseat started, or does not run as it was started; ``None`` when nothing is wrong with it.
+    ``bad_token`` says why the token it was given cannot be one; ``None`` when it may be, or when there is none.
     """
 
     account: Account | None
@@ -83,6 +84,7 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool = False
     child_checked: bool = True
     strange: str | None = None
+    bad_token: str | None = None
 
 
 class LoginFacts(msgspec.Struct, frozen=True, kw_only=True):

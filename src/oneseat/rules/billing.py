@@ -11,6 +11,7 @@ from oneseat.contract.receipt import Evidence, Verdict, Wallet
 from oneseat.contract.request import Cleared, Permitted, Refused
 
 from .billing_refusals import (
+    bad_token,
     cloud,
     first_of,
     key_wins,
@@ -150,9 +151,16 @@ def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> Erro
         return present_refusal(facts.present[0])
     if facts.strange is not None:
         return unsafe_child(facts.strange)
+    if wallet == expected and facts.bad_token is None:
+        return None
+    return _no_login(account, facts) or wrong_wallet(account, wallet, expected)
+
+
+def _no_login(account: Account, facts: CredentialFacts) -> ErrorInfo | None:
+    """There is no login at all, or a token that can be none."""
     if account.token_source == "none":  # noqa: S105 - the CLI's word for "not signed in"
         return signed_out(facts)
-    return None if wallet == expected else wrong_wallet(account, wallet, expected)
+    return bad_token(facts.bad_token) if facts.bad_token is not None else None
 
 
 def _winner(account: Account, facts: CredentialFacts) -> ErrorInfo | None:

@@ -106,6 +106,16 @@ def signed_out(facts: CredentialFacts) -> ErrorInfo:
     )
 
 
+def bad_token(why: str) -> ErrorInfo:
+    """The login is a token that was not pasted as it was printed: the vendor would reject it."""
+    return _refusal(
+        "provider.bad_token",
+        "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
+        f"{why}; nothing was sent",
+        "Make a new one and paste it whole, as one line: `claude setup-token`",
+    )
+
+
 def unknown_account() -> ErrorInfo:
     """The CLI answered without saying who is signed in."""
     message = "The official CLI did not say who is signed in, so who would pay is not known"

@@ -5,7 +5,7 @@ because the first is worth a line on the receipt and the second is worth a refus
 """
 
 from .environment import child_sources, missing_names, scan_environment
-from .login import login_facts, write_simulated_login
+from .login import login_facts, token_fault, write_simulated_login
 from .places import Places
 from .scan import reaching, scan, scan_dotenv, scan_settings_files, scan_unkeepable
 from .settings_block import block_sources
@@ -24,5 +24,6 @@ __all__ = [
     "scan_settings_files",
     "scan_unkeepable",
     "stamps",
+    "token_fault",
     "write_simulated_login",
 ]

@@ -14,6 +14,11 @@ from oneseat.contract.facts import LoginFacts
 from .reading import UnreadableError, decode, read_file
 
 _LOGIN_FILE = ".credentials.json"
+_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - the name of the variable
+_QUOTES = frozenset("\"'`")
+_API_KEY = "sk-ant-api"
+#: Tokens have about a hundred characters; how many exactly is the vendor's to change.
+_SHORTEST_TOKEN = 40
 #: The end of a made-up login, in milliseconds since the epoch: the year 2100, so that the CLI never tries to renew it.
 _FAR_FUTURE_MS = 4_102_444_800_000
 
@@ -33,8 +38,8 @@ class _LoginFile(msgspec.Struct, rename="camel"):
 
 def login_facts(env: Mapping[str, str], config_dir: Path) -> LoginFacts:
     """What the child would sign in with. A token in the environment wins over a stored login, as it does in the CLI."""
-    if env.get("CLAUDE_CODE_OAUTH_TOKEN"):
-        return LoginFacts(kind="token", place="CLAUDE_CODE_OAUTH_TOKEN")
+    if env.get(_TOKEN):
+        return LoginFacts(kind="token", place=_TOKEN)
     path = config_dir / _LOGIN_FILE
     try:
         content = read_file(path)
@@ -54,6 +59,23 @@ def login_facts(env: Mapping[str, str], config_dir: Path) -> LoginFacts:
         rate_limit_tier=login.rate_limit_tier,
         mode=content[1] if os.name == "posix" else None,
     )
+
+
+def token_fault(env: Mapping[str, str]) -> str | None:
+    """Why a token in the environment cannot be one that `claude setup-token` printed; ``None`` when it may be, or is not there.
+
+    Looks at its characters and its length, and says nothing of it but what is wrong.
+    """
+    token = env.get(_TOKEN)
+    if not token:
+        return None
+    if any(character.isspace() for character in token):
+        return "it has a space or a line break in it: a terminal breaks a long line, and a copy of it is broken too"
+    if not (token.isascii() and token.isprintable()) or not _QUOTES.isdisjoint(token):
+        return "it has a character in it that no token has, such as a quotation mark"
+    if token.startswith(_API_KEY):
+        return "it is an API key, which is paid by use"
+    return "it is too short: a part of it is missing" if len(token) < _SHORTEST_TOKEN else None
 
 
 def write_simulated_login(config_dir: Path, token: str) -> None:

@@ -99,6 +99,7 @@ class ClaudeSession:
             simulated=around.simulated,
             child_checked=seen.readable,
             strange=seen.strange,
+            bad_token=credentials.token_fault(process.env),
         )
 
     async def ready(self) -> bool:
