@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from .harness import Figure, Goal, Measure, compare, race
+from .harness import Figure, Goal, Measure, Spread, compare, race
 from .processes import PROGRAMS, PYTHON, claude_env, measure, oneseat_env, scratch
 
 ROUNDS = 5
 LINES = 400_000
-#: Every 20th line is a finished message; the rest are pieces of one, as with partial messages switched on.
+#: A message takes 20 lines: it begins, comes in pieces as with partial messages switched on, and is repeated as a whole.
 _MESSAGE_EVERY = 20
+#: Every 4th message calls a tool, whose result follows.
+_TOOL_EVERY = 4
 OURS, WHOLE, SDK = "provider", "app", "claude-agent-sdk query()"
 #: Nothing listens there; the fake CLI needs no server.
 _NOWHERE = "http://127.0.0.1:9"
@@ -22,15 +25,16 @@ _NOWHERE = "http://127.0.0.1:9"
 
 def run() -> list[Figure]:
     """Count from the first line read to the last, inside the consuming process: neither start-up nor import is counted."""
+    memory: list[list[float]] = []
     with scratch() as home:
         fake = write_fake_cli(home)
         ours = {**oneseat_env(home, _NOWHERE), "ONESEAT_CLAUDE_PATH": str(fake)}
         theirs = {**claude_env(home, _NOWHERE), "BENCH_CLAUDE": str(fake)}
         samples = race(
             {
-                OURS: _events_per_s("oneseat_decode.py", ours, "provider"),
-                WHOLE: _events_per_s("oneseat_decode.py", ours, "app"),
-                SDK: _events_per_s("sdk_decode.py", theirs),
+                OURS: _events_per_s("oneseat_decode.py", ours, memory, "provider"),
+                WHOLE: _events_per_s("oneseat_decode.py", ours, [], "app"),
+                SDK: _events_per_s("sdk_decode.py", theirs, []),
             },
             ROUNDS,
             warm_up=0,
@@ -41,14 +45,17 @@ def run() -> list[Figure]:
         compare(
             "events of a whole run, with its ledger", "events/s", samples, WHOLE, SDK, more_is_better=True
         ),
+        Figure("memory after the first eighth of the stream", "MB", Spread.of([seen[0] for seen in memory])),
+        Figure("memory at its end", "MB", Spread.of([seen[-1] for seen in memory])),
     ]
 
 
-def _events_per_s(program: str, env: dict[str, str], *arguments: str) -> Measure:
+def _events_per_s(program: str, env: dict[str, str], memory: list[list[float]], *arguments: str) -> Measure:
     def take() -> float:
         done = measure([PYTHON, str(PROGRAMS / program), *arguments], env)
-        report: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return LINES / report["wall_s"]
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        memory.append(report.get("memory_mb", []))
+        return float(LINES / report["wall_s"])
 
     return take
 
@@ -78,21 +85,49 @@ _USAGE = {
 
 def _line(number: int) -> bytes:
     uuid = {"uuid": f"00000000-0000-4000-8000-{number:012d}"}
-    if number % _MESSAGE_EVERY:
+    place = number % _MESSAGE_EVERY
+    message, kind = number // _MESSAGE_EVERY, "stream_event"
+    if place == 0:
+        start = {**_message(message, []), "stop_reason": None}
+        line: dict[str, Any] = {"event": {"type": "message_start", "message": start}}
+    elif place == _MESSAGE_EVERY - 2:
+        kind, line = "assistant", {"message": _message(message, _content(message))}
+    elif place == _MESSAGE_EVERY - 1 and message % _TOOL_EVERY == 0:
+        found = {"type": "tool_result", "tool_use_id": f"toolu_{message}", "content": "a page of it " * 300}
+        kind, line = "user", {"message": {"role": "user", "content": [found]}}
+    elif place == _MESSAGE_EVERY - 1:
+        stop = {"stop_reason": "end_turn", "stop_sequence": None}
+        line = {"event": {"type": "message_delta", "delta": stop, "usage": _USAGE}}
+    else:
         delta = {"type": "text_delta", "text": f"piece {number} of an answer that goes on and on and on, "}
-        event = {"type": "content_block_delta", "index": 0, "delta": delta}
-        return msgspec.json.encode({"type": "stream_event", "event": event, **_SESSION, **uuid}) + b"\n"
-    message = {
+        line = {"event": {"type": "content_block_delta", "index": 0, "delta": delta}}
+    return msgspec.json.encode({"type": kind, **line, **_SESSION, **uuid}) + b"\n"
+
+
+def _message(number: int, content: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "id": f"msg_{number:012d}",
         "type": "message",
         "role": "assistant",
         "model": "claude-sonnet-5",
-        "content": [{"type": "text", "text": "a finished paragraph of the answer " * 140}],
+        "content": content,
         "stop_reason": None,
         "stop_sequence": None,
         "usage": _USAGE,
     }
-    return msgspec.json.encode({"type": "assistant", "message": message, **_SESSION, **uuid}) + b"\n"
+
+
+def _content(number: int) -> list[dict[str, Any]]:
+    if number % _TOOL_EVERY == 0:
+        return [
+            {
+                "type": "tool_use",
+                "id": f"toolu_{number}",
+                "name": "Read",
+                "input": {"file_path": f"/{number}"},
+            }
+        ]
+    return [{"type": "text", "text": "a finished paragraph of the answer " * 140}]
 
 
 def _result() -> bytes:

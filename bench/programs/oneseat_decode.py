@@ -9,13 +9,20 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 import oneseat
 from oneseat.assembly import build_provider, find_paths, read_settings
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.rules import billing, policy, routing
 
+#: After how many events the memory is looked at.
+MEMORY_EVERY = 50_000
+#: Events, seconds, and the memory in megabytes as the stream went on.
+Report = tuple[int, float, list[float]]
 
-async def through_provider(request: Request) -> tuple[int, float]:
+
+async def through_provider(request: Request) -> Report:
     """The stations before the prompt as in any run, then the provider's events and nothing else."""
     cwd = Path(request.cwd)
     provider = build_provider(read_settings(os.environ, cwd, find_paths(os.environ)), os.environ)
@@ -26,14 +33,16 @@ async def through_provider(request: Request) -> tuple[int, float]:
         assert isinstance(cleared, Cleared), cleared
         plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
         assert isinstance(plan, Plan), plan
-        count, first = 0, 0.0
+        count, first, memory = 0, 0.0, [0.0]
         async for _ in session.send(plan):
             first = first or time.perf_counter()
             count += 1
-        return count, time.perf_counter() - first
+            if count % MEMORY_EVERY == 0:
+                memory.append(psutil.Process().memory_info().rss / 1e6)
+        return count, time.perf_counter() - first, memory[1:]
 
 
-async def through_app(request: Request) -> tuple[int, float]:
+async def through_app(request: Request) -> Report:
     """A run as callers hold it: watched, metered, written to the ledger, then yielded."""
     count, first = 0, 0.0
     async with oneseat.connect() as app, app.stream(request) as run:
@@ -42,14 +51,14 @@ async def through_app(request: Request) -> tuple[int, float]:
             count += 1
     assert run.result is not None
     assert run.result.status == "completed", run.result.error
-    return count, time.perf_counter() - first
+    return count, time.perf_counter() - first, []
 
 
 async def main() -> None:
     """Print the report."""
     read = {"provider": through_provider, "app": through_app}[sys.argv[1]]
-    count, wall_s = await read(oneseat.make_request("go"))
-    print(json.dumps({"events": count, "wall_s": wall_s}))
+    count, wall_s, memory = await read(oneseat.make_request("go"))
+    print(json.dumps({"events": count, "wall_s": wall_s, "memory_mb": memory}))
 
 
 asyncio.run(main())

@@ -29,7 +29,7 @@ if sys.platform != "win32":
 
 _READ_BYTES = 1024 * 1024
 #: Output kept in memory before it spills to disk.
-_MEMORY_LIMIT = 64 * 1024 * 1024
+_MEMORY_LIMIT = 16 * 1024 * 1024
 #: How long a drained stream may take to end after every known process is gone, in seconds.
 _JOIN_S = 1.0
 #: How much of the end of stderr is kept.
