@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from . import cold_run, decoding, request_size, startup, usage
+from . import cold_run, decoding, request_size, startup, usage, warm
 from .harness import Figure, progress
 from .machine import description
 from .processes import BrokenRunError
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "startup": startup,
     "request-size": request_size,
     "cold-run": cold_run,
+    "warm": warm,
     "decoding": decoding,
     "usage": usage,
 }

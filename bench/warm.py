@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +15,7 @@ from .processes import (
     ONESEAT,
     PROGRAMS,
     PYTHON,
+    BrokenRunError,
     Resident,
     claude,
     claude_env,
@@ -65,12 +68,17 @@ def _first_words(home: Path, simulator: Simulator) -> list[Figure]:
 
             return sample
 
-        samples = race({name: first(name) for name in live}, ROUNDS)
+        work = home / "bare"
+        work.mkdir()
+        bare = claude_env(home, simulator.url("paris"))
+        contestants = {name: first(name) for name in live}
+        samples = race({**contestants, BARE: lambda: _bare_first_ms(bare, work)}, ROUNDS)
         gate = [found["gate_ms"] for found in seen["warm"][1:]]
         added = [sample - SLOW_MS for sample in samples["warm, slow"]]
         memory = live["warm"].ready
     return [
         compare("request to first text, warm", "ms", samples, "warm", QUERY, goal=Goal(0.15)),
+        compare("request to first text, warm", "ms", samples, "warm", BARE),
         compare(
             "next message of a conversation, to first text", "ms", samples, "turn", CLIENT, goal=Goal(1.1)
         ),
@@ -81,6 +89,22 @@ def _first_words(home: Path, simulator: Simulator) -> list[Figure]:
             "memory of one process that waits, shared pages by share", "MB", Spread.of([memory["pss_mb"]])
         ),
     ]
+
+
+def _bare_first_ms(env: Mapping[str, str], cwd: Path) -> float:
+    """From the start of a bare CLI to the first piece of its answer."""
+    words = ["-p", "--output-format", "stream-json", "--include-partial-messages", "--verbose", "capital?"]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [claude(), *words], env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b"content_block_delta" in line:
+                first_ms = (time.perf_counter() - began) * 1000
+                process.stdout.read()
+                return first_ms
+    raise BrokenRunError("`claude -p` gave no text")
 
 
 def _whole_process(home: Path, simulator: Simulator) -> list[Figure]:
