@@ -12,7 +12,8 @@ import psutil
 
 import oneseat
 
-from .processes import cli_version, clis
+from .processes import cli_version, clis, measure, plain_env
+from .usage import ccusage
 
 
 def description() -> dict[str, str]:
@@ -27,6 +28,7 @@ def description() -> dict[str, str]:
         "oneseat": oneseat.__version__,
         "official CLI": " and ".join(cli_version(cli) for cli in clis()),
         "claude-agent-sdk": version("claude-agent-sdk"),
+        "ccusage": measure([ccusage(), "--version"], plain_env(Path.cwd())).stdout.split()[-1],
     }
 
 

@@ -99,6 +99,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
     def _files(self) -> Iterator[Path]:
         yield from (self.runs_db, self.runs_db.with_name("runs.db-wal"), self.canary_results)
+        yield self.data_dir / "usage.db"
         yield self.config_dir / "oneseat.toml"
 
 

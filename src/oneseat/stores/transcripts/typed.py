@@ -81,14 +81,15 @@ class TypedReader(Reader):
             begin = data.rfind(b"\n", start, at) + 1 or start
             stop = data.find(b"\n", at, end)
             stop = end if stop < 0 else stop
+            raw = view[begin:stop]
             try:
-                line = _decode(view[begin:stop])
+                line = _decode(raw)
             except (msgspec.DecodeError, RecursionError):
-                self.read_loosely(bytes(view[begin:stop]), origin)
+                self.read_loosely(bytes(raw), origin)
             else:
                 # One line for each block of an answer, each with the whole usage: one of them is enough.
                 if line.message is not None and (line.message != last.message or not _repeats(line, last)):
-                    self._take(line, line.message, view[begin:stop], origin)
+                    self._take(line, line.message, raw, origin)
                 last = line
             at = data.find(MARK, stop, end)
         view.release()

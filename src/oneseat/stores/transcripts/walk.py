@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,23 +39,28 @@ class Walk:
             try:
                 with os.scandir(pending.pop()) as entries:
                     for entry in entries:
-                        self._entry(entry, pending)
+                        if not entry.name.endswith(b".jsonl"):
+                            self._other(entry, pending)
+                            continue
+                        try:
+                            found = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:
+                            continue  # deleted between two looks
+                        if stat.S_ISREG(found.st_mode):
+                            self.files[entry.path] = (found.st_ino, found.st_size, found.st_mtime_ns)
+                        else:
+                            self._other(entry, pending)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # it vanished, or was never there
             except OSError:
                 self.closed_folders += 1
 
-    def _entry(self, entry: os.DirEntry[bytes], pending: list[bytes]) -> None:
+    def _other(self, entry: os.DirEntry[bytes], pending: list[bytes]) -> None:
+        """What is no transcript: a folder to look into, a link, or nothing of interest."""
         try:
             if entry.is_dir(follow_symlinks=False):
                 pending.append(entry.path)
-            elif entry.name.endswith(b".jsonl"):
-                if entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    self.files[entry.path] = (found.st_ino, found.st_size, found.st_mtime_ns)
-                else:
-                    self.links += entry.is_symlink()
-            elif entry.is_symlink() and entry.is_dir():
+            elif entry.is_symlink() and (entry.name.endswith(b".jsonl") or entry.is_dir()):
                 self.links += 1
         except FileNotFoundError:
             return  # deleted between two looks
