@@ -27,8 +27,8 @@ def main() -> int:
     print(f"seed {chosen.seed}", flush=True)
     began, outcomes = time.monotonic(), []
     with Campaign(os.environ["ONESEAT_CLAUDE_PATH"]) as campaign:
-        kills = max(chosen.kills, (chosen.only or 0) + 1)
-        for outcome in campaign.run(chosen.seed, kills, chosen.workers, chosen.only):
+        tries = campaign.run(chosen.seed, chosen.kills, chosen.workers)
+        for outcome in tries if chosen.only is None else [campaign.repeat(chosen.seed, chosen.only)]:
             outcomes.append(outcome)
             if outcome.findings:
                 print(finding(outcome, chosen.seed), flush=True)

@@ -12,20 +12,21 @@ def report(outcomes: Sequence[Outcome], seconds: float) -> str:
     """What was done and what was found, in lines."""
     survivors = sum("survivor" in found for it in outcomes for found in it.findings)
     findings = sum(bool(it.findings) for it in outcomes)
+    struck = [it for it in outcomes if it.hit]
     slowest = max(outcomes, key=lambda it: it.clean_up_s)
     lines = [
-        f"{len(outcomes)} tries in {seconds:.0f} s; something was there to be struck in {sum(it.hit for it in outcomes)}",
+        f"{sum(it.hit for it in outcomes)} kills in {len(outcomes)} tries and {seconds:.0f} s; the other runs were over before",
         f"tries with a finding: {findings}; survivors: {survivors}",
         f"slowest clean-up (start of the next command to its end): {slowest.clean_up_s:.2f} s, try {slowest.plan.number}",
         f"median clean-up: {sorted(it.clean_up_s for it in outcomes)[len(outcomes) // 2]:.2f} s",
         "",
-        *_table("by what was struck", [(it.plan.blow.name, it.status) for it in outcomes]),
-        *_table("by what was going on", [(it.plan.play.name, it.status) for it in outcomes]),
+        *_table("by what was struck", [(it.plan.blow.name, it.status) for it in struck]),
+        *_table("by what was going on", [(it.plan.play.name, it.status) for it in struck]),
         *_table(
             "by how far the run had come",
-            [(it.run.phase if it.run else "no run", it.status) for it in outcomes],
+            [(it.run.phase if it.run else "no run", it.status) for it in struck],
         ),
-        *_table("by the next start", [(it.plan.following, it.status) for it in outcomes]),
+        *_table("by the next start", [(it.plan.following, it.status) for it in struck]),
     ]
     return "\n".join(lines)
 
@@ -43,7 +44,7 @@ def _table(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     rows = sorted({row for row, _ in pairs})
     columns = sorted({column for _, column in pairs})
     width = max(map(len, (*rows, title)))
-    lines = [f"{title:<{width}}  {'tries':>6}" + "".join(f"  {column:>10}" for column in columns)]
+    lines = [f"{title:<{width}}  {'kills':>6}" + "".join(f"  {column:>10}" for column in columns)]
     for row in rows:
         cells = [counted[row, column] for column in columns]
         lines.append(f"{row:<{width}}  {sum(cells):>6}" + "".join(f"  {cell:>10}" for cell in cells))

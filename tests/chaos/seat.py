@@ -71,6 +71,8 @@ class Seat:
         self.home = root / "home" / "oneseat"
         self.work = root / "work"
         self.temporary = root / "tmp"
+        #: How long the last look at all processes took, in seconds.
+        self.look_s = 0.0
         self._commands = 0
         for folder in (self.home / "config", self.work, self.temporary, root / "out"):
             folder.mkdir(parents=True)
@@ -126,6 +128,7 @@ class Seat:
 
     def families(self) -> list[Mark]:
         """All processes of this seat, with what they started: also those that dropped every mark."""
+        began = time.monotonic()
         found = {mark.pid: mark for mark in self.processes()}
         for mark in list(found.values()):
             try:
@@ -133,6 +136,7 @@ class Seat:
             except psutil.Error:
                 continue
             found |= {child.pid: child for child in marks(children)}
+        self.look_s = time.monotonic() - began
         return list(found.values())
 
 

@@ -24,9 +24,9 @@ TEXT = FAKE[0]
 
 def test_nothing_is_left_and_nothing_is_untrue_whenever_something_is_killed(claude_path: Path) -> None:
     with Campaign(str(claude_path), QUICK) as campaign:
-        outcomes = list(campaign.run(SEED, 12, workers=2))
+        outcomes = list(campaign.run(SEED, 6, workers=2))
     assert [finding(outcome, SEED) for outcome in outcomes if outcome.findings] == []
-    assert any(outcome.hit for outcome in outcomes)
+    assert sum(outcome.hit for outcome in outcomes) >= 6
 
 
 def test_a_survivor_and_a_forgotten_folder_are_found(tmp_path: Path) -> None:
