@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 
+#: What a shell says of a command that Ctrl-C ended.
+_CANCELLED = 130
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -24,11 +27,14 @@ def main() -> None:
     from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
 
     interrupt_when_stopped()
-    code = _on_server(sys.argv[1:])
-    if code is None:
-        from oneseat.cli.main import entry  # noqa: PLC0415 - a run that a server did needs none of it
+    try:
+        code = _on_server(sys.argv[1:])
+        if code is None:
+            from oneseat.cli.main import entry  # noqa: PLC0415 - a run that a server did needs none of it
 
-        code = entry(sys.argv[1:])
+            code = entry(sys.argv[1:])
+    except KeyboardInterrupt:  # out of an import: no command has begun, and nothing is there to be told
+        code = _CANCELLED
     ignore_stop_signals()
     sys.exit(code)
 

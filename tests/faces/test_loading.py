@@ -9,19 +9,28 @@ import sys
 import pytest
 
 
-def test_a_signal_while_a_command_is_loaded_shows_no_traceback() -> None:
-    code = (
-        "import os, signal, sys\n"
+@pytest.mark.parametrize(
+    ("module", "number", "code"),
+    [
+        ("oneseat.cli.stop_signals", signal.SIGINT, -signal.SIGINT),
+        ("oneseat.cli.main", signal.SIGINT, 130),
+        ("oneseat.cli.main", signal.SIGTERM, 130),
+        ("click", signal.SIGHUP, 130),
+    ],
+)
+def test_a_signal_while_a_command_is_loaded_shows_no_traceback(module: str, number: int, code: int) -> None:
+    program = (
+        "import os, sys\n"
         "from oneseat.__main__ import main\n"
         "class Strike:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'oneseat.cli.main':\n"
-        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        f"        if name == {module!r}:\n"
+        f"            os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Strike())\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, "log"], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+    done = subprocess.run([sys.executable, "-c", program, "log"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
