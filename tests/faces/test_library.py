@@ -274,3 +274,42 @@ def counts() -> tuple[list[str], int, int]:
         me.num_fds(),
         len(me.children(recursive=True)),
     )
+
+
+async def test_a_run_may_be_opened_read_and_left_in_different_tasks(
+    seat: Seat, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONESEAT_SIMULATOR_URL", simulator.url("hang-mid-stream"))
+    async with oneseat.connect() as app:
+        stream = app.stream(oneseat.make_request("hello"))
+
+        async def read() -> None:
+            async for event in stream:
+                if isinstance(event, events.TextDelta):
+                    return
+
+        await asyncio.create_task(stream.__aenter__())
+        await asyncio.create_task(read())
+        await asyncio.create_task(stream.__aexit__(None, None, None))
+        assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])
+        assert stream.result is not None
+        assert (stream.result.status, stream.result.text) == ("cancelled", "a")
+
+
+async def test_a_run_may_be_left_while_another_task_waits_for_its_next_event(
+    seat: Seat, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONESEAT_SIMULATOR_URL", simulator.url("hang"))
+    async with oneseat.connect() as app:
+        async with app.stream(oneseat.make_request("hello")) as stream:
+            reading = asyncio.create_task(all_events(stream))
+            await asyncio.to_thread(simulator.wait_for_messages)
+        assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])
+        assert stream.result is not None
+        assert stream.result.status == "cancelled"
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
+async def all_events(stream: oneseat.RunStream) -> list[events.Event]:
+    return [event async for event in stream]

@@ -50,3 +50,11 @@ def test_a_line_of_64_mib_is_kept_whole() -> None:
     (line,) = splitter.feed(b"\n")
     assert isinstance(line, bytes)
     assert len(line) == 64 * 1024 * 1024
+
+
+def test_what_came_before_counts_for_no_later_line() -> None:
+    splitter = LineSplitter()
+    line = b"x" * (1024 * 1024 - 1)
+    # Far more than the cap in all, and no line of it near the cap.
+    found = [it for _ in range(130) for it in splitter.feed(line + b"\n")]
+    assert found == [line] * 130

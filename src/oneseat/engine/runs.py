@@ -32,7 +32,8 @@ _BUG = ErrorInfo(
 class RunStream:
     """One run. ``async with app.stream(request) as run: async for event in run: ...``; afterwards ``run.result`` is set.
 
-    Leaving early cancels the run and returns only when every process it started is gone.
+    Leaving early cancels the run and returns only when every process it started is gone; a task that waits for its next event
+    meanwhile is cancelled. Opening, reading and leaving may be done by different tasks.
     """
 
     def __init__(self, parts: Parts, request: Request, run_id: str, ask: Asker | None = None) -> None:
@@ -44,6 +45,8 @@ class RunStream:
         self._record = RunRecord(run_id, parts.provider.name, parts.provider.wallet, parts.clock)
         self._events: AsyncGenerator[Event, None] | None = None
         self._last: tuple[Event, ...] = ()
+        self._reader: asyncio.Task[object] | None = None
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> RunStream:
         self._events = self._run()
@@ -53,6 +56,10 @@ class RunStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._events is not None:
+            if self._reader is not None:
+                # Another task waits for the next event, and meanwhile nobody can close what it waits for.
+                self._reader.cancel()
+                await self._over.wait()
             await self._events.aclose()
         if self.result is None:
             # Left before the first event was asked for: nothing was started, and the ledger need not know.
@@ -64,13 +71,16 @@ class RunStream:
         return self._events
 
     async def _run(self) -> AsyncGenerator[Event, None]:
+        self._reader = asyncio.current_task()
         error: ErrorInfo | None = _BUG
         told = self._parts.audience.began(self.run_id, self._request, self._parts.provider.name)
         stations = flow(self._parts, self._request, self._record, self._ask)
         try:
             async for event in stations:
                 told.saw(event)
+                self._reader = None
                 yield event
+                self._reader = asyncio.current_task()
             error = None
         except OneseatError as failure:
             error = failure.info
@@ -80,7 +90,11 @@ class RunStream:
         finally:
             # Runs on every path, also when this task is cancelled: the child is gone and the end is written before it returns.
             # In one piece: a cancellation between two of them would leave the ledger without the end, or the caller with another.
-            result = await uninterrupted(self._end(stations, told, error))
+            try:
+                result = await uninterrupted(self._end(stations, told, error))
+            finally:
+                self._reader = None
+                self._over.set()
         for event in self._last:
             yield event
         yield Finished(result=result) if result.error is None else Failed(result=result)

@@ -246,6 +246,8 @@ class ClaudeSession:
                 # Older CLIs do not name themselves in this answer.
                 version = await discovery.ask_version(process.executable, process.env)
             process.learn_version(version)
+        # Known also where what follows fails: it is what the failure is about.
+        self.capabilities = Capabilities(cli_version=process.version)
         discovery.check_version(process.version)
         known = _capabilities(opened.get("models"), process.version)
         wanted = self._surroundings.model
