@@ -79,7 +79,12 @@ def main() -> None:
     """Write the table anew."""
     (provider,) = (each for each in data.providers if each.id == "anthropic")
     rows = [found for model in provider.models if (found := row(model)) is not None]
-    table = {"table": f"genai-prices {version('genai-prices')}", "models": rows}
+    table = {
+        "table": f"genai-prices {version('genai-prices')}",
+        "as_of": datetime.now(UTC).date().isoformat(),
+        "source": "https://github.com/pydantic/genai-prices",
+        "models": rows,
+    }
     TABLE.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
 
 

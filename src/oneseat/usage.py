@@ -75,6 +75,33 @@ def read_usage(
     ``env`` is where the folders are looked for. Raises ``UsageError``: ``usage.unknown_time_zone``, ``usage.index_*`` and those
     of the folders.
     """
+    index, name, offset_at = opened_index(zone, env)
+    try:
+        return _report(view, wanted or rules.Filter(), index, name, offset_at)
+    finally:
+        index.close()
+
+
+def read_parts(
+    zone: str | None = None, env: Mapping[str, str] | None = None
+) -> tuple[list[rules.Part], dict[str, int], str]:
+    """Everything that was used, simulated runs aside; what could not be read, by reason; the zone of the days.
+
+    Raises like ``read_usage``.
+    """
+    index, name, offset_at = opened_index(zone, env)
+    try:
+        everything = rules.Filter()
+        parts = [part for _, part in _parts("daily", index, offset_at) if everything.takes(part, {})]
+        return parts, index.notes(), name
+    finally:
+        index.close()
+
+
+def opened_index(
+    zone: str | None = None, env: Mapping[str, str] | None = None
+) -> tuple[Index, str, OffsetAt]:
+    """The index, up to date and to be closed; the name of the zone; how far that is ahead of UTC. Raises like ``read_usage``."""
     env = os.environ if env is None else env
     name, offset_at = _zone(zone, env)
     data = _data_dir(env)
@@ -89,10 +116,7 @@ def read_usage(
             from oneseat.stores.transcripts.failures import translated  # noqa: PLC0415 - errors take 25 ms to import
 
             raise translated(asked.path, error) from error
-    try:
-        return _report(view, wanted or rules.Filter(), index, name, offset_at)
-    finally:
-        index.close()
+    return index, name, offset_at
 
 
 def _report(view: str, wanted: rules.Filter, index: Index, zone: str, offset_at: OffsetAt) -> Report:

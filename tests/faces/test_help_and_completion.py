@@ -10,7 +10,19 @@ import pytest
 
 from .driving import ONESEAT, Seat, check_snapshot
 
-COMMANDS = ["run", "log", "show", "usage", "serve", "status", "doctor", "demo", "simulator", "completion"]
+COMMANDS = [
+    "run",
+    "log",
+    "show",
+    "usage",
+    "advise",
+    "serve",
+    "status",
+    "doctor",
+    "demo",
+    "simulator",
+    "completion",
+]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _COMMANDS = {
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
     "usage": "Add up tokens and list prices, by day, project, model or conversation",
+    "advise": "Say what your work costs by key and beside each plan",
     "sessions": "List, show and end the conversations of your projects",
     "serve": "Keep a server running, so that runs begin at once",
     "status": "Show the server and the runs it does",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,10 @@ from oneseat.json_line import to_json
 from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
 from oneseat.usage import VIEWS, Report, read_usage
 
+from .days import Day, number_of
 from .output import complain, echo
 from .usage_plot import plot_of, svg
 from .usage_text import report_text, rows_of, title_of
-
-_DAYS = re.compile(r"(\d{1,5})([dw])")
-_EPOCH = date(1970, 1, 1)
-
-
-class _Day(click.ParamType[date]):
-    """A day, or how many days or weeks ago: ``2026-11-20``, ``7d``, ``4w``."""
-
-    name = "day"
-
-    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        ago = _DAYS.fullmatch(value)
-        try:
-            if ago is not None:
-                return datetime.now(UTC).astimezone().date() - timedelta(
-                    days=int(ago[1]) * (7 if ago[2] == "w" else 1)
-                )
-            return date.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"not a day: `{value}`; write 2026-11-20, 7d or 4w", param, ctx)
 
 
 @click.command(
@@ -57,8 +35,8 @@ Examples:
   oneseat usage --plot usage.svg""",
 )
 @click.argument("view", type=click.Choice(VIEWS), default="daily", metavar="[VIEW]")
-@click.option("--since", type=_Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
-@click.option("--until", type=_Day(), metavar="DAY", help="Only up to this day, which is included.")
+@click.option("--since", type=Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
+@click.option("--until", type=Day(), metavar="DAY", help="Only up to this day, which is included.")
 @click.option("--project", metavar="TEXT", help="Only projects with this in their directory.")
 @click.option("--model", metavar="TEXT", help="Only models with this in their name.")
 @click.option(
@@ -80,9 +58,8 @@ def command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be had at once")
-    days = {
-        name: None if (day := wanted.pop(name)) is None else (day - _EPOCH).days
-        for name in ("since", "until")
+    days: dict[str, Any] = {
+        name: None if (day := wanted.pop(name)) is None else number_of(day) for name in ("since", "until")
     }
     report = read_usage(view, Filter(**days, **wanted), zone)
     if plot is not None:

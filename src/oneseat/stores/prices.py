@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.budget import Price, Rates, Tier
+from oneseat.contract.plans import Stamp
 
 #: Written by `make lock`.
 _FILE = Path(__file__).with_name("prices.json")
@@ -24,6 +25,8 @@ class _Model(msgspec.Struct, frozen=True):
 
 class _Table(msgspec.Struct, frozen=True):
     table: str
+    as_of: str
+    source: str
     models: tuple[_Model, ...]
 
 
@@ -34,10 +37,20 @@ class PriceTable:
         """The price of a model by its full name. A name that is only similar is not known."""
         return _prices().get(_SUFFIX.sub("", model, count=1))
 
+    def stamp(self) -> Stamp:
+        """Where the prices are from, and when they were taken from there."""
+        table = _table()
+        return Stamp(table.table, table.source, table.as_of)
+
+
+@cache
+def _table() -> _Table:
+    return msgspec.json.decode(_FILE.read_bytes(), type=_Table)
+
 
 @cache
 def _prices() -> dict[str, Price]:
-    table = msgspec.json.decode(_FILE.read_bytes(), type=_Table)
+    table = _table()
     return {
         name: Price(rates=model.rates, tiers=model.tiers, table=table.table)
         for model in table.models
