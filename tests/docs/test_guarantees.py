@@ -1,4 +1,4 @@
-"""Every sentence of docs/behaviour.md names a test that exists."""
+"""Every sentence of the pages of guarantees names a test that exists."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from functools import cache
 from .pages import ROOT
 
 BEHAVIOUR = (ROOT / "docs" / "behaviour.md").read_text("utf-8")
-PROVED, _, NOT_PROVED = BEHAVIOUR.partition("\n## Not proved yet\n")
+USAGE = (ROOT / "docs" / "behaviour-usage.md").read_text("utf-8")
+PROVED, _, NOT_PROVED = f"{USAGE}\n{BEHAVIOUR}".partition("\n## Not proved yet\n")
 COMMENT = re.compile(r"<!-- test: (.+?) -->")
-NAMED = sorted({name for names in COMMENT.findall(BEHAVIOUR) for name in names.split(", ")})
+NAMED = sorted({name for names in COMMENT.findall(USAGE + BEHAVIOUR) for name in names.split(", ")})
 
 
 @cache

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.advice import Advice
 from oneseat.contract.budget import Price, Rates, Tier
 from oneseat.contract.plans import Alternative, Class, Enough, Plan, PlanBook, Stamp
-from oneseat.rules.advice import Advice, Span, advise, cost, on_model, option, verdict
+from oneseat.rules.advice import Span, advise, cost, on_model, option, verdict
 from oneseat.rules.usage import Part, Sum
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
