@@ -108,6 +108,7 @@ CODES: dict[str, str] = {
     "provider.api_error": "the vendor reported an error of no known kind",
     "provider.api_timeout": "the vendor did not answer in time",
     "provider.auth_rejected": "the vendor rejected the login",
+    "provider.third_party": "the vendor takes the request for another program's and wants extra usage for it; nothing is disguised",
     "provider.bad_token": "the token in the environment is not whole or not a token; nothing was sent",
     "provider.bad_request": "the vendor rejected the request",
     "provider.cannot_start": "the official CLI cannot be started",

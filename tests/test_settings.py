@@ -482,3 +482,9 @@ def test_the_reference_tells_every_setting() -> None:
         "project's or own",
     ]
     assert all(row.meaning and row.expected and row.since for row in rows.values())
+
+
+def test_the_time_limits_suit_models_that_think_and_tools_that_build() -> None:
+    defaults = Settings()
+    assert defaults.watchdog_model_s >= 600
+    assert defaults.watchdog_tool_s > 1800

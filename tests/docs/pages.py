@@ -10,6 +10,7 @@ A comment right above a block says how it is treated:
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -118,3 +119,18 @@ def anchors(page: Path) -> set[str]:
     """The anchors that a page's headings make."""
     heads = re.findall(r"^#{1,6} (.+)$", _FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@cache
+def names_of_tests(file: str) -> frozenset[str]:
+    """The names of a file's tests, those of classes as ``Class::test``; none when there is no such file."""
+    path = ROOT / file
+    if not path.is_file():
+        return frozenset()
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+    return frozenset(name for name in found if name.rpartition("::")[2].startswith("test_"))

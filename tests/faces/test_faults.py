@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from oneseat.testing import SCENARIOS, Simulator
+from oneseat.testing import SCENARIOS, Failure, Simulator
 
-from .driving import Done, Seat
+from .driving import Done, Seat, told
 from .faults import KINDS, NO_FAULTS, OLD, STALLED, Fault
 
 #: One attempt, and a model that may be silent for two seconds: repeating has tests of its own.
@@ -88,3 +88,15 @@ def about(wait_s: float | None, expected_s: float | None) -> float | None:
     """The time that was expected, where the wait is no longer and at most a minute shorter: the run took time itself."""
     near = wait_s is not None and expected_s is not None and expected_s - 60 <= wait_s <= expected_s
     return expected_s if near else wait_s
+
+
+def test_a_run_that_is_taken_for_another_program_is_not_disguised_or_repeated(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    words = "Third-party apps now draw from your extra usage, not your plan limits."
+    simulator.script("third-party", (Failure(status=400, kind="invalid_request_error", message=words),))
+    ended = Seat(tmp_path, claude_path, simulator, "third-party").run("run", "hello", "--json")
+    error, receipt = ended.result["error"], ended.result["receipt"]
+    assert (ended.code, error["code"], error["whose_turn"]) == (7, "provider.third_party", "you")
+    assert words in error["message"]
+    assert (receipt["attempts"], {told(request) for request in simulator.messages()}) == (1, {"hello"})

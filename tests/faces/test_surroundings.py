@@ -1,4 +1,4 @@
-"""What lies around a run and must not reach it: another session, hooks of a repository, a pipe that nobody closes, an exit."""
+"""What lies around a run and must not reach it: another session, hooks of a repository, an exit code."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def test_a_run_inside_of_another_session_is_a_run_of_its_own(
         live.read_until('"type":"wallet_verified"')
         (cli,) = [process for process in seat.processes() if process.pid != live.pid]
         assert not {*INSIDE} & {*cli.environ()}
+        # A signal to the group of either does not reach the other.
+        assert os.getsid(cli.pid) == cli.pid != os.getsid(live.pid)
         assert (live.finish().code, len(simulator.messages())) == (0, 1)
 
 
@@ -43,14 +45,11 @@ def test_no_hook_of_a_repository_runs(
     assert not (tmp_path / "hooked").exists()
 
 
-def test_a_prompt_in_the_argument_waits_for_no_pipe(tmp_path: Path) -> None:
-    seat, _ = fake_seat(tmp_path, "ok")
-    reading, writing = os.pipe()
-    with seat.start("run", "hello", stdin=reading) as live:
-        # Nobody writes to the pipe and nobody closes it.
-        assert live.finish().code == 0
-    os.close(reading)
-    os.close(writing)
+def test_the_cli_is_always_told_how_long_servers_and_tools_may_take(tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, "ok")
+    assert seat.run("run", "hello").code == 0
+    (start,) = cli.starts()
+    assert {"MCP_TIMEOUT", "MCP_TOOL_TIMEOUT"} <= {*start.environment}
 
 
 @pytest.mark.parametrize("code", [1, 137, 143])

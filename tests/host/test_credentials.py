@@ -401,6 +401,7 @@ def test_a_login_without_plan_or_date_is_still_a_login(places: Places) -> None:
     ("content", "problem"),
     [
         ("{", "it is not the JSON that was expected"),
+        ("", "it is not the JSON that was expected"),
         (login(expiresAt=SECRET), "it is not the JSON that was expected"),
         ({"mcpOAuth": {}}, "it holds no subscription login"),
     ],

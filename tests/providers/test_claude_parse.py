@@ -90,6 +90,7 @@ def test_every_recorded_line_becomes_an_event(path: Path) -> None:
         ("fail-refusal", "incomplete.refused"),
         ("fail-resetpre", "provider.unreachable"),
         ("fail-resume-unknown", "provider.session_lost"),
+        ("fail-resume-other-cwd", "provider.session_lost"),
         ("fail-sseerr", "provider.overloaded"),
         ("interrupt-control", "provider.interrupted"),
         ("max-budget", "budget.reached"),

@@ -122,6 +122,11 @@ _CONTEXT_FULL = _Failure(
     "you",
     "Send less text, or start a new session",
 )
+_THIRD_PARTY = _Failure(
+    "provider.third_party",
+    "The provider takes the request for another program's and wants extra, paid usage for it",
+    "you",
+)
 _UNREACHABLE = _Failure(
     "provider.unreachable",
     "The provider could not be reached",
@@ -209,6 +214,8 @@ def _by_text(line: ResultLine) -> _Failure | None:
         return _Failure("provider.signed_out", "The official CLI is not signed in", "you", _SIGN_IN)
     if "context window limit" in text:
         return _CONTEXT_FULL
+    if "Third-party apps" in text:
+        return _THIRD_PARTY
     if line.api_error_status is not None:
         return None
     return next((failure for words, failure in _BY_WORDS.items() if words in text), None)
