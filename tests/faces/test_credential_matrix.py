@@ -278,7 +278,8 @@ def test_in_real_life_the_cli_is_given_the_owners_login_and_nothing_else_that_pa
     seat, cli = fake_seat(tmp_path, "ok")
     del seat.env["ONESEAT_SIMULATOR_URL"]
     others = {name: value for row in ROWS for name, value in row.world.env.items() if name not in SEAT_LOGIN}
-    seat.env |= others | {"CLAUDE_CODE_OAUTH_TOKEN": PLANTED, "CLAUDE_CONFIG_DIR": str(tmp_path / "other")}
+    token = f"sk-ant-oat01-{PLANTED * 12}"
+    seat.env |= others | {"CLAUDE_CODE_OAUTH_TOKEN": token, "CLAUDE_CONFIG_DIR": str(tmp_path / "other")}
     done = seat.run("run", "say ok", "--json")
     receipt = done.result["receipt"]
     # The fake's server says nothing of limits, so the last witness is missing.
