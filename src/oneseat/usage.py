@@ -98,6 +98,21 @@ def read_parts(
         index.close()
 
 
+def read_others(
+    env: Mapping[str, str] | None = None,
+) -> tuple[list[tuple[int, rules.Part]], frozenset[str], dict[str, int]]:
+    """The answers that no run of ours asked for, with their moments; the names of the transcripts; what could not be read.
+
+    Raises like ``read_usage``.
+    """
+    index, _, offset_at = opened_index(None, env)
+    try:
+        others = [(at, part) for at, part in _parts("blocks", index, offset_at) if part.source != "run"]
+        return others, index.transcripts(), index.notes()
+    finally:
+        index.close()
+
+
 def opened_index(
     zone: str | None = None, env: Mapping[str, str] | None = None
 ) -> tuple[Index, str, OffsetAt]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from .output import complain, echo
 from .usage_plot import plot_of, svg
 from .usage_text import report_text, rows_of, title_of
 
+_FILTERS = ("project", "model", "wallet")
+
 
 @click.command(
     "usage",
@@ -32,7 +34,12 @@ Examples:
   oneseat usage
   oneseat usage models --since 7d
   oneseat usage monthly --csv > usage.csv
-  oneseat usage --plot usage.svg""",
+  oneseat usage --plot usage.svg
+  oneseat usage --check --since 7d
+
+\b
+With --check the exit code is 0 when all adds up, 4 when another wallet than
+planned was paying, and 8 when something else does not add up.""",
 )
 @click.argument("view", type=click.Choice(VIEWS), default="daily", metavar="[VIEW]")
 @click.option("--since", type=Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
@@ -47,10 +54,21 @@ Examples:
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Also draw it into this SVG file."
 )
+@click.option(
+    "--check", is_flag=True, help="Say what does not add up between receipts, transcripts and limits."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with exact numbers.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with exact numbers.")
 def command(
-    view: str, zone: str | None, *, chart: bool, plot: Path | None, as_json: bool, as_csv: bool, **wanted: Any
+    view: str,
+    zone: str | None,
+    *,
+    chart: bool,
+    plot: Path | None,
+    check: bool,
+    as_json: bool,
+    as_csv: bool,
+    **wanted: Any,
 ) -> None:
     """Add up what was used, by oneseat's own runs and in the CLI's transcripts, each answer once.
 
@@ -58,6 +76,12 @@ def command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be had at once")
+    if check:
+        others = (view != "daily", zone, chart, plot, as_csv, *(wanted[name] for name in _FILTERS))
+        if any(others):
+            raise click.UsageError("--check can be had with --since, --until and --json only")
+        _check(wanted["since"], wanted["until"], as_json=as_json)
+        return
     days: dict[str, Any] = {
         name: None if (day := wanted.pop(name)) is None else number_of(day) for name in ("since", "until")
     }
@@ -70,6 +94,17 @@ def command(
         echo(_csv(report), newline=False)
     else:
         echo(report_text(report, chart=chart))
+
+
+def _check(since: date | None, until: date | None, *, as_json: bool) -> None:
+    from oneseat.reconciliation import check_usage  # noqa: PLC0415 - loads the ledger, which a sum does not need
+
+    from .usage_check import check_code, check_text  # noqa: PLC0415 - as above
+
+    found = check_usage(since, until)
+    echo(to_json(found) if as_json else check_text(found))
+    if code := check_code(found):
+        raise click.exceptions.Exit(code)
 
 
 def _draw(report: Report, file: Path) -> None:

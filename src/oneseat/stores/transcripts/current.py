@@ -51,6 +51,11 @@ class Index:
         (text,) = self.db.execute("SELECT value FROM meta WHERE name = 'notes'").fetchone()
         return {name: int(count) for name, _, count in (line.partition("=") for line in text.splitlines())}
 
+    def transcripts(self) -> frozenset[str]:
+        """The names of the conversations whose transcripts are there now."""
+        paths = self.db.execute("SELECT path FROM files")
+        return frozenset(os.path.basename(os.fsdecode(path)).removesuffix(".jsonl") for (path,) in paths)  # noqa: PTH119 - pathlib takes 10 ms to import
+
     def resets(self, window: str) -> list[int]:
         """When windows of a kind end, in milliseconds since 1970, as far as our runs were told."""
         found = self.db.execute("SELECT resets FROM windows WHERE name = ? ORDER BY resets", (window,))

@@ -1,0 +1,56 @@
+"""Whether receipts, transcripts and limits add up, on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from oneseat.assembly import find_paths, read_ledger
+from oneseat.contract.audit import CheckReport
+from oneseat.rules.reconcile import reconcile
+from oneseat.stores.audit import read_books
+from oneseat.stores.prices import PriceTable
+from oneseat.usage import read_others
+
+#: What is not between them is no date of a transcript.
+_FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 30)
+
+
+def check_usage(since: date | None, until: date | None, env: Mapping[str, str] | None = None) -> CheckReport:
+    """Compare everything from the day ``since`` to ``until``, both included and in this machine's time zone; ``None`` is no bound.
+
+    Raises ``UsageError``: those of the ledger and of ``read_usage``.
+    """
+    env = os.environ if env is None else env
+    first = _moment(max(since or _FIRST, _FIRST))
+    last = _moment(min(until or _LAST, _LAST) + timedelta(days=1))
+    read_ledger(env).close()  # closes the books of runs whose process is gone
+    books = read_books(find_paths(env).runs_db, _iso(first), _iso(last))
+    everything, transcripts, not_read = read_others(env)
+    others = [(at, part) for at, part in everything if _ms(first) <= at < _ms(last)]
+    findings = reconcile(books, others, transcripts, PriceTable().of, time.time_ns() // 1_000_000)
+    return CheckReport(
+        adds_up=not any(each.wrong for each in findings),
+        checked={
+            "runs": len(books.runs),
+            "other_answers": sum(part.answers for _, part in others),
+            "limit_readings": len(books.limits),
+            "conversations": len(books.sessions),
+        },
+        findings=findings,
+        not_read=not_read,
+    )
+
+
+def _moment(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day).astimezone().astimezone(UTC)
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ms(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

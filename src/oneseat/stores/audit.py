@@ -1,0 +1,91 @@
+"""What `oneseat usage --check` asks of the ledger, at one moment of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.audit import Books, LimitFact, RunFact, SessionFact
+from oneseat.contract.receipt import LimitReading, TokenUsage
+
+from . import failures
+from .database import open_ledger
+from .transcripts.sightings import UNDATED, moment
+
+#: Simulated runs cost nothing real. One that ended before its wallet was known is none of them.
+_REAL = "coalesce(runs.expected_wallet, '') != 'simulator' AND coalesce(runs.wallet, '') != 'simulator'"
+_RUNS = f"""
+    SELECT id, created_at, ended_at, status, model, verdict, cost_usd, equivalent_cost_usd, result
+    FROM runs WHERE {_REAL} AND created_at >= ? AND created_at < ? ORDER BY created_at
+"""  # noqa: S608 - no value is in the text
+_LIMITS = f"""
+    SELECT events.json FROM events JOIN runs ON runs.id = events.run_id
+    WHERE events.type = 'limit_seen' AND {_REAL} AND events.at >= ? AND events.at < ? ORDER BY events.id
+"""  # noqa: S608 - as above
+_SESSIONS = "SELECT id, project, used_at FROM sessions WHERE wallet != 'simulator' AND ended_at IS NULL"
+
+
+class _Receipt(msgspec.Struct, frozen=True):
+    usage: TokenUsage
+    cost_source: str = "unknown"
+
+
+class _Result(msgspec.Struct, frozen=True):
+    receipt: _Receipt
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    limit: LimitReading
+
+
+def read_books(path: Path, since: str, until: str) -> Books:
+    """What the ledger at ``path`` knows from ``since`` on and before ``until``, both ISO 8601 UTC; empty when it is not there.
+
+    Raises ``UsageError`` when the file cannot serve.
+    """
+    if not path.exists():
+        return Books((), (), ())
+    with failures.reported(path), contextlib.closing(open_ledger(path, 30.0)) as db:
+        db.execute("PRAGMA query_only = ON")
+        db.execute("BEGIN")  # one moment of the ledger, whatever is written meanwhile
+        span = (since, until)
+        return Books(
+            tuple(_run(row) for row in db.execute(_RUNS, span)),
+            tuple(_limits(db, span)),
+            tuple(SessionFact(name, project, moment(used)) for name, project, used in db.execute(_SESSIONS)),
+        )
+
+
+def _run(row: Any) -> RunFact:
+    run, created, ended, status, model, verdict, charged, listed, result = row
+    receipt = msgspec.json.decode(result, type=_Result).receipt if result else None
+    counts = msgspec.structs.astuple(receipt.usage) if receipt is not None else (None,)
+    known = len(counts) == 5 and counts[0] is not None and counts[1] is not None
+    given, out, read, five, hour = (count or 0 for count in counts) if known else (0,) * 5
+    return RunFact(
+        id=run,
+        began=moment(created),
+        ended=None if ended is None else moment(ended),
+        status=status,
+        model=model or "",
+        verdict=verdict,
+        charged=charged,
+        listed=listed,
+        priced_by_cli=receipt is not None and receipt.cost_source == "cli",
+        tokens=(given, out, read, five, hour) if known else None,
+    )
+
+
+def _limits(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
+    found = []
+    for (text,) in db.execute(_LIMITS, span):
+        limit = msgspec.json.decode(text, type=_Seen).limit
+        resets, at = moment(limit.resets_at), moment(limit.read_at)
+        # What is not said, or is no moment, can neither move nor be compared.
+        if limit.used is not None and UNDATED not in (resets, at):
+            found.append(LimitFact(limit.window, limit.source, limit.used, resets, at))
+    return found

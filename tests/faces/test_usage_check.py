@@ -1,0 +1,162 @@
+"""`oneseat usage --check` on ledgers and transcripts made by hand, and on a run of the real CLI."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from oneseat.contract.events import LimitSeen
+from oneseat.contract.receipt import LimitReading, RunResult, TokenUsage, Verdict, Wallet
+from oneseat.testing import Simulator
+from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.testing.corpus.truth import Tokens
+from tests.stores.making import make_request, make_result, make_writer
+
+from .driving import Seat, check_snapshot
+from .refusals import refused
+
+#: What the table asks for these on claude-sonnet-5: 2 and 10 dollars a million.
+USAGE = TokenUsage(100_000, 10_000, 0, 0, 0)
+LISTED = 0.3
+
+
+@pytest.fixture
+def seat(tmp_path: Path) -> Seat:
+    seat = Seat(tmp_path, tmp_path / "no-claude")
+    seat.env["TZ"] = "UTC"
+    seat.ledger.parent.mkdir(parents=True)
+    return seat
+
+
+def add_run(
+    seat: Seat,
+    name: str,
+    *,
+    verdict: Verdict = "verified",
+    wallet: Wallet = "plan",
+    limits: tuple[LimitReading, ...] = (),
+    **receipt: Any,
+) -> None:
+    """A run of the ledger, from noon on. ``receipt`` changes its receipt, which adds up by itself."""
+    writer = make_writer(seat.ledger)
+    writer.begin(name, make_request(), "claude-cli")
+    for limit in limits:
+        writer.record(name, LimitSeen(limit=limit))
+    result: RunResult = make_result(name, wallet=wallet)
+    fields = {
+        "usage": USAGE,
+        "equivalent_cost_usd": LISTED,
+        "verdict": verdict,
+        "expected_wallet": wallet,
+        **receipt,
+    }
+    writer.finish(msgspec.structs.replace(result, receipt=msgspec.structs.replace(result.receipt, **fields)))
+    writer.close()
+
+
+def reading(used: float, at: str) -> LimitReading:
+    return LimitReading(
+        window="five_hour",
+        status="allowed",
+        used=used,
+        resets_at="2026-11-20T16:00:00Z",
+        source="get_usage",
+        read_at=f"2026-11-20T{at}:00Z",
+    )
+
+
+def add_transcript(seat: Seat, at: datetime) -> None:
+    pen, place = Pen(1), Place("s-1", "/home/me/shop")
+    folder = seat.home.parent / ".claude" / "projects" / place.project
+    folder.mkdir(parents=True)
+    reply = Reply("msg_1", at, "claude-sonnet-5-5", Tokens(100, 200), "req_1")
+    (folder / "s-1.jsonl").write_bytes(encode(pen.answer(place, reply)))
+
+
+def test_what_adds_up_is_said_to_add_up(seat: Seat) -> None:
+    nothing = seat.run("usage", "--check")
+    assert (nothing.code, nothing.stdout.splitlines()[-1]) == (0, "all adds up")
+    add_run(seat, "aaaaaaaaaaaa")
+    result = seat.run("usage", "--check", "--json")
+    assert (result.code, result.result["adds_up"], result.result["findings"]) == (0, True, [])
+    assert result.result["checked"]["runs"] == 1
+
+
+def test_the_cli_by_itself_is_ordinary(seat: Seat) -> None:
+    add_transcript(seat, datetime(2026, 11, 20, 9, tzinfo=UTC))
+    done = seat.run("usage", "--check")
+    assert done.code == 0
+    assert "note    1 answer that no run of oneseat asked for" in done.stdout
+    assert "all adds up" in done.stdout
+
+
+def test_everything_that_does_not_add_up_is_shown_with_numbers_and_what_to_do(seat: Seat) -> None:
+    add_run(seat, "aaaaaaaaaaaa")
+    add_run(seat, "bbbbbbbbbbbb", verdict="misbilled", wallet="plan_overage", cost_usd=0.3)
+    add_run(seat, "cccccccccccc", verdict="unverified")
+    add_run(seat, "dddddddddddd", verdict="unverified", usage=TokenUsage(), equivalent_cost_usd=None)
+    add_run(seat, "eeeeeeeeeeee", equivalent_cost_usd=0.9)
+    add_run(seat, "ffffffffffff", limits=(reading(0.1, "13:00"), reading(0.45, "14:30")))
+    add_session(seat)
+    add_transcript(seat, datetime(2026, 11, 19, 9, tzinfo=UTC))
+    done = seat.run("usage", "--check")
+    assert done.code == 4
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    check_snapshot("usage-check", seat, done)
+    result = seat.run("usage", "--check", "--json")
+    assert result.code == 4
+    wrong = {each["kind"] for each in result.result["findings"] if each["wrong"]}
+    assert wrong == {
+        "misbilled",
+        "unverified",
+        "unknown_use",
+        "cost_differs",
+        "limit_moved",
+        "transcript_gone",
+    }
+    assert seat.run("usage", "--check", "--until", "2026-11-19", "--json").result["checked"]["runs"] == 0
+
+
+def add_session(seat: Seat) -> None:
+    """A conversation that the next run would continue, used a moment ago, with no transcript anywhere."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    with sqlite3.connect(seat.ledger) as db:
+        db.execute(
+            "INSERT INTO sessions VALUES ('s-gone', 'shop', '/home/me/shop', 'plan', ?, ?, 1, '', NULL, NULL)",
+            (now, now),
+        )
+    db.close()
+
+
+def test_without_another_payer_it_is_the_code_of_what_cannot_be_trusted(seat: Seat) -> None:
+    add_run(seat, "cccccccccccc", verdict="unverified")
+    assert seat.run("usage", "--check").code == 8
+
+
+def test_simulated_runs_are_not_compared(seat: Seat) -> None:
+    add_run(seat, "bbbbbbbbbbbb", verdict="misbilled", wallet="simulator")
+    result = seat.run("usage", "--check", "--json")
+    assert (result.code, result.result["checked"]["runs"]) == (0, 0)
+
+
+def test_a_run_of_the_real_cli_adds_up(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
+    seat = Seat(tmp_path, claude_path, simulator)
+    assert seat.run("run", "--model", "sonnet", "say ok").code == 0
+    with sqlite3.connect(seat.ledger) as db:
+        db.execute("UPDATE runs SET wallet = 'plan', expected_wallet = 'plan'")
+    db.close()
+    result = seat.run("usage", "--check", "--json").result
+    assert (result["adds_up"], result["checked"]["runs"]) == (True, 1), result
+
+
+def test_bad_input_is_refused(seat: Seat) -> None:
+    refused("usage-check-view", seat, "usage", "--check", "models")
+    refused("usage-check-filter", seat, "usage", "--check", "--model", "opus")
+    assert seat.run("usage", "--check", "--since", "0001-01-01", "--until", "9999-12-31").code == 0
+    seat.ledger.write_bytes(b"no database " * 100)
+    refused("usage-check-broken-ledger", seat, "usage", "--check")
