@@ -78,7 +78,7 @@ def wrong_with_command(ended: Ended) -> Iterator[str]:
         yield "it did not end"
     # Ctrl-C while Python itself is starting is Python's to show: no line of ours has been reached.
     ours = "in main" in ended.stderr or "KeyboardInterrupt" not in ended.stderr
-    if ("Traceback" in ended.stderr and ours) or ended.code == 1:
+    if ours and ("Traceback" in ended.stderr or ended.code == 1):
         yield f"it shows a bug: {ended.stderr[-600:]}"
 
 

@@ -174,6 +174,23 @@ async def test_no_thread_or_descriptor_stays_behind(run_id: str) -> None:
     assert [t.name for t in threading.enumerate() if t.name.startswith(("oneseat-std", "oneseat-wait"))] == []
 
 
+_TOOL_HOLDS_OUTPUT = """
+import signal, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+print("up", flush=True); signal.pause()
+"""
+
+
+async def test_a_tool_that_holds_the_output_does_not_hide_that_the_child_is_dead(run_id: str) -> None:
+    child = _start(_TOOL_HOLDS_OUTPUT, run_id)
+    async with asyncio.timeout(20), aclosing(child.batches()) as batches:
+        assert await anext(batches) == [b"up"]
+        child.signal(signal.SIGKILL)
+        assert await anext(batches, None) is None
+    await child.end(0)
+    assert marked_processes(run_id) == []
+
+
 _STRANGER = """
 import os, subprocess, sys
 # Twice removed and without the marker: nobody can know that it belongs to the run. It only holds the pipe open.

@@ -32,6 +32,8 @@ _READ_BYTES = 1024 * 1024
 _MEMORY_LIMIT = 16 * 1024 * 1024
 #: How long a drained stream may take to end after every known process is gone, in seconds.
 _JOIN_S = 1.0
+#: After the death of the child, silence of this length is the end of its output, whoever holds it open, in seconds.
+_QUIET_S = 2.0
 #: How much of the end of stderr is kept.
 _STDERR_BYTES = 64 * 1024
 
@@ -53,6 +55,7 @@ class Child:
         self._output = ByteQueue(self._loop, _MEMORY_LIMIT)
         self._errors = bytearray()
         self._errors_cut = False
+        self._received = 0
         self._exited = asyncio.Event()
         self._family: list[psutil.Process] = []
         self._write_lock = asyncio.Lock()
@@ -204,6 +207,7 @@ class Child:
     def _drain_output(self) -> None:
         try:
             for chunk in _chunks(self._popen.stdout):
+                self._received += len(chunk)
                 self._output.put(chunk)
         finally:
             self._output.close()
@@ -218,6 +222,14 @@ class Child:
         self._popen.wait()
         with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._exited.set)
+        # A tool in a session of its own can hold the pipe open for hours after the child has died.
+        drained = self._threads[0]
+        while drained.is_alive():
+            before = self._received
+            drained.join(_QUIET_S)
+            if self._received == before:
+                self._output.close()
+                return
 
 
 def _chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
