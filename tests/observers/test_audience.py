@@ -26,7 +26,7 @@ async def test_an_observer_is_told_every_durable_event_and_the_end(env: dict[str
     notebook = Notebook()
     result = await run_with(env, [notebook])
     assert notebook.began == [result.run_id]
-    assert notebook.events == ["wallet_verified", "started", "message", "usage"]
+    assert notebook.events == ["wallet_verified", "started", "usage", "message"]
     assert notebook.results == [result]
 
 

@@ -287,19 +287,21 @@ class Parser:
             text = line.result or ""
         if error is not None:
             error = msgspec.structs.replace(error, message=self._redact(error.message))
-        # A turn that broke off reports zero tokens although some were spent, and no cost or a part of it (measured): that is
-        # "not known".
         usage = tokens(line.usage) if line.usage is not None else None
-        aborted = (line.terminal_reason or "").startswith("aborted")
-        aborted = aborted or (
-            error is not None and self._streamed and not (line.total_cost_usd and _any(usage))
+        uncounted = error is not None and self._streamed and not _any(usage)
+        # A turn that broke off reports zero tokens although some were spent, and no cost or a part of it (measured): that is
+        # "not known". One that the CLI's own limits ended (it has another subtype) has its whole cost, and no tokens either.
+        broke_off = (line.terminal_reason or "").startswith("aborted") or (
+            error is not None
+            and self._streamed
+            and (not line.total_cost_usd or (uncounted and line.subtype == "success"))
         )
         ended = TurnEnded(
             text=text,
             structured=line.structured_output,
             error=error,
-            usage=None if aborted else usage,
-            list_cost_usd=None if aborted else line.total_cost_usd,
+            usage=None if broke_off or uncounted else usage,
+            list_cost_usd=None if broke_off else line.total_cost_usd,
             model=self._model,
             denials=tuple(denial.tool_name for denial in line.permission_denials),
             unfinished=self._tasks.unfinished(),
