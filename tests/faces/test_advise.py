@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, timedelta
 from pathlib import Path
 
@@ -105,6 +106,37 @@ def test_an_entry_of_the_owner_wins(seat: Seat) -> None:
     assert "My plan, with the key for the rest, $0.50 a month" in done.stdout
     assert "my invoice" in done.stdout
     assert "\nPro " not in done.stdout
+
+
+def test_the_longest_names_and_largest_numbers_fit_a_terminal(seat: Seat, corpus: Corpus) -> None:
+    plan = {
+        "id": "long",
+        "name": "A plan " + "with a long name " * 4,
+        "price_usd_month": 0.1,
+        "api_credit_usd": 123456.78,
+        "source": "https://" + "long" * 50,
+        "as_of": "2026-11-20",
+        "includes": ["much " * 60],
+    }
+    entries = {
+        "plans": [
+            plan,
+            {**plan, "id": "dear", "price_usd_month": 999_999.99},
+            {**plan, "id": "odd", "api_credit_usd": None},
+        ],
+        "alternatives": [
+            {"id": "claude-model-of-a-long-name-of-all-forty-x"[:40]},
+            {"id": "claude-haiku-5-5"},
+        ],
+        "classes": [
+            {"id": "heavy", "name": "heavy " * 12, "from_usd_month": 0.01, "reason": "because " * 40}
+        ],
+    }
+    own_file(seat, json.dumps(entries))
+    done = seat.run("advise", *DAYS)
+    assert max(map(len, done.stdout.splitlines())) <= 80, done.stdout
+    for said in ("yes: by its API credit alone", "$999,999.99", "if it holds at most", "unknown"):
+        assert said in done.stdout
 
 
 def test_bad_input_is_refused(seat: Seat) -> None:

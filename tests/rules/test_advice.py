@@ -167,6 +167,22 @@ def test_the_cheapest_is_never_dearer_than_the_key_and_never_of_unknown_price(
     assert found.cheapest_possible.usd_month <= found.cheapest_certain.usd_month
 
 
+@given(st.lists(st.tuples(st.integers(101, 110), st.none() | dollars), min_size=1, max_size=8))
+def test_what_has_no_price_is_in_no_sum_and_makes_it_a_lower_bound(
+    drawn: list[tuple[int, float | None]],
+) -> None:
+    days = [part(day, 1.0, source="run") for day in (101, 105, 110)]
+    known = sum(listed for _, listed in drawn if listed is not None)
+    found = advice(
+        *days, *(part(day, listed, "nova" if listed is None else "known", "run") for day, listed in drawn)
+    )
+    assert found.workload is not None
+    assert found.workload.list_price_usd == pytest.approx(3.0 + known)
+    without = sum(listed is None for _, listed in drawn)
+    assert found.workload.at_least == (without > 0)
+    assert sum(found.workload.unpriced_tokens.values()) == 14 * MILLION * without
+
+
 def test_only_plans_that_are_in_force_are_counted() -> None:
     paused = Plan(
         id="q", name="Q", status="paused", price_usd_month=1, api_credit_usd=0, source="s", as_of="2026-11-01"

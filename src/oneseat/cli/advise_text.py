@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 from oneseat.contract.advice import Advice, Caching, Lean, Mix, Option, OtherModel, Tokens, Workload
 
-from .usage_text import NOTES, short
+from .usage_text import NOTES, clip, short
 
 _WIDTH = 80
 _LABEL = 14
+#: The columns of a plan's name and of its prices.
+_NAME, _PRICE = 21, 12
 _WHY_NOT = {
     "nothing_used": "No use was found on these days, so there is nothing to advise on.",
     "too_little": "Too little was measured to speak of a month: no verdict. The assumptions say from when on there is one.",
@@ -48,8 +50,10 @@ def _measured(advice: Advice) -> Iterator[str]:
         yield _WHY_NOT["nothing_used"]
         yield from _not_read(advice)
         return
-    yield f"Measured {period.first_day} to {period.last_day}, {period.days} days, {period.days_with_use} with use"
-    yield f"({period.time_zone}), {workload.answers:,} answers, {workload.own_answers:,} of them to oneseat's own runs"
+    yield from _wrapped(
+        f"Measured {period.first_day} to {period.last_day} ({period.time_zone}), {period.days} days, {period.days_with_use}"
+        f" with use; {workload.answers:,} answers, {workload.own_answers:,} of them to oneseat's own runs"
+    )
     yield ""
     yield _row("", "input", "output", "cached", "written", "list price")
     least = workload.at_least
@@ -64,7 +68,7 @@ def _measured(advice: Advice) -> Iterator[str]:
     if least:
         yield "> at least: transcripts are a lower bound, and what has no price is in no sum."
     for model, count in workload.unpriced_tokens.items():
-        yield f"? no price known: {model or 'unknown'} ({short(count)} tokens)"
+        yield f"? no price known: {clip(model) or 'unknown'} ({short(count)} tokens)"
     if period.undated:
         yield f"left out: {period.undated:,} answers without a date"
     yield from _not_read(advice)
@@ -98,7 +102,8 @@ def _verdict(advice: Advice, workload: Workload) -> Iterator[str]:
     elif advice.verdict is not None:
         usd = about(workload.list_price_usd_month, at_least=workload.at_least)
         known = ", as far as known" if workload.at_least else ""
-        yield f"{'workload'.ljust(_LABEL)}{advice.verdict.name}{known}: {usd} a month at list price"
+        text = f"{advice.verdict.name}{known}: {usd} a month at list price"
+        yield from _wrapped(text, " " * _LABEL, "workload".ljust(_LABEL))
         threshold = advice.verdict.from_usd_month
         begins = f"from {about(threshold)} a month on: " if threshold else ""
         yield from _wrapped(f"{begins}{advice.verdict.reason}", " " * _LABEL)
@@ -106,18 +111,13 @@ def _verdict(advice: Advice, workload: Workload) -> Iterator[str]:
 
 def _plans(advice: Advice, workload: Workload) -> Iterator[str]:
     key, least = workload.list_price_usd_month, workload.at_least
-    yield "beside the key       a month  API credit  pays for itself"
-    yield f"{'the key alone'.ljust(18)}{about(key, at_least=least).rjust(10)}"
+    yield f"{'beside the key'.ljust(_NAME)}{'a month'.rjust(_PRICE)}{'API credit'.rjust(_PRICE)}  pays for itself"
+    yield f"{'the key alone'.ljust(_NAME)}{about(key, at_least=least).rjust(_PRICE)}"
     for each in advice.options:
-        price = _priced(each.price_usd_month)
-        credit = _priced(each.api_credit_usd)
-        name = each.name if len(each.name) <= 22 else f"{each.name[:21]}…"
-        head = (
-            f"{name.ljust(18)}{price.rjust(max(28 - max(18, len(name)), len(price) + 1))}{credit.rjust(12)}  "
-        )
-        yield from textwrap.wrap(
-            _pays(each, least=least), _WIDTH, initial_indent=head, subsequent_indent=" " * 42
-        )
+        name = each.name if len(each.name) < _NAME else f"{each.name[: _NAME - 2]}…"
+        prices = (_priced(usd).rjust(_PRICE) for usd in (each.price_usd_month, each.api_credit_usd))
+        indent = " " * (_NAME + 2 * _PRICE + 2)
+        yield from _wrapped(_pays(each, least=least), indent, f"{name.ljust(_NAME)}{''.join(prices)}  ")
 
 
 def _priced(usd: float | None) -> str:
@@ -129,11 +129,10 @@ def _pays(each: Option, *, least: bool) -> str:
     if each.price_usd_month is None:
         return "unknown"
     if not each.can_pay:
-        return f"from {_priced(each.price_usd_month)} of list price on" + (
-            ", as far as known not yet" if least else ": not yet"
-        )
+        # Where the key costs at least so much, it may cost enough.
+        return f"{'unsure' if least else 'not yet'}: from {_priced(each.price_usd_month)} a month on"
     if each.pays_from_share == 0:
-        return "yes: its API credit alone is worth it"
+        return "yes: by its API credit alone"
     share = 100 * (each.pays_from_share or 0.0)
     return f"if it holds {'at most ' if least else ''}{max(share, 1):.0f} % of this work"
 
@@ -144,7 +143,7 @@ def _cheapest(advice: Advice) -> Iterator[str]:
     certain = "as far as known" if least else "for certain"
     for label, mix in ((certain, advice.cheapest_certain), ("if windows hold", advice.cheapest_possible)):
         if mix is not None:
-            yield f"cheapest, {label.ljust(17)}{_mix(mix, names, least=least)}"
+            yield from _wrapped(_mix(mix, names, least=least), " " * 27, f"cheapest, {label.ljust(17)}")
     yield from _wrapped(
         "The first counts nothing of a plan but its API credit; in the second its windows hold all of the work."
         " Plans of unknown price are in neither.",
@@ -162,7 +161,9 @@ def _changes(advice: Advice) -> Iterator[str]:
     if advice.caching is not None:
         yield from _caching(advice.caching)
     for each in advice.models:
-        yield f"  {'all on'.ljust(_LABEL - 2)}{each.model}: {_on_model(each)}"
+        yield from _wrapped(
+            f"{each.model}: {_on_model(each)}", " " * _LABEL, f"  {'all on'.ljust(_LABEL - 2)}"
+        )
     if advice.lean is not None:
         yield from _lean(advice.lean)
 

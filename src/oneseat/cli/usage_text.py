@@ -118,7 +118,7 @@ def _cells(label: str, found: Sum) -> tuple[str, ...]:
     sent, output, read, five, hour = found.tokens
     least = ">" if found.at_least and output else ""
     return (
-        _clip(label),
+        clip(label),
         f"{found.answers:,}",
         short(sent),
         least + short(output),
@@ -134,7 +134,8 @@ def _price(found: Sum) -> str:
     return dollars(found.listed)
 
 
-def _clip(label: str) -> str:
+def clip(label: str) -> str:
+    """A name within its column, and without what would move the cursor."""
     # The end of a directory tells more than its beginning. What came from a file must not move the cursor.
     clean = "".join(char if char.isprintable() else "\ufffd" for char in label)
     return clean if len(clean) <= _WIDEST_LABEL else f"…{clean[1 - _WIDEST_LABEL :]}"
@@ -145,11 +146,11 @@ def _chart(rows: list[tuple[str, Sum]]) -> list[str]:
     priced = any(found.listed for _, found in rows)
     values = [(found.listed or 0.0) if priced else float(sum(found.tokens)) for _, found in rows]
     most = max(values) or 1.0
-    width = max(len(_clip(label)) for label, _ in rows)
+    width = max(len(clip(label)) for label, _ in rows)
     lines = []
     for (label, found), value in zip(rows, values, strict=True):
         text = _price(found) if priced else f"{short(sum(found.tokens))} tokens"
-        lines.append(f"{_clip(label).ljust(width)}  {_bar(value / most).ljust(_BAR)}  {text}")
+        lines.append(f"{clip(label).ljust(width)}  {_bar(value / most).ljust(_BAR)}  {text}")
     return lines
 
 
@@ -181,7 +182,7 @@ def _footnotes(report: Report) -> list[str]:
         lines.append("> at least: not every version of the CLI writes the final count down.")
     if total.unpriced:
         known = sorted(total.unpriced.items(), key=lambda one: -one[1])
-        names = ", ".join(f"{_clip(model or 'unknown')} ({short(tokens)} tokens)" for model, tokens in known)
+        names = ", ".join(f"{clip(model or 'unknown')} ({short(tokens)} tokens)" for model, tokens in known)
         lines.append(f"? no price known, in no sum: {names}")
     if total.special:
         lines.append(
