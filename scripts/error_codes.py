@@ -95,6 +95,7 @@ CODES: dict[str, str] = {
     "limit.seven_day": "the weekly window of the plan is full",
     "limit.seven_day_opus": "the weekly window of the plan for Opus is full",
     "limit.seven_day_sonnet": "the weekly window of the plan for Sonnet is full",
+    "limit.paused": "a window is as full as `limits.pause_at_percent`, and nobody watches the run: nothing was sent",
     "limit.rate_limited": "the provider limits requests for a moment",
     "stall.start": "the official CLI did not say who would pay; nothing was sent",
     "stall.model": "nothing was heard from the model",

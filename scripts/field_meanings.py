@@ -70,6 +70,12 @@ EVENTS: dict[str, dict[str, str]] = {
         "limit": "the window",
         "overage": "true: extra, paid usage is being spent; null: not said",
     },
+    "LimitNear": {
+        "window": "the window",
+        "used": "how full it is by the newest report, from 0 to 1",
+        "pause_at_percent": "from which percentage on runs are paused",
+        "resets_at": "when it is reset, ISO 8601 UTC, where that is known",
+    },
     "Retry": {
         "attempt": "the attempt that failed, counted from 1",
         "max_attempts": "how many there will be at most; the official CLI does not count the first one",

@@ -90,6 +90,7 @@ class RequestOptions(TypedDict, total=False):
     list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
     must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one; ``functions``
     are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only.
+    ``over_limit`` lets the run begin although a usage window is so full that runs are paused.
     ``max_budget_usd`` is what the run may cost at list price, counted on a plan too, where nothing is charged; ``max_turns``
     is how often it may ask the model.
     """
@@ -107,6 +108,7 @@ class RequestOptions(TypedDict, total=False):
     functions: Iterable[Callable[..., Any]]
     max_budget_usd: float | None
     max_turns: int | None
+    over_limit: bool
 
 
 def run(
@@ -211,6 +213,7 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         functions=functions_of(options.get("functions", ())),
         max_budget_usd=_dollars(options.get("max_budget_usd")),
         max_turns=_turns(options.get("max_turns")),
+        over_limit=options.get("over_limit", False),
     )
 
 

@@ -19,6 +19,7 @@ from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
+from oneseat.engine.room import Room
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
@@ -313,6 +314,7 @@ def build_app(
         audience=audience,
         admit=admit,
         purse=Purse(PriceTable(), ledger, settings.budget_day_usd, clock.midnight_iso),
+        room=Room(ledger, settings.limits_pause_at_percent, time.time),
     )
     return App(parts, new_run_id)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 import time
 
+from oneseat.quick_paths import data_dir
 from oneseat.rules import usage as rules
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.database import StrangeIndexError
@@ -119,7 +119,7 @@ def opened_index(
     """The index, up to date and to be closed; the name of the zone; how far that is ahead of UTC. Raises like ``read_usage``."""
     env = os.environ if env is None else env
     name, offset_at = _zone(zone, env)
-    data = _data_dir(env)
+    data = data_dir(env)
     asked = _asked(data, env, name)
     walk = Walk(asked.roots)
     index = as_it_lies(asked, walk)
@@ -179,22 +179,6 @@ def _asked(data: str, env: Mapping[str, str], zone: str) -> Wanted:
     looks = os.stat(_PRICES)  # noqa: PTH116 - as above
     prices = f"{looks.st_size}:{looks.st_mtime_ns}"
     return Wanted(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, prices)
-
-
-def _data_dir(env: Mapping[str, str]) -> str:
-    """oneseat's folder for data. The ordinary cases without asking `host.paths`, which takes 40 ms to import."""
-    home = env.get("ONESEAT_HOME", "")
-    if home.startswith("/"):
-        return f"{home.rstrip('/')}/data"
-    if "ONESEAT_HOME" not in env and sys.platform.startswith("linux"):
-        data = env.get("XDG_DATA_HOME", "").strip() or (
-            f"{env['HOME']}/.local/share" if env.get("HOME") else ""
-        )
-        if data.startswith("/"):
-            return f"{data}/oneseat"
-    from oneseat.assembly import find_paths  # noqa: PLC0415 - see above
-
-    return str(find_paths(env).data_dir)
 
 
 def _zone(name: str | None, env: Mapping[str, str]) -> tuple[str, OffsetAt]:

@@ -17,6 +17,8 @@ MAY_IMPORT_LATE = (
     "src/oneseat/assembly.py",
     "src/oneseat/cli/",
     "src/oneseat/host/private_socket.py",
+    "src/oneseat/limits.py",
+    "src/oneseat/quick_paths.py",
     "src/oneseat/remote.py",
     "src/oneseat/rules/schemas.py",
     "src/oneseat/stores/transcripts/",

@@ -11,6 +11,7 @@ from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Account, Capabilities, CredentialFacts
+from oneseat.contract.limits import SeenLimit
 from oneseat.contract.permission import Permission
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
@@ -18,6 +19,7 @@ from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.contract.session import EndReason, Exchange, Session
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
+from oneseat.engine.room import Room as WindowRoom
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
@@ -174,6 +176,9 @@ class Memory:
         nothing = DaySpent(all_usd=0.0, project_usd=0.0, reserved_usd=0.0)
         return nothing, share(nothing)
 
+    async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        return []
+
     async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         return None
 
@@ -240,6 +245,7 @@ def scripted_app(
         chance=lambda: chance,
         audience=Audience((), Records(lambda text: text)),
         admit=anything,
+        room=WindowRoom(memory, None, lambda: 0.0),
     )
     return App(parts, iter_ids().__next__)
 

@@ -19,12 +19,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from oneseat.host.paths import Paths
+from oneseat.quick_paths import config_dir, data_dir
 from oneseat.settings import home_from
 from oneseat.testing import Simulator
 from oneseat.testing.corpus import KINDS, Corpus, Spent, Tokens, write_corpus
 from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
 from oneseat.testing.corpus.truth import summed
-from oneseat.usage import VIEWS, _data_dir
+from oneseat.usage import VIEWS
 
 from .driving import Seat
 from .projects import ask, with_project
@@ -178,7 +179,9 @@ def test_the_index_lies_where_oneseats_data_is(env: dict[str, str], monkeypatch:
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert _data_dir(dict(os.environ)) == str(Paths.find(home_from(env)).data_dir)
+    paths = Paths.find(home_from(env))
+    assert data_dir(dict(os.environ)) == str(paths.data_dir)
+    assert config_dir(dict(os.environ)) == str(paths.config_dir)
 
 
 def test_a_picture_is_drawn_to_scale(seat: Seat, tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def _request(plain: Plain, cwd: str) -> bytes | None:
     names = (fields[name] for name in ("model", "fallback_model") if name in fields)
     if not all(map(_is_plain, fields.values())) or not all(name.isprintable() for name in names):
         return None
+    if sys.stderr.isatty():
+        fields["over_limit"] = True
     return json.dumps(fields, ensure_ascii=False).encode()
 
 

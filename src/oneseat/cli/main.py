@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "Send one prompt to your assistant and print the answer",
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
+    "limits": "Show how full each usage window is, and when it is reset",
     "usage": "Add up tokens and list prices, by day, project, model or conversation",
     "advise": "Say what your work costs by key and beside each plan",
     "sessions": "List, show and end the conversations of your projects",

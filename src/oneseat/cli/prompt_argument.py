@@ -8,17 +8,25 @@ from typing import Any
 import click
 
 
-class PromptCommand(click.Command):
+class OptionalSecondsCommand(click.Command):
+    """Has options whose number of seconds may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with what such an option means alone put in."""
+        return super().parse_args(ctx, _with_values(args, self._values_when_alone(ctx)))
+
+    def _values_when_alone(self, ctx: click.Context) -> dict[str, str]:
+        options = (p for p in self.get_params(ctx) if isinstance(p, OptionalSeconds))
+        return {name: str(option.alone) for option in options for name in option.opts}
+
+
+class PromptCommand(OptionalSecondsCommand):
     """Takes an argument such as ``-5 degrees, is that cold?`` for the text it is: no option contains a space."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with such a text moved to where it is an argument."""
         args = _with_values(args, self._values_when_alone(ctx))
         return super().parse_args(ctx, _protect(args, self._options_with_value(ctx), self._option_names(ctx)))
-
-    def _values_when_alone(self, ctx: click.Context) -> dict[str, str]:
-        options = (p for p in self.get_params(ctx) if isinstance(p, OptionalSeconds))
-        return {name: str(option.alone) for option in options for name in option.opts}
 
     def _option_names(self, ctx: click.Context) -> set[str]:
         return {

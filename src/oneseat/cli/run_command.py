@@ -172,6 +172,9 @@ or a budget was reached, 5 a limit is full, 6 out of time, 7 the provider failed
     help="Stop at this cost, counted at list price.",
 )
 @click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after asking the model N times.")
+@click.option(
+    "--over-limit", is_flag=True, help="Begin also where a usage window is so full that runs pause."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
 def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
     """Send PROMPT to your assistant and print the answer.
@@ -194,6 +197,8 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
         mcp_servers=options["mcp_config"],
         max_budget_usd=options["max_budget_usd"],
         max_turns=options["max_turns"],
+        # Who sits at the terminal is the person that runs are paused for.
+        over_limit=options["over_limit"] or sys.stderr.isatty(),
         schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
     )
     if project is not None:

@@ -7,6 +7,7 @@ import contextlib
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .form import Form
+from .moments import duration
 from .output import complain, echo, printable
 
 
@@ -31,15 +32,3 @@ def error_text(info: ErrorInfo) -> str:
     if info.hint is not None:
         lines += ["", f"hint: {info.hint}"]
     return printable("\n".join(lines) + "\n")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words a person reads: ``4 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes = whole // 60
-    if minutes < 120:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -11,6 +11,7 @@ from oneseat.contract.events import (
     Event,
     Failed,
     Finished,
+    LimitNear,
     ModelFallback,
     Progress,
     Question,
@@ -21,6 +22,7 @@ from oneseat.contract.events import (
     ToolCall,
 )
 from oneseat.contract.receipt import RunResult
+from oneseat.rules.limits import percents
 
 from .form import Output
 from .output import printable, printable_json
@@ -113,6 +115,11 @@ def _note(event: Event) -> str | None:
     if isinstance(event, ModelFallback):
         return (
             f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
+        )
+    if isinstance(event, LimitNear):
+        return (
+            f"the window `{event.window}` is used to {int(percents(event.used))} %; "
+            f"runs that nobody watches pause at {event.pause_at_percent} %, see `oneseat limits`"
         )
     if isinstance(event, Retry) and event.by == "oneseat":
         return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"

@@ -15,8 +15,8 @@ from oneseat.json_line import to_json
 from oneseat.remote import Link, reach
 
 from .log_command import local_time
+from .moments import duration
 from .output import echo
-from .show_error import duration
 
 _decoder = msgspec.json.Decoder(FromServer)
 

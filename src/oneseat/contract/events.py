@@ -132,6 +132,18 @@ class LimitSeen(Event, frozen=True, kw_only=True, gc=False, tag="limit_seen"):
     overage: bool | None = None
 
 
+class LimitNear(Event, frozen=True, kw_only=True, gc=False, tag="limit_near"):
+    """The run begins although a usage window is nearly as full as ``limits.pause_at_percent``, or fuller.
+
+    ``used`` is a share from 0 to 1, by the newest report; ``resets_at`` is ISO 8601 UTC.
+    """
+
+    window: str
+    used: float
+    pause_at_percent: int
+    resets_at: str | None = None
+
+
 class Retry(Event, frozen=True, kw_only=True, gc=False, tag="retry"):
     """A request is about to be repeated after ``delay_s`` seconds.
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .events import Event, Question, Stderr
 from .facts import Capabilities, CredentialFacts
+from .limits import SeenLimit
 from .permission import Permission
 from .pool import IdleProcess
 from .receipt import RunResult, SessionStamp, Wallet
@@ -102,6 +103,13 @@ class Ledger(Protocol):
 
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
+
+
+class LimitHistory(Protocol):
+    """What was reported of usage windows."""
+
+    async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        """Reports about a provider's windows, the newest last; ``now`` is in seconds since 1970. Raises ``UsageError``."""
 
 
 class Sessions(Protocol):

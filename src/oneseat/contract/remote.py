@@ -168,6 +168,7 @@ FromServer = (
     | events.Answered
     | events.UsageSeen
     | events.LimitSeen
+    | events.LimitNear
     | events.Retry
     | events.ModelFallback
     | events.Progress

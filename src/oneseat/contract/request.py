@@ -114,6 +114,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
     ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
     ``mcp_servers`` and ``functions`` (the caller's own) offer tools to this run only.
+    ``over_limit`` lets it begin although a usage window is so full that runs are paused.
     ``max_budget_usd`` bounds what the run costs in US dollars at list price, ``max_turns`` how often the model is asked.
     """
 
@@ -129,6 +130,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     max_budget_usd: float | None = None
     max_turns: int | None = None
+    over_limit: bool = False
     project: ProjectUse | None = None
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()

@@ -11,6 +11,7 @@ from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
 
 from .conversation import Books
+from .room import Room
 from .spending import Purse
 from .watchdog import Patience
 
@@ -34,3 +35,4 @@ class Parts(NamedTuple):
     audience: Audience
     admit: Callable[[], Awaitable[None]]
     purse: Purse
+    room: Room

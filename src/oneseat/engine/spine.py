@@ -18,6 +18,7 @@ from .attempts import Attempts, Surroundings, record_event
 from .conversation import conversation_of
 from .parts import Parts
 from .record import RunRecord
+from .room import room_for
 from .spending import metered, reserved
 from .turns import Turns
 from .watchdog import Patience, Watchdog
@@ -36,6 +37,13 @@ async def flow(
         record.refuse(permitted)
         return
     record.permitted = permitted
+    room = await room_for(parts.room, permitted, parts.provider)
+    if isinstance(room, Refused):
+        record.refuse(room)
+        return
+    if room is not None:
+        await parts.ledger.record(record.run_id, room)
+        yield room
     await parts.admit()
     belonging = conversation_of(parts.books, request, record.run_id, parts.provider, parts.clock)
     async with belonging as conversation:

@@ -94,7 +94,7 @@ def status_of(error: ErrorInfo | None) -> Status:
         return "completed"
     if error.code == "cancelled":
         return "cancelled"
-    return "refused" if exit_code(error.code) == 3 else "failed"
+    return "refused" if exit_code(error.code) == 3 or error.code == "limit.paused" else "failed"
 
 
 def _incomplete(run_id: str, word: str, message: str) -> ErrorInfo:

@@ -131,6 +131,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = None
+    limits_pause_at_percent: Annotated[
+        int | None,
+        Setting(
+            "limits.pause_at_percent",
+            whole(1, 100),
+            "From which share of a usage window on no run begins that nobody watches at a terminal, so that the rest is yours",
+            files="own",
+        ),
+    ] = None
     session_max_age_s: Annotated[
         float,
         Setting("session.max_age_s", seconds(1, 2_592_000), "How long a project's session is continued"),

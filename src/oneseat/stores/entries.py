@@ -25,6 +25,7 @@ _CONTENT: dict[str, dict[str, Any]] = {
     "answered": {"why": None},
     "usage": {},
     "limit_seen": {},
+    "limit_near": {},
     "retry": {},
     "model_fallback": {},
     "progress": {},

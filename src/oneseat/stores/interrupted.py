@@ -13,7 +13,7 @@ from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
 
 def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> RunResult:
     """The result of a run that was cut. What it used is unknown, unless the billing gate had not let it begin."""
-    gate = _gate(db, run_id)
+    gate = gate_of(db, run_id)
     provider, model = db.execute("SELECT provider, model FROM runs WHERE id = ?", (run_id,)).fetchone()
     return RunResult(
         run_id=run_id,
@@ -38,7 +38,8 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
     )
 
 
-def _gate(db: sqlite3.Connection, run_id: str) -> WalletVerified | None:
+def gate_of(db: sqlite3.Connection, run_id: str) -> WalletVerified | None:
+    """The first yes of the billing gate to a run; ``None`` before it."""
     row = db.execute(
         "SELECT json FROM events WHERE run_id = ? AND type = 'wallet_verified' ORDER BY seq LIMIT 1",
         (run_id,),

@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from oneseat.contract.budget import DaySpent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
-from oneseat.contract.receipt import Evidence, RunResult, Status
+from oneseat.contract.limits import SeenLimit
+from oneseat.contract.receipt import Evidence, RunResult, Status, Wallet
 from oneseat.contract.session import Session
 
-from . import failures, sessions
+from . import failures, limits, sessions, spending
 from .database import open_ledger
 from .entries import storable
 
@@ -175,6 +177,22 @@ class LedgerReader:
             for (json,) in self._rows(query, {"id": run_id}):
                 return msgspec.json.decode(json, type=WalletVerified).evidence
         return ()
+
+    def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        """What was said of a provider's usage windows, the newest last. ``now`` is in seconds since 1970."""
+        with failures.reported(self._path):
+            db = self._opened()
+            return limits.seen(db, provider, now, simulated=simulated) if db else []
+
+    def spent(self, project: str | None, wallet: Wallet, since: str) -> DaySpent:
+        """What all runs since then, ISO 8601 UTC, have cost at list price, and those of a project."""
+        with failures.reported(self._path):
+            db = self._opened()
+            return (
+                spending.spent(db, "", project, wallet, since)
+                if db
+                else DaySpent(all_usd=0.0, project_usd=0.0, reserved_usd=0.0)
+            )
 
     def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
         query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"

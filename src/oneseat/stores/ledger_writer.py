@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +18,17 @@ import msgspec
 
 from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, InternalError
-from oneseat.contract.events import Event, Failed, Finished
+from oneseat.contract.events import Event, Failed, Finished, LimitSeen
+from oneseat.contract.limits import SeenLimit
 from oneseat.contract.ports import Clock
-from oneseat.contract.receipt import RunResult, Wallet
+from oneseat.contract.receipt import LimitReading, RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.session import EndReason, Exchange, Session
 
-from . import failures, sessions, spending
+from . import failures, limits, sessions, spending
 from .database import open_ledger
 from .entries import NOT_STORED, Entries
-from .interrupted import interrupted_result
+from .interrupted import gate_of, interrupted_result
 
 _PREVIEW_CHARS = 200
 _LAST_EXCHANGES = 20
@@ -106,6 +107,8 @@ class LedgerWriter:
                 " VALUES (:run, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = :run), :at, :type, :json)",
                 {"run": run_id, "at": self._clock.utc_iso(), "type": kind, "json": json},
             )
+            if isinstance(event, LimitSeen):
+                _note_limit(db, run_id, event)
 
     def finish(self, result: RunResult) -> None:
         """Record how a run ended. A second call for the same run replaces the first."""
@@ -146,6 +149,17 @@ class LedgerWriter:
             if cap is not None:
                 spending.hold(db, run_id, wallet, cap)
         return before, cap
+
+    def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        """What was said of a provider's usage windows, the newest last. ``now`` is in seconds since 1970."""
+        with failures.reported(self._path):
+            return limits.seen(self._opened(), provider, now, simulated=simulated)
+
+    def note_limits(self, provider: str, found: Sequence[LimitReading], *, simulated: bool) -> None:
+        """Record what a provider said of its usage windows outside of any run."""
+        with self._transaction(durable=False) as db:
+            for limit in found:
+                limits.note(db, provider, limit, simulated=simulated, overage=None)
 
     def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation that the next run of a project in this directory would continue."""
@@ -231,6 +245,13 @@ class LedgerWriter:
         # SQLite goes on writing to a file that was deleted under it, and what it holds is gone with the last connection.
         if _identity(self._path) != self._identity:
             raise failures.gone(self._path)
+
+
+def _note_limit(db: sqlite3.Connection, run_id: str, event: LimitSeen) -> None:
+    gate = gate_of(db, run_id)
+    (provider,) = db.execute("SELECT provider FROM runs WHERE id = ?", (run_id,)).fetchone()
+    simulated = gate is not None and gate.wallet == "simulator"
+    limits.note(db, provider, event.limit, simulated=simulated, overage=event.overage)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

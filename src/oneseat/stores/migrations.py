@@ -101,7 +101,30 @@ def _budgets(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX runs_by_end ON runs (ended_at)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets)
+def _limits(db: sqlite3.Connection) -> None:
+    # How full a window is now is asked by status bars and before every run that may be paused: nobody must read all events
+    # for it. One row per change keeps a year of runs small. What the simulator says must never pause a real run.
+    db.execute(
+        """
+        CREATE TABLE limits (
+            provider TEXT NOT NULL,
+            simulated INTEGER NOT NULL,
+            window TEXT NOT NULL,
+            status TEXT NOT NULL,
+            used REAL,
+            resets_at REAL,
+            source TEXT NOT NULL,
+            overage INTEGER,
+            first_at REAL NOT NULL,
+            last_at REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX limits_by_window ON limits (provider, simulated, window, last_at)")
+    db.execute("CREATE INDEX limits_by_time ON limits (last_at)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits)
 SCHEMA = len(MIGRATIONS)
 
 

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.events import Event
+from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.session import EndReason, Exchange, Session
@@ -46,6 +47,10 @@ class SqliteLedger:
     ) -> tuple[DaySpent, Cap | None]:
         """Reserve what a run may cost of its day. Raises ``UsageError`` when the ledger cannot be written."""
         return await self._do(self._writer.reserve, run_id, project, wallet, since, share)
+
+    async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        """What was reported of usage windows. Raises ``UsageError`` when the ledger cannot be read."""
+        return await self._do(self._writer.limits, provider, now, simulated=simulated)
 
     async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
         """The conversation to continue. Raises ``UsageError`` when the ledger cannot be read."""

@@ -1,0 +1,146 @@
+"""How full the plan's windows and the day's budgets are, from the ledger. Loads next to nothing: prompts and status bars ask it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from oneseat.quick_paths import config_dir, data_dir
+from oneseat.rules import limits as rules
+from oneseat.stores.limits import seen_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from oneseat.contract.budget import DaySpent
+    from oneseat.contract.limits import SeenLimit
+    from oneseat.contract.receipt import Wallet
+    from oneseat.stores.ledger_reader import LedgerReader
+
+T = TypeVar("T")
+
+#: The only seat there is so far.
+_PROVIDER = "claude-cli"
+
+
+class DayBudget(NamedTuple):
+    """A limit of the owner's own: what the runs of a day may cost, in US dollars at list price. ``project`` is ``None`` for all."""
+
+    project: str | None
+    limit_usd: float
+    used_usd: float
+    resets_at: float
+
+
+class Seat(NamedTuple):
+    """The windows of one login. ``overage`` is whether extra, paid usage is being spent, and when that was said."""
+
+    provider: str
+    simulated: bool
+    windows: list[rules.Window]
+    overage: tuple[bool, float] | None
+
+
+class Report(NamedTuple):
+    """What is known at ``now``, in seconds since 1970. ``pause_at`` is the share in percent from which on runs are paused."""
+
+    now: float
+    seats: list[Seat]
+    budgets: list[DayBudget]
+    pause_at: int | None
+
+
+class _Own(NamedTuple):
+    """What of the owner's settings matters here."""
+
+    simulated: bool
+    pause_at: int | None
+    budgets: list[tuple[str | None, float]]
+
+
+def read_limits(
+    env: Mapping[str, str] | None = None, now: float | None = None, *, only_windows: bool = False
+) -> Report:
+    """What the ledger knows. Starts nothing and sends nothing.
+
+    ``only_windows`` leaves out what takes the settings to know. Raises ``UsageError`` for settings or a ledger that cannot be read.
+    """
+    env = os.environ if env is None else env
+    now = time.time() if now is None else now
+    own = _own(env, only_windows=only_windows)
+    path = f"{data_dir(env)}{os.sep}runs.db"
+    seen = _seen(path, now, simulated=own.simulated)
+    seat = Seat(_PROVIDER, own.simulated, rules.windows(seen, now), rules.in_overage(seen, now))
+    return Report(now, [seat], _budgets(path, own, now), own.pause_at)
+
+
+def _seen(path: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+    try:
+        return seen_in(path, _PROVIDER, now, simulated=simulated)
+    except sqlite3.Error:
+        # Of an older schema, locked or damaged: the reader brings it up to date, waits, or says what is wrong.
+        return _in_ledger(path, lambda ledger: ledger.limits(_PROVIDER, now, simulated=simulated))
+
+
+def _budgets(path: str, own: _Own, now: float) -> list[DayBudget]:
+    if not own.budgets:
+        return []
+    today = time.localtime(now)[:3]
+    # Not 24 hours later: on the day the clocks change, that is another time.
+    begin, end = (time.mktime((*today[:2], today[2] + days, 0, 0, 0, 0, 0, -1)) for days in (0, 1))
+    since = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(begin))
+    wallet: Wallet = "simulator" if own.simulated else "plan"
+    found = []
+    for project, limit in own.budgets:
+        spent = _in_ledger(path, partial(_spent, project, wallet, since))
+        found.append(DayBudget(project, limit, spent.all_usd if project is None else spent.project_usd, end))
+    return found
+
+
+def _spent(project: str | None, wallet: Wallet, since: str, ledger: LedgerReader) -> DaySpent:
+    return ledger.spent(project, wallet, since)
+
+
+def _in_ledger(path: str, ask: Callable[[LedgerReader], T]) -> T:
+    from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
+
+    from oneseat.stores.ledger_reader import LedgerReader  # noqa: PLC0415 - takes 40 ms to import
+
+    with LedgerReader(Path(path)) as ledger:
+        return ask(ledger)
+
+
+def _own(env: Mapping[str, str], *, only_windows: bool) -> _Own:
+    simulated = bool(env.get("ONESEAT_SIMULATOR_URL"))
+    folder = config_dir(env)
+    try:
+        with open(f"{folder}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
+            text = file.read()
+    except FileNotFoundError:
+        return _Own(simulated, None, [])
+    except OSError:
+        text = b"simulator"  # whoever reads the settings says what is wrong with the file
+    if only_windows and (simulated or b"simulator" not in text):
+        return _Own(simulated, None, [])
+    return _own_of_settings(env, folder)
+
+
+def _own_of_settings(env: Mapping[str, str], folder: str) -> _Own:
+    from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
+
+    from oneseat.settings import load, projects  # noqa: PLC0415 - takes 60 ms to import
+
+    # Of no project: only the owner's own file may say anything of this.
+    settings = load(env, Path(os.sep), Path(folder))
+    budgets: list[tuple[str | None, float]] = []
+    if settings.budget_day_usd is not None:
+        budgets.append((None, settings.budget_day_usd))
+    budgets += [
+        (name, project.day_budget_usd)
+        for name, project in projects(Path(folder)).items()
+        if project.day_budget_usd is not None
+    ]
+    return _Own(settings.simulator_url is not None, settings.limits_pause_at_percent, budgets)
