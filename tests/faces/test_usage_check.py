@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.events import LimitSeen
+from oneseat.contract.events import Event, LimitSeen, ModelFallback, UsageSeen
 from oneseat.contract.receipt import LimitReading, RunResult, TokenUsage, Verdict, Wallet
 from oneseat.testing import Simulator
 from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
@@ -39,14 +39,14 @@ def add_run(
     *,
     verdict: Verdict = "verified",
     wallet: Wallet = "plan",
-    limits: tuple[LimitReading, ...] = (),
+    events: tuple[Event, ...] = (),
     **receipt: Any,
 ) -> None:
     """A run of the ledger, from noon on. ``receipt`` changes its receipt, which adds up by itself."""
     writer = make_writer(seat.ledger)
     writer.begin(name, make_request(), "claude-cli")
-    for limit in limits:
-        writer.record(name, LimitSeen(limit=limit))
+    for event in events:
+        writer.record(name, event)
     result: RunResult = make_result(name, wallet=wallet)
     fields = {
         "usage": USAGE,
@@ -59,8 +59,8 @@ def add_run(
     writer.close()
 
 
-def reading(used: float, at: str) -> LimitReading:
-    return LimitReading(
+def reading(used: float, at: str) -> LimitSeen:
+    limit = LimitReading(
         window="five_hour",
         status="allowed",
         used=used,
@@ -68,6 +68,7 @@ def reading(used: float, at: str) -> LimitReading:
         source="get_usage",
         read_at=f"2026-11-20T{at}:00Z",
     )
+    return LimitSeen(limit=limit)
 
 
 def add_transcript(seat: Seat, at: datetime) -> None:
@@ -101,7 +102,7 @@ def test_everything_that_does_not_add_up_is_shown_with_numbers_and_what_to_do(se
     add_run(seat, "cccccccccccc", verdict="unverified")
     add_run(seat, "dddddddddddd", verdict="unverified", usage=TokenUsage(), equivalent_cost_usd=None)
     add_run(seat, "eeeeeeeeeeee", equivalent_cost_usd=0.9)
-    add_run(seat, "ffffffffffff", limits=(reading(0.1, "13:00"), reading(0.45, "14:30")))
+    add_run(seat, "ffffffffffff", events=(reading(0.1, "13:00"), reading(0.45, "14:30")))
     add_session(seat)
     add_transcript(seat, datetime(2026, 11, 19, 9, tzinfo=UTC))
     done = seat.run("usage", "--check")
@@ -136,6 +137,23 @@ def add_session(seat: Seat) -> None:
 def test_without_another_payer_it_is_the_code_of_what_cannot_be_trusted(seat: Seat) -> None:
     add_run(seat, "cccccccccccc", verdict="unverified")
     assert seat.run("usage", "--check").code == 8
+
+
+def test_the_cost_of_several_models_is_not_compared_with_the_tokens_of_one(seat: Seat) -> None:
+    main = UsageSeen(message_id="1", usage=USAGE, model="claude-sonnet-5")
+    for name, event in (
+        ("aaaaaaaaaaaa", UsageSeen(message_id="2", usage=USAGE, model="claude-haiku-4-5")),
+        ("bbbbbbbbbbbb", UsageSeen(message_id="2", usage=USAGE, model="claude-sonnet-5", subagent="toolu_1")),
+        (
+            "cccccccccccc",
+            ModelFallback(model="claude-opus-5", fallback="claude-sonnet-5", cause="overloaded"),
+        ),
+    ):
+        add_run(seat, name, events=(main, event), equivalent_cost_usd=0.9)
+    assert seat.run("usage", "--check").code == 0
+    add_run(seat, "dddddddddddd", events=(main, main), equivalent_cost_usd=0.9)
+    found = seat.run("usage", "--check", "--json").result["findings"]
+    assert [(each["kind"], each["runs"]) for each in found] == [("cost_differs", ["dddddddddddd"])]
 
 
 def test_simulated_runs_are_not_compared(seat: Seat) -> None:

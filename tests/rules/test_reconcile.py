@@ -35,7 +35,7 @@ def run(name: str = "r", **changed: Any) -> RunFact:
         "verdict": "verified",
         "charged": 0.0,
         "listed": 12.0,
-        "priced_by_cli": True,
+        "comparable": True,
         "tokens": (1_000_000, 1_000_000, 0, 0, 0),
     }
     return RunFact(**{**facts, **changed})
@@ -67,8 +67,8 @@ def kinds(findings: list[Finding]) -> list[str]:
 
 
 def test_what_adds_up_has_no_findings() -> None:
-    refused = run("no", verdict="nothing_sent", tokens=(0, 0, 0, 0, 0), listed=0.0, priced_by_cli=False)
-    going_on = run("on", ended=None, verdict=None, tokens=None, listed=None, priced_by_cli=False)
+    refused = run("no", verdict="nothing_sent", tokens=(0, 0, 0, 0, 0), listed=0.0, comparable=False)
+    going_on = run("on", ended=None, verdict=None, tokens=None, listed=None, comparable=False)
     assert found() == []
     assert found(run(), refused, going_on, limits=(limit(0.1, NOON - 1), limit(0.3, NOON + 2000))) == []
 
@@ -121,7 +121,7 @@ def test_a_model_that_charges_more_for_long_requests_may_cost_anything_between(
 
 
 def test_a_difference_names_the_model_and_both_numbers() -> None:
-    (one,) = found(run(listed=15.0), run(listed=15.0), run(listed=12.0, priced_by_cli=False))
+    (one,) = found(run(listed=15.0), run(listed=15.0), run(listed=12.0, comparable=False))
     assert (one.numbers["model"], one.numbers["runs"]) == ("known", 2)
     assert (one.numbers["cli_usd"], one.numbers["table_usd"]) == (30.0, 24.0)
 

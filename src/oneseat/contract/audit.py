@@ -19,7 +19,10 @@ FindingKind = Literal[
 
 
 class RunFact(NamedTuple):
-    """What the ledger knows of one run. ``tokens`` are by kind, ``None`` where they are not known; ``ended`` while it goes on."""
+    """What the ledger knows of one run. ``tokens`` are by kind, ``None`` where they are not known; ``ended`` while it goes on.
+
+    ``comparable`` says that the CLI named the cost, and that it is of these tokens: no subagent, and one model only.
+    """
 
     id: str
     began: int
@@ -29,7 +32,7 @@ class RunFact(NamedTuple):
     verdict: str | None
     charged: float | None
     listed: float | None
-    priced_by_cli: bool
+    comparable: bool
     tokens: tuple[int, int, int, int, int] | None
 
 

@@ -88,7 +88,7 @@ def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
     by_model: dict[str, list[tuple[RunFact, float, float]]] = {}
     for run in runs:
         price = price_of(run.model)
-        if price is None or run.tokens is None or run.listed is None or not run.priced_by_cli:
+        if price is None or run.tokens is None or run.listed is None or not run.comparable:
             continue
         rates = (price.rates, *(tier.rates for tier in price.tiers))
         costs = [cost(run.tokens, each) for each in rates]

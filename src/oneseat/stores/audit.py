@@ -22,6 +22,12 @@ _RUNS = f"""
     SELECT id, created_at, ended_at, status, model, verdict, cost_usd, equivalent_cost_usd, result
     FROM runs WHERE {_REAL} AND created_at >= ? AND created_at < ? ORDER BY created_at
 """  # noqa: S608 - no value is in the text
+#: What a run cost is the sum over all that answered, its tokens are those of the main conversation.
+_MIXED = """
+    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback') GROUP BY run_id
+    HAVING max(type = 'model_fallback') OR max(json_extract(json, '$.subagent') IS NOT NULL)
+        OR count(DISTINCT json_extract(json, '$.model')) > 1
+"""
 _LIMITS = f"""
     SELECT events.json FROM events JOIN runs ON runs.id = events.run_id
     WHERE events.type = 'limit_seen' AND {_REAL} AND events.at >= ? AND events.at < ? ORDER BY events.id
@@ -53,14 +59,15 @@ def read_books(path: Path, since: str, until: str) -> Books:
         db.execute("PRAGMA query_only = ON")
         db.execute("BEGIN")  # one moment of the ledger, whatever is written meanwhile
         span = (since, until)
+        mixed = {run for (run,) in db.execute(_MIXED)}
         return Books(
-            tuple(_run(row) for row in db.execute(_RUNS, span)),
+            tuple(_run(row, mixed) for row in db.execute(_RUNS, span)),
             tuple(_limits(db, span)),
             tuple(SessionFact(name, project, moment(used)) for name, project, used in db.execute(_SESSIONS)),
         )
 
 
-def _run(row: Any) -> RunFact:
+def _run(row: Any, mixed: set[str]) -> RunFact:
     run, created, ended, status, model, verdict, charged, listed, result = row
     receipt = msgspec.json.decode(result, type=_Result).receipt if result else None
     counts = msgspec.structs.astuple(receipt.usage) if receipt is not None else (None,)
@@ -75,7 +82,7 @@ def _run(row: Any) -> RunFact:
         verdict=verdict,
         charged=charged,
         listed=listed,
-        priced_by_cli=receipt is not None and receipt.cost_source == "cli",
+        comparable=receipt is not None and receipt.cost_source == "cli" and run not in mixed,
         tokens=(given, out, read, five, hour) if known else None,
     )
 
