@@ -23,6 +23,7 @@ from .refusals import refused
 #: What the table asks for these on claude-sonnet-5: 2 and 10 dollars a million.
 USAGE = TokenUsage(100_000, 10_000, 0, 0, 0)
 LISTED = 0.3
+RESETS_S = datetime(2026, 11, 20, 16, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture
@@ -154,6 +155,34 @@ def test_the_cost_of_several_models_is_not_compared_with_the_tokens_of_one(seat:
     add_run(seat, "dddddddddddd", events=(main, main), equivalent_cost_usd=0.9)
     found = seat.run("usage", "--check", "--json").result["findings"]
     assert [(each["kind"], each["runs"]) for each in found] == [("cost_differs", ["dddddddddddd"])]
+
+
+def test_a_window_that_was_asked_about_outside_of_runs_is_compared_too(seat: Seat) -> None:
+    add_run(seat, "aaaaaaaaaaaa", events=(reading(0.2, "13:00"),))
+    row = (
+        "claude-cli",
+        0,
+        "five_hour",
+        "allowed",
+        0.5,
+        RESETS_S,
+        "get_usage",
+        None,
+        RESETS_S - 5400.0,
+        RESETS_S - 60.0,
+    )
+    with sqlite3.connect(seat.ledger) as db:
+        db.execute("INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute(
+            "INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row[0], 1, *row[2:4], 0.9, *row[5:])
+        )
+    db.close()
+    (found,) = seat.run("usage", "--check", "--json").result["findings"]
+    assert (found["kind"], found["numbers"]["used_from"], found["numbers"]["used_to"]) == (
+        "limit_moved",
+        0.2,
+        0.5,
+    )
 
 
 def test_simulated_runs_are_not_compared(seat: Seat) -> None:

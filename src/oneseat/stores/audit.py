@@ -32,6 +32,11 @@ _LIMITS = f"""
     SELECT events.json FROM events JOIN runs ON runs.id = events.run_id
     WHERE events.type = 'limit_seen' AND {_REAL} AND events.at >= ? AND events.at < ? ORDER BY events.id
 """  # noqa: S608 - as above
+#: What was asked for outside of runs is here only; what runs were told is in both, and the same.
+_ASKED = """
+    SELECT window, source, used, resets_at, first_at, last_at FROM limits
+    WHERE NOT simulated AND used IS NOT NULL AND resets_at IS NOT NULL AND last_at >= ? AND first_at < ?
+"""
 _SESSIONS = "SELECT id, project, used_at FROM sessions WHERE wallet != 'simulator' AND ended_at IS NULL"
 
 
@@ -62,7 +67,7 @@ def read_books(path: Path, since: str, until: str) -> Books:
         mixed = {run for (run,) in db.execute(_MIXED)}
         return Books(
             tuple(_run(row, mixed) for row in db.execute(_RUNS, span)),
-            tuple(_limits(db, span)),
+            tuple(dict.fromkeys([*_limits(db, span), *_asked(db, span)])),
             tuple(SessionFact(name, project, moment(used)) for name, project, used in db.execute(_SESSIONS)),
         )
 
@@ -96,3 +101,12 @@ def _limits(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
         if limit.used is not None and UNDATED not in (resets, at):
             found.append(LimitFact(limit.window, limit.source, limit.used, resets, at))
     return found
+
+
+def _asked(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
+    since, until = (moment(bound) / 1000 for bound in span)
+    return [
+        LimitFact(window, source, used, round(resets * 1000), round(at * 1000))
+        for window, source, used, resets, *seen in db.execute(_ASKED, (since, until))
+        for at in dict.fromkeys(seen)
+    ]
