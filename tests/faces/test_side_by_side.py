@@ -20,7 +20,7 @@ from oneseat.testing.fake_cli import Replay, Result, Say, Wait
 
 from .driving import Done, Seat
 
-QUEUED = '{"type":"progress","state":"queued"}'
+QUEUED = '"type":"progress","state":"queued"'
 SILENT = Behaviour(on_user=(Wait("forever"),))
 
 

@@ -256,14 +256,30 @@ async def test_another_model_needs_no_other_process(seat: Seat, simulator: Simul
         second = await waiting(app, lambda process: process.pid != first.pid)
         result = await ask(app, "again", model="haiku")
         assert all(process.pid != second.pid for process in app.idle)
-        unknown = await ask(app, "again", model="no-such-model")
     assert result.receipt.model is not None
     assert result.receipt.model.startswith("claude-haiku")
-    request = simulator.messages()[1]
-    assert told(request) == "again"
+    assert [told(request) for request in simulator.messages()] == ["hello", "again"]
+
+
+async def test_a_model_that_is_not_listed_is_never_tried_out_on_a_process_that_waits(
+    seat: Seat, simulator: Simulator
+) -> None:
+    """The CLI would send a request of its own to find out, before the gate."""
+    async with oneseat.connect(warm=1) as app:
+        first = await waiting(app)
+        await ask(app, "hello")
+        await waiting(app, lambda process: process.pid != first.pid)
+        unknown = await ask(app, "again", model="no-such-model")
+        whole = await ask(app, "again", model="claude-haiku-5-5")
+        async with app.conversation() as talk:
+            await ask(talk, "one")
+            changed = await ask(talk, "two", model="claude-haiku-5-5")
     assert unknown.error is not None
     assert unknown.error.code == "usage.unknown_model"
-    assert len(simulator.messages()) == 2
+    assert whole.status == "completed"
+    assert changed.error is not None
+    assert changed.error.code == "usage.conversation_changed"
+    assert [told(request) for request in simulator.messages()] == ["hello", "again", "one"]
 
 
 async def test_a_version_that_tells_the_model_of_a_change_is_not_changed(

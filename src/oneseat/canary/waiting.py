@@ -24,6 +24,7 @@ async def wait_and_serve(stage: Stage, folders: Folders, notes: Notes) -> None:
         names = _names(await talk.ask("mcp_status"))
         notes.note("servers", names or "none", holds=names == ["desk"])
         await talk.ask("set_model", model=_MODEL)
+        early = len(stage.simulator.messages(talk.label))
         first, second = str(uuid.uuid4()), "the second prompt"
         async for _ in talk.turn("the first prompt", first):
             pass
@@ -31,19 +32,20 @@ async def wait_and_serve(stage: Stage, folders: Folders, notes: Notes) -> None:
         async for _ in talk.turn(second):
             pass
         bodies = [request.body for request in stage.simulator.messages(talk.label)]
-        _note_model(bodies, notes, named=isinstance(opened.get("claude_code_version"), str))
+        _note_model(bodies, notes, early=early, named=isinstance(opened.get("claude_code_version"), str))
         back = answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
         kept = any("the first prompt" in json.dumps(body) for body in bodies[1:])
         seen = f"it says that it {'is' if back else 'cannot go'} back, and {'sends' if kept else 'does not send'} it"
         notes.note("forget", seen, holds=len(bodies) == 2 and not (back and kept))
 
 
-def _note_model(bodies: list[Any], notes: Notes, *, named: bool) -> None:
+def _note_model(bodies: list[Any], notes: Notes, *, early: int, named: bool) -> None:
     models = [str(body.get("model")) for body in bodies]
     traced = any("local-command" in json.dumps(body) for body in bodies)
     # Before 2.1.329 the CLI did not name itself when it was opened, and told the model of the change: such a one keeps its own.
-    holds = bool(models) and all(_MODEL in model for model in models) and not (named and traced)
-    notes.note("switch", f"models {models}, {'a trace' if traced else 'no trace'} of the change", holds=holds)
+    holds = bool(models) and all(_MODEL in model for model in models) and not (named and traced) and not early
+    seen = f"models {models}, {'a trace' if traced else 'no trace'} of the change, {early} requests before the prompt"
+    notes.note("switch", seen, holds=holds)
 
 
 def _names(answer: dict[str, Any]) -> list[Any]:

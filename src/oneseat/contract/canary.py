@@ -31,7 +31,7 @@ EXPECTED: dict[str, str] = {
     "schema": "a jsonSchema given at `initialize` gives structured_output",
     "session": "`--session-id` begins a conversation and keeps its record under `projects`",
     "resume": "`--resume` goes on with it: what was said before is sent again",
-    "switch": "`set_model` changes the model of the requests that follow, and from 2.1.329 on leaves no trace in them",
+    "switch": "`set_model` to a listed model sends nothing, and from 2.1.329 on leaves no trace in the requests that follow",
     "forget": "a CLI that says it has gone back to before a message sends nothing of it any more",
     "servers": "`mcp_status` lists the MCP servers of the command line before a prompt",
     "exit": "the CLI ends by itself within 5 s after its stdin is closed",

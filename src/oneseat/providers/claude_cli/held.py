@@ -106,11 +106,12 @@ class HeldProvider:
     async def _current(self, request: Request, session: SessionStamp | None) -> CliProcess:
         terms = _Terms(Shape.of(request), special_of(request))
         session_id = session.id if session is not None else None
+        model = request.model or self.default_model
         if self._process is not None and (self._session != session_id or self._process.child.exited):
             await self.close()
         if session is None:
-            self._check(terms)
-        elif self._terms != terms:
+            self._check(terms, model)
+        elif self._terms != terms or (self._process is not None and not self._process.can_switch(model)):
             await self.close()
         if self._process is None:
             self._process = self._base.start_held(request, session)
@@ -119,10 +120,12 @@ class HeldProvider:
             self._terms, self._session = terms, session_id
         return self._process
 
-    def _check(self, terms: _Terms) -> None:
+    def _check(self, terms: _Terms, model: str) -> None:
         if self._terms is None:
             return
         changed = _changed(self._terms, terms)
+        if changed is None and self._process is not None and not self._process.can_switch(model):
+            changed = "model"
         if changed:
             raise UsageError(
                 ErrorInfo(

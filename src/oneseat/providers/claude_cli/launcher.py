@@ -19,7 +19,7 @@ from oneseat.host.process_tree import private_prefix
 
 from . import discovery, environment, servers
 from .argv import Offered, bounds, command_line
-from .process import CliProcess, Start, Versions
+from .process import Acquaintances, CliProcess, Start
 
 SimulatedLogin = Literal["token", "file", "none"]
 
@@ -80,7 +80,7 @@ class Launcher:
     def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str]) -> None:
         self._config = config
         self._redact = redact
-        self._versions = Versions()
+        self._known = Acquaintances()
 
     def launch(
         self, shape: Shape, model: str, marker: str, session: SessionStamp | None = None
@@ -98,7 +98,7 @@ class Launcher:
             redact = servers.hiding(shape.mcp_servers, self._redact)
             argv += bounds(shape.max_turns, shape.max_budget_usd, session)
             start = Start(argv, env, cwd, model, marker)
-            return CliProcess.start(start, private, redact, self._versions)
+            return CliProcess.start(start, private, redact, self._known)
         except (
             BaseException
         ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind

@@ -41,8 +41,6 @@ _LEAVE_S = 1.0
 _REWIND_S = 5.0
 #: How many kinds of process are remembered as asked for.
 _REMEMBERED = 8
-#: From this version on another model leaves no trace in the conversation; 2.1.197 tells the model of the change.
-_CHANGES_MODEL = (2, 1, 329)
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -73,7 +71,6 @@ class WarmPool:
         self._changed = asyncio.Event()
         self._largest = 0
         self._closed = False
-        self._version: tuple[int, int, int] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -129,8 +126,6 @@ class WarmPool:
     def take_back(self, process: CliProcess, *, clean: bool) -> None:
         """The run is over. The process serves another one or is ended, and nobody waits for that."""
         kind, _ = self._out.pop(process)
-        if process.version is not None:
-            self._version = discovery.parse_version(process.version)
         if clean and process.rewindable and process.runs < self._limits.runs_per_process:
             self._do(self._rewind(process, kind))
         else:
@@ -151,8 +146,7 @@ class WarmPool:
             if other.shape == kind.shape and self._fit(process, now) and process.special in (None, special)
         ]
         fit.sort(key=lambda process: (process.special is None, process.model != kind.model))
-        may_change = self._version is not None and self._version >= _CHANGES_MODEL
-        return next((process for process in fit if may_change or process.model == kind.model), None)
+        return next((process for process in fit if process.can_switch(kind.model)), None)
 
     def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
         young = time.monotonic() - process.began < self._limits.idle_s

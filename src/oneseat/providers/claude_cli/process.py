@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -39,20 +39,32 @@ class Special(msgspec.Struct, frozen=True):
     schema: bytes | None
 
 
-class Versions:
-    """The versions of the programs that were started, as an older CLI has to be asked for its own in a process apart."""
+#: From this version on another model leaves no trace in the conversation; 2.1.197 tells the model of the change.
+_SWITCHES = (2, 1, 329)
+
+
+class Acquaintances:
+    """What was learned of the programs that were started, so that the next process need not be asked for it."""
 
     def __init__(self) -> None:
-        self._known: dict[CliFile, str] = {}
+        self._known: dict[CliFile, tuple[str, frozenset[str]]] = {}
 
-    def of(self, file: CliFile) -> str | None:
-        """The version of this very file, if it is known."""
-        return self._known.get(file)
+    def version(self, file: CliFile) -> str | None:
+        """The version of this very file, if it is known. An older CLI has to be asked for it in a process apart."""
+        return self._known[file][0] if file in self._known else None
 
-    def learn(self, file: CliFile, version: str | None) -> None:
+    def can_switch(self, file: CliFile, model: str) -> bool:
+        """Whether a process of this file can change to ``model`` without a trace, and without asking the vendor.
+
+        Given a name that it does not list, 2.1.329 tries it with a request of its own, before any gate (measured).
+        """
+        version, models = self._known.get(file, ("", frozenset()))
+        return model in models and (discovery.parse_version(version) or (0,)) >= _SWITCHES
+
+    def learn(self, file: CliFile, version: str | None, models: Iterable[str]) -> None:
         """Remember it, unless the file may be a script that starts another program."""
         if version is not None and file.size >= discovery.SCRIPT_BYTES:
-            self._known[file] = version
+            self._known[file] = (version, frozenset(models))
 
 
 class CliProcess:
@@ -68,7 +80,7 @@ class CliProcess:
     """
 
     def __init__(
-        self, child: Child, channel: Channel, start: Start, private: Path, file: CliFile, versions: Versions
+        self, child: Child, channel: Channel, start: Start, private: Path, file: CliFile, known: Acquaintances
     ) -> None:
         self.child = child
         self.channel = channel
@@ -80,7 +92,7 @@ class CliProcess:
         self.file = file
         self.began = time.monotonic()
         self.reached = credentials.reaching(start.env, start.cwd)
-        self.version = versions.of(file)
+        self.version = known.version(file)
         self.special: Special | None = None
         self.cost: float | None = 0.0
         self.runs = 0
@@ -91,11 +103,11 @@ class CliProcess:
         self.ahead: Ahead | None = None
         self._sightings: dict[int | None, Sighting] = {}
         self._private = private
-        self._versions = versions
+        self._known = known
 
     @classmethod
     def start(
-        cls, start: Start, private: Path, redact: Callable[[str], str], versions: Versions
+        cls, start: Start, private: Path, redact: Callable[[str], str], known: Acquaintances
     ) -> CliProcess:
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
         try:
@@ -109,12 +121,16 @@ class CliProcess:
                     hint="Check the installation: `oneseat doctor`",
                 )
             ) from error
-        return cls(child, Channel(child, redact), start, private, file, versions)
+        return cls(child, Channel(child, redact), start, private, file, known)
 
-    def learn_version(self, version: str | None) -> None:
-        """The CLI has told its version."""
+    def learn(self, version: str | None, models: Iterable[str]) -> None:
+        """The CLI has told its version and the models it offers."""
         self.version = version
-        self._versions.learn(self.file, version)
+        self._known.learn(self.file, version, models)
+
+    def can_switch(self, model: str) -> bool:
+        """Whether it can serve a run on ``model``, without a trace of the change."""
+        return model == self.model or self._known.can_switch(self.file, model)
 
     def look(self, answered: int | None) -> Sighting:
         """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""

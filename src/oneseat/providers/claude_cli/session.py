@@ -240,22 +240,27 @@ class ClaudeSession:
 
     async def _learn_capabilities(self, opened: dict[str, Any]) -> None:
         process = self._process
-        if process.version is None:
-            version = opened.get("claude_code_version")
-            if not isinstance(version, str):
-                # Older CLIs do not name themselves in this answer.
-                version = await discovery.ask_version(process.executable, process.env)
-            process.learn_version(version)
+        version = process.version or opened.get("claude_code_version")
+        if not isinstance(version, str):
+            # Older CLIs do not name themselves in this answer.
+            version = await discovery.ask_version(process.executable, process.env)
         # Known also where what follows fails: it is what the failure is about.
-        self.capabilities = Capabilities(cli_version=process.version)
-        discovery.check_version(process.version)
-        known = _capabilities(opened.get("models"), process.version)
-        wanted = self._surroundings.model
-        if wanted != process.model:
-            changed = (await self._ask("set_model", model=wanted)).get("model")
-            process.model = wanted
-            known = msgspec.structs.replace(known, unresolved=_unresolved({wanted: changed}))
-        self.capabilities = known
+        self.capabilities = Capabilities(cli_version=version)
+        discovery.check_version(version)
+        self.capabilities = _capabilities(opened.get("models"), version)
+        process.learn(version, self.capabilities.models)
+        await self._switch(self._surroundings.model)
+
+    async def _switch(self, model: str) -> None:
+        process = self._process
+        if model == process.model:
+            return
+        if process.can_switch(model):
+            await self._ask("set_model", model=model)
+            process.model = model
+        else:
+            # It was offered when the process was chosen and is not any more: another login, perhaps.
+            self.capabilities = msgspec.structs.replace(self.capabilities, unresolved=(model,))
 
 
 def special_of(request: Request) -> Special:
