@@ -14,6 +14,7 @@ from pathlib import Path
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.pool import PoolLimits
 from oneseat.contract.ports import Observer
+from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import McpServer
 from oneseat.contract.session import Session
 from oneseat.contract.simulated import SIMULATOR_TOKEN
@@ -71,6 +72,7 @@ __all__ = [
     "find_cli",
     "find_paths",
     "is_root",
+    "keep_limits",
     "mcp_servers",
     "new_run_id",
     "opened_app",
@@ -262,6 +264,16 @@ def read_ledger(env: Mapping[str, str] | None = None) -> LedgerReader:
             for run_id in writer.sweep(is_alive, _clearing(paths)):
                 _say_swept(run_id)
     return LedgerReader(path)
+
+
+def keep_limits(
+    env: Mapping[str, str], provider: str, found: Sequence[LimitReading], *, simulated: bool
+) -> None:
+    """Record what a provider said of its windows outside of any run. Raises ``UsageError`` when the ledger cannot be written."""
+    paths = find_paths(env)
+    paths.ensure()
+    with contextlib.closing(_writer(paths.runs_db, redactor(env))) as writer:
+        writer.note_limits(provider, found, simulated=simulated)
 
 
 async def _anything() -> None:

@@ -8,7 +8,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from oneseat.assembly import build_provider, find_paths, new_run_id, read_settings
+from oneseat.assembly import (
+    SystemClock,
+    build_provider,
+    find_paths,
+    keep_limits,
+    new_run_id,
+    read_settings,
+)
 from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
@@ -38,6 +45,35 @@ async def examine(env: Mapping[str, str] | None = None, cwd: Path | None = None)
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, where, paths)
     return readiness.assess(await _observe(snapshot, where, paths, settings))
+
+
+async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+    """Ask the CLI how full the plan's windows are, keep that in the ledger, and return how many it named. Sends no prompt.
+
+    Raises ``OneseatError`` when the CLI does not answer or another wallet would pay, and ``UsageError`` for settings or a ledger
+    that cannot be used.
+    """
+    snapshot = dict(os.environ if env is None else env)
+    paths = find_paths(snapshot)
+    settings = read_settings(snapshot, cwd or Path.cwd(), paths)
+    permitted = policy.decide(
+        Request(prompt="(none: only a question)", cwd=str(cwd or Path.cwd())), policy.PolicyView()
+    )
+    if isinstance(permitted, Refused):
+        raise OneseatError(permitted.error)
+    provider = build_provider(settings, snapshot)
+    limit_s = min(settings.watchdog_start_s, _LIMIT_S)
+    try:
+        async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
+            cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
+            if isinstance(cleared, Refused):
+                raise OneseatError(cleared.error)
+            found = await session.limits(SystemClock().utc_iso())
+    except TimeoutError:
+        raise OneseatError(_silent(limit_s)) from None
+    if found:
+        keep_limits(snapshot, provider.name, found, simulated=provider.wallet == "simulator")
+    return len(found)
 
 
 async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings) -> Observations:

@@ -22,9 +22,9 @@ from oneseat.cli.moments import clock, tight
 from oneseat.contract.limits import SeenLimit
 from oneseat.limits import read_limits
 from oneseat.stores.database import open_ledger
-from oneseat.testing import Simulator
+from oneseat.testing import Behaviour, Simulator
 
-from .driving import Done, Seat
+from .driving import Done, Seat, fake_seat
 
 NOW = 1_795_190_400.0  # 2026-11-20T16:00:00Z
 HOUR = 3600.0
@@ -387,3 +387,40 @@ def test_a_person_at_a_terminal_is_not_paused(seat: Seat) -> None:
         assert b"is used to 60 %" in os.read(theirs, 65536)
     finally:
         os.close(theirs)
+
+
+def test_a_refresh_asks_the_cli_and_sends_nothing(seat: Seat, simulator: Simulator) -> None:
+    for login in ("token", "file"):
+        seat.env["ONESEAT_SIMULATOR_LOGIN"] = login
+        done = seat.run("limits", "--refresh", "--json")
+        assert (done.code, done.result["estimate"]) == (0, None)
+        assert (
+            done.stderr
+            == "note: the official CLI named no window; it learns of them when a run is answered\n"
+        )
+    assert simulator.requests() == []
+    seat.assert_nothing_left()
+
+
+def test_what_the_cli_answers_is_kept(tmp_path: Path) -> None:
+    usage = {"rate_limits": {"five_hour": {"utilization": 42, "resets_at": None}, "new": {"utilization": 7}}}
+    seat, _ = fake_seat(tmp_path, Behaviour(answers={"get_usage": usage}))
+    assert seat.run("limits", "--refresh", "--statusline").stdout == "5h 42% | week ? | new 7%\n"
+    assert windows_of(seat.run("limits", "--json"))["five_hour"]["source"] == "get_usage"
+    assert seat.runs() == []
+
+
+def test_a_refresh_with_another_wallet_is_refused(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, "api-key")
+    done = seat.run("limits", "--refresh")
+    assert done.code == 3
+    assert "  code billing." in done.stderr
+
+
+def test_where_no_share_is_known_tokens_are_counted_and_marked(seat: Seat, old_claude_path: Path) -> None:
+    seat.env["ONESEAT_CLAUDE_PATH"] = str(old_claude_path)
+    seat.run("run", "hi", "--quiet")
+    done = seat.run("limits", "--refresh", "--json")
+    assert done.result["estimate"]["tokens"] == 10 + 4 + 1000 + 100
+    assert windows_of(done)["five_hour"]["used"] is None
+    assert "five hours: at least 1,114 tokens since" in seat.run("limits", "--refresh").stdout

@@ -7,12 +7,16 @@ import time
 
 import click
 
+from oneseat.inspection import ask_limits
 from oneseat.json_line import to_json
 from oneseat.limits import Report, read_limits
+from oneseat.rules.usage import Filter
+from oneseat.usage import read_usage
 
-from .limits_text import fields_of, limits_text, statusline
-from .output import echo
+from .limits_text import Estimate, fields_of, limits_text, statusline
+from .output import complain, echo
 from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
+from .stoppable import run_stoppable
 
 #: Home, and away with what is below: a terminal shows the new report in the place of the old one.
 _REDRAW = "\x1b[H\x1b[J"
@@ -38,36 +42,58 @@ Examples:
     "--statusline", "as_line", is_flag=True, help="Print one short line, for prompts and status bars."
 )
 @click.option(
+    "--refresh", is_flag=True, help="Ask the official CLI first, and count tokens where it names no share."
+)
+@click.option(
     "--watch", cls=_Period, type=float, metavar="[SECONDS]", help="Print it again and again, until Ctrl-C."
 )
-def command(*, as_json: bool, as_line: bool, watch: float | None) -> int:
+def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None) -> int:
     """Show how full each usage window is, when it is reset, and how long it will last.
 
-    All of it was reported to oneseat's own runs, with the age of each report; what nobody reported is unknown. Nothing is sent.
+    All of it was reported to oneseat's own runs, with the age of each report; what nobody reported is unknown. No prompt is sent.
     """
     if as_json and as_line:
         raise click.UsageError("Choose one of `--json` and `--statusline`")
     form = _json if as_json else _line if as_line else _text
+    estimate = _refresh() if refresh else None
     if watch is None:
-        echo(form(read_limits()))
+        echo(form(read_limits(), estimate))
         return 0
     try:
         while True:
             if sys.stdout.isatty():
                 sys.stdout.write(_REDRAW)
-            echo(form(read_limits()))
+            echo(form(read_limits(), estimate))
             time.sleep(watch)
     except KeyboardInterrupt:
         return 0
 
 
-def _json(report: Report) -> bytes:
-    return to_json(fields_of(report))
+def _refresh() -> Estimate | None:
+    """Ask the CLI. What was counted here where nobody says how full the five hours are."""
+    if not run_stoppable(ask_limits()):
+        complain("note: the official CLI named no window; it learns of them when a run is answered\n")
+    (seat,) = read_limits().seats
+    five_hours = seat.windows[0]
+    return _counted(time.time(), simulated=seat.simulated) if five_hours.share is None else None
 
 
-def _line(report: Report) -> str:
+def _counted(now: float, *, simulated: bool) -> Estimate | None:
+    blocks = read_usage("blocks", Filter(wallet="simulator" if simulated else None)).blocks
+    going_on = [block for block in blocks if block.begin <= now * 1000 < block.end]
+    if not going_on:
+        return None
+    block = going_on[-1]
+    return Estimate(sum(block.sum.tokens), block.begin / 1000, block.end / 1000)
+
+
+def _json(report: Report, estimate: Estimate | None) -> bytes:
+    return to_json(fields_of(report, estimate))
+
+
+def _line(report: Report, _: Estimate | None) -> str:
     return statusline(report)
 
 
-def _text(report: Report) -> str:
-    return limits_text(report)
+def _text(report: Report, estimate: Estimate | None) -> str:
+    return limits_text(report, estimate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from oneseat.rules.limits import TRUSTED_S, USUAL, percents
 
 from .moments import clock, duration, tight, utc
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from oneseat.limits import DayBudget, Report, Seat
     from oneseat.rules.limits import Forecast, Window
 
+
+class Estimate(NamedTuple):
+    """Tokens counted here in the five hours that go on; moments are seconds since 1970. No share: others use the plan too."""
+
+    tokens: int
+    begins_at: float
+    ends_at: float
+
+
 _LABELS = {"five_hour": "five hours", "seven_day": "week"}
 _SHORT = {"five_hour": "5h", "seven_day": "week"}
 _SOURCES = {"rate_limit_event": "a run", "get_usage": "the CLI"}
@@ -24,8 +35,8 @@ _SOON_PERCENT = 75
 _OLD_S = 900.0
 
 
-def limits_text(report: Report) -> str:
-    """The whole report."""
+def limits_text(report: Report, estimate: Estimate | None = None) -> str:
+    """The whole report, with an estimate where there is one."""
     lines: list[str] = []
     for seat in report.seats:
         lines += [
@@ -35,6 +46,8 @@ def limits_text(report: Report) -> str:
             "",
         ]
         lines += [*_forecasts(report, seat), ""]
+    if estimate is not None:
+        lines += [*_estimated(estimate, report.now), ""]
     return "\n".join([*lines, _pause(report)])
 
 
@@ -50,7 +63,7 @@ def statusline(report: Report) -> str:
     return " | ".join(parts)
 
 
-def fields_of(report: Report) -> dict[str, Any]:
+def fields_of(report: Report, estimate: Estimate | None = None) -> dict[str, Any]:
     """The object of ``--json``."""
     return {
         "read_at": utc(report.now),
@@ -77,6 +90,15 @@ def fields_of(report: Report) -> dict[str, Any]:
             }
             for budget in report.budgets
         ],
+        "estimate": None
+        if estimate is None
+        else {
+            "window": "five_hour",
+            "tokens": estimate.tokens,
+            "begins_at": utc(estimate.begins_at),
+            "ends_at": utc(estimate.ends_at),
+            "source": "transcripts",
+        },
     }
 
 
@@ -171,6 +193,13 @@ def _full_at(full_at: float, resets_at: float | None, now: float) -> str:
         return "not full before its reset"
     before = "" if resets_at is None else f", {duration(resets_at - full_at)} before its reset"
     return f"full by now{before}" if full_at <= now else f"full at {clock(full_at, now)}{before}"
+
+
+def _estimated(estimate: Estimate, now: float) -> Iterator[str]:
+    yield (
+        f"five hours: at least {estimate.tokens:,} tokens since {clock(estimate.begins_at, now)}, counted in transcripts here"
+    )
+    yield "(an estimate: what share of the window that is, nobody said)"
 
 
 def _pause(report: Report) -> str:

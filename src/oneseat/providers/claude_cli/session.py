@@ -13,6 +13,7 @@ import msgspec
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
+from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
 
@@ -22,6 +23,7 @@ from .inquiry import Inquiry, inquire
 from .parse import Parser
 from .process import CliProcess, Special
 from .servers import ServerWatch
+from .usage_answer import limits_of
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
@@ -220,6 +222,14 @@ class ClaudeSession:
         if self._surroundings.resumed:
             process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
         return found
+
+    async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
+        """What the CLI says of the plan's windows, as of ``read_at`` (ISO 8601 UTC). Sends nothing upstream.
+
+        Raises ``OneseatError`` (``provider.*``) when the CLI dies or prints what cannot be read.
+        """
+        # Without the scan of all transcripts, which other answers to the same question hold.
+        return limits_of(await self._ask("get_usage", skip_behaviors=True), read_at, self._channel.redact)
 
     async def stop_functions(self) -> None:
         """Cancel the calls of the caller's functions that go on."""
