@@ -18,7 +18,8 @@ from oneseat.testing import Simulator
 
 #: The only variables of the caller a test may see. Everything else (keys, logins, settings, proxies) is taken away.
 KEPT_VARIABLES = frozenset(
-    {"LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}
+    # Python sets LC_CTYPE for itself and its children where no language is named.
+    {"LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}
 )
 KEPT_PREFIX = "PYTEST_"
 # Whoever starts the tests may have these ignored (nohup, a job in the background), and every program below would inherit that.

@@ -220,6 +220,7 @@ def contents(request: Any) -> list[dict[str, Any]]:
 
 _FILTERS = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "RUN"),
+    (re.compile(r"this version knows \d+"), "this version knows NUMBER"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from oneseat.host.private_socket import UnixDoor
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.fake_cli import Replay, Result, Say
 
@@ -101,7 +102,7 @@ def test_the_next_server_clears_away_what_a_killed_one_left(seat: Seat, simulato
             client.finish()
             live.finish()
     left = seat.processes()
-    door = seat.home / "state" / "serve" / "serve.sock"
+    door = Path(UnixDoor(str(seat.home / "state" / "serve")).place)
     assert door.exists()
     assert seat.run("status", "--json").result["server"] is None
     with serving(seat) as second:
