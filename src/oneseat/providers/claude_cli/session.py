@@ -144,9 +144,13 @@ class ClaudeSession:
         while await self._channel.more():
             while lines:
                 line = lines.popleft()
+                if type(line) is wire.StreamEvent:
+                    # Nearly every line is one: it ends nothing, asks nothing and reports no limit.
+                    process.answering = True
+                    for event in self._parser.events(line):
+                        yield event
+                    continue
                 self._attend(line)
-                if not process.answering:
-                    process.answering = isinstance(line, wire.StreamEvent)
                 for event in self._parser.events(line):
                     if isinstance(event, TurnEnded):
                         for last in self._end(event):
