@@ -28,7 +28,7 @@ demo: ## One real run through the real CLI on the embedded simulator; nothing le
 test: ## Every check and every test
 	@$(BOOTSTRAP) test
 	@status=0; $(CHECK) || status=1; \
-	. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/pytest -n 3 $(ARGS) || status=1; exit $$status
+	. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/pytest -n 3 --dist worksteal $(ARGS) || status=1; exit $$status
 
 chaos: ## Kill a thousand runs at random moments and look at what is left (20 minutes); ARGS="--kills 100 --seed 7"
 	@$(BOOTSTRAP) test
