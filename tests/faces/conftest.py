@@ -17,3 +17,12 @@ def old_claude_path() -> Path:
     if OLD_CLAUDE_PATH is None:
         pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
     return Path(OLD_CLAUDE_PATH)
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
+    """The official CLI, the newest and the oldest version this project supports."""
+    if request.param == "newest":
+        return claude_path
+    oldest: Path = request.getfixturevalue("old_claude_path")
+    return oldest

@@ -18,20 +18,8 @@ from oneseat.contract.events import Event, Question, Started, ToolCall, ToolResu
 from oneseat.contract.receipt import RunResult
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse
 
-#: Read before the tests take the caller's environment away.
-OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
 Runs = Callable[..., Awaitable[tuple[RunResult, list[Event]]]]
 DONE = Answer(content=(Text("done"),))
-
-
-@pytest.fixture(params=["newest", "oldest"])
-def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
-    """The official CLI, the newest and the oldest version this project supports."""
-    if request.param == "newest":
-        return claude_path
-    if OLD_CLAUDE is None:
-        pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
-    return Path(OLD_CLAUDE)
 
 
 def running(simulator: Simulator, claude: Path, tmp_path: Path, settings: str = "") -> Runs:

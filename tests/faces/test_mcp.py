@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,20 +16,8 @@ from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse
 
 from .driving import Done, Seat
 
-#: Read before the tests take the caller's environment away.
-OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
 SERVER = str(Path(__file__).parents[1] / "data" / "mcp_server.py")
 PASSWORD = "hunter2-and-more"
-
-
-@pytest.fixture(params=["newest", "oldest"])
-def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
-    """The official CLI, the newest and the oldest version this project supports."""
-    if request.param == "newest":
-        return claude_path
-    if OLD_CLAUDE is None:
-        pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
-    return Path(OLD_CLAUDE)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -19,19 +18,6 @@ from oneseat.testing import Simulator
 
 from .driving import Done, Seat
 from .projects import PIRATE, ask, events_of, renewal, said, transcripts, with_project
-
-#: Read before the tests take the caller's environment away.
-OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
-
-
-@pytest.fixture(params=["newest", "oldest"])
-def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
-    """The official CLI, the newest and the oldest version this project supports."""
-    if request.param == "newest":
-        return claude_path
-    if OLD_CLAUDE is None:
-        pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
-    return Path(OLD_CLAUDE)
 
 
 def seeing(seat: Seat, **env: str) -> Seat:

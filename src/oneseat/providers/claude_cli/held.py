@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: How long a turn that was cancelled may take to end, in seconds; after that the process ends instead.
 _STOP_S = 5.0
-#: How long the CLI may take to forget a message, in seconds.
-_REWIND_S = 5.0
 
 
 class _Terms(NamedTuple):
@@ -166,10 +164,7 @@ class HeldProvider:
         if process.first_message is None:
             return
         with contextlib.suppress(OneseatError):
-            async with asyncio.timeout(_REWIND_S):
-                await process.channel.ask(
-                    "rewind_conversation", lambda _: None, target_message_uuid=process.first_message
-                )
+            await process.go_back()
 
 
 def _changed(before: _Terms, now: _Terms) -> str | None:

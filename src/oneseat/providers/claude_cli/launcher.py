@@ -15,6 +15,7 @@ from oneseat.contract.facts import LoginFacts
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.host import credentials
+from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import private_prefix
 
 from . import discovery, environment, servers
@@ -62,6 +63,11 @@ class Shape(msgspec.Struct, frozen=True):
     max_turns: int | None = None
     max_budget_usd: float | None = None
 
+    @property
+    def acts(self) -> bool:
+        """Whether such a process can act on this machine."""
+        return bool(self.tools.names or self.mcp_servers)
+
     @classmethod
     def of(cls, request: Request) -> Shape:
         """The shape of a process that can serve this request, and others like it."""
@@ -77,8 +83,9 @@ class Shape(msgspec.Struct, frozen=True):
 class Launcher:
     """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str]) -> None:
+    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str], kept: KeptProcesses) -> None:
         self._config = config
+        self._kept = kept
         self._redact = redact
         self._known = Acquaintances()
 
@@ -104,6 +111,29 @@ class Launcher:
         ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind
             shutil.rmtree(private, ignore_errors=True)
             raise
+
+    def launch_kept(self, shape: Shape, model: str, session: SessionStamp | None = None) -> CliProcess:
+        """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
+        marker = self._kept.new_marker()
+        try:
+            return self.launch(shape, model, marker, session)
+        except BaseException:  # an interrupt too: what was never started must not be looked for
+            self._kept.forget(marker)
+            raise
+
+    async def end_kept(self, process: CliProcess, patience_s: float) -> None:
+        """End such a process and all that it started."""
+        try:
+            await process.end(patience_s)
+        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+            process.kill()
+            raise
+        finally:
+            self.forget(process)
+
+    def forget(self, process: CliProcess) -> None:
+        """A process that outlived its run has ended otherwise."""
+        self._kept.forget(process.marker)
 
     def executable(self) -> str:
         """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""

@@ -20,7 +20,6 @@ from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.request import Request, Tools
-from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import lives
 
 from . import discovery
@@ -37,8 +36,6 @@ _APART_S = 0.3
 _LOOK_S = 15.0
 #: How long an idle process may take to leave when its input ends, in seconds.
 _LEAVE_S = 1.0
-#: How long it may take to forget a run, in seconds.
-_REWIND_S = 5.0
 #: How many kinds of process are remembered as asked for.
 _REMEMBERED = 8
 
@@ -57,12 +54,9 @@ class WarmPool:
     end them.
     """
 
-    def __init__(
-        self, launcher: Launcher, limits: PoolLimits, kept: KeptProcesses, default_model: str
-    ) -> None:
+    def __init__(self, launcher: Launcher, limits: PoolLimits, default_model: str) -> None:
         self._launcher = launcher
         self._limits = limits
-        self._kept = kept
         self._wanted = [_Kind(Shape(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
         self._out: dict[CliProcess, tuple[_Kind, float]] = {}
@@ -134,7 +128,7 @@ class WarmPool:
     def gone(self, process: CliProcess) -> None:
         """The run has ended its process itself."""
         self._out.pop(process, None)
-        self._kept.forget(process.marker)
+        self._launcher.forget(process)
         self._tell()
 
     def _fitting(self, kind: _Kind, request: Request) -> CliProcess | None:
@@ -159,12 +153,7 @@ class WarmPool:
             return None
 
     def _start(self, kind: _Kind) -> CliProcess:
-        marker = self._kept.new_marker()
-        try:
-            process = self._launcher.launch(kind.shape, kind.model, marker)
-        except BaseException:  # an interrupt too: what was never started must not be looked for
-            self._kept.forget(marker)
-            raise
+        process = self._launcher.launch_kept(kind.shape, kind.model)
         process.rewindable = self._limits.runs_per_process > 1 and kind.shape.cwd is None
         return process
 
@@ -227,13 +216,9 @@ class WarmPool:
 
     async def _rewind(self, process: CliProcess, kind: _Kind) -> None:
         """Take the process back to before the run it served; one that cannot prove that it is there is ended."""
-        answer: dict[str, Any] = {}
+        forgotten = False
         with contextlib.suppress(OneseatError, TimeoutError):
-            async with asyncio.timeout(_REWIND_S):
-                answer = await process.channel.ask(
-                    "rewind_conversation", lambda _: None, target_message_uuid=process.first_message
-                )
-        forgotten = answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
+            forgotten = await process.go_back()
         if self._closed or not forgotten:
             self._retire(process)
             return
@@ -248,12 +233,8 @@ class WarmPool:
 
     async def _end(self, process: CliProcess) -> None:
         try:
-            await process.end(_LEAVE_S)
-        except BaseException:  # a loop that is being torn down: what cannot be waited for is killed
-            process.kill()
-            raise
+            await self._launcher.end_kept(process, _LEAVE_S)
         finally:
-            self._kept.forget(process.marker)
             self._tell()
 
     def _tell(self) -> None:
@@ -269,8 +250,7 @@ class WarmPool:
 def _shape_for(request: Request) -> Shape:
     shape = Shape.of(request)
     # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
-    acts = request.tools.names or request.mcp_servers
-    return shape if acts else msgspec.structs.replace(shape, cwd=None)
+    return shape if shape.acts else msgspec.structs.replace(shape, cwd=None)
 
 
 def _memory(process: CliProcess) -> int:

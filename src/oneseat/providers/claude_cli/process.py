@@ -39,6 +39,8 @@ class Special(msgspec.Struct, frozen=True):
     schema: bytes | None
 
 
+#: How long the CLI may take to forget a run, in seconds.
+_REWIND_S = 5.0
 #: From this version on another model leaves no trace in the conversation; 2.1.197 tells the model of the change.
 _SWITCHES = (2, 1, 329)
 
@@ -131,6 +133,17 @@ class CliProcess:
     def can_switch(self, model: str) -> bool:
         """Whether it can serve a run on ``model``, without a trace of the change."""
         return model == self.model or self._known.can_switch(self.file, model)
+
+    async def go_back(self) -> bool:
+        """Have the CLI forget its last run; whether it says that nothing at all is left of what was said.
+
+        Raises ``OneseatError`` when the CLI dies or refuses, ``TimeoutError`` when it does not answer.
+        """
+        async with asyncio.timeout(_REWIND_S):
+            answer = await self.channel.ask(
+                "rewind_conversation", lambda _: None, target_message_uuid=self.first_message
+            )
+        return answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
 
     def look(self, answered: int | None) -> Sighting:
         """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""

@@ -38,10 +38,9 @@ class ClaudeCliProvider:
         kept: KeptProcesses,
     ) -> None:
         self._config = config
-        self._kept = kept
         self._now = now
         self._redact = redact
-        self._launcher = Launcher(config, redact)
+        self._launcher = Launcher(config, redact, kept)
         self._pool: WarmPool | None = None
 
     @property
@@ -65,7 +64,7 @@ class ClaudeCliProvider:
     @asynccontextmanager
     async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
         """Keep processes ready for runs to come as long as this is held."""
-        pool = WarmPool(self._launcher, limits, self._kept, self.default_model)
+        pool = WarmPool(self._launcher, limits, self.default_model)
         async with pool.running():
             self._pool = pool
             try:
@@ -103,8 +102,7 @@ class ClaudeCliProvider:
         finally:
             # A pool that was closed meanwhile waits for nothing that is given back to it; what can act on this machine ends
             # with its run.
-            acts = request.tools.names or request.mcp_servers
-            if pool is not None and pool is self._pool and opened.turn_ended and not acts:
+            if pool is not None and pool is self._pool and opened.turn_ended and not Shape.of(request).acts:
                 pool.take_back(process, clean=opened.clean)
             else:
                 await self.end(opened, process)
@@ -122,23 +120,11 @@ class ClaudeCliProvider:
 
     def start_held(self, request: Request, session: SessionStamp | None) -> CliProcess:
         """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
-        marker = self._kept.new_marker()
-        try:
-            model = request.model or self.default_model
-            return self._launcher.launch(Shape.of(request), model, marker, session)
-        except BaseException:  # an interrupt too: what was never started must not be looked for
-            self._kept.forget(marker)
-            raise
+        return self._launcher.launch_kept(Shape.of(request), request.model or self.default_model, session)
 
     async def end_held(self, process: CliProcess) -> None:
         """End such a process and all that it started."""
-        try:
-            await process.end(_IMPATIENT_S)
-        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
-            process.kill()
-            raise
-        finally:
-            self._kept.forget(process.marker)
+        await self._launcher.end_kept(process, _IMPATIENT_S)
 
     def surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
         """What lies around the caller of a request."""
