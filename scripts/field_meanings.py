@@ -255,6 +255,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "project": "the project it belongs to",
         "cwd": "the directory it is bound to",
         "wallet": "the wallet it is paid from",
+        "provider": "which seat holds it",
         "created_at": "when it began, ISO 8601 UTC",
         "used_at": "when it was used last, ISO 8601 UTC",
         "messages": "how many messages it has had",

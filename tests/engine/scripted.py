@@ -164,6 +164,9 @@ class Memory:
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         pass
 
+    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+        pass
+
     async def record(self, run_id: str, event: Event) -> None:
         self.events.append(event)
 
@@ -179,7 +182,7 @@ class Memory:
     async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
         return []
 
-    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+    async def live_session(self, project: str, cwd: str, wallet: Wallet, provider: str) -> Session | None:
         return None
 
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:

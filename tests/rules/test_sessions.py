@@ -29,6 +29,7 @@ LIVE = Session(
     project="shop",
     cwd="/desk",
     wallet="plan",
+    provider="claude-cli",
     created_at="2026-11-20T12:00:00.000Z",
     used_at="2026-11-20T12:00:00.000Z",
     messages=1,

@@ -21,6 +21,7 @@ def test_the_last_completed_exchanges_of_a_session_are_told_in_order_and_without
         project="shop",
         cwd="/desk",
         wallet="plan",
+        provider="claude-cli",
         created_at="t",
         used_at="t",
         messages=1,

@@ -98,6 +98,12 @@ class Ledger(Protocol):
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
 
+    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+        """Record which provider a run goes to next, what that is paid from (plan, api_credits, api_key) and by which key.
+
+        Raises ``UsageError`` when the ledger cannot be written.
+        """
+
     async def record(self, run_id: str, event: Event) -> None:
         """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
 
@@ -115,11 +121,11 @@ class LimitHistory(Protocol):
 class Sessions(Protocol):
     """The conversations of the projects. Every method raises ``UsageError`` when they cannot be read or written."""
 
-    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+    async def live_session(self, project: str, cwd: str, wallet: Wallet, provider: str) -> Session | None:
         """The conversation that the next run of a project in this directory would continue."""
 
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
-        """Record that a run sends a message in ``session``. Any other one of its project, directory and wallet has ended."""
+        """Record that a run sends a message in ``session``. Any other one of its place has ended."""
 
     async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
         """What was last said in a conversation, the latest at the end. Nothing when no text is kept."""

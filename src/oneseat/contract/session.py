@@ -23,7 +23,7 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversation. It is bound to its project, directory and wallet; times are ISO 8601 UTC.
+    """One conversation. It is bound to its project, directory, wallet and provider; times are ISO 8601 UTC.
 
     ``messages`` counts the prompts sent; ``instructions`` is the SHA-256 of the instructions it began with.
     ``ended_at`` is ``None`` as long as the next run may continue it.
@@ -33,6 +33,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     project: str
     cwd: str
     wallet: Wallet
+    provider: str
     created_at: str
     used_at: str
     messages: int

@@ -76,12 +76,14 @@ class Conversation:
             project=use.name,
             cwd=request.cwd,
             wallet=self._provider.wallet,
+            provider=self._provider.name,
             created_at=now,
             used_at=now,
             messages=0,
             instructions=instructions,
         )
-        live = await self._books.sessions.live_session(use.name, request.cwd, self._provider.wallet)
+        wallet, provider = self._provider.wallet, self._provider.name
+        live = await self._books.sessions.live_session(use.name, request.cwd, wallet, provider)
         if live is None or use.new_session:
             return
         size = await self._provider.transcript_bytes(live.id, request.cwd)

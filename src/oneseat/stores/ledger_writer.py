@@ -93,6 +93,14 @@ class LedgerWriter:
                 row,
             )
 
+    def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+        """Record which provider a run goes to next, what that is paid from, and by which of the owner's keys."""
+        with self._transaction(durable=False) as db:
+            db.execute(
+                "UPDATE runs SET provider = ?, paid_from = ?, key_name = ? WHERE id = ?",
+                (provider, paid_from, key_name, run_id),
+            )
+
     def record(self, run_id: str, event: Event) -> None:
         """Append one event. Deltas are not stored, and the last event is stored as the end of its run."""
         if isinstance(event, NOT_STORED):
@@ -161,10 +169,10 @@ class LedgerWriter:
             for limit in found:
                 limits.note(db, provider, limit, simulated=simulated, overage=None)
 
-    def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+    def live_session(self, project: str, cwd: str, wallet: Wallet, provider: str) -> Session | None:
         """The conversation that the next run of a project in this directory would continue."""
         with failures.reported(self._path):
-            return sessions.live(self._opened(), project, self._entries.text(cwd), wallet)
+            return sessions.live(self._opened(), project, self._entries.text(cwd), wallet, provider)
 
     def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
         """Record that a run sends a message in ``session``; ``replaces`` is why any other one of its place has ended."""

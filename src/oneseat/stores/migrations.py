@@ -124,7 +124,26 @@ def _limits(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX limits_by_time ON limits (last_at)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits)
+def _routes(db: sqlite3.Connection) -> None:
+    # A run may be paid by a plan or by one of several keys, and every key, role and client may have a budget: whose money it
+    # was has to be a column, or a sum over a month would open every result. What the policy was told is kept as JSON.
+    for column in ("role", "client", "key_name", "paid_from", "policy_inputs"):
+        db.execute(f"ALTER TABLE runs ADD COLUMN {column} TEXT")
+    # Every run under a budget adds up its month: from this index alone, as the rows hold whole answers.
+    db.execute("DROP INDEX runs_by_end")
+    db.execute(
+        "CREATE INDEX runs_by_end ON runs"
+        " (ended_at, expected_wallet, key_name, role, project, client, equivalent_cost_usd, reserved_usd)"
+    )
+    # A second seat has conversations of its own, which the first one cannot continue.
+    db.execute("ALTER TABLE sessions ADD COLUMN provider TEXT NOT NULL DEFAULT 'claude-cli'")
+    db.execute("DROP INDEX live_session")
+    db.execute(
+        "CREATE UNIQUE INDEX live_session ON sessions (project, cwd, wallet, provider) WHERE ended_at IS NULL"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits, _routes)
 SCHEMA = len(MIGRATIONS)
 
 

@@ -11,12 +11,15 @@ from oneseat.contract.session import EndReason, Exchange, Session
 
 _COLUMNS = ", ".join(Session.__struct_fields__)
 _VALUES = ", ".join(f":{name}" for name in Session.__struct_fields__)
-_PLACE = "project = :project AND cwd = :cwd AND wallet = :wallet AND ended_at IS NULL"
+_PLACE = (
+    "project = :project AND cwd = :cwd AND wallet = :wallet AND provider = :provider AND ended_at IS NULL"
+)
 
 
-def live(db: sqlite3.Connection, project: str, cwd: str, wallet: str) -> Session | None:
+def live(db: sqlite3.Connection, project: str, cwd: str, wallet: str, provider: str) -> Session | None:
     """The conversation that the next run would continue."""
-    found = _rows(db, f"WHERE {_PLACE}", {"project": project, "cwd": cwd, "wallet": wallet})
+    place = {"project": project, "cwd": cwd, "wallet": wallet, "provider": provider}
+    found = _rows(db, f"WHERE {_PLACE}", place)
     return found[0] if found else None
 
 

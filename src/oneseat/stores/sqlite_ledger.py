@@ -33,6 +33,10 @@ class SqliteLedger:
         """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.begin, run_id, request, provider)
 
+    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+        """Record where a run goes next. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.routed, run_id, provider, paid_from, key_name)
+
     async def record(self, run_id: str, event: Event) -> None:
         """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
         if not isinstance(event, NOT_STORED):
@@ -52,9 +56,9 @@ class SqliteLedger:
         """What was reported of usage windows. Raises ``UsageError`` when the ledger cannot be read."""
         return await self._do(self._writer.limits, provider, now, simulated=simulated)
 
-    async def live_session(self, project: str, cwd: str, wallet: Wallet) -> Session | None:
+    async def live_session(self, project: str, cwd: str, wallet: Wallet, provider: str) -> Session | None:
         """The conversation to continue. Raises ``UsageError`` when the ledger cannot be read."""
-        return await self._do(self._writer.live_session, project, cwd, wallet)
+        return await self._do(self._writer.live_session, project, cwd, wallet, provider)
 
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
         """Record a message of a conversation. Raises ``UsageError`` when the ledger cannot be written."""

@@ -1,0 +1,57 @@
+"""Where a run went and who continues what: providers, keys, and conversations of two seats in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oneseat.contract.session import Session
+from oneseat.stores.database import open_ledger
+from oneseat.stores.ledger_reader import LedgerReader
+from oneseat.stores.ledger_writer import LedgerWriter
+
+from .making import make_request, make_writer
+
+TALK = Session(
+    id="s1",
+    project="shop",
+    cwd="/desk",
+    wallet="plan",
+    provider="claude-cli",
+    created_at="t1",
+    used_at="t1",
+    messages=1,
+    instructions="",
+)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> LedgerWriter:
+    return make_writer(tmp_path / "runs.db")
+
+
+def test_a_run_is_found_under_the_provider_it_went_to_last(writer: LedgerWriter, tmp_path: Path) -> None:
+    writer.begin("r1", make_request(), "claude-cli")
+    writer.routed("r1", "claude-cli", "plan", None)
+    writer.routed("r1", "anthropic", "api_key", "work")
+    with LedgerReader(tmp_path / "runs.db") as reader:
+        assert reader.run("r1").summary.provider == "anthropic"
+    db = open_ledger(tmp_path / "runs.db", 1.0)
+    assert db.execute("SELECT paid_from, key_name FROM runs").fetchall() == [("api_key", "work")]
+    db.close()
+
+
+def test_two_seats_have_a_live_conversation_each_in_one_place(writer: LedgerWriter) -> None:
+    other = msgspec.structs.replace(TALK, id="s2", provider="codex-cli", used_at="t2")
+    for run_id, session in (("r1", TALK), ("r2", other)):
+        writer.begin(run_id, make_request(), session.provider)
+        writer.use_session(session, run_id, "new_session")
+    assert writer.live_session("shop", "/desk", "plan", "claude-cli") == TALK
+    assert writer.live_session("shop", "/desk", "plan", "codex-cli") == other
+    assert writer.live_session("shop", "/desk", "plan", "gemini") is None
+    # A fresh one takes the place of its own seat's only.
+    writer.use_session(msgspec.structs.replace(TALK, id="s3", used_at="t3"), "r1", "age")
+    assert writer.live_session("shop", "/desk", "plan", "codex-cli") == other
+    assert {session.id for session in writer.end_sessions("shop")} == {"s2", "s3"}
