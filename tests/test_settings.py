@@ -9,7 +9,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.settings import FILE_NAME, Settings, home_from, load, reference_rows
-from oneseat.settings.table import declared, in_projects
+from oneseat.settings.table import declared, in_named_tables
 
 Write = Callable[[str], Path]
 
@@ -433,9 +433,11 @@ def test_no_file_can_say_where_the_files_are(
         (b"a = 1\na = 2", ":2:6", "cannot overwrite a value"),
         ("# señor\nx = \xff".encode("latin-1"), ":1:5", "it is not UTF-8"),
         (b"a = " + b"[" * 16_000, "", "the values are nested too deeply"),
-        (b"a" + b".a" * 4_000 + b" = 1", "", None),
+        (b"a" + b".a" * 32_000 + b" = 1", "", "a key has too many parts"),
+        (b'"\\""' + b'."\\""' * 8_000 + b" = 1", "", "a key has too many parts"),
+        (b"[" + b"'a' . \"b\" ." * 4_000 + b"c]", "", "a key has too many parts"),
         (b"x = " + b"9" * 5000, "", None),
-        (b"#" * 16_385, "", "it is larger than 16384 bytes"),
+        (b"#" * 65_537, "", "it is larger than 65536 bytes"),
     ],
 )
 def test_a_broken_file_is_refused_with_line_and_column(
@@ -469,7 +471,7 @@ def test_a_folder_of_that_name_is_not_read(project: Path, config: Path) -> None:
 
 def test_the_reference_tells_every_setting() -> None:
     rows = {row.name: row for row in reference_rows()}
-    assert list(rows) == [*declared(), *(setting.name for setting in in_projects().values())]
+    assert list(rows) == [*declared(), *(setting.name for setting in in_named_tables().values())]
     assert rows["claude.model"].variable == "ONESEAT_MODEL"
     assert [rows[name].default for name in ("claude.model", "claude.path", "claude.pass_environment")] == [
         '"sonnet"',

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.settings import FILE_NAME, Project, Settings, load, projects, reference_rows
+from oneseat.settings import FILE_NAME, PROJECTS, Project, Settings, load, read_named, reference_rows
 
 WHOLE = """
 [projects.shop]
@@ -35,13 +35,13 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def refusal(tmp_path: Path, text: str) -> ErrorInfo:
     with pytest.raises(UsageError) as caught:
-        projects(written(tmp_path, text))
+        read_named(PROJECTS, written(tmp_path, text))
     return caught.value.info
 
 
 def test_every_key_of_a_project_is_read(tmp_path: Path) -> None:
     folder = written(tmp_path, WHOLE)
-    assert projects(folder) == {
+    assert read_named(PROJECTS, folder) == {
         "shop": Project(
             name="shop",
             directory="~/shop",
@@ -60,7 +60,7 @@ def test_every_key_of_a_project_is_read(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_are_no_projects(tmp_path: Path) -> None:
-    assert projects(tmp_path) == {}
+    assert read_named(PROJECTS, tmp_path) == {}
 
 
 @pytest.mark.parametrize(

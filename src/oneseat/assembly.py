@@ -47,7 +47,7 @@ from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.settings import Project, Settings, home_from, load, projects
+from oneseat.settings import PROJECTS, Project, Settings, home_from, load, read_named
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.prices import PriceTable
@@ -214,7 +214,7 @@ async def _opened_ledger(
 
 def read_projects(env: Mapping[str, str]) -> dict[str, Project]:
     """The owner's projects by name. Raises ``UsageError`` for anything wrong in the owner's settings file."""
-    return projects(find_paths(env).config_dir)
+    return read_named(PROJECTS, find_paths(env).config_dir)
 
 
 async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> list[Session]:

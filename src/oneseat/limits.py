@@ -131,7 +131,7 @@ def _own(env: Mapping[str, str], *, only_windows: bool) -> _Own:
 def _own_of_settings(env: Mapping[str, str], folder: str) -> _Own:
     from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
 
-    from oneseat.settings import load, projects  # noqa: PLC0415 - takes 60 ms to import
+    from oneseat.settings import PROJECTS, load, read_named  # noqa: PLC0415 - takes 60 ms to import
 
     # Of no project: only the owner's own file may say anything of this.
     settings = load(env, Path(os.sep), Path(folder))
@@ -140,7 +140,7 @@ def _own_of_settings(env: Mapping[str, str], folder: str) -> _Own:
         budgets.append((None, settings.budget_day_usd))
     budgets += [
         (name, project.day_budget_usd)
-        for name, project in projects(Path(folder)).items()
+        for name, project in read_named(PROJECTS, Path(folder)).items()
         if project.day_budget_usd is not None
     ]
     return _Own(settings.simulator_url is not None, settings.limits_pause_at_percent, budgets)

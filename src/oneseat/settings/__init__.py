@@ -5,18 +5,21 @@ A value comes from the first of these that names it: the command line, the envir
 its file cannot say which program runs, what the child's environment holds or where prompts go.
 """
 
-from .projects import Project
-from .reading import FILE_NAME, home_from, load, projects
+from .keys import KEYS
+from .projects import PROJECTS, Project
+from .reading import FILE_NAME, home_from, load, read_named
 from .table import ReferenceRow, Settings, differences, reference_rows
 
 __all__ = [
     "FILE_NAME",
+    "KEYS",
+    "PROJECTS",
     "Project",
     "ReferenceRow",
     "Settings",
     "differences",
     "home_from",
     "load",
-    "projects",
+    "read_named",
     "reference_rows",
 ]

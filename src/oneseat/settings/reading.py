@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 
 from . import refusals
-from .projects import Project, is_name
-from .table import Setting, Settings, declared, in_projects
+from .named_tables import NamedTable, Row
+from .table import NAMED_TABLES, Setting, Settings, declared, in_named_tables
 
 #: The name of a settings file, in a project as in the owner's configuration folder.
 FILE_NAME = "oneseat.toml"
-#: A settings file is a few lines. A larger one is a mistake or an attack: a dotted key of 64 kB takes the parser ten
-#: seconds, and twice as long a key four times as long.
-_MAX_FILE_BYTES = 16_384
-_PROJECTS = "projects."
+#: A settings file is a page or two, with a table for each project, key and role. A larger one is a mistake or an attack.
+_MAX_FILE_BYTES = 65_536
+#: A dotted key of 64 kB takes the parser twenty seconds, and half as long a key a quarter of that. No setting has more than
+#: three parts. One look at the whole text, which begins at the start of a part only and never goes back.
+_KEY_PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_TOO_DOTTED = re.compile(rf"{_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{32}}")
 
 
 def home_from(env: Mapping[str, str], arguments: Mapping[str, object] | None = None) -> str | None:
@@ -49,23 +51,25 @@ def load(
         **_from_arguments(arguments or {}),
     }
     filled: dict[str, Any] = {
-        declared()[name][0]: value for name, value in values.items() if not name.startswith(_PROJECTS)
+        declared()[name][0]: value for name, value in values.items() if name in declared()
     }
     return Settings(**filled)
 
 
-def projects(config_dir: Path) -> dict[str, Project]:
-    """The projects of the owner's settings file, by name. Raises like ``load``."""
+def read_named(named: NamedTable[Row], config_dir: Path) -> dict[str, Row]:
+    """The rows of one kind of named table in the owner's settings file, by name. Raises like ``load``."""
     own_path = config_dir / FILE_NAME
     tables: dict[str, dict[str, Any]] = {}
     for name, value in (_from_file(own_path, own_path) if _is_file(own_path) else {}).items():
-        if name not in declared():
-            # The name of a project may hold dots, the name of a key does not.
-            project, _, key = name.removeprefix(_PROJECTS).rpartition(".")
-            tables.setdefault(project, {})[key] = value
+        if name not in declared() and name.startswith(f"{named.table}."):
+            # The name of a row may hold dots, the name of a key does not.
+            row, _, key = name.removeprefix(f"{named.table}.").rpartition(".")
+            tables.setdefault(row, {})[key] = value
     for name, table in tables.items():
-        refusals.check_project(name, table, own_path)
-    return {name: Project(name=name, **table) for name, table in tables.items()}
+        found = named.contradiction(name, table)
+        if found is not None:
+            raise refusals.contradictory(named, name, found, own_path)
+    return {name: named.make(name=name, **table) for name, table in tables.items()}
 
 
 def _find_project_file(cwd: Path, own_path: Path) -> Path | None:
@@ -118,26 +122,35 @@ def _from_file(path: Path, own_path: Path) -> dict[str, object]:
     known = {tuple(name.split(".")): setting for name, (_, setting) in declared().items()}
     values: dict[str, object] = {}
     for key, value in _flatten(_parse_toml(path)):
-        setting = known.get(key) or _in_project(key)
+        setting = known.get(key) or _in_named_table(key)
         if setting is None:
-            raise refusals.unknown_key(".".join(key), path, list(declared()))
+            raise refusals.unknown_key(key, path, [*declared(), *_names_beside(key)])
         if setting.files == "none" or (setting.files == "own" and path != own_path):
             raise refusals.not_allowed(setting, path, own_path)
         values[setting.name] = _checked(setting, value, f"set in `{refusals.place(path)}`")
     return values
 
 
-def _in_project(key: tuple[str, ...]) -> Setting | None:
-    if len(key) != 3 or key[0] != "projects" or not is_name(key[1]) or key[2] not in in_projects():
+def _in_named_table(key: tuple[str, ...]) -> Setting | None:
+    named = NAMED_TABLES.get(key[0])
+    if named is None or len(key) != 3 or not named.names.fullmatch(key[1]) or key[2] not in named.keys:
         return None
-    return msgspec.structs.replace(in_projects()[key[2]], name=".".join(key))
+    return msgspec.structs.replace(in_named_tables()[key[0], key[2]], name=".".join(key))
+
+
+def _names_beside(key: tuple[str, ...]) -> list[str]:
+    """What else could stand in the named table that holds ``key``."""
+    named = NAMED_TABLES.get(key[0])
+    if named is None or len(key) != 3 or not named.names.fullmatch(key[1]):
+        return []
+    return [f"{key[0]}.{key[1]}.{other}" for other in named.keys]
 
 
 def _flatten(table: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
     """The file's values by their whole key: a tuple, as a quoted ``"claude.path"`` is another key."""
     for name, value in table.items():
-        if name == "projects" and isinstance(value, dict):
-            yield from _flatten_projects(value)
+        if name in NAMED_TABLES and isinstance(value, dict):
+            yield from _flatten_named(name, value)
         elif isinstance(value, dict) and value:
             # No setting lies deeper. Going on would let a hostile file of nested tables exhaust the stack.
             yield from (((name, inner), item) for inner, item in value.items())
@@ -145,16 +158,18 @@ def _flatten(table: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], obj
             yield (name,), value
 
 
-def _flatten_projects(tables: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
+def _flatten_named(first: str, tables: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], object]]:
     for name, table in tables.items():
         if isinstance(table, dict) and table:
-            yield from ((("projects", name, key), item) for key, item in table.items())
+            yield from (((first, name, key), item) for key, item in table.items())
         else:
-            yield ("projects", name), table
+            yield (first, name), table
 
 
 def _parse_toml(path: Path) -> dict[str, object]:
     text = _read(path)
+    if _TOO_DOTTED.search(text):
+        raise refusals.bad_file(path, "a key has too many parts")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-from .table import Setting
+from .named_tables import PLAIN_NAME, Contradiction, NamedTable
+from .table import NAMED_TABLES, Setting
 from .wording import printable, shown, toml, without_credentials
 
 #: Comparing takes time by the square; a hostile file's key of a million letters is no slip of the pen.
@@ -34,21 +35,31 @@ def bad_value(setting: Setting, value: object, source: str) -> UsageError:
     )
 
 
-def unknown_key(name: str, path: Path, names: list[str]) -> UsageError:
+def unknown_key(key: tuple[str, ...], path: Path, names: list[str]) -> UsageError:
     """A key that no setting has."""
-    nearest = _nearest(name, names)
+    name = ".".join(key)
     return UsageError(
         ErrorInfo(
             code="usage.unknown_setting",
             message=f"Unknown setting: `{shown(name)}`\n  set in `{place(path)}`",
-            hint=f"Write `{nearest}` instead" if nearest else None,
+            hint=_way_to_known(key, nearest_name(name, names)),
         )
     )
 
 
+def _way_to_known(key: tuple[str, ...], nearest: str | None) -> str | None:
+    named = NAMED_TABLES.get(key[0])
+    if named is not None and key[-1] in named.misplaced:
+        return named.misplaced[key[-1]]
+    if nearest is None and named is None and len(key) > 1:
+        table = nearest_name(key[0], list(NAMED_TABLES))
+        nearest = f"[{table}.{key[1]}]" if table is not None and PLAIN_NAME.fullmatch(key[1]) else None
+    return f"Write `{nearest}` instead" if nearest else None
+
+
 def check_spelling(name: str, variables: list[str]) -> None:
     """Raise when a variable is not one of ours but looks so much like one that it was meant to be."""
-    nearest = _nearest(name, variables)
+    nearest = nearest_name(name, variables)
     if nearest is not None:
         raise UsageError(
             ErrorInfo(
@@ -76,19 +87,14 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
     )
 
 
-def check_project(name: str, table: Mapping[str, object], path: Path) -> None:
-    """Raise when a project's table is not one: without a directory, or with instructions in two places."""
-    if "directory" not in table:
-        why, hint = "it has no `directory`", f'Give it one: `directory = "~/{name}"`'
-    elif "system" in table and "system_file" in table:
-        why, hint = "it has both `system` and `system_file`", "Keep one of them"
-    else:
-        return
-    raise UsageError(
+def contradictory(named: NamedTable[Any], name: str, found: Contradiction, path: Path) -> UsageError:
+    """A named table that cannot be used as a whole."""
+    return UsageError(
         ErrorInfo(
             code="usage.bad_setting",
-            message=f"Project cannot be used: `projects.{name}`\n  set in `{place(path)}`; {why}",
-            hint=hint,
+            message=f"{named.noun} cannot be used: `{named.table}.{name}`\n"
+            f"  set in `{place(path)}`; {found.why}",
+            hint=found.hint,
         )
     )
 
@@ -100,8 +106,8 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
     return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message))
 
 
-def _nearest(name: str, names: list[str]) -> str | None:
-    """The name that a third of the letters or fewer would turn into ``name``."""
+def nearest_name(name: str, names: list[str]) -> str | None:
+    """The one of ``names`` that a third of the letters or fewer would turn into ``name``."""
     # The common beginning would make any two variables look alike.
     plain = name.removeprefix("ONESEAT_")
     if len(plain) > _LONGEST_MISSPELT:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from .checks import DOLLARS, FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
-from .projects import KEYS
+from .keys import KEYS
+from .named_tables import NamedTable
+from .projects import PROJECTS
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
@@ -292,12 +294,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
 
 
+#: Every kind of named table, by its first word.
+NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS)}
+
+
 @cache
-def in_projects() -> dict[str, Setting]:
-    """What may stand in a ``[projects.NAME]`` table, by its key."""
+def in_named_tables() -> dict[tuple[str, str], Setting]:
+    """What may stand in a named table, by the table's first word and its key."""
     return {
-        key: Setting(f"projects.NAME.{key}", check, meaning, files="own")
-        for key, (check, meaning) in KEYS.items()
+        (named.table, key): Setting(f"{named.table}.NAME.{key}", check, meaning, files="own")
+        for named in NAMED_TABLES.values()
+        for key, (check, meaning) in named.keys.items()
     }
 
 
@@ -354,5 +361,5 @@ def reference_rows() -> tuple[ReferenceRow, ...]:
             meaning=setting.meaning,
             since=setting.since,
         )
-        for setting in in_projects().values()
+        for setting in in_named_tables().values()
     )
