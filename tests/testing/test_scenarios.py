@@ -18,6 +18,7 @@ TEXTS = {
     "text": "ok from the simulator",
     "thinking": "thought it through",
     "structured": "{}",
+    "structured-bad": '{"not_in_the_schema":true}',
     "structured-text": "forty-two",
     "slow": "one two three four five six seven eight nine ten",
     "huge": "oneseat " * (2 * 1024 * 1024 // 8),
@@ -33,7 +34,7 @@ TEXTS = {
     "refusal": "cut here",
 }
 #: Scenario to the tool it calls.
-TOOLS = {"tool-use": "Bash", "tool-loop": "Bash", "structured-bad": "StructuredOutput"}
+TOOLS = {"tool-use": "Bash", "tool-loop": "Bash"}
 #: Scenario to the status and the kind of its error.
 FAILURES = {
     "limit-five-hour": (429, "rate_limit_error"),

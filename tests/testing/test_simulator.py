@@ -486,7 +486,7 @@ class TestLife:
         def broken(*_: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("oneseat.testing.messages_api.parse", broken)
+        monkeypatch.setattr("oneseat.testing.dialects.messages.parse", broken)
         with (
             pytest.raises(ExceptionGroup) as caught,
             Simulator() as simulator,

@@ -1,4 +1,4 @@
-"""Tools to test against: a simulator of the Messages API and fake CLIs. Nothing is imported before it is used."""
+"""Tools to test against: a simulator of the vendors' APIs and fake CLIs. Nothing is imported before it is used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oneseat.contract.simulated import SIMULATOR_TOKEN
+    from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 
     from .fake_cli import FAKE_CLIS, Behaviour, FakeCli, write_fake_cli
     from .recorder import RecordedRequest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 _HOMES = {
-    "oneseat.contract.simulated": ("SIMULATOR_TOKEN",),
+    "oneseat.contract.simulated": ("SIMULATOR_KEY", "SIMULATOR_TOKEN"),
     "oneseat.testing.fake_cli": ("FAKE_CLIS", "Behaviour", "FakeCli", "write_fake_cli"),
     "oneseat.testing.recorder": ("RecordedRequest",),
     "oneseat.testing.replies": (
@@ -58,6 +58,7 @@ _HOMES = {
 __all__ = [
     "FAKE_CLIS",
     "SCENARIOS",
+    "SIMULATOR_KEY",
     "SIMULATOR_TOKEN",
     "Answer",
     "Behaviour",

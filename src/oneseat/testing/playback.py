@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from . import messages_api as api
+from .dialects import Dialect
+from .dialects.common import Ask, Part
 from .http import Connection, Headers
 from .replies import Answer, Failure, Limits, NoAnswer, Page, Reply, ToolRound
 
@@ -16,15 +17,16 @@ _SSE = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", 
 
 
 class Playback:
-    """One reply on its way. ``started_at`` is when the simulator started, in seconds since 1970."""
+    """One reply on its way, in one API. ``started_at`` is when the simulator started, in seconds since 1970."""
 
-    def __init__(self, connection: Connection, request_id: str, started_at: float) -> None:
+    def __init__(self, connection: Connection, api: Dialect, request_id: str, started_at: float) -> None:
         self._connection = connection
+        self._api = api
         self._request_id = request_id
         self._started_at = started_at
 
-    async def play(self, reply: Reply, ask: api.Ask, message_id: str) -> None:
-        """Send ``reply``, which ``messages_api.settle`` has filled in for this request."""
+    async def play(self, reply: Reply, ask: Ask, message_id: str) -> None:
+        """Send ``reply``, which ``settle`` has filled in for this request."""
         match reply:
             case Answer():
                 await self._answer(reply, ask, message_id)
@@ -45,19 +47,19 @@ class Playback:
         headers = [_JSON, *self._headers(failure.limits)]
         if failure.retry_after_s is not None:
             headers.append(("retry-after", str(failure.retry_after_s)))
-        body = api.error_body(failure.kind, failure.message, self._request_id)
-        await self._connection.respond(failure.status, headers, msgspec.json.encode(body))
+        status, body = self._api.failure(failure, self._request_id)
+        await self._connection.respond(status, headers, msgspec.json.encode(body))
 
-    async def _answer(self, answer: Answer, ask: api.Ask, message_id: str) -> None:
+    async def _answer(self, answer: Answer, ask: Ask, message_id: str) -> None:
         if answer.delay_s:
             await self._connection.pause(answer.delay_s)
         headers = self._headers(answer.limits)
         if not ask.stream:
-            body = msgspec.json.encode(api.message(answer, ask.model, message_id))
+            body = msgspec.json.encode(self._api.whole(answer, ask, message_id))
             await self._connection.respond(200, [_JSON, *headers], body)
             return
         await self._connection.begin(200, [*_SSE, *headers])
-        parts = api.parts(answer, ask.model, message_id)
+        parts = self._api.parts(answer, ask, message_id)
         if answer.fault is None:
             await self._stream(parts, answer.pace_s)
             await self._connection.finish()
@@ -65,7 +67,7 @@ class Playback:
             await self._stream(_up_to(parts, answer.fault_after), answer.pace_s)
             await self._break(answer)
 
-    async def _stream(self, parts: Iterable[api.Part], pace_s: float) -> None:
+    async def _stream(self, parts: Iterable[Part], pace_s: float) -> None:
         if not pace_s:
             await self._connection.write(b"".join(part.encode() for part in parts))
             return
@@ -81,23 +83,23 @@ class Playback:
             case "eof":
                 await self._connection.cut()
             case "error":
-                await self._connection.write(api.error_event("overloaded_error", "Overloaded").encode())
+                await self._connection.write(self._api.broken().encode())
                 await self._connection.finish()
             case "hang":
                 await self._connection.pause(None)
             case "pings":
                 while True:
                     await self._connection.pause(answer.pace_s)
-                    await self._connection.write(api.PING.encode())
+                    await self._connection.write(self._api.PING)
 
     def _headers(self, limits: Limits | None) -> Headers:
         return [
             ("request-id", self._request_id),
-            *(api.limit_headers(limits, self._started_at) if limits is not None else ()),
+            *(self._api.limit_headers(limits, self._started_at) if limits is not None else ()),
         ]
 
 
-def _up_to(parts: Iterator[api.Part], deltas: int) -> Iterator[api.Part]:
+def _up_to(parts: Iterator[Part], deltas: int) -> Iterator[Part]:
     """The parts up to and including the given number of deltas; the head of the message when it is 0."""
     if deltas == 0:
         yield from itertools.takewhile(lambda part: not part.is_delta, parts)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import collections
+import re
 import threading
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
-from oneseat.contract.simulated import SIMULATOR_TOKEN
+from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 
+from .dialects import dialect_of
 from .http import HttpRequest
 
 #: Headers whose values cannot hold a credential. Of all others only the name is kept.
@@ -19,6 +22,10 @@ _KEPT_VALUES = frozenset(
 )  # fmt: skip
 _KEPT_PREFIX = "x-stainless-"
 _NOT_KEPT = "(not kept)"
+_KEY_HEADERS = ("x-api-key", "x-goog-api-key")
+_MADE_UP = (SIMULATOR_TOKEN, SIMULATOR_KEY)
+#: One API names the model in the path and not in the body.
+_MODEL_IN_PATH = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):")
 #: Bodies beyond this many bytes in total are forgotten, oldest first, so a simulator that runs for days stays small.
 _KEEP_BYTES = 256 * 1024 * 1024
 
@@ -27,9 +34,10 @@ class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request that reached the simulator.
 
     ``number`` counts all requests from 1 in the order they arrived. ``path`` is the API's own, below scenario and label.
-    ``auth`` names the kinds of credentials it carried: ``bearer``, ``empty-bearer``, ``authorization`` (another scheme) or
-    ``x-api-key``; ``simulator_token`` is true when one of them is ``SIMULATOR_TOKEN``. ``body`` is the parsed JSON, ``None`` when
-    there was none. ``headers`` holds all names in lower case, and the values of those that cannot hold a credential.
+    ``auth`` names the kinds of credentials it carried: ``bearer``, ``empty-bearer``, ``authorization`` (another scheme),
+    ``x-api-key`` or ``x-goog-api-key``; ``simulator_token`` is true when one of them is ``SIMULATOR_TOKEN`` or
+    ``SIMULATOR_KEY``. ``body`` is the parsed JSON, ``None`` when there was none. ``headers`` holds all names in lower case, and
+    the values of those that cannot hold a credential.
     """
 
     number: int
@@ -47,7 +55,7 @@ class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_message(self) -> bool:
         """Whether this asked the model for an answer, the only kind of request that costs anything."""
-        return self.method == "POST" and self.path == "/v1/messages"
+        return dialect_of(self.method, self.path) is not None
 
 
 class Recorder:
@@ -108,7 +116,9 @@ def _record(
     number: int, request: HttpRequest, path: str, scenario: str, label: str | None, body: Any
 ) -> RecordedRequest:
     kinds, simulator_token = _credentials(request.headers)
-    model = body.get("model") if isinstance(body, dict) else None
+    in_path = _MODEL_IN_PATH.match(path)
+    named = body.get("model") if isinstance(body, dict) else None
+    model = unquote(in_path["model"]) if in_path is not None else named
     return RecordedRequest(
         number=number,
         method=request.method,
@@ -137,8 +147,8 @@ def _credentials(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, ...],
             kinds.append(
                 ("bearer" if secret else "empty-bearer") if scheme.lower() == "bearer" else "authorization"
             )
-            simulator_token |= secret.strip() == SIMULATOR_TOKEN
-        elif name == "x-api-key":
-            kinds.append("x-api-key")
-            simulator_token |= value == SIMULATOR_TOKEN
+            simulator_token |= secret.strip() in _MADE_UP
+        elif name in _KEY_HEADERS:
+            kinds.append(name)
+            simulator_token |= value in _MADE_UP
     return tuple(kinds), simulator_token

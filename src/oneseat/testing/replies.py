@@ -129,13 +129,17 @@ class ToolRound(msgspec.Struct, frozen=True, kw_only=True, tag="tool_round"):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
-    """An error in the API's own shape. ``kind`` is its ``error.type``; ``retry_after_s`` becomes the header ``retry-after``."""
+    """An error in the API's own shape. ``kind`` is its ``error.type`` in the Messages API; other APIs put it in their words.
+
+    ``retry_after_s`` becomes the header ``retry-after``. ``about`` names what an API that has a word of its own for it would say.
+    """
 
     status: int
     kind: str
     message: str
     retry_after_s: int | None = None
     limits: Limits | None = None
+    about: Literal["credit", "context"] | None = None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):

@@ -10,14 +10,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import h11
 import msgspec
 
-from . import messages_api as api
+from .dialects import Dialect, dialect_of, messages
+from .dialects.common import BadRequestError, settle
 from .http import MAX_BODY_BYTES, Connection, HttpRequest
 from .playback import Playback
 from .recorder import Recorder
 from .replies import Failure, Reply
 from .scenarios import UnknownScenarioError, replies_for
 
-_URL = re.compile(r"/s/(?P<scenario>[^/]+)(?:/(?P<label>(?!v1/)[^/]+))?(?P<path>/.*)?")
+#: What follows a scenario and is the beginning of an API's own path, not a label.
+_NO_LABEL = r"(?!v1(?:alpha|beta)?/|chat/|responses$)"
+_URL = re.compile(rf"/s/(?P<scenario>[^/]+)(?:/(?P<label>{_NO_LABEL}[^/]+))?(?P<path>/.*)?")
 CONTROL_PATH = "/_simulator/requests"
 _JSON = ("content-type", "application/json")
 _NOT_FOUND = Failure(status=404, kind="not_found_error", message="Not found")
@@ -72,11 +75,12 @@ class Service:
             label=where.label,
             body=_json_or_none(request.body),
         )
-        playback = Playback(connection, f"req_{record.number:06d}", self._started_at)
-        if record.is_message:
-            await self._message(playback, request, where, nth)
+        api = dialect_of(request.method, where.path)
+        playback = Playback(connection, api or messages, f"req_{record.number:06d}", self._started_at)
+        if api is not None:
+            await self._message(playback, api, request, where, nth)
         elif (request.method, where.path) == ("POST", "/v1/messages/count_tokens"):
-            await connection.respond(200, [_JSON], msgspec.json.encode(api.count_tokens(request.body)))
+            await connection.respond(200, [_JSON], msgspec.json.encode(messages.count_tokens(request.body)))
         elif request.method in {"GET", "HEAD"} and where.path == "/":
             await connection.respond(
                 200, [_JSON], b"" if request.method == "HEAD" else b'{"service":"oneseat simulator"}'
@@ -90,17 +94,19 @@ class Service:
         label = parse_qs(urlsplit(request.target).query).get("label", [None])[0]
         await connection.respond(200, [_JSON], msgspec.json.encode({"requests": self._recorder.all(label)}))
 
-    async def _message(self, playback: Playback, request: HttpRequest, where: Address, nth: int) -> None:
+    async def _message(
+        self, playback: Playback, api: Dialect, request: HttpRequest, where: Address, nth: int
+    ) -> None:
         if request.body_bytes > MAX_BODY_BYTES:
             await playback.fail(_TOO_LARGE)
             return
         try:
             replies = replies_for(where.scenario, self._scripts)
-            ask = api.parse(request.body)
-        except (UnknownScenarioError, api.BadRequestError) as error:
+            ask = api.parse(request.body, where.path)
+        except (UnknownScenarioError, BadRequestError) as error:
             await playback.fail(Failure(status=400, kind="invalid_request_error", message=str(error)))
             return
-        reply = api.settle(replies[min(nth, len(replies) - 1)], ask)
+        reply = settle(replies[min(nth, len(replies) - 1)], ask)
         await playback.play(reply, ask, _message_id(where, nth))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Literal
 
 from .replies import (
     FIVE_HOUR,
@@ -55,8 +56,8 @@ def _rejected(limits: Limits) -> Failure:
     return Failure(status=429, kind="rate_limit_error", message=message, limits=limits)
 
 
-def _invalid(message: str) -> Failure:
-    return Failure(status=400, kind="invalid_request_error", message=message)
+def _invalid(message: str, about: Literal["credit", "context"] | None = None) -> Failure:
+    return Failure(status=400, kind="invalid_request_error", message=message, about=about)
 
 
 def _no_entry(status: int, message: str) -> Failure:
@@ -77,7 +78,7 @@ _ANSWERS: dict[str, tuple[str, Reply]] = {
     "structured": ("gives a value that fits the schema of the request", _says(Structured())),
     "structured-bad": (
         "gives a value that does not fit the schema",
-        _says(ToolUse("StructuredOutput", {"not_in_the_schema": True})),
+        _says(Structured({"not_in_the_schema": True})),
     ),
     "structured-text": ("answers in text although a schema was asked for", _says(Text("forty-two"))),
     "slow": (
@@ -143,13 +144,14 @@ _ERRORS: dict[str, tuple[str, Reply]] = {
     "bad-request": ("400", _invalid("messages.0: all messages must have non-empty content")),
     "prompt-too-long": (
         "400: the prompt does not fit",
-        _invalid("prompt is too long: 210000 tokens > 200000 maximum"),
+        _invalid("prompt is too long: 210000 tokens > 200000 maximum", "context"),
     ),
     "credit-balance": (
         "400: an API account without credit",
         _invalid(
             "Your credit balance is too low to access the Anthropic API. "
-            "Please go to Plans & Billing to upgrade or purchase credits."
+            "Please go to Plans & Billing to upgrade or purchase credits.",
+            "credit",
         ),
     ),
     "unauthorized": (

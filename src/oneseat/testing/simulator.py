@@ -1,4 +1,4 @@
-"""A stand-in for the Messages API on this machine's loopback address, for tests, demos and rehearsals.
+"""A stand-in for the vendors' APIs on this machine's loopback address, for tests, demos and rehearsals.
 
 Point the official CLI, or anything else that speaks the API, at one of its URLs:
 
