@@ -84,12 +84,12 @@ async def ask_chat(url: str, **fields: Any) -> Got:
     )  # fmt: skip
 
 
-async def ask_gemini(url: str, **config: Any) -> Got:
+async def ask_gemini(url: str, **fields: Any) -> Got:
     async with genai.Client(
         api_key=SIMULATOR_KEY, http_options={"base_url": url, "timeout": 5000}
     ).aio as client:
         stream = await client.models.generate_content_stream(
-            model="gemini-made-up", contents="say ok", config=config or None
+            model="gemini-made-up", contents="say ok", config=genai.types.GenerateContentConfig(**fields)
         )
         chunks = [chunk.model_dump(mode="json") async for chunk in stream]
     parts = [part for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"] or ()]
@@ -191,12 +191,14 @@ def test_a_tool_round_ends_with_the_tools_result(
     simulator.script("round", [ToolRound(call=ToolUse("f", {}), answer=Answer(content=(Text("done"),)))])
     url = simulator.url("round")
 
-    async def ask_whole() -> str | None:
+    async def ask_whole() -> str:
         async with openai_client(url) as client:
             if api == "responses":
-                return (await client.responses.create(model="m", **given)).output_text
-            whole = await client.chat.completions.create(model="m", **given)
-            return whole.choices[0].message.content
+                text: str = (await client.responses.create(model="m", **given)).output_text
+            else:
+                whole = await client.chat.completions.create(model="m", **given)
+                text = whole.choices[0].message.content
+            return text
 
     assert asyncio.run(ASKERS[api](url)).calls == (("f", "{}"),)
     assert asyncio.run(ask_whole()) == "done"
@@ -229,11 +231,11 @@ FAILURES = {
 def test_an_error_has_the_apis_own_shape(simulator: Simulator, api: str, scenario: str) -> None:
     with pytest.raises((APIError, genai_errors.APIError)) as caught:
         asyncio.run(ASKERS[api](simulator.url(scenario)))
-    error = caught.value
-    if isinstance(error, genai_errors.APIError):
+    error: Any = caught.value
+    if api == "gemini":
         assert (error.code, error.status) == FAILURES[scenario][1]
     else:
-        assert (getattr(error, "status_code", None), error.code) == FAILURES[scenario][0]
+        assert (error.status_code, error.code) == FAILURES[scenario][0]
 
 
 @apis
