@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 import oneseat
-from oneseat.assembly import build_provider, find_paths, read_settings
+from oneseat.assembly import build_provider, find_paths, read_settings, redactor
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.rules import billing, policy, routing
 
@@ -25,7 +25,8 @@ Report = tuple[int, float, list[float]]
 async def through_provider(request: Request) -> Report:
     """The stations before the prompt as in any run, then the provider's events and nothing else."""
     cwd = Path(request.cwd)
-    provider = build_provider(read_settings(os.environ, cwd, find_paths(os.environ)), os.environ)
+    settings = read_settings(os.environ, cwd, find_paths(os.environ))
+    provider = build_provider(settings, os.environ, redactor(os.environ).redact)
     permitted = policy.decide(request, policy.PolicyView())
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:

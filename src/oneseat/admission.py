@@ -74,7 +74,7 @@ async def _trial(vetting: Vetting, cli: InstalledCli, environ: Mapping[str, str]
     report = await try_cli(cli.executable, environ)
     vetting.keep(report)
     broken = ",".join(each.name for each in report.broken)
-    Records(redactor(environ)).say(
+    Records(redactor(environ).redact).say(
         logging.INFO if report.passed else logging.WARNING,
         "canary",
         f"The official CLI {report.version} was tried: {broken or 'all assumptions hold'}",

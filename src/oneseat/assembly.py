@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.keys import ApiKey
 from oneseat.contract.pool import PoolLimits
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import LimitReading
@@ -27,8 +28,10 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.key_store import KeyStore
 from oneseat.host.lanes import FileLanes, clear_places
 from oneseat.host.locks import ProjectLocks
+from oneseat.host.os_keyring import OsKeyring
 from oneseat.host.paths import Paths
 from oneseat.host.private_socket import Door
 from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
@@ -42,12 +45,13 @@ from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.environment import McpPatience, depth_of
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.rules import api_keys
 from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.settings import PROJECTS, Project, Settings, home_from, load, read_named
+from oneseat.settings import KEYS, PROJECTS, Project, Settings, home_from, load, read_named
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.prices import PriceTable
@@ -73,10 +77,12 @@ __all__ = [
     "find_paths",
     "is_root",
     "keep_limits",
+    "key_store",
     "mcp_servers",
     "new_run_id",
     "opened_app",
     "read_attachment",
+    "read_keys",
     "read_ledger",
     "read_projects",
     "read_settings",
@@ -129,13 +135,14 @@ async def opened_app(
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
     paths.ensure()
     with _in_command(settings) if as_command else contextlib.nullcontext():
-        redact = redactor(snapshot)
+        known = redactor(snapshot)
+        redact = known.redact
         records = Records(redact)
         audience = Audience(
             [*observers, *_own_observers(settings, snapshot, records, redact, as_command=as_command)], records
         )
         async with _opened_ledger(paths, settings, redact) as ledger:
-            provider = build_provider(settings, snapshot)
+            provider = build_provider(settings, snapshot, redact)
             async with _warm(provider, _pool_limits(settings, warm)):
                 yield build_app(settings, snapshot, ledger, audience, provider, admit or _anything)
 
@@ -157,9 +164,9 @@ def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.Abstrac
     return provider.warm(limits) if limits.size else contextlib.nullcontext()
 
 
-def redactor(env: Mapping[str, str]) -> Callable[[str], str]:
-    """What takes credentials out of a text, those of this environment too."""
-    return Redactor(secret_values(env)).redact
+def redactor(env: Mapping[str, str]) -> Redactor:
+    """What takes credentials out of a text, those of this environment too. It can learn further ones."""
+    return Redactor(secret_values(env))
 
 
 def _logging(settings: Settings) -> contextlib.AbstractContextManager[None]:
@@ -223,7 +230,7 @@ async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> li
     paths = find_paths(snapshot)
     paths.ensure()
     settings = read_settings(snapshot, Path.cwd(), paths)
-    async with _opened_ledger(paths, settings, redactor(snapshot)) as ledger:
+    async with _opened_ledger(paths, settings, redactor(snapshot).redact) as ledger:
         return await ledger.end_sessions(project)
 
 
@@ -239,6 +246,27 @@ def _say_swept(run_id: str) -> None:
 def mcp_servers(config: object, source: str, env: Mapping[str, str]) -> tuple[McpServer, ...]:
     """The MCP servers of a configuration. Raises ``UsageError`` ``usage.bad_mcp_config``."""
     return servers_of(config, source, env, find_program)
+
+
+def read_keys(env: Mapping[str, str]) -> dict[str, ApiKey]:
+    """The owner's API keys by name: where each is, and what for. Raises ``UsageError`` for anything wrong in the settings."""
+    return read_named(KEYS, find_paths(env).config_dir)
+
+
+def key_store(
+    env: Mapping[str, str], redactor: Redactor, keys: Mapping[str, ApiKey] | None = None
+) -> KeyStore:
+    """Where API keys are read; ``redactor`` knows each from then on. ``keys`` are those that may be asked for, all by default."""
+    # Another home is another owner as far as oneseat knows: a test must not replace the real key of the same name.
+    home = find_paths(env).home
+    keyring = OsKeyring("oneseat" if home is None else f"oneseat:{home}")
+    return KeyStore(read_keys(env) if keys is None else keys, env, keyring, _refuse_bad_key, redactor.learn)
+
+
+def _refuse_bad_key(key: ApiKey, value: str) -> None:
+    fault = api_keys.fault(key, value)
+    if fault is not None:
+        raise OneseatError(fault)
 
 
 def _writer(path: Path, redact: Callable[[str], str], *, keep_text: bool = True) -> LedgerWriter:
@@ -272,7 +300,7 @@ def keep_limits(
     """Record what a provider said of its windows outside of any run. Raises ``UsageError`` when the ledger cannot be written."""
     paths = find_paths(env)
     paths.ensure()
-    with contextlib.closing(_writer(paths.runs_db, redactor(env))) as writer:
+    with contextlib.closing(_writer(paths.runs_db, redactor(env).redact)) as writer:
         writer.note_limits(provider, found, simulated=simulated)
 
 
@@ -331,7 +359,9 @@ def build_app(
     return App(parts, new_run_id)
 
 
-def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvider:
+def build_provider(
+    settings: Settings, env: Mapping[str, str], redact: Callable[[str], str]
+) -> ClaudeCliProvider:
     """The official CLI as these settings describe it."""
     simulator = None
     if settings.simulator_url is not None:
@@ -347,7 +377,7 @@ def build_provider(settings: Settings, env: Mapping[str, str]) -> ClaudeCliProvi
         mcp=McpPatience(settings.mcp_start_s, settings.mcp_tool_s),
         simulator=simulator,
     )
-    return ClaudeCliProvider(config, now=time.time, redact=redactor(env), kept=_kept(find_paths(env)))
+    return ClaudeCliProvider(config, now=time.time, redact=redact, kept=_kept(find_paths(env)))
 
 
 def _kept(paths: Paths) -> KeptProcesses:

@@ -15,6 +15,7 @@ from oneseat.assembly import (
     keep_limits,
     new_run_id,
     read_settings,
+    redactor,
 )
 from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import Observations, OpenFile, Report
@@ -61,7 +62,7 @@ async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = No
     )
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
-    provider = build_provider(settings, snapshot)
+    provider = build_provider(settings, snapshot, redactor(snapshot).redact)
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
     try:
         async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
@@ -120,7 +121,9 @@ async def _ask_cli(
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
     version = None
     try:
-        async with build_provider(settings, env).open(permitted, new_run_id()) as session:
+        async with build_provider(settings, env, redactor(env).redact).open(
+            permitted, new_run_id()
+        ) as session:
             try:
                 async with asyncio.timeout(limit_s):
                     facts = await session.credential_facts()

@@ -6,6 +6,7 @@ import base64
 import json
 import string
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -185,3 +186,12 @@ def test_a_megabyte_of_anything_takes_less_than_a_second(unit: str) -> None:
     began = time.process_time()
     redact(text)
     assert time.process_time() - began < 1.0
+
+
+def test_what_is_learned_later_is_redacted_wherever_the_redactor_is_in_use() -> None:
+    redactor = Redactor(["first-known-one"])
+    in_use = redactor.redact
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(redactor.learn, [f"made-up-{number:04}-value" for number in range(64)]))
+    assert not any("value" in in_use(f"x made-up-{number:04}-value y") for number in range(64))
+    assert in_use("first-known-one") == "[redacted:known]"

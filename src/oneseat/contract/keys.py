@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+#: In characters. Known keys have up to 200.
+MAX_KEY_LENGTH = 4096
+
 KeyProvider = Literal["anthropic", "openai", "gemini", "openai-compatible"]
 
 
@@ -27,3 +30,17 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     run_budget_usd: float | None = None
     day_budget_usd: float | None = None
     month_budget_usd: float | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether there has to be a key. A server that charges nothing needs one only where its place is named."""
+        return self.charges or self.env is not None or self.file is not None
+
+    @property
+    def place(self) -> str:
+        """Where the key is, in words."""
+        if self.env is not None:
+            return f"the variable `{self.env}`"
+        if self.file is not None:
+            return f"the file `{self.file}`"
+        return "the keyring of the operating system" if self.needed else "nowhere: none is needed"

@@ -92,6 +92,19 @@ class Provider(Protocol):
         """All that was written down for a conversation, by its subagents too: it grows while work goes on in silence."""
 
 
+class KeySource(Protocol):
+    """API keys by name; a provider is given a source that knows its own key only."""
+
+    def get(self, name: str) -> str:
+        """The key, read anew: use it and forget it. Empty where none is needed.
+
+        Blocks until a locked keyring is opened, a minute at most, so a thread is the place to call it. Raises ``OneseatError``:
+        ``provider.no_key`` where there is none, ``provider.keyring_missing``, ``provider.keyring_unusable``,
+        ``provider.key_file_open``, ``provider.key_file_unusable``, ``provider.bad_key`` and ``policy.login_as_key`` for what is
+        no key, ``usage.no_such_key`` for a name that is not the provider's.
+        """
+
+
 class Ledger(Protocol):
     """Where runs are written before anybody hears of them."""
 

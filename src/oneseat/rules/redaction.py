@@ -110,16 +110,28 @@ class Redactor:
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        forms = {form for value in known if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
-        # The longest first: a value that begins like another one must not leave its end behind.
-        literals = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-        # What is redacted already comes first, or a known value such as "redacted" would be replaced for ever.
-        self._known = re.compile(f"{_DONE}|({literals})") if forms else None
+        self._forms: dict[str, None] = {}
+        self._known: re.Pattern[str] | None = None
+        self.learn(*known)
+
+    def learn(self, *values: str) -> None:
+        """Redact these too from now on, also where this object is in use already. Any thread may call it."""
+        forms = {form for value in values if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
+        self._forms.update(dict.fromkeys(forms - self._forms.keys()))
+        compiled = 0
+        # Another thread may have learned something since, and been overwritten with less.
+        while compiled != len(self._forms):
+            # The longest first: a value that begins like another one must not leave its end behind.
+            literals = sorted(self._forms, key=len, reverse=True)
+            # What is redacted already comes first, or a known value such as "redacted" would be replaced for ever.
+            self._known = re.compile(f"{_DONE}|({'|'.join(map(re.escape, literals))})")
+            compiled = len(literals)
 
     def redact(self, text: str) -> str:
         """``text`` without credentials. Takes time in proportion to its length; never raises."""
-        if self._known is not None:
-            text = self._known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
+        known = self._known
+        if known is not None:
+            text = known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
         text = _PRIVATE_KEY.sub("[redacted:private-key]", text)
         for kind, shape in _SHAPES:
             text = shape.sub(f"[redacted:{kind}]", text)

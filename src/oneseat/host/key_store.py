@@ -1,0 +1,119 @@
+"""Where the owner's API keys are: the keyring, a variable or a private file, as each key's settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.keys import ApiKey
+
+from .key_file import read_key_file, remove_key_file, write_key_file
+
+
+class Keyring(Protocol):
+    """The keyring of the operating system."""
+
+    def get(self, name: str) -> str | None:
+        """The key, or ``None``."""
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a key."""
+
+    def remove(self, name: str) -> bool:
+        """Forget a key; whether there was one."""
+
+
+class KeyStore:
+    """Implements ``KeySource`` for ``keys``, and for no other key.
+
+    ``check`` raises for what must not be used as a key; ``learn`` makes a value known to whatever takes credentials out of texts,
+    before anybody else sees it.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[str, ApiKey],
+        env: Mapping[str, str],
+        keyring: Keyring,
+        check: Callable[[ApiKey, str], None],
+        learn: Callable[[str], None],
+    ) -> None:
+        self._keys = keys
+        self._env = env
+        self._keyring = keyring
+        self._check = check
+        self._learn = learn
+
+    def get(self, name: str) -> str:
+        """As ``KeySource.get``."""
+        key = self._named(name)
+        if not key.needed:
+            return ""
+        value = self._read(key)
+        if not value:
+            raise _absent(key)
+        self._learn(value)
+        self._check(key, value)
+        return value
+
+    def put(self, key: ApiKey, value: str) -> None:
+        """Keep a value where ``key`` says. Raises ``OneseatError`` where it cannot be kept, or is no such key."""
+        self._learn(value)
+        self._check(key, value)
+        if key.env is not None or not key.needed:
+            raise _not_kept_here(key)
+        if key.file is not None:
+            write_key_file(key.name, key.file, value)
+        else:
+            self._keyring.put(key.name, value)
+
+    def remove(self, name: str) -> bool:
+        """Delete a key where it is kept; whether there was one. One without settings is looked for in the keyring."""
+        key = self._keys.get(name)
+        if key is not None and key.env is not None:
+            raise _not_kept_here(key)
+        if key is not None and key.file is not None:
+            return remove_key_file(name, key.file)
+        return self._keyring.remove(name)
+
+    def _named(self, name: str) -> ApiKey:
+        if name not in self._keys:
+            raise UsageError(
+                ErrorInfo(
+                    code="usage.no_such_key",
+                    message=f"There is no API key of this name: `{name}`",
+                    hint="See those there are: `oneseat key list`",
+                )
+            )
+        return self._keys[name]
+
+    def _read(self, key: ApiKey) -> str | None:
+        if key.env is not None:
+            return self._env.get(key.env, "").strip()
+        if key.file is not None:
+            return read_key_file(key.name, key.file)
+        return (self._keyring.get(key.name) or "").strip()
+
+
+def _absent(key: ApiKey) -> OneseatError:
+    hint = f"`export {key.env}=...`" if key.env is not None else f"`oneseat key set {key.name}`"
+    return OneseatError(
+        ErrorInfo(
+            code="provider.no_key",
+            message=f"There is no API key: `keys.{key.name}`\n  looked in {key.place}",
+            hint=f"Give it one: {hint}",
+        )
+    )
+
+
+def _not_kept_here(key: ApiKey) -> UsageError:
+    why = (
+        f"it is read from {key.place}" if key.env is not None else "none is needed: it has `charges = false`"
+    )
+    return UsageError(
+        ErrorInfo(
+            code="usage.key_elsewhere",
+            message=f"oneseat does not keep this API key: `keys.{key.name}`\n  {why}",
+        )
+    )

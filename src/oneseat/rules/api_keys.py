@@ -1,0 +1,68 @@
+"""What may be used as an API key. Looks at the form alone, and never says any of it."""
+
+from __future__ import annotations
+
+import re
+
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey, KeyProvider
+
+_SHORTEST = 8
+_TYPED = re.compile(r"[\x21-\x7e]+", re.ASCII)
+#: Logins of subscriptions: tokens of `claude setup-token` and of a stored login. Nobody else's API takes one either.
+_SEAT_TOKEN = re.compile(r"sk-ant-(?:oat|ort|sid)")
+#: A signed token, as the login of ChatGPT is one. A gateway of the owner's own may use such tokens for its keys.
+_SIGNED = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.")
+_GOOGLE_LOGIN = re.compile(r"(?:ya29|1//)[.A-Za-z0-9]")
+_BEGINNINGS: dict[KeyProvider, re.Pattern[str]] = {
+    "anthropic": re.compile(r"sk-ant-"),
+    "openai": re.compile(r"sk-(?!ant-)"),
+    "gemini": re.compile(r"AIza|AQ\."),
+}
+
+
+def fault(key: ApiKey, value: str) -> ErrorInfo | None:
+    """Why ``value`` must not be used as this key; ``None`` when it may be."""
+    if _is_login(key, value):
+        return ErrorInfo(
+            code="policy.login_as_key",
+            message=f"The login of a subscription is no API key: `keys.{key.name}`\n"
+            "  the vendors' terms allow such a token in their own programs only",
+            hint=f"Make an API key in the vendor's console, then: `oneseat key set {key.name}`",
+        )
+    why = _form(value)
+    if why is None:
+        return None
+    return ErrorInfo(
+        code="provider.bad_key",
+        message=f"This is no API key: `keys.{key.name}`\n  from {key.place}; {why}",
+        hint=f"Copy it once more and set it: `oneseat key set {key.name}`" if key.env is None else None,
+    )
+
+
+def doubt(key: ApiKey, value: str) -> str | None:
+    """Why ``value`` looks like another vendor's key, in one line; a gateway of the owner's own may use any form."""
+    beginning = _BEGINNINGS.get(key.provider)
+    if key.base_url is not None or beginning is None or beginning.match(value):
+        return None
+    others = [name for name, pattern in _BEGINNINGS.items() if pattern.match(value)]
+    seen = f"it begins like a key of `{others[0]}`" if others else "it does not begin as its keys do"
+    return f"the key is to be sent to `{key.provider}`, but {seen}"
+
+
+def _is_login(key: ApiKey, value: str) -> bool:
+    if _SEAT_TOKEN.match(value):
+        return True
+    if key.base_url is not None:
+        return False
+    return bool(_SIGNED.match(value) or _GOOGLE_LOGIN.match(value))
+
+
+def _form(value: str) -> str | None:
+    if len(value) < _SHORTEST:
+        return f"it has fewer than {_SHORTEST} characters"
+    if len(value) > MAX_KEY_LENGTH:
+        return f"it has more than {MAX_KEY_LENGTH} characters"
+    if not _TYPED.fullmatch(value):
+        return "it holds a space, a line break or a character that no key has"
+    return None
