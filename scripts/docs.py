@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, session
+from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, routes, session
 from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.settings import FILE_NAME, reference_rows
 
@@ -41,6 +41,7 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     receipt.LimitReading,
     receipt.PolicyStamp,
     receipt.SessionStamp,
+    routes.PassedOver,
     RunSummary,
     StoredEvent,
     checkup.Report,

@@ -10,6 +10,15 @@ EVENTS: dict[str, dict[str, str]] = {
         "wallet": "the wallet that will pay",
         "evidence": "what that rests on",
     },
+    "Routed": {
+        "provider": "which adapter serves from here on",
+        "model": "the model it is asked for",
+        "paid_from": "what pays: `plan`, `api_credits` or `api_key`",
+        "key": "the key's name in the settings, where one pays",
+        "role": "the role that was asked for",
+        "cause": "the error code of the candidate that the run leaves; null where it is the first to serve",
+        "passed_over": "the candidates before it, each with the reason it does not serve",
+    },
     "SessionRenewed": {
         "previous": "the session that could not go on",
         "session_id": "the one the run began in its place",
@@ -134,6 +143,12 @@ RESULTS: dict[str, dict[str, str]] = {
         "hint": "one action, with its exact command",
         "whose_turn": "who can do something: `you`, `wait` (time will help), `provider`, or `bug` (ours)",
         "retry_after_s": "seconds to wait; only where the provider named a time",
+    },
+    "PassedOver": {
+        "candidate": "the provider, the model and what would have paid",
+        "code": "the error code that says why it does not serve",
+        "why": "the same in a sentence",
+        "until": "until when, ISO 8601 UTC, where that is known",
     },
     "SessionStamp": {
         "id": "names the conversation",

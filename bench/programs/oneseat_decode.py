@@ -25,8 +25,9 @@ Report = tuple[int, float, list[float]]
 async def through_provider(request: Request) -> Report:
     """The stations before the prompt as in any run, then the provider's events and nothing else."""
     cwd = Path(request.cwd)
-    settings = read_settings(os.environ, cwd, find_paths(os.environ))
-    provider = build_provider(settings, os.environ, redactor(os.environ).redact)
+    paths = find_paths(os.environ)
+    settings = read_settings(os.environ, cwd, paths)
+    provider = build_provider(settings, os.environ, paths, redactor(os.environ).redact)
     permitted = policy.decide(request, policy.PolicyView())
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:

@@ -31,8 +31,13 @@ class Admission:
         # Of several runs that begin at once, one looks and the others wait for what it finds.
         self._looking = asyncio.Lock()
 
-    async def check(self) -> None:
-        """Raises ``OneseatError`` ``provider.untested_cli``; ``UsageError`` where results cannot be kept."""
+    async def check(self, provider: str) -> None:
+        """Look at the official CLI where it is the provider that is about to serve.
+
+        Raises ``OneseatError`` ``provider.untested_cli``; ``UsageError`` where results cannot be kept.
+        """
+        if provider != "claude-cli":
+            return
         async with self._looking:
             if self._vetting is None:
                 self._vetting = Vetting(self._environ, self._cwd)

@@ -17,8 +17,8 @@ from oneseat.contract.pool import PoolLimits
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import McpServer
+from oneseat.contract.routes import RouteTable
 from oneseat.contract.session import Session
-from oneseat.contract.simulated import SIMULATOR_TOKEN
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
 from oneseat.engine.room import Room
@@ -27,7 +27,6 @@ from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
-from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.key_store import KeyStore
 from oneseat.host.lanes import FileLanes, clear_places
 from oneseat.host.locks import ProjectLocks
@@ -42,9 +41,9 @@ from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
-from oneseat.providers.claude_cli.environment import McpPatience, depth_of
-from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
+from oneseat.providers.claude_cli.environment import depth_of
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.registry import Registry, build_provider, kept_processes
 from oneseat.rules import api_keys
 from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
@@ -70,6 +69,7 @@ __all__ = [
     "SystemClock",
     "await_end",
     "build_app",
+    "build_provider",
     "decode_attachment",
     "decode_text",
     "end_sessions",
@@ -121,14 +121,14 @@ async def opened_app(
     observers: Sequence[Observer] = (),
     as_command: bool = False,
     warm: int = 0,
-    admit: Callable[[], Awaitable[None]] | None = None,
+    admit: Callable[[str], Awaitable[None]] | None = None,
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving. ``env`` is a snapshot, the real one by default.
 
     ``observers`` look on at its runs. With ``as_command`` the orphans of its runs are taken in and ended, the log goes where
     the settings say, and traces where the variable OTEL_TRACES_EXPORTER says; else they go where the program sends them.
-    ``warm`` is how many processes of the CLI are kept ready for runs to come; ``admit`` is asked before each run. Raises
-    ``UsageError`` when the settings or the ledger cannot be used.
+    ``warm`` is how many processes of the CLI are kept ready for runs to come; ``admit`` is asked before each run,
+    with its provider. Raises ``UsageError`` when the settings or the ledger cannot be used.
     """
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
@@ -142,7 +142,7 @@ async def opened_app(
             [*observers, *_own_observers(settings, snapshot, records, redact, as_command=as_command)], records
         )
         async with _opened_ledger(paths, settings, redact) as ledger:
-            provider = build_provider(settings, snapshot, redact)
+            provider = build_provider(settings, snapshot, paths, redact)
             async with _warm(provider, _pool_limits(settings, warm)):
                 yield build_app(settings, snapshot, ledger, audience, provider, admit or _anything)
 
@@ -213,7 +213,7 @@ async def _opened_ledger(
     try:
         for run_id in await ledger.sweep(is_alive, _clearing(paths)):
             _say_swept(run_id)
-        await asyncio.to_thread(_kept(paths).sweep)
+        await asyncio.to_thread(kept_processes(paths).sweep)
         yield ledger
     finally:
         await ledger.close()
@@ -304,7 +304,7 @@ def keep_limits(
         writer.note_limits(provider, found, simulated=simulated)
 
 
-async def _anything() -> None:
+async def _anything(provider: str) -> None:
     """Admit whatever is installed."""
 
 
@@ -328,7 +328,7 @@ def build_app(
     ledger: SqliteLedger,
     audience: Audience,
     provider: ClaudeCliProvider,
-    admit: Callable[[], Awaitable[None]],
+    admit: Callable[[str], Awaitable[None]],
 ) -> App:
     """Wire one app together."""
     depth = depth_of(env)
@@ -336,6 +336,9 @@ def build_app(
     clock = SystemClock()
     parts = Parts(
         provider=provider,
+        providers=Registry(provider),
+        routes=RouteTable(),
+        outcomes=ledger,
         ledger=ledger,
         clock=clock,
         policy=PolicyView(),
@@ -357,31 +360,6 @@ def build_app(
         room=Room(ledger, settings.limits_pause_at_percent, time.time),
     )
     return App(parts, new_run_id)
-
-
-def build_provider(
-    settings: Settings, env: Mapping[str, str], redact: Callable[[str], str]
-) -> ClaudeCliProvider:
-    """The official CLI as these settings describe it."""
-    simulator = None
-    if settings.simulator_url is not None:
-        folder = str(find_paths(env).state_dir / "simulator")
-        simulator = Simulator(settings.simulator_url, settings.simulator_login, SIMULATOR_TOKEN, folder)
-    config = ClaudeCliConfig(
-        environ=env,
-        executable=settings.claude_path,
-        default_model=settings.claude_model,
-        pass_environment=settings.claude_pass_environment,
-        max_retries=settings.claude_max_retries,
-        after_result_s=settings.watchdog_after_result_s,
-        mcp=McpPatience(settings.mcp_start_s, settings.mcp_tool_s),
-        simulator=simulator,
-    )
-    return ClaudeCliProvider(config, now=time.time, redact=redact, kept=_kept(find_paths(env)))
-
-
-def _kept(paths: Paths) -> KeptProcesses:
-    return KeptProcesses(paths.state_dir / "kept")
 
 
 def _pool_limits(settings: Settings, size: int) -> PoolLimits:

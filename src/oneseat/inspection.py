@@ -62,7 +62,7 @@ async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = No
     )
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
-    provider = build_provider(settings, snapshot, redactor(snapshot).redact)
+    provider = build_provider(settings, snapshot, paths, redactor(snapshot).redact)
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
     try:
         async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
@@ -121,7 +121,7 @@ async def _ask_cli(
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
     version = None
     try:
-        async with build_provider(settings, env, redactor(env).redact).open(
+        async with build_provider(settings, env, find_paths(env), redactor(env).redact).open(
             permitted, new_run_id()
         ) as session:
             try:

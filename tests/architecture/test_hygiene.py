@@ -19,6 +19,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/host/private_socket.py",
     "src/oneseat/limits.py",
     "src/oneseat/quick_paths.py",
+    "src/oneseat/registry.py",
     "src/oneseat/remote.py",
     "src/oneseat/rules/schemas.py",
     "src/oneseat/stores/transcripts/",

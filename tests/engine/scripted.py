@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
-from oneseat.contract.facts import Account, Capabilities, CredentialFacts
+from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.permission import Permission
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.contract.routes import Candidate, Outcome, RouteTable
 from oneseat.contract.session import EndReason, Exchange, Session
 from oneseat.engine.conversation import Books
 from oneseat.engine.parts import Parts
@@ -122,6 +123,10 @@ class ScriptedProvider:
     name = "scripted"
     wallet: Wallet = "plan"
     default_model = "sonnet"
+    abilities = Abilities(tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True)
+
+    def of(self, candidate: Candidate) -> ScriptedProvider:
+        return self
 
     def __init__(self, scripts: Sequence[Script]) -> None:
         self.opened_at: list[float] = []
@@ -160,6 +165,7 @@ class Memory:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.results: list[RunResult] = []
+        self.ends: list[tuple[str, Outcome]] = []
 
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         pass
@@ -187,6 +193,12 @@ class Memory:
 
     async def use_session(self, session: Session, run_id: str, replaces: EndReason) -> None:
         pass
+
+    async def outcomes(self, candidate: Candidate, since: float) -> list[Outcome]:
+        return [end for label, end in self.ends if label == candidate.label and end.at >= since]
+
+    async def note_outcome(self, candidate: Candidate, outcome: Outcome) -> None:
+        self.ends.append((candidate.label, outcome))
 
     async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
         return ()
@@ -226,7 +238,7 @@ class LoopClock:
         return "2026-11-20T12:00:00Z"
 
 
-async def anything() -> None:
+async def anything(provider: str) -> None:
     """Admit every program."""
 
 
@@ -236,6 +248,9 @@ def scripted_app(
     """An app on ``provider``. ``chance`` is what the random source always says."""
     parts = Parts(
         provider=provider,
+        providers=provider,
+        routes=RouteTable(),
+        outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
         policy=PolicyView(),

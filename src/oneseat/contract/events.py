@@ -8,6 +8,7 @@ import msgspec
 
 from .errors import ErrorInfo
 from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
+from .routes import PaidFrom, PassedOver
 from .session import EndReason
 
 
@@ -22,6 +23,21 @@ class WalletVerified(Event, frozen=True, kw_only=True, gc=False, tag="wallet_ver
 
     wallet: Wallet
     evidence: tuple[Evidence, ...]
+
+
+class Routed(Event, frozen=True, kw_only=True, gc=False, tag="routed"):
+    """Which of several candidates serves the run, and which ones before it do not, each with the reason.
+
+    ``cause`` is the error code of the candidate before, where the run leaves that one; ``role`` is the one that was asked for.
+    """
+
+    provider: str
+    model: str | None
+    paid_from: PaidFrom
+    key: str | None = None
+    role: str | None = None
+    cause: str | None = None
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_renewed"):

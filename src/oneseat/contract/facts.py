@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
+
+from .errors import ErrorInfo
 
 SourceKind = Literal[
     "api_key",
@@ -68,6 +70,39 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     cli_version: str | None = None
 
 
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider can be asked for besides an answer in words, known before it is opened.
+
+    ``tools`` are those that act on this machine, ``mcp`` other programs' and ``functions`` the caller's own. ``sessions`` says
+    that it keeps conversations, ``process`` that a run of it takes a process of its own on this machine.
+    """
+
+    tools: bool = False
+    mcp: bool = False
+    functions: bool = False
+    schema: bool = False
+    images: bool = False
+    documents: bool = False
+    sessions: bool = False
+    process: bool = False
+
+
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the API key that would pay, gathered before anything is sent. It never holds the key.
+
+    ``key`` is its name in the settings, ``place`` where it lies, ``endpoint`` the address that requests go to. ``problem``
+    says why it cannot be used; ``None`` when it can. ``own_endpoint`` says that the owner's settings name the address, and it is
+    not the vendor's. ``simulated`` is true when only a loopback simulator can be reached.
+    """
+
+    key: str
+    place: str
+    endpoint: str
+    problem: ErrorInfo | None = None
+    own_endpoint: bool = False
+    simulated: bool = False
+
+
 class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about who would pay, gathered before anything is sent.
 
@@ -85,6 +120,10 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     child_checked: bool = True
     strange: str | None = None
     bad_token: str | None = None
+
+
+#: What a provider tells the billing gate; each kind of payer is judged by rules of its own.
+PayerFacts: TypeAlias = CredentialFacts | KeyFacts
 
 
 class LoginFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,19 +7,20 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .events import Event, Question, Stderr
-from .facts import Capabilities, CredentialFacts
+from .facts import Abilities, Capabilities, PayerFacts
 from .limits import SeenLimit
 from .permission import Permission
 from .pool import IdleProcess
 from .receipt import RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
+from .routes import Candidate, Outcome
 from .session import EndReason, Exchange, Session
 
 
 class ProviderSession(Protocol):
     """One opened provider, ready to take one prompt. Nothing has been spent yet."""
 
-    async def credential_facts(self) -> CredentialFacts:
+    async def credential_facts(self) -> PayerFacts:
         """Ask who would pay. Sends nothing upstream. Raises ``OneseatError`` when the provider cannot answer."""
 
     @property
@@ -66,6 +67,10 @@ class Provider(Protocol):
     def default_model(self) -> str:
         """The model of a request that names none."""
 
+    @property
+    def abilities(self) -> Abilities:
+        """What it can be asked for."""
+
     def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AbstractAsyncContextManager[ProviderSession]:
@@ -103,6 +108,23 @@ class KeySource(Protocol):
         ``provider.key_file_open``, ``provider.key_file_unusable``, ``provider.bad_key`` and ``policy.login_as_key`` for what is
         no key, ``usage.no_such_key`` for a name that is not the provider's.
         """
+
+
+class Providers(Protocol):
+    """All adapters that the settings allow."""
+
+    def of(self, candidate: Candidate) -> Provider:
+        """The provider of a candidate. Raises ``OneseatError`` when this machine or the settings do not have it."""
+
+
+class Outcomes(Protocol):
+    """How candidates have done lately, over all processes."""
+
+    async def outcomes(self, candidate: Candidate, since: float) -> list[Outcome]:
+        """Its ends since a moment in seconds since 1970, the newest last. Raises ``UsageError``."""
+
+    async def note_outcome(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Write one down. Raises ``UsageError``."""
 
 
 class Ledger(Protocol):

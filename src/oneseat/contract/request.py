@@ -15,6 +15,7 @@ from .errors import ErrorInfo
 from .facts import Capabilities, CredentialSource
 from .functions import Function
 from .receipt import Evidence, PolicyStamp, Wallet
+from .routes import PaidFrom
 
 Author = Literal["owner", "owner_automation", "other_human", "anonymous", "unknown"]
 Reader = Literal["owner", "owner_publishes", "third_party_direct", "customers", "unknown"]
@@ -132,6 +133,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_turns: int | None = None
     over_limit: bool = False
     project: ProjectUse | None = None
+    #: Who shall serve it: a role of the settings, or a provider, or a key of the settings; at most one of role and the others.
+    role: str | None = None
+    provider: str | None = None
+    key: str | None = None
+    #: For whom it is, where the settings describe that client.
+    client: str | None = None
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()
     #: What the caller's own environment holds that could change who pays, where the caller is another process.
@@ -153,10 +160,12 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Permitted(msgspec.Struct, frozen=True, kw_only=True):
-    """Policy allows the seat to serve this request."""
+    """Policy allows this request to be served and paid from ``paid_from``; ``objection`` says why not from anything else."""
 
     request: Request
     policy: PolicyStamp
+    paid_from: frozenset[PaidFrom] = frozenset({"plan", "api_credits", "api_key"})
+    objection: ErrorInfo | None = None
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,10 +177,14 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted."""
+    """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted.
+
+    ``max_output_tokens`` bounds what the model may write, where a budget has to hold to the cent.
+    """
 
     cleared: Cleared
     provider: str
     model: str
     capabilities: Capabilities
     background: str | None = None
+    max_output_tokens: int | None = None

@@ -33,3 +33,18 @@ def let_others_start(place: Place, event: Event) -> None:
     """Free the lane of renewals as soon as the model is heard."""
     if isinstance(event, _FROM_THE_MODEL):
         place.release()
+
+
+class _Free:
+    """A place that need not be waited for, where nothing is shared."""
+
+    taken = True
+
+    async def wait(self) -> None:
+        """Return at once."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+FREE: Place = _Free()

@@ -73,8 +73,7 @@ class Attempts:
         failure = retry.Failure(
             error=error,
             sent=record.sent_now,
-            acted=record.sent_now
-            and record.tally.may_have_acted((*request.tools.names, *request.expected_servers)),
+            acted=record.may_have_acted(request),
             continued=conversation.continued,
             earlier=tuple(self._repeated_after),
             pause_s=record.tally.pause_s,

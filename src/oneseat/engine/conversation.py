@@ -98,6 +98,14 @@ class Conversation:
         else:
             self._renew(live, reason, self._session)
 
+    async def tell(self, request: Request, use: ProjectUse, seat: Provider) -> None:
+        """Tell a provider that keeps no conversations what was last said in the one of the project with ``seat``."""
+        if use.new_session:
+            return
+        live = await self._books.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
+        if live is not None:
+            await self._carry(live)
+
     async def heal(self, reason: EndReason) -> None:
         """Go on in a fresh conversation that is told of this one."""
         if self._session is not None:
@@ -145,9 +153,11 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation_of(
-    books: Books, request: Request, run_id: str, provider: Provider, clock: Clock
+    books: Books, request: Request, run_id: str, clock: Clock, *, provider: Provider, seat: Provider
 ) -> AsyncIterator[Conversation]:
     """The conversation a run belongs to. A project is held until the run is over, so that no other run writes to it.
+
+    ``seat`` is whose conversation a ``provider`` that keeps none is told of.
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """
@@ -157,5 +167,8 @@ async def conversation_of(
         yield conversation
         return
     async with books.locks.held(use.name, run_id, use.wait_s):
-        await conversation.choose(request, use)
+        if provider.abilities.sessions:
+            await conversation.choose(request, use)
+        else:
+            await conversation.tell(request, use, seat)
         yield conversation

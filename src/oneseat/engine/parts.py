@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Provider
+from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Outcomes, Provider, Providers
+from oneseat.contract.routes import RouteTable
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
@@ -19,10 +20,14 @@ from .watchdog import Patience
 class Parts(NamedTuple):
     """What a run is made of.
 
-    ``chance`` gives random numbers from 0 up to 1; ``admit`` raises ``OneseatError`` for a program that must not be used.
+    ``provider`` is the one that serves, at first that of the owner's seat. ``chance`` gives random numbers from 0 up to 1;
+    ``admit`` raises ``OneseatError`` for a provider whose program must not be used.
     """
 
     provider: Provider
+    providers: Providers
+    routes: RouteTable
+    outcomes: Outcomes
     ledger: Ledger
     clock: Clock
     policy: PolicyView
@@ -33,6 +38,6 @@ class Parts(NamedTuple):
     retry: RetryLimits
     chance: Callable[[], float]
     audience: Audience
-    admit: Callable[[], Awaitable[None]]
+    admit: Callable[[str], Awaitable[None]]
     purse: Purse
     room: Room

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from oneseat.contract.budget import Cap
+import msgspec
+
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Started
-from oneseat.contract.facts import Capabilities
-from oneseat.contract.ports import Clock, ProviderSession
+from oneseat.contract.ports import Clock, Provider, ProviderSession
 from oneseat.contract.receipt import (
     NO_TOKENS,
     CostSource,
+    Evidence,
+    PolicyStamp,
     Receipt,
     RunResult,
     SessionStamp,
     TokenUsage,
     Wallet,
 )
-from oneseat.contract.request import Cleared, Permitted, Plan, Refused
+from oneseat.contract.request import Permitted, Plan, Refused, Request
+from oneseat.contract.routes import Candidate, PassedOver
 from oneseat.rules import billing, outcome, retry, schemas
-from oneseat.rules.budget import Meter
 from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
 
-#: Which proof of a run counts when its attempts have several.
-_WORST_FIRST = ("misbilled", "unverified", "verified", "nothing_sent")
-
-
-class AttemptRecord:
-    """What is known of one attempt. ``plan`` is ``None`` until its prompt leaves."""
-
-    def __init__(self) -> None:
-        self.plan: Plan | None = None
-        self.tally = Tally()
-        self.first_text: float | None = None
-
-    @property
-    def answered(self) -> bool:
-        """Whether anything of an answer came."""
-        text, structured = outcome.answer(self.tally)
-        return bool(text.strip()) or structured is not None
+from .leg import WORST_FIRST, AttemptRecord, Leg
 
 
 class RunRecord:
@@ -48,20 +35,18 @@ class RunRecord:
     def __init__(self, run_id: str, provider: str, expected_wallet: Wallet, clock: Clock) -> None:
         self.run_id = run_id
         self.permitted: Permitted | None = None
-        self.cleared: Cleared | None = None
-        self.capabilities = Capabilities()
-        self.refused: Refused | None = None
-        self.cap: Cap | None = None
-        self.meter: Meter | None = None
-        self._provider = provider
-        self._expected_wallet = expected_wallet
+        self._legs = [Leg(provider, expected_wallet)]
+        self._passed_over: list[PassedOver] = []
         self._clock = clock
         self._began = clock.monotonic()
         self._session: SessionStamp | None = None
         self._sessions: list[ProviderSession] = []
-        self._past: list[AttemptRecord] = []
-        self._now = AttemptRecord()
         self._failed_with: ErrorInfo | None = None
+
+    @property
+    def leg(self) -> Leg:
+        """The part of the candidate that serves now."""
+        return self._legs[-1]
 
     @property
     def tally(self) -> Tally:
@@ -73,15 +58,28 @@ class RunRecord:
         """Whether the prompt of the attempt that goes on has left."""
         return self._now.plan is not None
 
+    @property
+    def spent_usd(self) -> float:
+        """What is known of the list price of all candidates before this one, in US dollars."""
+        return sum(leg.list_cost()[0] or 0.0 for leg in self._legs[:-1])
+
+    def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
+        """A candidate begins to serve, because those of ``passed_over`` do not."""
+        leg = Leg(provider.name, provider.wallet, candidate.paid_from)
+        if self.leg.sent:
+            self._legs.append(leg)
+        else:
+            self._legs[-1] = leg
+        self._passed_over = list(passed_over)
+
     def again(self, error: ErrorInfo) -> None:
-        """The attempt failed, and another one begins."""
+        """The attempt failed, and another one begins, with this candidate or another one."""
         self._failed_with = error
-        self._past.append(self._now)
-        self._now = AttemptRecord()
+        self.leg.again()
 
     def refuse(self, refused: Refused) -> None:
         """A station said no."""
-        self.refused = refused
+        self.leg.refused = refused
 
     def opened(self, session: ProviderSession) -> None:
         """A provider was started; what it printed is looked at when it is gone."""
@@ -96,22 +94,23 @@ class RunRecord:
         """The prompt is about to leave: from here on something may have been spent."""
         self._now.plan = plan
         self._session = session
-        if self.meter is not None:
-            self.meter.attempt()
+        if self.leg.meter is not None:
+            self.leg.meter.attempt()
 
     def may_say_more(self) -> ErrorInfo | None:
         """Why no further message may be sent in the run; ``None`` when one may, and then it is about to be."""
-        if self.meter is None:
+        meter = self.leg.meter
+        if meter is None:
             return None
-        reached = self.meter.may_send()
-        self.meter.prompt()
+        reached = meter.may_send()
+        meter.prompt()
         return reached
 
     def add(self, event: Event) -> None:
         """Take one event in."""
         self.tally.add(event)
-        if self.meter is not None:
-            self.meter.add(event)
+        if self.leg.meter is not None:
+            self.leg.meter.add(event)
         if self._now.first_text is None and self.tally.has_text:
             self._now.first_text = self._clock.monotonic()
 
@@ -119,7 +118,7 @@ class RunRecord:
         """Why the run cannot succeed any more after this event; ``None`` when it can."""
         if self._now.plan is not None and isinstance(event, Started):
             return outcome.judge_start(self._now.plan.cleared.permitted.request, event)
-        return self.meter.objection(event) if self.meter is not None else None
+        return self.leg.meter.objection(event) if self.leg.meter is not None else None
 
     def schema_complaints(self) -> list[str]:
         """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""
@@ -130,12 +129,20 @@ class RunRecord:
 
     def complaint(self) -> ErrorInfo | None:
         """Why the attempt that ended by itself is no success; ``None`` when it is, or when a station said no."""
-        if self.refused is not None:
+        if self.leg.refused is not None:
             return None
         error = outcome.judge(self.tally, self.run_id)
         if error is None and (found := self.schema_complaints()):
             return outcome.schema_unmet(found)
         return error
+
+    def ended_with(self) -> ErrorInfo | None:
+        """Why the candidate that ended by itself gave no answer to trust; ``None`` when it did."""
+        return self.leg.refused.error if self.leg.refused is not None else self.complaint()
+
+    def may_have_acted(self, request: Request) -> bool:
+        """Whether a tool may have acted in the attempt that goes on."""
+        return self.sent_now and self.tally.may_have_acted((*request.tools.names, *request.expected_servers))
 
     def settle(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
@@ -154,8 +161,12 @@ class RunRecord:
         )
 
     @property
+    def _now(self) -> AttemptRecord:
+        return self.leg.now
+
+    @property
     def _attempts(self) -> list[AttemptRecord]:
-        return [*self._past, self._now]
+        return [attempt for leg in self._legs for attempt in leg.attempts]
 
     @property
     def _sent(self) -> list[AttemptRecord]:
@@ -168,70 +179,67 @@ class RunRecord:
         return (answered or self._sent or [self._now])[-1]
 
     def _refusal(self) -> ErrorInfo | None:
-        if self.refused is None or self._failed_with is None or not self._sent:
-            return self.refused.error if self.refused is not None else None
-        return retry.not_repeated(self._failed_with, self.refused.error)
+        refused = self.leg.refused
+        if refused is None or self._failed_with is None or not self._sent:
+            return refused.error if refused is not None else None
+        return retry.not_repeated(self._failed_with, refused.error)
 
     def _schema(self) -> dict[str, Any] | None:
         plan = self._told.plan
         return plan.cleared.permitted.request.schema if plan is not None else None
 
-    def _finding(self) -> billing.Finding:
-        # An attempt that used nothing proves nothing; of the others, the one with the worst proof counts.
-        telling = [attempt for attempt in self._sent if not attempt.tally.used_nothing()]
-        findings = [self._finding_of(attempt) for attempt in telling or self._sent or [self._now]]
-        return min(reversed(findings), key=lambda finding: _WORST_FIRST.index(finding.verdict))
-
-    def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
-        return billing.conclude(
-            expected=self._expected_wallet,
-            before=self.cleared or self.refused,
-            sent=attempt.plan is not None,
-            started=attempt.tally.started,
-            overage=attempt.tally.overage,
-        )
+    def _finding(self) -> tuple[Leg, billing.Finding]:
+        """The candidate that answers for the run, with who paid; the worst proof of all of them counts."""
+        told = self._told
+        legs = [leg for leg in self._legs if leg.sent] or [self.leg]
+        findings = [(leg, leg.finding()) for leg in legs]
+        leg, finding = next(pair for pair in findings if told in pair[0].attempts or pair[0] is legs[-1])
+        worst_leg, worst = min(reversed(findings), key=lambda pair: WORST_FIRST.index(pair[1].verdict))
+        if worst.verdict == "misbilled":
+            return worst_leg, worst
+        return leg, msgspec.structs.replace(finding, verdict=worst.verdict)
 
     def _list_cost(self) -> tuple[float | None, CostSource]:
-        """What the run costs at list price, and who says so: the provider, our price table where there is a budget, nobody."""
-        if not self._sent:
+        costs = [leg.list_cost() for leg in self._legs if leg.sent]
+        if not costs:
             return 0.0, "unknown"
-        spent = self.meter.spent_usd if self.meter is not None else None
-        if self.meter is not None and spent is not None and self.meter.estimated:
-            # Nothing seen is not nothing spent: the prompt was on its way.
-            return (spent, "price_table") if spent else (None, "unknown")
-        ends = [attempt.tally.ended for attempt in self._sent]
-        reported = sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
-        return reported, "cli" if reported is not None else "unknown"
+        total = sum_of_costs(cost for cost, _ in costs)
+        sources = {source for _, source in costs}
+        if total is None or len(sources) == 1:
+            return total, costs[-1][1] if total is not None else "unknown"
+        return total, "price_table"
+
+    def _evidence(self, finding: billing.Finding) -> tuple[Evidence, ...]:
+        passed = (Evidence(f"passed_over:{one.candidate}", one.code, "before") for one in self._passed_over)
+        said = (said for attempt in self._attempts for said in attempt.tally.evidence)
+        return (*passed, *finding.evidence, *said)
 
     def _receipt(self) -> Receipt:
-        finding, sent, first_text = self._finding(), len(self._sent), self._told.first_text
+        (leg, finding), sent, first_text = self._finding(), self._sent, self._told.first_text
         list_cost, source = self._list_cost()
-        policy = (
-            self.permitted.policy
-            if self.permitted is not None
-            else (self.refused.policy if self.refused else None)
-        )
+        policy = self.permitted.policy if self.permitted is not None else self._policy_of_refusal()
+        limits = (pair for attempt in self._attempts for pair in attempt.tally.limits.items())
         return Receipt(
-            provider=self._provider,
+            provider=leg.provider,
             model=self._model(),
             wallet=finding.wallet,
-            expected_wallet=self._expected_wallet,
+            expected_wallet=leg.expected,
             verdict=finding.verdict,
-            evidence=(*finding.evidence, *(said for it in self._attempts for said in it.tally.evidence)),
+            evidence=self._evidence(finding),
             usage=self._usage(),
-            # An estimate says what the tokens are worth, not what anybody was charged.
-            cost_usd=finding.charged(None if source == "price_table" else list_cost) if sent else 0.0,
+            cost_usd=sum_of_costs(each.charged() for each in self._legs),
             equivalent_cost_usd=list_cost,
             cost_source=source,
-            limits=tuple(
-                {name: it for past in self._attempts for name, it in past.tally.limits.items()}.values()
-            ),
+            limits=tuple(dict(limits).values()),
             policy=policy,
-            cli_version=self.capabilities.cli_version,
-            attempts=sent,
+            cli_version=leg.capabilities.cli_version,
+            attempts=len(sent),
             first_token_ms=self._since_start(first_text) if first_text is not None else None,
             duration_ms=self._since_start(self._clock.monotonic()),
         )
+
+    def _policy_of_refusal(self) -> PolicyStamp | None:
+        return self.leg.refused.policy if self.leg.refused is not None else None
 
     def _model(self) -> str | None:
         told = self._told

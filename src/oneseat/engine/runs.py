@@ -12,9 +12,10 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.permission import Asker
 from oneseat.contract.pool import IdleProcess
-from oneseat.contract.ports import Told
+from oneseat.contract.ports import Provider, Providers, Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
+from oneseat.contract.routes import Candidate
 
 from .parts import Parts
 from .record import RunRecord
@@ -122,6 +123,18 @@ class RunStream:
         return result
 
 
+class _Held:
+    """All providers, of which one holds a conversation."""
+
+    def __init__(self, providers: Providers, held: Provider) -> None:
+        self._providers = providers
+        self._held = held
+
+    def of(self, candidate: Candidate) -> Provider:
+        """The provider of a candidate."""
+        return self._held if candidate.provider == self._held.name else self._providers.of(candidate)
+
+
 class App:
     """Runs requests. Holds no state between runs beyond its parts, so several runs may go on side by side."""
 
@@ -146,7 +159,8 @@ class App:
         directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``.
         """
         async with self._parts.provider.held() as provider:
-            yield App(self._parts._replace(provider=provider), self._new_run_id)
+            providers = _Held(self._parts.providers, provider)
+            yield App(self._parts._replace(provider=provider, providers=providers), self._new_run_id)
 
     def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.

@@ -35,17 +35,21 @@ async def reserved(
     It comes before the provider is started, so that a provider with a bound of its own can be told.
     """
     request, project = permitted.request, permitted.request.project
+    wanted = request.max_budget_usd
+    if wanted is not None:
+        # What candidates before this one have cost was the run's money too.
+        wanted = max(0.0, wanted - record.spent_usd)
     limits = DayLimits(
         all_usd=purse.day_usd, project_usd=project.day_budget_usd if project is not None else None
     )
-    if request.max_budget_usd is None and limits == DayLimits():
+    if wanted is None and limits == DayLimits():
         return permitted
     name = project.name if project is not None else None
-    share = partial(budget.share, request.max_budget_usd, limits)
+    share = partial(budget.share, wanted, limits)
     spent, cap = await purse.spending.reserve(record.run_id, name, wallet, purse.midnight(), share)
     if cap is None:
         return Refused(error=budget.day_used_up(limits, spent, name), policy=permitted.policy)
-    record.cap = cap
+    record.leg.cap = cap
     return msgspec.structs.replace(
         permitted, request=msgspec.structs.replace(request, max_budget_usd=cap.usd)
     )
@@ -54,25 +58,27 @@ async def reserved(
 def metered(purse: Purse, record: RunRecord, plan: Plan | Refused) -> Plan | Refused:
     """The plan of an attempt, with a meter on its run, or a refusal when its budget cannot be held or does not reach.
 
-    Without any bound there is no meter, and no price is looked up.
+    On a plan without any bound there is no meter, and no price is looked up.
     """
     if isinstance(plan, Refused):
         return plan
     request, price = plan.cleared.permitted.request, None
-    if record.cap is not None:
-        model = plan.capabilities.full_names.get(plan.model, plan.model)
+    model = plan.capabilities.full_names.get(plan.model, plan.model)
+    on_key = record.leg.paid_from != "plan"
+    if record.leg.cap is not None or on_key:
         price = purse.prices.of(model)
+    if record.leg.cap is not None:
         if price is None:
             return _refused(plan, budget.unknown_price(model))
-        too_large = budget.over_before(request, record.cap, price)
+        too_large = budget.over_before(request, record.leg.cap, price)
         if too_large is not None:
             return _refused(plan, too_large)
-    if record.meter is not None:
-        reached = record.meter.may_send()
+    if record.leg.meter is not None:
+        reached = record.leg.meter.may_send()
         return _refused(plan, reached) if reached is not None else plan
-    if record.cap is not None or request.max_turns is not None:
+    if record.leg.cap is not None or on_key or request.max_turns is not None:
         turns, prices = request.max_turns, purse.prices.of
-        record.meter = Meter(cap=record.cap, max_turns=turns, prices=prices, price=price)
+        record.leg.meter = Meter(cap=record.leg.cap, max_turns=turns, prices=prices, price=price)
     return plan
 
 

@@ -1,20 +1,22 @@
-"""The one flow: request, policy, billing gate, routing, provider, meter, ledger, caller. Read it top to bottom."""
+"""The one flow: request, policy, candidates, billing gate, provider, meter, ledger, caller. Read it top to bottom."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
 
 import msgspec
 
 from oneseat.contract.events import Event, WalletVerified
 from oneseat.contract.permission import Asker
-from oneseat.contract.ports import ProviderSession
+from oneseat.contract.ports import Place, ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.rules import billing, policy, routing, sessions
 
-from .admission import admitted, let_others_start
+from .admission import FREE, admitted, let_others_start
 from .attempts import Attempts, Surroundings, record_event
+from .candidates import Candidates
 from .conversation import conversation_of
 from .parts import Parts
 from .record import RunRecord
@@ -37,6 +39,21 @@ async def flow(
         record.refuse(permitted)
         return
     record.permitted = permitted
+    serve = partial(_served, record=record, watchdog=Watchdog(_patience(parts, request)), ask=ask)
+    async with aclosing(Candidates(parts, record, serve).all(permitted)) as events:
+        async for event in events:
+            yield event
+
+
+def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
+    loop = sessions.too_deep(parts.nesting)
+    return Refused(error=loop) if loop is not None else policy.decide(request, parts.policy)
+
+
+async def _served(
+    parts: Parts, permitted: Permitted, *, record: RunRecord, watchdog: Watchdog, ask: Asker | None
+) -> AsyncGenerator[Event, None]:
+    """One candidate serves: when there is room for it, a place and a budget, in as many attempts as it takes."""
     room = await room_for(parts.room, permitted, parts.provider)
     if isinstance(room, Refused):
         record.refuse(room)
@@ -44,12 +61,15 @@ async def flow(
     if room is not None:
         await parts.ledger.record(record.run_id, room)
         yield room
-    await parts.admit()
-    belonging = conversation_of(parts.books, request, record.run_id, parts.provider, parts.clock)
+    await parts.admit(parts.provider.name)
+    seat = parts.providers.of(parts.routes.seat)
+    belonging = conversation_of(
+        parts.books, permitted.request, record.run_id, parts.clock, provider=parts.provider, seat=seat
+    )
     async with belonging as conversation:
-        with Watchdog(_patience(parts, request), conversation.written_bytes) as watchdog:
+        with watchdog.watching(conversation.written_bytes):
             around = Surroundings(parts, record, conversation, watchdog, ask)
-            async with parts.lanes.run() as place:
+            async with _place(parts) as place:
                 async for event in admitted(place, watchdog):
                     yield event
                 bounded = await reserved(parts.purse, record, parts.provider.wallet, permitted)
@@ -61,14 +81,16 @@ async def flow(
                         yield event
 
 
-def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
-    loop = sessions.too_deep(parts.nesting)
-    return Refused(error=loop) if loop is not None else policy.decide(request, parts.policy)
+def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
+    # What bounds runs is the memory that their processes take; a request that is sent from here takes next to none.
+    return parts.lanes.run() if parts.provider.abilities.process else nullcontext(FREE)
 
 
 async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
     """One process of the provider, begun when no other renews the login."""
-    async with around.parts.lanes.start(permitted.request.cwd) as place:
+    parts = around.parts
+    logs_in = parts.provider.abilities.process
+    async with parts.lanes.start(permitted.request.cwd) if logs_in else nullcontext(FREE) as place:
         async for event in admitted(place, around.watchdog):
             yield event
         async with aclosing(_process(around, permitted)) as events:
@@ -98,14 +120,14 @@ async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator
 
 
 async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSession) -> Plan | Refused:
-    """The billing gate, the routing and the budget. Nothing of this attempt has been sent when this returns."""
+    """The billing gate, the model and the budget. Nothing of this attempt has been sent when this returns."""
     parts, record = around.parts, around.record
     facts = await around.watchdog.wait(session.credential_facts())
-    record.capabilities = session.capabilities
+    record.leg.capabilities = session.capabilities
     cleared = billing.clear(permitted, facts, parts.provider.wallet)
     if isinstance(cleared, Refused):
         return cleared
-    record.cleared = cleared
+    record.leg.cleared = cleared
     model = permitted.request.model or parts.provider.default_model
     plan = routing.choose(
         cleared, parts.provider.name, model, session.capabilities, around.conversation.brief

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import msgspec
 
@@ -92,6 +92,12 @@ class Watchdog:
             self._timer.cancel()
         if self._look is not None:
             self._look.cancel()
+
+    def watching(self, written: Written) -> Self:
+        """The same over another conversation, where its silences are asked about. The run's time goes on."""
+        self._written, self._seen_written = written, None
+        self.restart()
+        return self
 
     @property
     def time_left_s(self) -> float | None:

@@ -6,10 +6,11 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, LimitSeen, Started
-from oneseat.contract.facts import Account, CredentialFacts
+from oneseat.contract.facts import Account, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.receipt import Evidence, Verdict, Wallet
 from oneseat.contract.request import Cleared, Permitted, Refused
 
+from . import key_billing
 from .billing_refusals import (
     bad_token,
     cloud,
@@ -46,9 +47,11 @@ class Finding(msgspec.Struct, frozen=True):
 
     def charged(self, list_cost: float | None) -> float | None:
         """What was really charged, in US dollars, given the list price of the same tokens; ``None`` when it is not known."""
-        if self.wallet == "simulator" or self.verdict in {"nothing_sent", "verified"}:
+        if self.wallet == "simulator" or self.verdict == "nothing_sent":
             return 0.0
-        return list_cost if self.verdict == "misbilled" else None
+        if self.wallet == "api_key" or self.verdict == "misbilled":
+            return list_cost
+        return 0.0 if self.verdict == "verified" else None
 
 
 def wallet_of(account: Account | None) -> Wallet:
@@ -66,11 +69,9 @@ def wallet_of(account: Account | None) -> Wallet:
     return "plan" if account.token_source is None and _is_plan(account.subscription) else "unknown"
 
 
-def clear(permitted: Permitted, facts: CredentialFacts, expected_wallet: Wallet) -> Cleared | Refused:
-    """Let the request pass when ``expected_wallet`` (``plan`` or ``simulator``) is certain to pay, else refuse and say why."""
-    wallet = _paying(facts)
-    evidence = _evidence_before(facts)
-    error = _objection(facts, wallet, expected_wallet)
+def clear(permitted: Permitted, facts: PayerFacts, expected_wallet: Wallet) -> Cleared | Refused:
+    """Let the request pass when ``expected_wallet`` is certain to pay, else refuse and say why."""
+    wallet, evidence, error = _judged(facts, expected_wallet)
     if error is not None:
         return Refused(error=error, policy=permitted.policy, wallet=_doubted(wallet), evidence=evidence)
     return Cleared(permitted=permitted, wallet=wallet, evidence=evidence)
@@ -109,6 +110,19 @@ def verdict(*, sent: bool, started: Started | None, overage: bool | None) -> Ver
     return "verified" if source == "none" and overage is False else "unverified"
 
 
+def conclude_on_key(before: Cleared | Refused | None, *, used: bool | None) -> Finding:
+    """Join what was seen of a run on a key, which oneseat sends by itself: that it was taken is proved by the tokens reported.
+
+    ``used`` is whether there were any, and ``None`` when nothing was sent.
+    """
+    wallet: Wallet = before.wallet if before is not None else "unknown"
+    reached = before.evidence if before is not None else ()
+    if used is None:
+        return Finding(wallet, "nothing_sent", reached)
+    answered = Evidence("tokens.reported", used, "during")
+    return Finding(wallet, "verified" if used else "unverified", (*reached, answered))
+
+
 def conclude(
     *,
     expected: Wallet,
@@ -117,13 +131,23 @@ def conclude(
     started: Started | None,
     overage: bool | None,
 ) -> Finding:
-    """Join what was seen before, during and after a run. ``before`` is what the gate said, if it was reached."""
+    """Join what was seen before, during and after a run on a plan. ``before`` is what the gate said, if it was reached."""
     wallet: Wallet = before.wallet if before is not None else "unknown"
     reached = before.evidence if before is not None else ()
     found = verdict(sent=sent, started=started, overage=overage)
     if found == "misbilled" and expected != "simulator":
         wallet = "plan_overage" if overage else "api_key"
     return Finding(wallet, found, (*reached, *(_evidence_during(started, overage) if sent else ())))
+
+
+def _judged(facts: PayerFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
+    """Who would pay, what that rests on, and the reason to refuse."""
+    match facts:
+        case KeyFacts():
+            return key_billing.judge(facts, expected)
+        case CredentialFacts():
+            wallet = _paying(facts)
+            return wallet, _evidence_before(facts), _objection(facts, wallet, expected)
 
 
 def _paying(facts: CredentialFacts) -> Wallet:

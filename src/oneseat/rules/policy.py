@@ -5,7 +5,7 @@ Cautious engineering, not legal advice. What is not known is GREY.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import PolicyStamp, Tier
 from oneseat.contract.request import Permitted, Refused, Request
+from oneseat.contract.routes import PaidFrom
 
 _CONSUMER_TERMS = "https://www.anthropic.com/legal/consumer-terms"
 _LEGAL = "https://code.claude.com/docs/en/legal-and-compliance"
@@ -81,6 +82,9 @@ GREEN: tuple[Rule, ...] = tuple(
 _UNKNOWN = ("Y13", "what is not known is not assumed to be allowed", _LEGAL)
 
 
+_KEYS: frozenset[PaidFrom] = frozenset({"api_credits", "api_key"})
+
+
 class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
     """The rules in force, and the version of the pack they come from (a date)."""
 
@@ -90,7 +94,7 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(request: Request, view: PolicyView) -> Permitted | Refused:
-    """Let the seat serve this request, or refuse it with the rule that says no."""
+    """Say what may pay for this request: anything, or keys only, with the rule that keeps the seat out."""
     purpose = request.purpose
     stated: dict[Field, str] = {
         "author": purpose.author,
@@ -99,12 +103,12 @@ def decide(request: Request, view: PolicyView) -> Permitted | Refused:
     }
     for rule in (*_of_tier("RED", view), *_of_tier("GREY", view)):
         if stated[rule.field] in rule.values:
-            return _refused(rule, stated, view)
+            return _keys_only(request, rule, view, stated[rule.field])
     for rule in view.green:
         if stated[rule.field] not in rule.values:
             name, reason, source = _UNKNOWN
             doubt = Rule(name, "GREY", rule.field, frozenset({stated[rule.field]}), reason, source)
-            return _refused(doubt, stated, view)
+            return _keys_only(request, doubt, view, stated[rule.field])
     stamp = PolicyStamp("GREEN", view.green[0].id, view.pack)
     return Permitted(request=request, policy=stamp)
 
@@ -113,9 +117,13 @@ def _of_tier(tier: Tier, view: PolicyView) -> Iterator[Rule]:
     return (rule for rule in view.rules if rule.tier == tier)
 
 
-def _refused(rule: Rule, stated: Mapping[Field, str], view: PolicyView) -> Refused:
-    stamp = PolicyStamp(rule.tier, rule.id, view.pack)
-    return Refused(error=_refusal(rule, f"`{rule.field} = {stated[rule.field]}`", view), policy=stamp)
+def _keys_only(request: Request, rule: Rule, view: PolicyView, stated: str) -> Permitted:
+    return Permitted(
+        request=request,
+        policy=PolicyStamp(rule.tier, rule.id, view.pack),
+        paid_from=_KEYS,
+        objection=_refusal(rule, f"`{rule.field} = {stated}`", view),
+    )
 
 
 def _refusal(rule: Rule, stated: str, view: PolicyView) -> ErrorInfo:

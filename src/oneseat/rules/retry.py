@@ -17,7 +17,7 @@ _BASE_S = 2.0
 _CAP_S = 30.0
 _RATE_LIMITED = "limit.rate_limited"
 #: What passes by itself.
-_PASSING = frozenset(
+PASSING = frozenset(
     {
         "provider.overloaded",
         "provider.server_error",
@@ -124,7 +124,7 @@ def not_repeated(failed: ErrorInfo, refused: ErrorInfo) -> ErrorInfo:
 
 def _may_pass(failure: Failure) -> bool:
     error = failure.error
-    if error.code in _PASSING:
+    if error.code in PASSING:
         return True
     if error.code.startswith("limit."):
         # A full window. One probe after its reset: a limit that sticks longer than it said is not asked again and again.

@@ -16,6 +16,7 @@ NOT_STORED = (contract.TextDelta, contract.ThinkingDelta)
 #: The fields that carry what was asked and answered, with what stands there when no text is kept.
 _CONTENT: dict[str, dict[str, Any]] = {
     "wallet_verified": {},
+    "routed": {},
     "session_renewed": {},
     "started": {},
     "message": {"text": ""},

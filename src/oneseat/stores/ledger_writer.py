@@ -23,9 +23,10 @@ from oneseat.contract.limits import SeenLimit
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import LimitReading, RunResult, Wallet
 from oneseat.contract.request import Request
+from oneseat.contract.routes import Candidate, Outcome
 from oneseat.contract.session import EndReason, Exchange, Session
 
-from . import failures, limits, sessions, spending
+from . import failures, limits, outcomes, sessions, spending
 from .database import open_ledger
 from .entries import NOT_STORED, Entries
 from .interrupted import gate_of, interrupted_result
@@ -179,6 +180,16 @@ class LedgerWriter:
         row = msgspec.structs.replace(session, cwd=self._entries.text(session.cwd))
         with self._transaction(durable=True) as db:
             sessions.use(db, row, run_id, replaces)
+
+    def outcomes(self, candidate: Candidate, since: float) -> list[Outcome]:
+        """The ends of a candidate since a moment in seconds since 1970, the newest last."""
+        with failures.reported(self._path):
+            return outcomes.since(self._opened(), candidate, since)
+
+    def note_outcome(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Write down how a candidate did."""
+        with self._transaction(durable=False) as db:
+            outcomes.note(db, candidate, outcome)
 
     def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
         """What was last said in a conversation, the latest at the end; nothing when no text is kept."""

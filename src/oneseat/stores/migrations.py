@@ -143,7 +143,14 @@ def _routes(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits, _routes)
+def _outcomes(db: sqlite3.Connection) -> None:
+    # A candidate that has failed several times in a row is left alone by every process, so its ends are where all look. The
+    # runs do not tell them: a run that another candidate then served is a success.
+    db.execute("CREATE TABLE outcomes (candidate TEXT NOT NULL, at REAL NOT NULL, code TEXT)")
+    db.execute("CREATE INDEX outcomes_by_candidate ON outcomes (candidate, at)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits, _routes, _outcomes)
 SCHEMA = len(MIGRATIONS)
 
 

@@ -12,6 +12,7 @@ from oneseat.contract.events import Event
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import RunResult, Wallet
 from oneseat.contract.request import Request
+from oneseat.contract.routes import Candidate, Outcome
 from oneseat.contract.session import EndReason, Exchange, Session
 
 from .entries import NOT_STORED
@@ -67,6 +68,14 @@ class SqliteLedger:
     async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
         """What was last said in a conversation. Raises ``UsageError`` when the ledger cannot be read."""
         return await self._do(self._writer.exchanges, session_id)
+
+    async def outcomes(self, candidate: Candidate, since: float) -> list[Outcome]:
+        """How a candidate has done. Raises ``UsageError`` when the ledger cannot be read."""
+        return await self._do(self._writer.outcomes, candidate, since)
+
+    async def note_outcome(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Record how a candidate did. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.note_outcome, candidate, outcome)
 
     async def end_sessions(self, project: str) -> list[Session]:
         """End a project's conversations. Raises ``UsageError`` when the ledger cannot be written."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
@@ -54,6 +55,11 @@ class HeldProvider:
     def default_model(self) -> str:
         """The model of a request that names none."""
         return self._base.default_model
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can be asked for."""
+        return self._base.abilities
 
     @property
     def idle(self) -> tuple[IdleProcess, ...]:

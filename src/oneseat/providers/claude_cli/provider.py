@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from oneseat.aio import uninterrupted
+from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
@@ -21,6 +22,17 @@ from .pool import WarmPool
 from .process import CliProcess
 from .session import ClaudeSession, Surroundings
 
+ABILITIES = Abilities(
+    tools=True,
+    mcp=True,
+    functions=True,
+    schema=True,
+    images=True,
+    documents=True,
+    sessions=True,
+    process=True,
+)
+
 #: How long an interrupted or failed CLI may take to leave by itself, in seconds.
 _IMPATIENT_S = 1.0
 
@@ -29,6 +41,7 @@ class ClaudeCliProvider:
     """Implements ``Provider`` for the official ``claude`` CLI."""
 
     name = "claude-cli"
+    abilities = ABILITIES
 
     def __init__(
         self,

@@ -1,0 +1,89 @@
+"""Who may serve a request: candidates in the order they are wanted, and what was said of those that were passed over."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .receipt import Tier
+
+#: What a candidate is paid from: the plan of a seat, API credits that a plan includes, or a key that is billed by use.
+PaidFrom = Literal["plan", "api_credits", "api_key"]
+#: What a request can need besides an answer in words.
+Need = Literal["tools", "mcp", "functions", "schema", "images", "documents"]
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """When a candidate is wanted at all; everything that is left out is no condition.
+
+    ``tiers`` are the policy's words on the request, ``window_below_percent`` bounds every usage window that the model's runs
+    count in, ``prompt_below_tokens`` and ``prompt_from_tokens`` bound the size of what is sent (an estimate),
+    ``budget_left_usd`` is what its budgets must still allow. ``only_with`` and ``never_with`` name what the request needs.
+    """
+
+    tiers: tuple[Tier, ...] = ()
+    window_below_percent: int | None = None
+    budget_left_usd: float | None = None
+    prompt_below_tokens: int | None = None
+    prompt_from_tokens: int | None = None
+    only_with: tuple[Need, ...] = ()
+    never_with: tuple[Need, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to serve a request: a provider, a model (``None``: the request's, or the provider's own) and what pays.
+
+    ``key`` names the key of the settings that is used, where ``paid_from`` is not a plan.
+    """
+
+    provider: str
+    model: str | None = None
+    paid_from: PaidFrom = "plan"
+    key: str | None = None
+    when: Conditions = Conditions()
+
+    @property
+    def label(self) -> str:
+        """How messages and receipts call it."""
+        payer = self.paid_from if self.key is None else f"{self.paid_from} `{self.key}`"
+        return f"{self.provider}{'' if self.model is None else f' {self.model}'} ({payer})"
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of work with its candidates, and what its runs may cost at list price in US dollars."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    run_budget_usd: float | None = None
+    day_budget_usd: float | None = None
+    month_budget_usd: float | None = None
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner's settings say of routes.
+
+    ``seat`` serves what names nothing else. ``fallback`` comes after it, in its order: the owner's consent to leave the plan.
+    ``keys`` are one candidate for each key, the ones of included credits first.
+    """
+
+    seat: Candidate = Candidate(provider="claude-cli")
+    fallback: tuple[Candidate, ...] = ()
+    keys: tuple[Candidate, ...] = ()
+    roles: dict[str, Role] = {}
+
+
+class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that did not serve, the error code that says why, and until when that holds (ISO 8601 UTC), if known."""
+
+    candidate: str
+    code: str
+    why: str
+    until: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an attempt with a candidate ended: when, in seconds since 1970, and its error code; ``None`` for an answer."""
+
+    at: float
+    code: str | None

@@ -1,0 +1,182 @@
+"""The candidates of one run, in the order they are wanted: the first that can serve does, and when it fails, the next."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, Routed
+from oneseat.contract.ports import Provider
+from oneseat.contract.request import Permitted, Refused, Request
+from oneseat.contract.routes import Candidate, Outcome, PassedOver
+from oneseat.rules import routing
+from oneseat.rules.breaker import REMEMBERED_S
+from oneseat.rules.routing import Standing
+
+from .parts import Parts
+from .record import RunRecord
+
+#: Serves a request with the provider of its parts.
+Serve: TypeAlias = Callable[[Parts, Permitted], AsyncGenerator[Event, None]]
+
+
+class _Failure(NamedTuple):
+    """A candidate that does not serve. ``raised`` is what it ended with, where it began to."""
+
+    candidate: Candidate
+    error: ErrorInfo
+    raised: OneseatError | None = None
+    served: bool = False
+
+
+class Candidates:
+    """Serves a run with the first candidate that can, by ``serve``."""
+
+    def __init__(self, parts: Parts, record: RunRecord, serve: Serve) -> None:
+        self._parts = parts
+        self._record = record
+        self._serve = serve
+        self._failures: list[_Failure] = []
+
+    async def all(self, permitted: Permitted) -> AsyncGenerator[Event, None]:
+        """The events of all that served. Ends normally when the record knows the end; raises what the last one raised."""
+        wanted = routing.candidates(permitted.request, self._parts.routes)
+        if isinstance(wanted, ErrorInfo):
+            self._record.refuse(Refused(error=wanted, policy=permitted.policy))
+            return
+        for candidate in wanted:
+            if self._stays(candidate):
+                break
+            provider = await self._provider(candidate, permitted, alone=len(wanted) == 1)
+            if provider is None:
+                continue
+            async with aclosing(self._with(provider, candidate, permitted, len(wanted))) as events:
+                async for event in events:
+                    yield event
+            if not (self._failures and self._failures[-1].candidate is candidate):
+                return
+        self._conclude(permitted)
+
+    def _stays(self, to: Candidate) -> bool:
+        """Whether the failure of the candidate that served last is the run's."""
+        if not (self._failures and self._failures[-1].served):
+            return False
+        last = self._failures[-1]
+        tools = self._record.permitted.request if self._record.permitted is not None else None
+        acted = tools is not None and self._record.may_have_acted(tools)
+        return not routing.moves_on(last.error, acted=acted, left=last.candidate, to=to)
+
+    async def _provider(self, candidate: Candidate, permitted: Permitted, *, alone: bool) -> Provider | None:
+        """The provider of a candidate that serves now; ``None`` for one that is passed over."""
+        try:
+            provider = self._parts.providers.of(candidate)
+            error = routing.objection(candidate, permitted, provider.abilities)
+            if error is None and not alone:
+                standing = await self._standing(candidate, provider, permitted.request)
+                error = routing.not_now(candidate, permitted, standing)
+        except OneseatError as failure:
+            self._failures.append(_Failure(candidate, failure.info, failure))
+            return None
+        if error is None:
+            return provider
+        self._failures.append(_Failure(candidate, error))
+        return None
+
+    async def _standing(self, candidate: Candidate, provider: Provider, request: Request) -> Standing:
+        room, outcomes = self._parts.room, self._parts.outcomes
+        now = room.now()
+        seen = (
+            await room.history.limits(provider.name, now, simulated=provider.wallet == "simulator")
+            if candidate.paid_from == "plan"
+            else ()
+        )
+        return Standing(
+            now=now,
+            model=candidate.model or request.model or provider.default_model,
+            seen=seen,
+            outcomes=await outcomes.outcomes(candidate, now - REMEMBERED_S),
+        )
+
+    async def _with(
+        self, provider: Provider, candidate: Candidate, permitted: Permitted, of: int
+    ) -> AsyncGenerator[Event, None]:
+        """Serve with one candidate. A failure of it is noted; the record knows how it ended otherwise."""
+        cause = self._left()
+        self._record.routed(provider, candidate, self._passed_over())
+        if of > 1 or candidate != self._parts.routes.seat:
+            await self._parts.ledger.routed(
+                self._record.run_id, provider.name, candidate.paid_from, candidate.key
+            )
+        if of > 1:
+            yield await self._announced(provider, candidate, permitted.request, cause)
+        raised: OneseatError | None = None
+        serving = self._serve(self._parts._replace(provider=provider), _for(candidate, permitted))
+        try:
+            async with aclosing(serving) as events:
+                async for event in events:
+                    yield event
+        except OneseatError as failure:
+            raised = failure
+        error = raised.info if raised is not None else self._record.ended_with()
+        if of > 1:
+            code = error.code if error is not None else None
+            await self._parts.outcomes.note_outcome(candidate, Outcome(self._parts.room.now(), code))
+        if error is not None:
+            self._failures.append(_Failure(candidate, error, raised, served=True))
+
+    def _left(self) -> str | None:
+        if not (self._failures and self._failures[-1].served):
+            return None
+        failed = self._failures[-1].error
+        if self._record.sent_now:
+            self._record.again(failed)
+        return failed.code
+
+    async def _announced(
+        self, provider: Provider, candidate: Candidate, request: Request, cause: str | None
+    ) -> Event:
+        event = Routed(
+            provider=provider.name,
+            model=candidate.model or request.model or provider.default_model,
+            paid_from=candidate.paid_from,
+            key=candidate.key,
+            role=request.role,
+            cause=cause,
+            passed_over=tuple(self._passed_over()),
+        )
+        await self._parts.ledger.record(self._record.run_id, event)
+        return event
+
+    def _passed_over(self) -> Sequence[PassedOver]:
+        now = self._parts.room.now()
+        return [routing.passed_over(one.candidate, one.error, now) for one in self._failures]
+
+    def _conclude(self, permitted: Permitted) -> None:
+        """Nobody served: the failure of the candidate that was wanted most is the run's, and what kept the others is told."""
+        error = routing.nobody([(one.candidate, one.error) for one in self._failures])
+        first = self._failures[0]
+        if not any(one.served for one in self._failures) and first.raised is None:
+            self._record.refuse(Refused(error=error, policy=permitted.policy))
+            return
+        if len(self._failures) == 1:
+            if first.raised is not None:
+                raise first.raised
+            return
+        raise OneseatError(error)
+
+
+def _for(candidate: Candidate, permitted: Permitted) -> Permitted:
+    """The request as this candidate gets it."""
+    request = permitted.request
+    on_plan = candidate.paid_from == "plan"
+    changed = msgspec.structs.replace(
+        request,
+        model=candidate.model or request.model,
+        # A name that only the official CLI knows.
+        fallback_model=request.fallback_model if on_plan else None,
+    )
+    return msgspec.structs.replace(permitted, request=changed)
