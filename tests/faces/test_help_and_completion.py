@@ -22,6 +22,7 @@ COMMANDS = [
     "demo",
     "simulator",
     "completion",
+    "config",
 ]
 
 

@@ -5,9 +5,10 @@ A value comes from the first of these that names it: the command line, the envir
 its file cannot say which program runs, what the child's environment holds or where prompts go.
 """
 
+from .entries import FILE_NAME
 from .keys import KEYS
 from .projects import PROJECTS, Project
-from .reading import FILE_NAME, home_from, load, read_named
+from .reading import home_from, load, read_named
 from .table import ReferenceRow, Settings, differences, reference_rows
 
 __all__ = [

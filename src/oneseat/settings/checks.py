@@ -15,7 +15,7 @@ class Check(msgspec.Struct, frozen=True):
     """What a setting accepts.
 
     ``parse`` returns the value to use and raises ``ValueError`` for one that does not fit. A ``secretive``
-    value may carry a credential and is shown without it.
+    value may carry a credential and is shown without it. ``options`` are all the words there are, where it is one of a few.
     """
 
     expected: str
@@ -23,6 +23,7 @@ class Check(msgspec.Struct, frozen=True):
     code: str = "usage.bad_setting"
     hint: str | None = None
     secretive: bool = False
+    options: tuple[str, ...] = ()
 
 
 #: Control characters, line separators and lone surrogates: none can be typed, stored or printed as it is.
@@ -97,7 +98,8 @@ def one_of(*options: str) -> Check:
             raise ValueError(value)
         return value
 
-    return Check("one of " + ", ".join(f"`{option}`" for option in options), parse)
+    expected = "one of " + ", ".join(f"`{option}`" for option in options)
+    return Check(expected, parse, options=options)
 
 
 _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)

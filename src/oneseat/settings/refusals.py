@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
+from .checks import Check
 from .named_tables import PLAIN_NAME, Contradiction, NamedTable
 from .table import NAMED_TABLES, Setting
 from .wording import printable, shown, toml, without_credentials
@@ -30,9 +32,17 @@ def bad_value(setting: Setting, value: object, source: str) -> UsageError:
             code=check.code,
             message=f"Setting cannot be used: `{setting.name} = {seen}`\n"
             f"  {source}; expected {check.expected}",
-            hint=check.hint or (f"Take it back: `unset {setting.env}`" if from_environment else None),
+            hint=check.hint
+            or (
+                f"Take it back: `unset {setting.env}`" if from_environment else _nearest_option(value, check)
+            ),
         )
     )
+
+
+def _nearest_option(value: object, check: Check) -> str | None:
+    nearest = nearest_name(value, list(check.options)) if isinstance(value, str) and check.options else None
+    return f'Write `"{nearest}"` instead' if nearest else None
 
 
 def unknown_key(key: tuple[str, ...], path: Path, names: list[str]) -> UsageError:
@@ -57,17 +67,18 @@ def _way_to_known(key: tuple[str, ...], nearest: str | None) -> str | None:
     return f"Write `{nearest}` instead" if nearest else None
 
 
-def check_spelling(name: str, variables: list[str]) -> None:
-    """Raise when a variable is not one of ours but looks so much like one that it was meant to be."""
+def misspelt_variable(name: str, variables: list[str]) -> UsageError | None:
+    """The error of a variable that is not one of ours but looks so much like one that it was meant to be."""
     nearest = nearest_name(name, variables)
-    if nearest is not None:
-        raise UsageError(
-            ErrorInfo(
-                code="usage.unknown_setting",
-                message=f"Unknown environment variable: `{shown(name)}`\n  oneseat reads `{nearest}`",
-                hint=f"Take it back: `unset {shown(name)}`",
-            )
+    if nearest is None:
+        return None
+    return UsageError(
+        ErrorInfo(
+            code="usage.unknown_setting",
+            message=f"Unknown environment variable: `{shown(name)}`\n  oneseat reads `{nearest}`",
+            hint=f"Take it back: `unset {shown(name)}`",
         )
+    )
 
 
 def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
@@ -89,11 +100,15 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
 
 def contradictory(named: NamedTable[Any], name: str, found: Contradiction, path: Path) -> UsageError:
     """A named table that cannot be used as a whole."""
+    return clash(named.noun, f"{named.table}.{name}", found, path)
+
+
+def clash(what: str, name: str, found: Contradiction, path: Path) -> UsageError:
+    """Values that are right by themselves and not together; ``what`` and ``name`` say where."""
     return UsageError(
         ErrorInfo(
             code="usage.bad_setting",
-            message=f"{named.noun} cannot be used: `{named.table}.{name}`\n"
-            f"  set in `{place(path)}`; {found.why}",
+            message=f"{what} cannot be used: `{shown(name)}`\n  set in `{place(path)}`; {found.why}",
             hint=found.hint,
         )
     )
@@ -104,6 +119,12 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
     why = reason[:1].lower() + reason[1:]
     message = f"Settings file cannot be used: `{place(path)}{position}`\n  {why}"
     return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message))
+
+
+def position_of(info: ErrorInfo) -> tuple[int, int] | None:
+    """Line and column that ``bad_file`` was given."""
+    found = re.match(r"[^\n]*:([0-9]+):([0-9]+)`(?:\n|$)", info.message)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def nearest_name(name: str, names: list[str]) -> str | None:
