@@ -36,6 +36,7 @@ from oneseat.host.private_socket import Door
 from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
 from oneseat.host.programs import find_program
 from oneseat.host.server_lock import server_lock
+from oneseat.host.settings_file import read_settings_text, write_settings_text
 from oneseat.observers.audience import Audience
 from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
@@ -50,7 +51,7 @@ from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.settings import KEYS, PROJECTS, Project, Settings, home_from, load, read_named
+from oneseat.settings import FILE_NAME, KEYS, PROJECTS, Project, Settings, home_from, load, read_named
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.prices import PriceTable
@@ -90,6 +91,8 @@ __all__ = [
     "redactor",
     "serve_folder",
     "server_lock",
+    "settings_text",
+    "write_settings",
 ]
 
 
@@ -251,6 +254,18 @@ def mcp_servers(config: object, source: str, env: Mapping[str, str]) -> tuple[Mc
 def read_keys(env: Mapping[str, str]) -> dict[str, ApiKey]:
     """The owner's API keys by name: where each is, and what for. Raises ``UsageError`` for anything wrong in the settings."""
     return read_named(KEYS, find_paths(env).config_dir)
+
+
+def settings_text(env: Mapping[str, str]) -> str:
+    """The owner's settings file as it is; empty without one. Raises ``UsageError`` when it cannot be read."""
+    return read_settings_text(find_paths(env).config_dir / FILE_NAME)
+
+
+def write_settings(env: Mapping[str, str], text: str) -> None:
+    """Put ``text`` in place of the owner's settings file. Raises ``UsageError`` when it cannot be written."""
+    paths = find_paths(env)
+    paths.ensure()
+    write_settings_text(paths.config_dir / FILE_NAME, text)
 
 
 def key_store(

@@ -91,6 +91,12 @@ def test_a_key_without_settings_can_still_be_removed_from_the_keyring(choose: Ch
     assert KeyStore({}, {}, OsKeyring("oneseat"), old._check, old.learned.append).remove("work")
 
 
+def test_without_a_keyring_a_name_that_nobody_knows_is_what_is_wrong(choose: Choose) -> None:
+    choose(keyrings.Broken())
+    assert refusal(lambda: Store(openai()).keys.remove("wrok")).code == "usage.no_such_key"
+    assert refusal(lambda: Store(openai()).keys.remove("work")).code == "provider.keyring_unusable"
+
+
 @pytest.mark.parametrize(
     ("backend", "why"),
     [
@@ -109,7 +115,8 @@ def test_a_keyring_that_cannot_be_used_is_named_with_the_ways_round_it(
             code="provider.keyring_unusable",
             message=f"The keyring of this machine cannot be used: `keys.work`\n  {why}; "
             'a key can also be in a variable: `env = "NAME"` in `[keys.work]`',
-            hint="Keep it in a private file: `oneseat key set work --file ~/.oneseat-key-work`",
+            hint="Keep the key in a private file: "
+            "`oneseat key set work --provider openai --file ~/.oneseat-key-work`",
         )
 
 

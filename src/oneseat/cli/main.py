@@ -28,6 +28,7 @@ _COMMANDS = {
     "serve": "Keep a server running, so that runs begin at once",
     "status": "Show the server and the runs it does",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
+    "key": "Keep, list and remove API keys",
     "config": "Check your settings, and show what is in force",
     "demo": "Watch a run and the billing gate at work, on a simulator",
     "simulator": "Start a loopback server that plays the vendor",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
+
+import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
@@ -66,7 +69,8 @@ class KeyStore:
         if key.file is not None:
             write_key_file(key.name, key.file, value)
         else:
-            self._keyring.put(key.name, value)
+            with _another_place(key):
+                self._keyring.put(key.name, value)
 
     def remove(self, name: str) -> bool:
         """Delete a key where it is kept; whether there was one. One without settings is looked for in the keyring."""
@@ -75,17 +79,16 @@ class KeyStore:
             raise _not_kept_here(key)
         if key is not None and key.file is not None:
             return remove_key_file(name, key.file)
-        return self._keyring.remove(name)
+        try:
+            return self._keyring.remove(name)
+        except OneseatError:
+            if key is not None:
+                raise
+            raise _unknown(name) from None
 
     def _named(self, name: str) -> ApiKey:
         if name not in self._keys:
-            raise UsageError(
-                ErrorInfo(
-                    code="usage.no_such_key",
-                    message=f"There is no API key of this name: `{name}`",
-                    hint="See those there are: `oneseat key list`",
-                )
-            )
+            raise _unknown(name)
         return self._keys[name]
 
     def _read(self, key: ApiKey) -> str | None:
@@ -93,7 +96,31 @@ class KeyStore:
             return self._env.get(key.env, "").strip()
         if key.file is not None:
             return read_key_file(key.name, key.file)
-        return (self._keyring.get(key.name) or "").strip()
+        with _another_place(key):
+            return (self._keyring.get(key.name) or "").strip()
+
+
+@contextlib.contextmanager
+def _another_place(key: ApiKey) -> Iterator[None]:
+    """Gives the error of a keyring that cannot be used the command for a machine without one."""
+    try:
+        yield
+    except OneseatError as error:
+        if error.info.code != "provider.keyring_unusable":
+            raise
+        command = f"oneseat key set {key.name} --provider {key.provider} --file ~/.oneseat-key-{key.name}"
+        hint = f"Keep the key in a private file: `{command}`"
+        raise OneseatError(msgspec.structs.replace(error.info, hint=hint)) from None
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_key",
+            message=f"There is no API key of this name: `{name}`",
+            hint="See those there are: `oneseat key list`",
+        )
+    )
 
 
 def _absent(key: ApiKey) -> OneseatError:

@@ -101,6 +101,5 @@ def _unusable(name: str, why: str) -> OneseatError:
             code="provider.keyring_unusable",
             message=f"The keyring of this machine cannot be used: `keys.{name}`\n  {why}; "
             f'a key can also be in a variable: `env = "NAME"` in `[keys.{name}]`',
-            hint=f"Keep it in a private file: `oneseat key set {name} --file ~/.oneseat-key-{name}`",
         )
     )

@@ -1,0 +1,120 @@
+"""``oneseat key``."""
+
+from __future__ import annotations
+
+import sys
+from typing import get_args
+
+import click
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.keys import KeyProvider
+from oneseat.json_line import to_json
+from oneseat.keys import MAX_KEY_LENGTH, KeyState, change_key, key_states, remove_key
+
+from .log_command import table
+from .output import complain, echo
+from .standard_input import read_stdin
+
+
+@click.group(
+    "key",
+    epilog="""\b
+Examples:
+  oneseat key set work --provider anthropic
+  oneseat key list
+  oneseat key remove work""",
+)
+def command() -> None:
+    """Keep, list and remove API keys. A key is never an argument, never printed, and in no file but one you choose."""
+
+
+@command.command(
+    "set",
+    epilog="""\b
+Examples:
+  oneseat key set work --provider anthropic
+  oneseat key set work < key.txt
+  oneseat key set ci --provider openai --env OPENAI_API_KEY
+  oneseat key set work --provider gemini --file ~/.config/keys/gemini""",
+)
+@click.argument("name")
+@click.argument("key", nargs=-1, metavar="")
+@click.option("--provider", type=click.Choice(get_args(KeyProvider)), help="Whose API the key opens.")
+@click.option("--env", metavar="VARIABLE", help="Read the key from this variable; oneseat keeps nothing.")
+@click.option("--file", metavar="PATH", help="Keep the key in this file, private to you, not in the keyring.")
+@click.option("--base-url", metavar="URL", help="Ask this address in place of the vendor's.")
+def set_key(
+    *,
+    name: str,
+    key: tuple[str, ...],
+    provider: str | None,
+    env: str | None,
+    file: str | None,
+    base_url: str | None,
+) -> None:
+    """Give oneseat the API key NAME: asked for without showing it, or read from standard input."""
+    if key:
+        # Not click's own words, which would repeat it.
+        raise UsageError(
+            ErrorInfo(
+                code="usage.arguments",
+                message="A key is never an argument: other users see it, and your shell keeps it in its history\n"
+                "  what was typed just now may be in there already: have a new key made in its place",
+                hint=f"Type it when you are asked: `oneseat key set {name}`",
+            )
+        )
+    change = change_key(name, {"provider": provider, "env": env, "file": file, "base_url": base_url})
+    doubt, changed = change.store(_value(name) if change.takes_value else None)
+    if doubt is not None:
+        complain(f"warning: {doubt}\n")
+    if change.takes_value:
+        echo(f"kept in {change.key.place}: {name}")
+    else:
+        echo(f"to be read from {change.key.place}: {name}" if change.key.env else f"no key is needed: {name}")
+    if changed:
+        echo(f"written to {change.settings_file}: [keys.{name}]")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_keys(*, as_json: bool) -> None:
+    """List the API keys of your settings and whether each is there. No key is shown, not even a part of one."""
+    states = key_states()
+    if as_json:
+        echo(to_json({"keys": states}))
+    elif states:
+        echo(table([("name", "provider", "place", "there"), *map(_row, states)]))
+    else:
+        complain("No API keys. Give one: oneseat key set NAME --provider anthropic\n")
+
+
+@command.command("remove")
+@click.argument("name")
+def remove(*, name: str) -> None:
+    """Delete the API key NAME from where oneseat keeps it."""
+    there, still_named = remove_key(name)
+    echo(f"removed: {name}" if there else f"nothing to remove: {name}")
+    if still_named:
+        echo(f"your settings still name it: [keys.{name}]")
+
+
+def _value(name: str) -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt(f"API key for {name} (not shown)", hide_input=True, err=True))
+    # A little more than the longest one, so that a file that is no key is not taken for the key it begins with.
+    data = read_stdin(MAX_KEY_LENGTH + 100)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(
+            ErrorInfo(code="usage.invalid_utf8", message="Standard input is not UTF-8")
+        ) from None
+
+
+def _row(state: KeyState) -> tuple[str, ...]:
+    if state.problem is not None:
+        there = "unknown: " + state.problem.message.partition("\n  ")[2].partition(";")[0]
+    else:
+        there = "yes" if state.present else "no" if state.needed else "-"
+    return state.name, state.provider, state.place, there

@@ -1,0 +1,179 @@
+"""The owner's API keys: which there are, and how one is given to oneseat or taken back. No value ever leaves this module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from oneseat.assembly import find_paths, key_store, read_keys, redactor, settings_text, write_settings
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
+from oneseat.rules import api_keys
+from oneseat.settings import FILE_NAME, KEYS
+from oneseat.settings.editing import with_table, with_value
+
+__all__ = ["MAX_KEY_LENGTH", "ApiKey", "KeyChange", "KeyState", "change_key", "key_states", "remove_key"]
+
+
+class KeyState(msgspec.Struct, frozen=True, kw_only=True):
+    """One key. ``present`` is ``None`` where nobody can tell, with the reason in ``problem``, and where no key is needed."""
+
+    name: str
+    provider: str
+    place: str
+    needed: bool
+    present: bool | None
+    credits: bool
+    base_url: str | None
+    problem: ErrorInfo | None = None
+
+
+class KeyChange:
+    """A key that is about to be set; everything but its value is known to be right."""
+
+    def __init__(self, key: ApiKey, env: Mapping[str, str], text: str | None) -> None:
+        self.key = key
+        self._env = env
+        self._text = text
+        self.settings_file = str(find_paths(env).config_dir / FILE_NAME)
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether oneseat keeps the key. It does not where a variable holds it or none is needed."""
+        return self.key.env is None and self.key.needed
+
+    def store(self, value: str | None) -> tuple[str | None, bool]:
+        """Keep the value, then write the settings. Returns a doubt about the value, and whether the settings were changed.
+
+        Raises ``OneseatError`` where the value is no API key or cannot be kept; then nothing has changed.
+        """
+        doubt = None
+        if value is not None:
+            value = value.strip()
+            key_store(self._env, redactor(self._env)).put(self.key, value)
+            doubt = api_keys.doubt(self.key, value)
+        if self._text is not None:
+            write_settings(self._env, self._text)
+        return doubt, self._text is not None
+
+
+def change_key(
+    name: str, chosen: Mapping[str, str | None], env: Mapping[str, str] | None = None
+) -> KeyChange:
+    """Prepare to set a key. ``chosen`` are ``provider``, ``env``, ``file`` and ``base_url`` as far as they were given.
+
+    Raises ``UsageError`` for what the settings could not hold, or already say otherwise.
+    """
+    snapshot = dict(os.environ if env is None else env)
+    given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
+    known = read_keys(snapshot).get(name)
+    if known is None:
+        return _new_key(name, given, snapshot)
+    added = {option: value for option, value in given.items() if getattr(known, option) != value}
+    if not added:
+        return KeyChange(known, snapshot, None)
+    if added.keys() - {"env", "file"} or len(added) > 1 or known.env is not None or known.file is not None:
+        raise _arguments(
+            f"`keys.{name}` is in your settings already, and differently: `{', '.join(sorted(added))}`",
+            f"Change it there: `{find_paths(snapshot).config_dir / FILE_NAME}`",
+        )
+    ((option, value),) = added.items()
+    text = with_value(settings_text(snapshot), ("keys", name), option, value)
+    return KeyChange(msgspec.structs.replace(known, **added), snapshot, _writable(text, name, snapshot))
+
+
+def _new_key(name: str, given: dict[str, Any], env: Mapping[str, str]) -> KeyChange:
+    if not KEYS.names.fullmatch(name):
+        raise _arguments(
+            f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
+        )
+    if "provider" not in given:
+        raise _arguments(
+            f"There is no API key of this name yet: `{name}`",
+            f"Say whose it is: `oneseat key set {name} --provider anthropic`",
+        )
+    found = KEYS.contradiction(name, given)
+    if found is not None:
+        raise _arguments(f"This key cannot be used: `{name}`\n  {found.why}", found.hint)
+    text = with_table(settings_text(env), ("keys", name), given)
+    return KeyChange(KEYS.make(name=name, **given), env, _writable(text, name, env))
+
+
+def key_states(env: Mapping[str, str] | None = None) -> list[KeyState]:
+    """Every key of the settings, in their order, with whether it is there. Raises ``UsageError`` for settings that are wrong."""
+    snapshot = dict(os.environ if env is None else env)
+    keys = read_keys(snapshot)
+    store = key_store(snapshot, redactor(snapshot), keys)
+    # A keyring that waits a minute for nobody is asked once.
+    unusable: ErrorInfo | None = None
+    states = []
+    for key in keys.values():
+        in_keyring = key.needed and key.env is None and key.file is None
+        problem = unusable if in_keyring else None
+        if problem is None:
+            problem = _problem(store.get, key.name)
+        if in_keyring and problem is not None and problem.code.startswith("provider.keyring"):
+            unusable = problem
+        states.append(_state(key, problem))
+    return states
+
+
+def remove_key(name: str, env: Mapping[str, str] | None = None) -> tuple[bool, bool]:
+    """Delete a key where oneseat keeps it. Returns whether there was one, and whether the settings still name it.
+
+    Raises ``OneseatError`` where it is not oneseat's to delete, or cannot be.
+    """
+    snapshot = dict(os.environ if env is None else env)
+    keys = read_keys(snapshot)
+    return key_store(snapshot, redactor(snapshot), keys).remove(name), name in keys
+
+
+def _problem(get: Any, name: str) -> ErrorInfo | None:
+    try:
+        get(name)
+    except OneseatError as error:
+        return error.info
+    return None
+
+
+def _state(key: ApiKey, problem: ErrorInfo | None) -> KeyState:
+    absent = problem is not None and problem.code == "provider.no_key"
+    there = problem is None and key.needed
+    return KeyState(
+        name=key.name,
+        provider=key.provider,
+        place=key.place,
+        needed=key.needed,
+        present=True if there else False if absent else None,
+        credits=key.credits,
+        base_url=key.base_url,
+        problem=None if absent else problem,
+    )
+
+
+def _checked(option: str, value: str) -> Any:
+    check, _ = KEYS.keys[option]
+    try:
+        return check.parse(value)
+    except ValueError:
+        shown = "" if check.secretive else f": `{value}`"
+        raise _arguments(
+            f"Not right for `--{option.replace('_', '-')}`{shown}\n  expected {check.expected}", None
+        ) from None
+
+
+def _writable(text: str | None, name: str, env: Mapping[str, str]) -> str:
+    if text is None:
+        path = find_paths(env).config_dir / FILE_NAME
+        raise _arguments(
+            f"The settings file is written in a way that cannot be added to: `{path}`",
+            f"Write `[keys.{name}]` as a table of its own",
+        )
+    return text
+
+
+def _arguments(message: str, hint: str | None) -> UsageError:
+    return UsageError(ErrorInfo(code="usage.arguments", message=message, hint=hint))
