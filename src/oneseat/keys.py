@@ -17,6 +17,8 @@ from oneseat.settings.editing import with_table, with_value
 
 __all__ = ["MAX_KEY_LENGTH", "ApiKey", "KeyChange", "KeyState", "change_key", "key_states", "remove_key"]
 
+_OF_THE_KEYRING = ("provider.keyring_missing", "provider.keyring_unusable")
+
 
 class KeyState(msgspec.Struct, frozen=True, kw_only=True):
     """One key. ``present`` is ``None`` where nobody can tell, with the reason in ``problem``, and where no key is needed."""
@@ -115,7 +117,7 @@ def key_states(env: Mapping[str, str] | None = None) -> list[KeyState]:
         problem = unusable if in_keyring else None
         if problem is None:
             problem = _problem(store.get, key.name)
-        if in_keyring and problem is not None and problem.code.startswith("provider.keyring"):
+        if in_keyring and problem is not None and problem.code in _OF_THE_KEYRING:
             unusable = problem
         states.append(_state(key, problem))
     return states

@@ -51,7 +51,9 @@ def commands() -> dict[str, click.Command]:
 
 
 def options() -> set[str]:
-    every = [program, *commands().values()]
+    groups = [command for command in commands().values() if isinstance(command, click.Group)]
+    below = [command for group in groups for command in group.commands.values()]
+    every = [program, *commands().values(), *below]
     return {name for command in every for parameter in command.params for name in parameter.opts} | {"--help"}
 
 

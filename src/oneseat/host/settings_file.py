@@ -57,7 +57,7 @@ def _replace(target: Path, text: str, mode: int) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nothing half-written is left beside the settings
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
