@@ -11,7 +11,6 @@ import time
 
 from .driving import KILL_AFTER_S, Done, Seat, done
 
-
 #: The first terminal that the leader of a session opens is the one that controls it.
 _ON_TERMINAL = (
     "import os, sys\n"
