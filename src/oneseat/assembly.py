@@ -50,8 +50,19 @@ from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
+from oneseat.rules.route_table import table_of
 from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.settings import FILE_NAME, KEYS, PROJECTS, Project, Settings, home_from, load, read_named
+from oneseat.settings import (
+    FILE_NAME,
+    KEYS,
+    PROJECTS,
+    ROLES,
+    Project,
+    Settings,
+    home_from,
+    load,
+    read_named,
+)
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.prices import PriceTable
@@ -86,6 +97,7 @@ __all__ = [
     "read_keys",
     "read_ledger",
     "read_projects",
+    "read_routes",
     "read_settings",
     "read_text",
     "redactor",
@@ -268,6 +280,12 @@ def write_settings(env: Mapping[str, str], text: str) -> None:
     write_settings_text(paths.config_dir / FILE_NAME, text)
 
 
+def read_routes(settings: Settings, paths: Paths) -> RouteTable:
+    """Who may serve the owner's runs, in which order. Raises ``UsageError`` for anything wrong in the owner's settings file."""
+    keys, roles = read_named(KEYS, paths.config_dir), read_named(ROLES, paths.config_dir)
+    return table_of(settings.seat_provider, settings.fallback_to, keys, roles.values())
+
+
 def key_store(
     env: Mapping[str, str], redactor: Redactor, keys: Mapping[str, ApiKey] | None = None
 ) -> KeyStore:
@@ -352,7 +370,7 @@ def build_app(
     parts = Parts(
         provider=provider,
         providers=Registry(provider),
-        routes=RouteTable(),
+        routes=read_routes(settings, find_paths(env)),
         outcomes=ledger,
         ledger=ledger,
         clock=clock,

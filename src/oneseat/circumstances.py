@@ -16,12 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.assembly import find_paths, read_settings
+from oneseat.assembly import find_paths, read_keys, read_routes, read_settings
 from oneseat.contract.billing_names import BILLING_NAMES, SEAT_LOGIN
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.facts import CredentialSource
+from oneseat.contract.keys import ApiKey
 from oneseat.contract.remote import Call, Hello, Surroundings, Watched
 from oneseat.contract.request import Request
+from oneseat.contract.routes import RouteTable
 from oneseat.host import credentials
 from oneseat.host.umask import current_umask
 from oneseat.providers.claude_cli.environment import shared_names
@@ -41,10 +43,13 @@ class Circumstances:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
         # Of no project: what a project's own file says is for the runs in its directory.
-        self.settings: Settings = read_settings(self._env, Path(os.sep), find_paths(self._env))
-        self._compared = Watched(
-            names=tuple(sorted(shared_names(self.settings.claude_pass_environment))), prefixes=_PREFIXES
-        )
+        self._paths = find_paths(self._env)
+        self.settings: Settings = read_settings(self._env, Path(os.sep), self._paths)
+        self._keys, self._routes = read_keys(self._env), read_routes(self.settings, self._paths)
+        # A key that is in a variable is the caller's own.
+        of_keys = {key.env for key in self._keys.values() if key.env is not None}
+        names = {*shared_names(self.settings.claude_pass_environment), *of_keys}
+        self._compared = Watched(names=tuple(sorted(names)), prefixes=_PREFIXES)
         self._umask = current_umask()
 
     def hello(self) -> Hello:
@@ -98,12 +103,17 @@ class Circumstances:
             differing = differences(self.settings, vetting.settings)
             if differing:
                 return f"settings differ from those the server started with: {', '.join(differing)}"
+            if self._tables() != (self._keys, self._routes):
+                return "settings differ from those the server started with: keys or roles"
             cli = await vetting.look()
         except (OneseatError, OSError):
             return "the settings or the official CLI cannot be used; the command says why"
         if vetting.automatic and cli.untested and (cli.report is None or refusal(cli.report) is not None):
             return f"the official CLI {cli.version} is new to oneseat and has to be tried first"
         return None
+
+    def _tables(self) -> tuple[dict[str, ApiKey], RouteTable]:
+        return read_keys(self._env), read_routes(self.settings, self._paths)
 
 
 _NAMED = Watched(

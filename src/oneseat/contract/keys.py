@@ -17,7 +17,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     It is in the environment variable ``env``, in the private ``file``, or else in the keyring of the operating system.
     ``credits`` marks one that draws on the API credits a plan includes. ``base_url`` is asked in place of the vendor; with
-    ``charges`` false nothing is paid there and no key is needed. Budgets are in US dollars at list price.
+    ``charges`` false nothing is paid there and no key is needed. ``model`` serves runs that name none that the provider has.
+    Budgets are in US dollars at list price.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     credits: bool = False
     base_url: str | None = None
     charges: bool = True
+    model: str | None = None
     run_budget_usd: float | None = None
     day_budget_usd: float | None = None
     month_budget_usd: float | None = None

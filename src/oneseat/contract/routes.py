@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from .errors import ErrorInfo
 from .receipt import Tier
 
 #: What a candidate is paid from: the plan of a seat, API credits that a plan includes, or a key that is billed by use.
@@ -14,7 +15,7 @@ PaidFrom = Literal["plan", "api_credits", "api_key"]
 Need = Literal["tools", "mcp", "functions", "schema", "images", "documents"]
 
 
-class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a candidate is wanted at all; everything that is left out is no condition.
 
     ``tiers`` are the policy's words on the request, ``window_below_percent`` bounds every usage window that the model's runs
@@ -50,14 +51,30 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.provider}{'' if self.model is None else f' {self.model}'} ({payer})"
 
 
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of work with its candidates, and what its runs may cost at list price in US dollars."""
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A candidate as the settings name it: by a ``provider`` whose plan pays, or by a ``key``."""
+
+    provider: str | None = None
+    key: str | None = None
+    model: str | None = None
+    when: Conditions = Conditions()
+
+
+class RoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A role as the settings have it: its candidates, and what its runs may cost at list price in US dollars."""
 
     name: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Wanted, ...]
     run_budget_usd: float | None = None
     day_budget_usd: float | None = None
     month_budget_usd: float | None = None
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of work with its candidates, the most wanted first."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,3 +104,34 @@ class Outcome(msgspec.Struct, frozen=True):
 
     at: float
     code: str | None
+
+
+class CandidateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a candidate would do for a request now. ``code`` and ``why`` say why it does not ``serve``, ``until`` how long."""
+
+    candidate: str
+    provider: str
+    model: str | None
+    paid_from: PaidFrom
+    key: str | None
+    serves: bool
+    code: str | None = None
+    why: str | None = None
+    until: str | None = None
+
+
+class RouteReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Who would serve a request now: ``chosen`` is the first candidate that does, ``None`` when nobody would.
+
+    ``tier``, ``rule`` and ``pack`` are the policy's decision; ``needs`` is what the request needs besides an answer in words.
+    """
+
+    chosen: str | None
+    role: str | None
+    tier: Tier
+    rule: str
+    pack: str
+    needs: tuple[Need, ...]
+    prompt_tokens: int
+    candidates: tuple[CandidateReport, ...]
+    error: ErrorInfo | None = None

@@ -14,11 +14,10 @@ from oneseat.contract.ports import Provider
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routes import Candidate, Outcome, PassedOver
 from oneseat.rules import routing
-from oneseat.rules.breaker import REMEMBERED_S
-from oneseat.rules.routing import Standing
 
 from .parts import Parts
 from .record import RunRecord
+from .standing import look, model_of
 
 #: Serves a request with the provider of its parts.
 Serve: TypeAlias = Callable[[Parts, Permitted], AsyncGenerator[Event, None]]
@@ -72,34 +71,11 @@ class Candidates:
 
     async def _provider(self, candidate: Candidate, permitted: Permitted, *, alone: bool) -> Provider | None:
         """The provider of a candidate that serves now; ``None`` for one that is passed over."""
-        try:
-            provider = self._parts.providers.of(candidate)
-            error = routing.objection(candidate, permitted, provider.abilities)
-            if error is None and not alone:
-                standing = await self._standing(candidate, provider, permitted.request)
-                error = routing.not_now(candidate, permitted, standing)
-        except OneseatError as failure:
-            self._failures.append(_Failure(candidate, failure.info, failure))
-            return None
-        if error is None:
-            return provider
-        self._failures.append(_Failure(candidate, error))
+        looked = await look(self._parts, candidate, permitted, alone=alone)
+        if looked.error is None:
+            return looked.provider
+        self._failures.append(_Failure(candidate, looked.error, looked.raised))
         return None
-
-    async def _standing(self, candidate: Candidate, provider: Provider, request: Request) -> Standing:
-        room, outcomes = self._parts.room, self._parts.outcomes
-        now = room.now()
-        seen = (
-            await room.history.limits(provider.name, now, simulated=provider.wallet == "simulator")
-            if candidate.paid_from == "plan"
-            else ()
-        )
-        return Standing(
-            now=now,
-            model=candidate.model or request.model or provider.default_model,
-            seen=seen,
-            outcomes=await outcomes.outcomes(candidate, now - REMEMBERED_S),
-        )
 
     async def _with(
         self, provider: Provider, candidate: Candidate, permitted: Permitted, of: int
@@ -141,7 +117,7 @@ class Candidates:
     ) -> Event:
         event = Routed(
             provider=provider.name,
-            model=candidate.model or request.model or provider.default_model,
+            model=model_of(candidate, provider, request),
             paid_from=candidate.paid_from,
             key=candidate.key,
             role=request.role,

@@ -15,8 +15,9 @@ from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Provider, Providers, Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.contract.routes import Candidate
+from oneseat.contract.routes import Candidate, RouteReport
 
+from .explanation import explain
 from .parts import Parts
 from .record import RunRecord
 from .spine import flow
@@ -161,6 +162,10 @@ class App:
         async with self._parts.provider.held() as provider:
             providers = _Held(self._parts.providers, provider)
             yield App(self._parts._replace(provider=provider, providers=providers), self._new_run_id)
+
+    async def route(self, request: Request) -> RouteReport:
+        """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
+        return await explain(self._parts, request)
 
     def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.

@@ -9,12 +9,14 @@ from .entries import FILE_NAME
 from .keys import KEYS
 from .projects import PROJECTS, Project
 from .reading import home_from, load, read_named
+from .roles import ROLES
 from .table import ReferenceRow, Settings, differences, reference_rows
 
 __all__ = [
     "FILE_NAME",
     "KEYS",
     "PROJECTS",
+    "ROLES",
     "Project",
     "ReferenceRow",
     "Settings",

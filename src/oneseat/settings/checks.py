@@ -26,6 +26,10 @@ class Check(msgspec.Struct, frozen=True):
     options: tuple[str, ...] = ()
 
 
+class PartError(ValueError):
+    """Raised by a ``parse`` that can say which part of the value does not fit."""
+
+
 #: Control characters, line separators and lone surrogates: none can be typed, stored or printed as it is.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -139,6 +143,13 @@ def _loopback_url(value: object) -> str:
 
 
 _MOST_USD = 1_000_000
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, value if isinstance(value, list | tuple) else [None]))
+
+
+NAMES = Check("a list of names", _names)
 DOLLARS = Check(f"an amount in US dollars above 0, at most {_MOST_USD}", _dollars)
 TEXT = Check("text on one line", _text)
 INSTRUCTIONS = Check("text", _instructions)

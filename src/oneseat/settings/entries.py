@@ -13,6 +13,7 @@ import msgspec
 from oneseat.contract.errors import UsageError
 
 from . import refusals
+from .checks import PartError
 from .table import NAMED_TABLES, Setting, declared, in_named_tables
 
 #: The name of a settings file, in a project as in the owner's configuration folder.
@@ -199,5 +200,6 @@ def _end_of(text: str) -> str:
 def _checked(key: tuple[str, ...], setting: Setting, value: object, source: str) -> Entry:
     try:
         return Entry(key, setting.name, setting.check.parse(value))
-    except ValueError:
-        return Entry(key, setting.name, None, refusals.bad_value(setting, value, source))
+    except ValueError as error:
+        part = error if isinstance(error, PartError) else None
+        return Entry(key, setting.name, None, refusals.bad_value(setting, value, source, part))

@@ -8,7 +8,7 @@ from typing import get_args
 
 from oneseat.contract.keys import ApiKey, KeyProvider
 
-from .checks import DOLLARS, FLAG, PATH, Check, one_of
+from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
 from .named_tables import Contradiction, NamedTable
 
 _VARIABLE = re.compile(r"(?!ONESEAT_)[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
@@ -90,6 +90,7 @@ KEYS = NamedTable(
             FLAG,
             "Whether requests are paid for; with `false`, allowed with a `base_url` only, no key is needed",
         ),
+        "model": (TEXT, "The model of a run that names none that this provider has"),
         "run_budget_usd": (DOLLARS, "What one run may cost with this key"),
         "day_budget_usd": (DOLLARS, "What the runs of one day may cost together with this key"),
         "month_budget_usd": (DOLLARS, "What the runs of one month may cost together with this key"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-from .checks import Check
+from .checks import Check, PartError
 from .named_tables import PLAIN_NAME, Contradiction, NamedTable
 from .table import NAMED_TABLES, Setting
 from .wording import printable, shown, toml, without_credentials
@@ -22,8 +22,8 @@ def place(path: Path) -> str:
     return printable(str(path))
 
 
-def bad_value(setting: Setting, value: object, source: str) -> UsageError:
-    """A value that does not fit. ``source`` says where it was found."""
+def bad_value(setting: Setting, value: object, source: str, part: PartError | None = None) -> UsageError:
+    """A value that does not fit. ``source`` says where it was found, ``part`` what of it is wrong, where that is known."""
     check = setting.check
     seen = toml(without_credentials(value) if check.secretive else value)
     from_environment = setting.env is not None and f"`{setting.env}`" in source
@@ -31,7 +31,7 @@ def bad_value(setting: Setting, value: object, source: str) -> UsageError:
         ErrorInfo(
             code=check.code,
             message=f"Setting cannot be used: `{setting.name} = {seen}`\n"
-            f"  {source}; expected {check.expected}",
+            f"  {source}; {f'{printable(str(part))}; ' if part else ''}expected {check.expected}",
             hint=check.hint
             or (
                 f"Take it back: `unset {setting.env}`" if from_environment else _nearest_option(value, check)

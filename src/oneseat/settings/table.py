@@ -7,10 +7,23 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
-from .checks import DOLLARS, FLAG, LOOPBACK_URL, PATH, TEXT, VARIABLE_NAMES, Check, one_of, seconds, whole
+from .checks import (
+    DOLLARS,
+    FLAG,
+    LOOPBACK_URL,
+    NAMES,
+    PATH,
+    TEXT,
+    VARIABLE_NAMES,
+    Check,
+    one_of,
+    seconds,
+    whole,
+)
 from .keys import KEYS
 from .named_tables import NamedTable
 from .projects import PROJECTS
+from .roles import ROLES
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
@@ -92,6 +105,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = "token"
+    seat_provider: Annotated[
+        Literal["claude-cli", "codex-cli"],
+        Setting(
+            "seat.provider",
+            one_of("claude-cli", "codex-cli"),
+            "Whose plan serves a run that asks for nobody else",
+            files="own",
+        ),
+    ] = "claude-cli"
+    fallback_to: Annotated[
+        tuple[str, ...],
+        Setting(
+            "fallback.to",
+            NAMES,
+            "Who serves such a run when the seat may not or cannot, in this order: another seat, then keys by their names. "
+            "Keys of included credits come before paid ones; without this a run never leaves its plan",
+            files="own",
+        ),
+    ] = ()
     run_timeout_s: Annotated[
         float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
     ] = 1800.0
@@ -295,7 +327,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Every kind of named table, by its first word.
-NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS)}
+NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS, ROLES)}
 
 
 @cache

@@ -1,0 +1,57 @@
+"""Who would serve a request now, and why not the others. Nothing is started, sent or spent."""
+
+from __future__ import annotations
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.request import Permitted, Refused, Request
+from oneseat.contract.routes import Candidate, CandidateReport, RouteReport
+from oneseat.rules import policy, routing
+from oneseat.rules.budget import input_tokens
+
+from .parts import Parts
+from .standing import look, model_of
+
+
+async def explain(parts: Parts, request: Request) -> RouteReport:
+    """Raises ``OneseatError`` for a role, key or provider that is not there, and for a ledger that cannot be read."""
+    permitted = policy.decide(request, parts.policy)
+    if isinstance(permitted, Refused):
+        raise OneseatError(permitted.error)
+    wanted = routing.candidates(request, parts.routes)
+    if isinstance(wanted, ErrorInfo):
+        raise OneseatError(wanted)
+    found = [await _report(parts, candidate, permitted, alone=len(wanted) == 1) for candidate in wanted]
+    failures = [(candidate, error) for candidate, (_, error) in zip(wanted, found, strict=True) if error]
+    reports = tuple(report for report, _ in found)
+    chosen = next((report.candidate for report in reports if report.serves), None)
+    return RouteReport(
+        chosen=chosen,
+        role=request.role,
+        tier=permitted.policy.tier,
+        rule=permitted.policy.rule,
+        pack=permitted.policy.pack,
+        needs=tuple(routing.needs(request)),
+        prompt_tokens=input_tokens(request),
+        candidates=reports,
+        error=routing.nobody(failures) if chosen is None else None,
+    )
+
+
+async def _report(
+    parts: Parts, candidate: Candidate, permitted: Permitted, *, alone: bool
+) -> tuple[CandidateReport, ErrorInfo | None]:
+    looked = await look(parts, candidate, permitted, alone=alone)
+    error, model = looked.error, candidate.model or permitted.request.model
+    passed = routing.passed_over(candidate, error, parts.room.now()) if error is not None else None
+    report = CandidateReport(
+        candidate=candidate.label,
+        provider=candidate.provider,
+        model=model if looked.provider is None else model_of(candidate, looked.provider, permitted.request),
+        paid_from=candidate.paid_from,
+        key=candidate.key,
+        serves=error is None,
+        code=passed and passed.code,
+        why=passed and passed.why,
+        until=passed and passed.until,
+    )
+    return report, error
