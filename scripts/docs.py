@@ -42,6 +42,8 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     receipt.PolicyStamp,
     receipt.SessionStamp,
     routes.PassedOver,
+    routes.RouteReport,
+    routes.CandidateReport,
     RunSummary,
     StoredEvent,
     checkup.Report,
@@ -76,6 +78,7 @@ The JSON that commands print, and the same objects in Python. Every field is alw
 never 0. New fields may come: ignore those you do not know."""
 _PRINTED = (
     ("`oneseat run --json`", "one [RunResult](#runresult)"),
+    ("`oneseat route --json`", "one [RouteReport](#routereport)"),
     (
         "`oneseat run --stream-json`",
         '[events](events.md), then one [RunResult](#runresult) with `"type": "result"` in front',

@@ -92,7 +92,7 @@ class RequestOptions(TypedDict, total=False):
     are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only.
     ``over_limit`` lets the run begin although a usage window is so full that runs are paused.
     ``max_budget_usd`` is what the run may cost at list price, counted on a plan too, where nothing is charged; ``max_turns``
-    is how often it may ask the model.
+    is how often it may ask the model. ``role``, ``provider`` or ``key`` say who serves it, see the guide on routing.
     """
 
     system: str | None
@@ -109,6 +109,9 @@ class RequestOptions(TypedDict, total=False):
     max_budget_usd: float | None
     max_turns: int | None
     over_limit: bool
+    role: str | None
+    provider: str | None
+    key: str | None
 
 
 def run(
@@ -214,6 +217,9 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         max_budget_usd=_dollars(options.get("max_budget_usd")),
         max_turns=_turns(options.get("max_turns")),
         over_limit=options.get("over_limit", False),
+        role=options.get("role"),
+        provider=options.get("provider"),
+        key=options.get("key"),
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from oneseat.contract.budget import Cap, DaySpent, Share
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
-from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts
+from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.permission import Permission
 from oneseat.contract.pool import IdleProcess
+from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.contract.routes import Candidate, Outcome, RouteTable
@@ -34,6 +35,7 @@ from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
 ON_A_KEY = CredentialFacts(account=Account(api_key_source="ANTHROPIC_API_KEY", api_provider="firstParty"))
+OF_KEY = KeyFacts(key="paid", place="the keyring", endpoint="https://example.test")
 USED = TokenUsage(10, 5, 0, 0, 0)
 NOTHING_USED = TokenUsage(0, 0, 0, 0, 0)
 
@@ -48,7 +50,7 @@ class Script(NamedTuple):
     """What one process of the provider does. It dies after the last step unless that is a ``TurnEnded``."""
 
     steps: Sequence[Event | Silence] = ()
-    facts: CredentialFacts | Silence | ErrorInfo = ON_PLAN
+    facts: PayerFacts | Silence | ErrorInfo = ON_PLAN
 
 
 def started(api_key_source: str = "none", tools: tuple[str, ...] = ()) -> Started:
@@ -81,7 +83,7 @@ class _Session:
         self._script = script
         self.capabilities = Capabilities()
 
-    async def credential_facts(self) -> CredentialFacts:
+    async def credential_facts(self) -> PayerFacts:
         match self._script.facts:
             case Silence(seconds):
                 await elapse(seconds)
@@ -120,15 +122,14 @@ class _Session:
 class ScriptedProvider:
     """Plays one script for each process it starts, the last one again and again. Notes when each was started, and with what."""
 
-    name = "scripted"
-    wallet: Wallet = "plan"
     default_model = "sonnet"
     abilities = Abilities(tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True)
 
     def of(self, candidate: Candidate) -> ScriptedProvider:
         return self
 
-    def __init__(self, scripts: Sequence[Script]) -> None:
+    def __init__(self, scripts: Sequence[Script], name: str = "scripted", wallet: Wallet = "plan") -> None:
+        self.name, self.wallet = name, wallet
         self.opened_at: list[float] = []
         self.models: list[str | None] = []
         self._scripts = list(scripts)
@@ -166,12 +167,14 @@ class Memory:
         self.events: list[Event] = []
         self.results: list[RunResult] = []
         self.ends: list[tuple[str, Outcome]] = []
+        self.seen: dict[str, list[SeenLimit]] = {}
+        self.routed_to: list[tuple[str, str, str | None]] = []
 
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         pass
 
     async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
-        pass
+        self.routed_to.append((provider, paid_from, key_name))
 
     async def record(self, run_id: str, event: Event) -> None:
         self.events.append(event)
@@ -186,7 +189,7 @@ class Memory:
         return nothing, share(nothing)
 
     async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
-        return []
+        return self.seen.get(provider, [])
 
     async def live_session(self, project: str, cwd: str, wallet: Wallet, provider: str) -> Session | None:
         return None
@@ -242,14 +245,33 @@ async def anything(provider: str) -> None:
     """Admit every program."""
 
 
+class Several:
+    """Scripted providers by their names."""
+
+    def __init__(self, *providers: ScriptedProvider) -> None:
+        self._by_name = {provider.name: provider for provider in providers}
+
+    def of(self, candidate: Candidate) -> ScriptedProvider:
+        if candidate.provider not in self._by_name:
+            raise OneseatError(ErrorInfo(code="provider.not_found", message="it is not installed"))
+        return self._by_name[candidate.provider]
+
+
 def scripted_app(
-    provider: ScriptedProvider, memory: Memory, *, chance: float = 0.5, **patience: float
+    provider: ScriptedProvider,
+    memory: Memory,
+    providers: Providers | None = None,
+    routes: RouteTable | None = None,
+    /,
+    *,
+    chance: float = 0.5,
+    **patience: float,
 ) -> App:
     """An app on ``provider``. ``chance`` is what the random source always says."""
     parts = Parts(
         provider=provider,
-        providers=provider,
-        routes=RouteTable(),
+        providers=providers or provider,
+        routes=routes or RouteTable(),
         outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
@@ -263,7 +285,7 @@ def scripted_app(
         chance=lambda: chance,
         audience=Audience((), Records(lambda text: text)),
         admit=anything,
-        room=WindowRoom(memory, None, lambda: 0.0),
+        room=WindowRoom(memory, None, lambda: asyncio.get_running_loop().time()),
     )
     return App(parts, iter_ids().__next__)
 

@@ -19,6 +19,7 @@ from .show_error import print_error
 #: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
 _COMMANDS = {
     "run": "Send one prompt to your assistant and print the answer",
+    "route": "Say who would serve a prompt, and what would pay",
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
     "limits": "Show how full each usage window is, and when it is reset",

@@ -30,6 +30,7 @@ class _Failure(NamedTuple):
     error: ErrorInfo
     raised: OneseatError | None = None
     served: bool = False
+    acted: bool = False
 
 
 class Candidates:
@@ -61,13 +62,13 @@ class Candidates:
         self._conclude(permitted)
 
     def _stays(self, to: Candidate) -> bool:
-        """Whether the failure of the candidate that served last is the run's."""
-        if not (self._failures and self._failures[-1].served):
-            return False
-        last = self._failures[-1]
-        tools = self._record.permitted.request if self._record.permitted is not None else None
-        acted = tools is not None and self._record.may_have_acted(tools)
-        return not routing.moves_on(last.error, acted=acted, left=last.candidate, to=to)
+        """Whether the failure of a candidate before is the run's, rather than a reason to ask this one."""
+        return not all(
+            routing.moves_on(one.error, left=one.candidate, to=to, acted=one.acted)
+            if one.served
+            else one.raised is None or routing.passes(one.error, left=one.candidate, to=to)
+            for one in self._failures
+        )
 
     async def _provider(self, candidate: Candidate, permitted: Permitted, *, alone: bool) -> Provider | None:
         """The provider of a candidate that serves now; ``None`` for one that is passed over."""
@@ -102,7 +103,8 @@ class Candidates:
             code = error.code if error is not None else None
             await self._parts.outcomes.note_outcome(candidate, Outcome(self._parts.room.now(), code))
         if error is not None:
-            self._failures.append(_Failure(candidate, error, raised, served=True))
+            acted = self._record.may_have_acted(permitted.request)
+            self._failures.append(_Failure(candidate, error, raised, served=True, acted=acted))
 
     def _left(self) -> str | None:
         if not (self._failures and self._failures[-1].served):

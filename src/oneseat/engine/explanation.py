@@ -50,8 +50,8 @@ async def _report(
         paid_from=candidate.paid_from,
         key=candidate.key,
         serves=error is None,
-        code=passed and passed.code,
-        why=passed and passed.why,
-        until=passed and passed.until,
+        code=passed.code if passed is not None else None,
+        why=passed.why if passed is not None else None,
+        until=passed.until if passed is not None else None,
     )
     return report, error

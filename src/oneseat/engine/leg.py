@@ -55,6 +55,11 @@ class Leg:
         """Those whose prompt has left."""
         return [attempt for attempt in self.attempts if attempt.plan is not None]
 
+    @property
+    def used_something(self) -> bool:
+        """Whether any of its attempts may have used tokens."""
+        return any(not attempt.tally.used_nothing() for attempt in self.sent)
+
     def again(self) -> None:
         """Another attempt begins."""
         self.past.append(self.now)

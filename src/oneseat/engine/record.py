@@ -190,14 +190,18 @@ class RunRecord:
 
     def _finding(self) -> tuple[Leg, billing.Finding]:
         """The candidate that answers for the run, with who paid; the worst proof of all of them counts."""
-        told = self._told
-        legs = [leg for leg in self._legs if leg.sent] or [self.leg]
+        told, legs = self._told, self._telling_legs()
         findings = [(leg, leg.finding()) for leg in legs]
         leg, finding = next(pair for pair in findings if told in pair[0].attempts or pair[0] is legs[-1])
         worst_leg, worst = min(reversed(findings), key=lambda pair: WORST_FIRST.index(pair[1].verdict))
         if worst.verdict == "misbilled":
             return worst_leg, worst
         return leg, msgspec.structs.replace(finding, verdict=worst.verdict)
+
+    def _telling_legs(self) -> list[Leg]:
+        sent = [leg for leg in self._legs if leg.sent] or [self.leg]
+        # A candidate that used nothing before it was left proves nothing, and charged nothing.
+        return [leg for leg in sent if leg.used_something or self._told in leg.attempts] or sent
 
     def _list_cost(self) -> tuple[float | None, CostSource]:
         costs = [leg.list_cost() for leg in self._legs if leg.sent]
@@ -227,7 +231,7 @@ class RunRecord:
             verdict=finding.verdict,
             evidence=self._evidence(finding),
             usage=self._usage(),
-            cost_usd=sum_of_costs(each.charged() for each in self._legs),
+            cost_usd=sum_of_costs(each.charged() for each in self._telling_legs()),
             equivalent_cost_usd=list_cost,
             cost_source=source,
             limits=tuple(dict(limits).values()),

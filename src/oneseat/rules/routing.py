@@ -126,10 +126,20 @@ def moves_on(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -
     """Whether a run leaves a candidate that failed for the next one. Never when a tool may have acted: it would act twice."""
     if acted:
         return False
-    if error.code in _ELSEWHERE or error.code.startswith("limit."):
-        return True
-    free = to.paid_from in {"plan", left.paid_from}
-    return free and error.code in _ELSEWHERE_ON_A_PLAN
+    return _is_elsewhere(error) or (error.code in _ELSEWHERE_ON_A_PLAN and _is_free(left, to))
+
+
+def passes(error: ErrorInfo, *, left: Candidate, to: Candidate) -> bool:
+    """Whether a candidate that could not even begin, as its CLI or its key is not there, is passed over for the next one."""
+    return _is_elsewhere(error) or _is_free(left, to)
+
+
+def _is_elsewhere(error: ErrorInfo) -> bool:
+    return error.code in _ELSEWHERE or error.code.startswith("limit.")
+
+
+def _is_free(left: Candidate, to: Candidate) -> bool:
+    return to.paid_from in {"plan", left.paid_from}
 
 
 def nobody(failed: Sequence[tuple[Candidate, ErrorInfo]]) -> ErrorInfo:

@@ -1,0 +1,266 @@
+"""The options that describe a request: those of `oneseat run`, and of commands that tell what would become of it."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from oneseat import api
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.request import Attachment, Request, Tools
+
+from .prompt_argument import OptionalSeconds
+from .standard_input import read_stdin
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Seconds(click.ParamType[float]):
+    """A length of time."""
+
+    name = "seconds"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds > 0):
+            self.fail(f"`{value}` is not a number of seconds above 0", param, ctx)
+        return seconds
+
+
+class _Dollars(click.ParamType[float]):
+    """An amount of money."""
+
+    name = "dollars"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not (math.isfinite(amount) and amount > 0):
+            self.fail(f"`{value}` is not an amount of US dollars above 0", param, ctx)
+        return amount
+
+
+class _Turns(click.ParamType[int]):
+    """A number of turns."""
+
+    name = "turns"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            turns = int(value)
+        except ValueError:
+            turns = 0
+        if turns < 1:
+            self.fail(f"`{value}` is not a whole number from 1", param, ctx)
+        return turns
+
+
+_OPTIONS = (
+    click.argument("prompt", nargs=-1, metavar="[PROMPT]"),
+    click.option("--system", metavar="TEXT", help="Instructions for the assistant."),
+    click.option(
+        "--system-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Read the instructions from FILE.",
+    ),
+    click.option(
+        "--model", metavar="NAME", help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]"
+    ),
+    click.option(
+        "--fallback-model",
+        metavar="NAME",
+        help="Model to use when the first one cannot serve now.",
+    ),
+    click.option(
+        "--file",
+        "files",
+        metavar="FILE",
+        multiple=True,
+        help="Attach a text file, image or PDF; `-` is standard input. Repeatable.",
+    ),
+    click.option(
+        "--project",
+        metavar="NAME",
+        help="Run in this project of your oneseat.toml and go on with its session.",
+    ),
+    click.option("--new-session", is_flag=True, help="Begin the project's conversation afresh."),
+    click.option(
+        "--wait",
+        cls=OptionalSeconds,
+        type=float,
+        metavar="[SECONDS]",
+        help="Wait while another run of the project goes on.",
+    ),
+    click.option(
+        "--tools",
+        metavar="LIST",
+        help="Tools it may use: none, read, edit, all, or names: read,Bash.",
+    ),
+    click.option(
+        "--permission-mode",
+        metavar="MODE",
+        help="default, acceptEdits, plan, dontAsk, bypassPermissions.",
+    ),
+    click.option(
+        "--add-dir",
+        "add_dirs",
+        metavar="DIR",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="One more directory that the tools may use. Repeatable.",
+    ),
+    click.option(
+        "--mcp-config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="JSON file with the MCP servers of this run; no others are used.",
+    ),
+    click.option(
+        "--schema",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="JSON Schema that the answer must fit; see `structured`.",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=_Seconds(),
+        help="Longest time the whole run may take. [default: 1800]",
+    ),
+    click.option(
+        "--max-budget-usd",
+        metavar="USD",
+        type=_Dollars(),
+        help="Stop at this cost, counted at list price.",
+    ),
+    click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after asking the model N times."),
+    click.option(
+        "--over-limit", is_flag=True, help="Begin also where a usage window is so full that runs pause."
+    ),
+    click.option("--role", metavar="NAME", help="Have it served by this role of your oneseat.toml."),
+    click.option(
+        "--provider",
+        metavar="NAME",
+        help="Have it served by this seat or by a key for this API.",
+    ),
+    click.option("--key", metavar="NAME", help="Have it served, and paid, by this key of your oneseat.toml."),
+)
+
+
+def request_options(command: _Command) -> _Command:
+    """Give a command the prompt and all options of a request, in their order; ``read_request`` reads them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[str, Any]) -> Request:
+    """The request of a command line. Raises ``UsageError`` and ``click.UsageError`` for what is wrong in it."""
+    project = _project(options)
+    tools = _tools(options, project)
+    _check_route(options)
+    request = api.make_request(
+        _prompt(_only(prompt), files),
+        system=_system(options["system"], options["system_file"]),
+        model=options["model"],
+        fallback_model=options["fallback_model"],
+        attachments=[_attachment(name) for name in files],
+        timeout_s=options["timeout"],
+        tools=tools,
+        mcp_servers=options["mcp_config"],
+        max_budget_usd=options["max_budget_usd"],
+        max_turns=options["max_turns"],
+        # Who sits at the terminal is the person that runs are paused for.
+        over_limit=options["over_limit"] or sys.stderr.isatty(),
+        schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
+        role=options["role"],
+        provider=options["provider"],
+        key=options["key"],
+    )
+    if project is None:
+        return request
+    request = api.in_project(
+        request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
+    )
+    return msgspec.structs.replace(request, tools=tools)
+
+
+def _check_route(options: dict[str, Any]) -> None:
+    if options["role"] is not None and (options["provider"] or options["key"] or options["model"]):
+        raise click.UsageError("A role names its own providers, keys and models; choose it or them")
+    if options["provider"] is not None and options["key"] is not None:
+        raise click.UsageError("Choose one of `--provider` and `--key`: a key has a provider")
+
+
+def _project(options: dict[str, Any]) -> api.Project | None:
+    if options["project"] is not None:
+        return api.find_project(options["project"])
+    if options["new_session"] or options["wait"] is not None:
+        raise click.UsageError("`--new-session` and `--wait` need `--project NAME`")
+    return None
+
+
+def _tools(options: dict[str, Any], project: api.Project | None) -> Tools:
+    named, mode, directories = options["tools"], options["permission_mode"], options["add_dirs"]
+    if project is not None:
+        # Tools of one's own come with a mode of their own.
+        mode = mode or (project.permission_mode if named is None else None)
+        named = named or project.tools
+        directories = directories or project.add_dirs
+    return api.choose_tools(named or "none", mode, directories)
+
+
+def _only(prompts: tuple[str, ...]) -> str | None:
+    if len(prompts) > 1:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.arguments",
+                message=f"Too many arguments: `{prompts[1][:60]}`\n  the prompt is one argument",
+                hint='Quote it: `oneseat run "say hello"`',
+            )
+        )
+    return prompts[0] if prompts else None
+
+
+def _attachment(name: str) -> Attachment:
+    return api.decode_attachment("stdin", _stdin()) if name == "-" else api.read_attachment(Path(name))
+
+
+def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
+    if files.count("-") + (argument in (None, "-")) > 1:
+        raise click.UsageError("Standard input can be used once: as the prompt or as one attachment")
+    if argument is not None and argument != "-":
+        return argument
+    if argument is None and sys.stdin.isatty():
+        raise UsageError(
+            ErrorInfo(
+                code="usage.no_prompt",
+                message="There is no prompt",
+                hint='Give one: `oneseat run "say hello"`',
+            )
+        )
+    return api.decode_text(_stdin(), "standard input")
+
+
+def _stdin() -> bytes:
+    return read_stdin(api.MAX_INPUT_BYTES + 1)
+
+
+def _system(text: str | None, file: Path | None) -> str | None:
+    if text is not None and file is not None:
+        raise click.UsageError("Choose one of `--system` and `--system-file`")
+    if file is not None:
+        return api.read_text(file)
+    return text
