@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import msgspec
 
-from oneseat.contract.routes import RoleSettings, Wanted
+from oneseat.contract.routes import Conditions, RoleSettings, Wanted
 
 from .checks import DOLLARS, Check, PartError
 from .named_tables import Contradiction, NamedTable
@@ -15,16 +16,34 @@ _EXAMPLE = '`[{ provider = "claude-cli", model = "opus" }, { key = "work" }]`'
 
 
 def _candidates(value: object) -> tuple[Wanted, ...]:
-    try:
-        wanted = msgspec.convert(value, tuple[Wanted, ...])
-    except msgspec.ValidationError as error:
-        raise PartError(str(error)) from None
-    if not wanted:
+    rows = value if isinstance(value, list) else []
+    if not rows:
         raise PartError("there is none")
-    for number, each in enumerate(wanted, 1):
-        if (each.provider is None) == (each.key is None):
-            raise PartError(f"candidate {number} needs one of `provider` and `key`")
+    return tuple(_wanted(row, f"candidate {number}") for number, row in enumerate(rows, 1))
+
+
+def _wanted(row: object, place: str) -> Wanted:
+    _check_keys(row, Wanted, place)
+    if isinstance(row, dict) and "when" in row:
+        _check_keys(row["when"], Conditions, f"`when` of {place}")
+    try:
+        wanted = msgspec.convert(row, Wanted)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        raise PartError(f"{place}{where.strip('`').replace('$', '')}: {what}") from None
+    if (wanted.provider is None) == (wanted.key is None):
+        raise PartError(f"{place} needs one of `provider` and `key`")
     return wanted
+
+
+def _check_keys(row: object, kind: type[msgspec.Struct], place: str) -> None:
+    """Name a key that does not belong, with the nearest one that does; what else is wrong comes after."""
+    known = kind.__struct_fields__
+    for key in row if isinstance(row, dict) else ():
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(known)}"
+            raise PartError(f"{place} has no key `{key}`{hint}")
 
 
 def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from .checks import UNPRINTABLE
 
 _MAX_SHOWN = 80
@@ -21,13 +23,23 @@ def printable(text: str) -> str:
 
 
 def toml(value: object) -> str:
-    """A value as one would write it in TOML; what is nested in a list is only hinted at."""
+    """A value as one would write it in TOML; what is nested in a list of a file is only hinted at."""
+    if isinstance(value, msgspec.Struct):
+        return _inline_table(value)
     if isinstance(value, str):
         return f'"{shown(value)}"'
     if isinstance(value, list | tuple):
         # A hostile file may nest lists deeper than the stack.
         return shown("[" + ", ".join("[…]" if isinstance(item, list) else toml(item) for item in value) + "]")
     return _scalar(value)
+
+
+def _inline_table(row: msgspec.Struct) -> str:
+    """What was read of a table within a list, without what it leaves out."""
+    fields = msgspec.structs.fields(row)
+    said = ((field.name, getattr(row, field.name), field.default) for field in fields)
+    parts = (f"{name} = {toml(value)}" for name, value, default in said if value != default)
+    return "{ " + ", ".join(parts) + " }"
 
 
 def _scalar(value: object) -> str:
