@@ -25,6 +25,7 @@ from oneseat.engine.room import Room
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
+from oneseat.host.child_environment import depth_of
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.key_store import KeyStore
@@ -42,7 +43,6 @@ from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
-from oneseat.providers.claude_cli.environment import depth_of
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.registry import Registry, build_provider, kept_processes
 from oneseat.rules import api_keys

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.host.child import Tail
-from oneseat.providers.claude_cli.parse import stderr_event
+from oneseat.host.last_words import stderr_event
 from oneseat.rules.redaction import redact
 from oneseat.testing import Behaviour
 from oneseat.testing.fake_cli import Complain, Exit, Result, Say, Step, Wait

@@ -122,8 +122,48 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     bad_token: str | None = None
 
 
+class CodexLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the stored login of the official `codex` CLI without reading a token.
+
+    ``kind`` says where it lives (the ``keyring`` is never read), ``auth_mode`` is the file's own word for what it is,
+    ``has_key`` and ``has_refresh_token`` whether it holds such a thing. ``refreshed_at`` is in seconds since the epoch,
+    ``file_mode`` the permission bits. ``problem`` says why the file could not be understood.
+    """
+
+    kind: Literal["file", "keyring", "none"]
+    place: str
+    auth_mode: str | None = None
+    has_key: bool = False
+    has_refresh_token: bool = False
+    refreshed_at: float | None = None
+    file_mode: int | None = None
+    problem: str | None = None
+
+
+class CodexFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known about who would pay for a run of the official `codex` CLI, gathered before anything is sent.
+
+    ``auth_method`` is what the CLI says it would sign in with, ``plan`` the plan that the vendor's account names for that login,
+    ``refused`` the CLI's own words where it named none. ``model_provider`` is whom the CLI would ask. ``credits_next`` is true
+    when a window is full and further requests would be paid from credits; ``None`` when the vendor did not say.
+    ``kept``, ``present``, ``simulated``, ``child_checked`` and ``strange`` mean what they mean in ``CredentialFacts``.
+    """
+
+    login: CodexLogin
+    auth_method: str | None = None
+    plan: str | None = None
+    refused: str | None = None
+    model_provider: str | None = None
+    credits_next: bool | None = None
+    kept: tuple[CredentialSource, ...] = ()
+    present: tuple[CredentialSource, ...] = ()
+    simulated: bool = False
+    child_checked: bool = True
+    strange: str | None = None
+
+
 #: What a provider tells the billing gate; each kind of payer is judged by rules of its own.
-PayerFacts: TypeAlias = CredentialFacts | KeyFacts
+PayerFacts: TypeAlias = CredentialFacts | CodexFacts | KeyFacts
 
 
 class LoginFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import psutil
 
+from oneseat.contract.billing_names import billing_name
 from oneseat.contract.facts import CredentialSource
 
-from .credentials import child_sources, missing_names
+from .credentials import Named, child_sources, missing_names
 from .process_tree import MARKER
 
 #: Where a process of this user can always be read. Elsewhere the system may hide what is in one.
@@ -34,22 +35,29 @@ class Sighting(msgspec.Struct, frozen=True):
     strange: str | None = None
 
 
-def look_at(started: int, answered: int | None, run_id: str, expected: Mapping[str, str]) -> Sighting:
+def look_at(
+    started: int,
+    answered: int | None,
+    run_id: str,
+    expected: Mapping[str, str],
+    named: Named = billing_name,
+) -> Sighting:
     """Look at the process ``started`` by oneseat with the environment ``expected``, and at the one that ``answered``.
 
     They differ where a script starts the CLI and waits for it. A process that is not below the started one is not read:
-    it is a stranger's, or the CLI is somewhere else (in a container, say) and its process id means nothing here.
+    it is a stranger's, or the CLI is somewhere else (in a container, say) and its process id means nothing here. ``named`` knows
+    the names that decide who pays with this CLI.
     """
     given = {**expected, MARKER: run_id}
     if answered is None or answered == started:
-        return _joined([_look(started, given)])
+        return _joined([_look(started, given, named)])
     if not _is_below(answered, started):
         stranger = Sighting(strange=f"process `{answered}`, which answered, was not started by oneseat")
-        return _joined([_look(started, given), stranger])
-    return _joined([_look(started, given), _look(answered, given)])
+        return _joined([_look(started, given, named), stranger])
+    return _joined([_look(started, given, named), _look(answered, given, named)])
 
 
-def _look(pid: int, given: Mapping[str, str]) -> Sighting:
+def _look(pid: int, given: Mapping[str, str], named: Named) -> Sighting:
     try:
         process = psutil.Process(pid)
         environ, arguments = process.environ(), process.cmdline()
@@ -60,13 +68,15 @@ def _look(pid: int, given: Mapping[str, str]) -> Sighting:
         return Sighting(
             readable=False, strange=f"process `{pid}` cannot be read" if _ALWAYS_READABLE else None
         )
-    return Sighting(child_sources(environ, given), strange=_strange(environ, arguments, given))
+    return Sighting(child_sources(environ, given, named), strange=_strange(environ, arguments, given, named))
 
 
-def _strange(environ: Mapping[str, str], arguments: Iterable[str], given: Mapping[str, str]) -> str | None:
+def _strange(
+    environ: Mapping[str, str], arguments: Iterable[str], given: Mapping[str, str], named: Named
+) -> str | None:
     if environ.get(MARKER) != given[MARKER]:
         return f"its environment is not the one oneseat gave it: `{MARKER}` is missing or changed"
-    missing = [f"`{name}`" for name in missing_names(environ, given)]
+    missing = [f"`{name}`" for name in missing_names(environ, given, named)]
     if missing:
         return f"its environment is not the one oneseat gave it: {', '.join(missing)} is missing"
     if _KEYS_ONLY in arguments:

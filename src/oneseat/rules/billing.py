@@ -6,11 +6,11 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, LimitSeen, Started
-from oneseat.contract.facts import Account, CredentialFacts, KeyFacts, PayerFacts
+from oneseat.contract.facts import Account, CodexFacts, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.receipt import Evidence, Verdict, Wallet
 from oneseat.contract.request import Cleared, Permitted, Refused
 
-from . import key_billing
+from . import codex_billing, key_billing
 from .billing_refusals import (
     bad_token,
     cloud,
@@ -145,6 +145,8 @@ def _judged(facts: PayerFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence
     match facts:
         case KeyFacts():
             return key_billing.judge(facts, expected)
+        case CodexFacts():
+            return codex_billing.judge(facts, expected)
         case CredentialFacts():
             wallet = _paying(facts)
             return wallet, _evidence_before(facts), _objection(facts, wallet, expected)

@@ -4,7 +4,7 @@ What oneseat keeps from the child (`scan`) and what reaches it all the same (`re
 because the first is worth a line on the receipt and the second is worth a refusal.
 """
 
-from .environment import child_sources, missing_names, scan_environment
+from .environment import Named, child_sources, missing_names, scan_environment
 from .login import login_facts, token_fault, write_simulated_login
 from .places import Places
 from .scan import reaching, scan, scan_dotenv, scan_settings_files, scan_unkeepable
@@ -12,6 +12,7 @@ from .settings_block import block_sources
 from .stamps import stamps
 
 __all__ = [
+    "Named",
     "Places",
     "block_sources",
     "child_sources",

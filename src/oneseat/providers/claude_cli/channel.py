@@ -10,14 +10,13 @@ from typing import Any
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 from oneseat.contract.events import Stderr
 from oneseat.host.child import Child
+from oneseat.host.last_words import how_it_ended, stderr_event, was_killed
 from oneseat.host.lines import OversizedLine
 
 from . import failures, messages, wire
-from .parse import stderr_event
 
 #: How long the CLI may take to exit after it closed its output, in seconds.
 _EXIT_S = 2.0
-_SHELL_SIGNAL = 128
 #: How much of stderr an error message carries.
 _STDERR_SHOWN = 2000
 
@@ -114,14 +113,14 @@ class Channel:
             return self._error(
                 "output_closed", f"The official CLI closed its output {when} and went on running"
             )
-        how = _how_it_ended(self._child.returncode)
+        how = how_it_ended(self._child.returncode)
         if self._garbage:
             return self._error(
                 "garbled",
                 f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
             )
         return self._error(
-            "killed" if _was_killed(self._child.returncode) else "crashed",
+            "killed" if was_killed(self._child.returncode) else "crashed",
             f"The official CLI {how} {when}" + (f"\n  its last words: {words}" if words else ""),
         )
 
@@ -146,14 +145,3 @@ def _lost() -> OneseatError:
     return OneseatError(
         ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
     )
-
-
-def _was_killed(returncode: int | None) -> bool:
-    """Whether a signal ended it; a shell around it, and the CLI itself for SIGTERM, report 128 and the signal's number."""
-    return returncode is not None and (returncode < 0 or _SHELL_SIGNAL < returncode <= _SHELL_SIGNAL + 64)
-
-
-def _how_it_ended(returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
-        return f"was ended by signal {-returncode}"
-    return f"ended with exit code {returncode}"

@@ -1,4 +1,4 @@
-"""The child's environment, built from an allow-list. A deny-list would miss the next variable that can change who pays."""
+"""The child's environment: what is allowed of the caller's, how the CLI must behave, and the login."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-#: What any program needs to run as this user. No name here can change who pays.
-_HARMLESS = frozenset(
-    {
-        "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ",
-        "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
-        "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "USERNAME",
-        "HOMEDRIVE", "HOMEPATH", "PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "NUMBER_OF_PROCESSORS",
-    }
-)  # fmt: skip
+from oneseat.host.child_environment import HARMLESS, allowed
+
 #: The owner's own login: a token made by `claude setup-token`, or another folder to read the login from.
 LOGIN_NAMES = ("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
 #: How the CLI must behave as a child, each with the failure it prevents.
@@ -35,10 +28,6 @@ _BEHAVIOUR = {
     # It would report a result while commands and agents still run in the background, and kill them a few seconds later.
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
 }
-#: Nesting depth of oneseat inside runs of oneseat, so that a loop can be refused.
-DEPTH = "ONESEAT_DEPTH"
-#: Python refuses to read a number of thousands of digits.
-_DEPTH_DIGITS = 9
 
 
 class McpPatience(msgspec.Struct, frozen=True):
@@ -72,12 +61,7 @@ def child_environment(
     mcp: McpPatience = _USUAL,
 ) -> dict[str, str]:
     """The whole environment of a child. ``temp_dir`` is private to the run; ``parent`` is read, never changed."""
-    allowed = _HARMLESS | set(pass_names)
-    env = {
-        name: value
-        for name, value in parent.items()
-        if name.upper() in allowed or name.upper().startswith("LC_")
-    }
+    env = allowed(parent, pass_names)
     env.update(_BEHAVIOUR)
     env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
     # Always: a version once had a default of one second, and tools have none.
@@ -85,7 +69,6 @@ def child_environment(
     env["MCP_TOOL_TIMEOUT"] = str(round(mcp.tool_s * 1000))
     for name in ("TMPDIR", "TEMP", "TMP", "CLAUDE_CODE_TMPDIR"):
         env[name] = temp_dir
-    env[DEPTH] = str(depth_of(parent) + 1)
     if simulated is None:
         env.update({name: parent[name] for name in LOGIN_NAMES if parent.get(name)})
     else:
@@ -108,10 +91,4 @@ def _simulated_login(simulated: Simulated) -> dict[str, str]:
 
 def shared_names(pass_names: Iterable[str]) -> frozenset[str]:
     """The names of what a child gets from its parent, in upper case. Those that begin with `LC_` come on top."""
-    return _HARMLESS | frozenset(pass_names) | frozenset(LOGIN_NAMES)
-
-
-def depth_of(parent: Mapping[str, str]) -> int:
-    """How many runs of oneseat this process is inside of."""
-    value = parent.get(DEPTH, "0")[:_DEPTH_DIGITS]
-    return int(value) if value.isascii() and value.isdigit() else 0
+    return HARMLESS | frozenset(pass_names) | frozenset(LOGIN_NAMES)

@@ -17,7 +17,6 @@ from oneseat.contract.events import (
     Question,
     Retry,
     Started,
-    Stderr,
     TextDelta,
     ThinkingDelta,
     ToolCall,
@@ -27,15 +26,12 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
-from oneseat.host.child import Tail
 
 from . import failures, wire
 from .tasks import Tasks
 
 #: How much of an unknown line an event carries.
 _KEPT_RAW = 64 * 1024
-#: How many characters of the end of stderr an event carries.
-_KEPT_STDERR = 8000
 _LONGEST_CREDENTIAL = 4096
 #: System lines that say only that the CLI is alive and what it is doing.
 _PROGRESS = {
@@ -307,19 +303,6 @@ class Parser:
             unfinished=self._tasks.unfinished(),
         )
         return (ended,)
-
-
-def stderr_event(tail: Tail, redact: Callable[[str], str]) -> Stderr | None:
-    """An event for what was printed on stderr; ``None`` when that is nothing."""
-    text = tail.text
-    if tail.cut:
-        # The first line lost its beginning: a credential in it would no longer be recognised.
-        line_end = text.find("\n", 0, _LONGEST_CREDENTIAL)
-        text = text[line_end + 1 if line_end >= 0 else _LONGEST_CREDENTIAL :]
-    text = redact(text.strip())
-    if not text:
-        return None
-    return Stderr(text=text[-_KEPT_STDERR:], cut=tail.cut or len(text) > _KEPT_STDERR)
 
 
 def tokens(usage: wire.Usage) -> TokenUsage:

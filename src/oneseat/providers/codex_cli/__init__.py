@@ -1,0 +1,1 @@
+"""The official `codex` CLI as provider, through its app-server."""

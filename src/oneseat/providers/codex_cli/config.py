@@ -1,0 +1,88 @@
+"""What of the CLI's settings in force could change who pays, as it names them in answer to `config/read`.
+
+The answer holds values, credentials of MCP servers among them. Only names leave this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.facts import CredentialSource, Scope
+
+#: Settings that name an address the login is sent to.
+_ADDRESSES = ("openai_base_url", "chatgpt_base_url")
+_VENDOR = "openai"
+#: Where a setting comes from, by the CLI's word for the layer.
+_SCOPES: dict[str, Scope] = {
+    "user": "user_settings",
+    "project": "project_settings",
+    "sessionFlags": "child",
+}
+_MANAGED: Scope = "managed_settings"
+
+
+class Layer(msgspec.Struct, frozen=True, rename="camel"):
+    """One file of settings, or the command line. ``disabled_reason`` says why it does not count."""
+
+    name: dict[str, Any] = {}
+    disabled_reason: str | None = None
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where one setting comes from."""
+
+    name: dict[str, Any] = {}
+
+
+class Settings(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to `config/read`."""
+
+    config: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    layers: list[Layer] = []
+
+    @property
+    def model_provider(self) -> str | None:
+        """Whom the CLI would ask; ``None`` for the vendor."""
+        named = self.config.get("model_provider")
+        return None if named is None else str(named)
+
+    def servers(self) -> tuple[str, ...]:
+        """The MCP servers that it would start by itself."""
+        named = self.config.get("mcp_servers")
+        entries = named.items() if isinstance(named, dict) else ()
+        return tuple(
+            str(name)
+            for name, entry in entries
+            if not (isinstance(entry, dict) and entry.get("enabled") is False)
+        )
+
+    def sources(self, own: dict[str, str]) -> tuple[CredentialSource, ...]:
+        """What could change who pays; ``own`` are the addresses that oneseat set."""
+        return (*self._addresses(own), *self._projects())
+
+    def _addresses(self, own: dict[str, str]) -> Iterator[CredentialSource]:
+        for name in _ADDRESSES:
+            value = self.config.get(name)
+            if value is not None and value != own.get(name):
+                yield self._source(name)
+        providers = self.config.get("model_providers")
+        if isinstance(providers, dict) and _VENDOR in providers:
+            # The vendor's own entry, described anew: another address under the right name.
+            yield self._source(f"model_providers.{_VENDOR}")
+
+    def _projects(self) -> Iterator[CredentialSource]:
+        for layer in self.layers:
+            if layer.name.get("type") == "project" and layer.disabled_reason is None:
+                place = str(layer.name.get("dotCodexFolder", "the working directory"))
+                yield CredentialSource(name="config.toml", kind="mode", scope="project_settings", place=place)
+
+    def _source(self, name: str) -> CredentialSource:
+        found = (origin for key, origin in self.origins.items() if key == name or key.startswith(f"{name}."))
+        layer = next(found, Origin()).name
+        scope = _SCOPES.get(str(layer.get("type")), _MANAGED)
+        place = layer.get("file") or layer.get("dotCodexFolder") or layer.get("type") or "settings in force"
+        return CredentialSource(name=name, kind="base_url", scope=scope, place=str(place))

@@ -1,0 +1,200 @@
+"""Starts the app-server: its executable, its private folder, its environment and its settings."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.facts import CodexLogin
+from oneseat.host.child_environment import allowed
+from oneseat.host.codex_login import codex_home, codex_login, forces_a_login
+from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.process_tree import MARKER, private_prefix
+
+from . import discovery, made_up
+from .process import CodexProcess, Start
+
+SimulatedLogin = Literal["token", "file", "none"]
+#: The CLI's own settings for every run, each with the failure it prevents.
+_SETTINGS = (
+    # The owner's settings can name another provider, which would then be asked and paid.
+    'model_provider="openai"',
+    "analytics.enabled=false",
+    "check_for_update_on_startup=false",
+    # A program of the owner's that is started after every turn.
+    "notify=[]",
+    # It would write every prompt into a file.
+    'history.persistence="none"',
+    # It would add files of the working directory, and the owner's own instructions, to the prompt.
+    "project_doc_max_bytes=0",
+    'developer_instructions=""',
+    "skills.include_instructions=false",
+    "include_apps_instructions=false",
+    "include_collaboration_mode_instructions=false",
+    'web_search="disabled"',
+    # Every variable of the CLI would reach the model's commands.
+    'shell_environment_policy.inherit="core"',
+    # Where files may be written, that is the working directory: the folder for temporary files and the network are closed.
+    "sandbox_workspace_write.network_access=false",
+    "sandbox_workspace_write.exclude_slash_tmp=true",
+    "sandbox_workspace_write.exclude_tmpdir_env_var=true",
+)
+#: What a run does not need and can act, ask or send by itself. The CLI ignores names that it does not know.
+_OFF = (
+    "apps", "plugins", "remote_plugin", "hooks", "goals", "memories", "image_generation", "browser_use",
+    "browser_use_external", "computer_use", "in_app_browser", "tool_suggest", "skill_search", "shell_snapshot",
+    "workspace_dependencies", "sleep_tool", "skill_mcp_dependency_install", "daemon_auto_start",
+    # Without a network it would try again for ever, and say nothing that is an end.
+    "unbounded_connection_retries",
+)  # fmt: skip
+
+
+class Simulator(msgspec.Struct, frozen=True):
+    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
+
+    url: str
+    login: SimulatedLogin
+    token: str
+    folder: str
+
+
+class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the provider needs to know. ``environ`` is a snapshot of the caller's environment, never changed.
+
+    ``threads`` is the folder in which the names of conversations are kept; durations are in seconds.
+    """
+
+    environ: Mapping[str, str]
+    threads: str
+    executable: str | None = None
+    default_model: str = "default"
+    pass_environment: tuple[str, ...] = ()
+    after_result_s: float = 10.0
+    mcp_start_s: float = 30.0
+    mcp_tool_s: float = 1800.0
+    simulator: Simulator | None = None
+
+
+class Launcher:
+    """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
+
+    def __init__(self, config: CodexCliConfig, redact: Callable[[str], str], kept: KeptProcesses) -> None:
+        self._config = config
+        self._redact = redact
+        self._kept = kept
+
+    def launch(self, cwd: str, marker: str, redact: Callable[[str], str]) -> CodexProcess:
+        """Start an app-server in ``cwd``. Raises ``OneseatError``: ``provider.not_found``, ``provider.cannot_start``, and
+        ``billing.api_key_wins`` where starting it could make it delete the stored login.
+        """
+        executable = self.executable()
+        self._check_forced_login()
+        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
+        try:
+            argv = [executable, "app-server", *self._overrides(cwd, marker)]
+            start = Start(argv, self._environment(private), cwd, marker, self.own_addresses())
+            return CodexProcess.start(start, private, redact)
+        except BaseException:  # whatever happened, an interrupt too: no private folder stays behind
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+    def launch_kept(self, cwd: str, redact: Callable[[str], str]) -> CodexProcess:
+        """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
+        marker = self._kept.new_marker()
+        try:
+            return self.launch(cwd, marker, redact)
+        except BaseException:  # an interrupt too: what was never started must not be looked for
+            self._kept.forget(marker)
+            raise
+
+    async def end_kept(self, process: CodexProcess, patience_s: float) -> None:
+        """End such a process and all that it started."""
+        try:
+            await process.end(patience_s)
+        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+            process.kill()
+            raise
+        finally:
+            self._kept.forget(process.marker)
+
+    def executable(self) -> str:
+        """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
+        return discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
+
+    def folder(self) -> Path:
+        """The CLI's own folder: the owner's, as it is, or one of its own for simulated runs."""
+        simulator = self._config.simulator
+        return (
+            codex_home(self._config.environ) if simulator is None else Path(simulator.folder, simulator.login)
+        )
+
+    def login(self) -> CodexLogin:
+        """What is known of the login that a process would use."""
+        return codex_login(self.folder())
+
+    def own_addresses(self) -> dict[str, str]:
+        """The addresses that oneseat sets; none in real life."""
+        simulator = self._config.simulator
+        if simulator is None:
+            return {}
+        base = simulator.url.rstrip("/")
+        return {"openai_base_url": f"{base}/v1", "chatgpt_base_url": f"{base}/backend-api/"}
+
+    def _check_forced_login(self) -> None:
+        login, folder = self.login(), self.folder()
+        if login.kind == "file" and login.auth_mode != "chatgpt" and forces_a_login(folder):
+            raise OneseatError(
+                ErrorInfo(
+                    code="billing.api_key_wins",
+                    message="The official CLI is not signed in to a plan, and its settings force a login: "
+                    f"`forced_login_method`\n  in {folder / 'config.toml'}; started so, it can delete {login.place}",
+                    hint="Sign in with the plan: `codex login`",
+                )
+            )
+
+    def _overrides(self, cwd: str, marker: str) -> list[str]:
+        settings = [*_SETTINGS, *(f"features.{name}=false" for name in _OFF)]
+        # The tools' environment is cleaned by the CLI; without the marker they could not be found when it dies.
+        settings.append(f"shell_environment_policy.set={{{MARKER}={quoted(marker)}}}")
+        # A folder that the owner trusts brings settings of its own, and MCP servers, which nobody asked for.
+        settings.append(f'projects={{{quoted(cwd)}={{trust_level="untrusted"}}}}')
+        settings += [f"{name}={quoted(value)}" for name, value in self.own_addresses().items()]
+        if self._config.simulator is not None:
+            # The simulator reads what it is sent.
+            settings.append("features.enable_request_compression=false")
+        return [word for setting in settings for word in ("-c", setting)]
+
+    def _environment(self, private: Path) -> dict[str, str]:
+        config = self._config
+        env = allowed(config.environ, config.pass_environment)
+        env.update(TERM="dumb", NO_COLOR="1")
+        for name in ("TMPDIR", "TEMP", "TMP"):
+            env[name] = str(private)
+        simulator = config.simulator
+        if simulator is None:
+            if moved := config.environ.get("CODEX_HOME"):
+                env["CODEX_HOME"] = moved
+            return env
+        home = private / "home"
+        home.mkdir(mode=0o700)
+        made_up.sign_in(self.folder(), None if simulator.login == "none" else simulator.token, time.time())
+        # The real login is out of reach: neither its folder nor the vendor's address is in the child's environment.
+        env.update(
+            HOME=str(home),
+            USERPROFILE=str(home),
+            CODEX_HOME=str(self.folder()),
+            CODEX_REFRESH_TOKEN_URL_OVERRIDE=f"{simulator.url.rstrip('/')}/oauth/token",
+        )
+        return env
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    return msgspec.json.encode(text).decode()

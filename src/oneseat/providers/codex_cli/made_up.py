@@ -1,0 +1,63 @@
+"""A made-up ChatGPT login for simulated runs, stored as the CLI stores a real one."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from oneseat.host.codex_login import codex_login
+
+_LOGIN_FILE = "auth.json"
+#: Its end, in seconds since the epoch: the year 2100, so that the CLI never tries to renew it.
+_FAR_FUTURE_S = 4_102_444_800
+#: A login that was renewed longer ago than the CLI likes is renewed at its next start; this one is written anew before.
+_FRESH_S = 24 * 3600.0
+_ACCOUNT = "simulated-account"
+_CLAIMS = "https://api.openai.com/auth"
+
+
+def sign_in(folder: Path, token: str | None, now: float) -> None:
+    """Make ``folder``, and in it a login with ``token`` (``None``: none). Another login there is left alone. Raises ``OSError``."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if token is None:
+        return
+    there = codex_login(folder)
+    ours = there.kind == "none" or there.auth_mode == "chatgpt"
+    if not ours or (there.refreshed_at is not None and now - there.refreshed_at < _FRESH_S):
+        return
+    half = folder / f".{_LOGIN_FILE}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        half.unlink()
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(_login(token, now)))
+    half.replace(folder / _LOGIN_FILE)
+
+
+def _login(token: str, now: float) -> dict[str, object]:
+    claims = {
+        "email": "owner@example.invalid",
+        "exp": _FAR_FUTURE_S,
+        "token": token,
+        _CLAIMS: {"chatgpt_plan_type": "plus", "chatgpt_account_id": _ACCOUNT},
+    }
+    return {
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": None,
+        "tokens": {
+            "id_token": _jwt(claims),
+            "access_token": _jwt(claims),
+            "refresh_token": token,
+            "account_id": _ACCOUNT,
+        },
+        "last_refresh": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _jwt(claims: dict[str, object]) -> str:
+    parts = (msgspec.json.encode({"alg": "none", "typ": "JWT"}), msgspec.json.encode(claims), b"simulated")
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode("ascii") for part in parts)

@@ -1,0 +1,401 @@
+"""One run of an app-server, from the question who pays to the end of its turns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, Question, Stderr, TurnEnded
+from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
+from oneseat.contract.permission import Permission
+from oneseat.contract.receipt import LimitReading, SessionStamp
+from oneseat.contract.request import MCP_PREFIX, Plan, Request
+from oneseat.version import __version__
+
+from . import discovery, failures, messages, windows, wire
+from .channel import RpcRefused
+from .config import Settings
+from .parse import Parser
+from .permissions import Permissions, permissions_of
+from .process import CodexProcess
+from .threads import Threads
+
+#: How long the CLI may take to read that it is interrupted, in seconds.
+_INTERRUPT_S = 1.0
+#: How long one look at a thread that begins may last before the caller hears that it is not ready, in seconds.
+_LOOK_S = 1.0
+#: How much longer than its servers a thread may take to begin, in seconds.
+_BEGIN_S = 30.0
+_CLIENT = {"name": "oneseat", "title": "oneseat", "version": __version__}
+_NOT_CHATGPT = "chatgpt authentication required"
+_SERVERS_FAILED = "required MCP servers failed to initialize"
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run outside of its process.
+
+    ``login`` and ``kept`` are what lies around the CLI, ``session`` the conversation, ``thread`` the CLI's own name for it where
+    it is resumed. ``has_record`` says whether the CLI still has that. Durations are in seconds.
+    """
+
+    request: Request
+    model: str | None
+    login: CodexLogin
+    kept: tuple[CredentialSource, ...]
+    threads: Threads
+    simulated: bool
+    session: SessionStamp | None = None
+    thread: str | None = None
+    has_record: bool = True
+    mcp_start_s: float = 30.0
+    mcp_tool_s: float = 1800.0
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the conversation holds earlier messages."""
+        return self.session is not None and self.session.resumed
+
+
+class _Status(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to `getAuthStatus`."""
+
+    auth_method: str | None = None
+
+
+class _Opened(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to `initialize`."""
+
+    user_agent: str | None = None
+
+
+class _Server(msgspec.Struct, frozen=True):
+    """One MCP server in the answer to `mcpServerStatus/list`."""
+
+    name: str = ""
+    tools: dict[str, Any] = {}
+
+
+class _Servers(msgspec.Struct, frozen=True):
+    data: list[_Server] = []
+
+
+class CodexSession:
+    """Implements ``ProviderSession``: one run of a process."""
+
+    def __init__(
+        self, process: CodexProcess, surroundings: Surroundings, parser: Parser, redact: Callable[[str], str]
+    ) -> None:
+        self._process = process
+        self._channel = process.channel
+        self._around = surroundings
+        self._parser = parser
+        self._redact = redact
+        self._early: list[Event] = []
+        self._allowed: Permissions | None = None
+        self._beginning: asyncio.Task[None] | None = None
+        self._waited = 0.0
+        self._ended = True
+        self._sent = False
+        self._limits: wire.LimitAnswer | None = None
+        self.capabilities = Capabilities()
+
+    @property
+    def turn_ended(self) -> bool:
+        """Whether no turn is going on."""
+        return self._ended
+
+    @property
+    def sent(self) -> bool:
+        """Whether the run's prompt has left."""
+        return self._sent
+
+    async def credential_facts(self) -> CodexFacts:
+        """Ask the CLI who it would bill, and look at what really reached it. Sends no prompt.
+
+        Asks the vendor's account for its plan, which no token pays for. Raises ``OneseatError`` (``provider.*``) when the CLI
+        dies, is too old, has lost the conversation, or cannot reach the vendor.
+        """
+        await self._open()
+        if self._around.resumed and not self._around.has_record:
+            raise OneseatError(_lost())
+        numbers = [
+            await self._channel.send("getAuthStatus", {"includeToken": False, "refreshToken": False}),
+            await self._channel.send("config/read", {"includeLayers": True, "cwd": self._around.request.cwd}),
+            await self._channel.send("account/rateLimits/read"),
+        ]
+        status = await self._channel.answer(numbers[0], _Status, self._keep_early)
+        settings = await self._channel.answer(numbers[1], Settings, self._keep_early)
+        refused = await self._read_limits(numbers[2])
+        around, seen = self._around, await asyncio.to_thread(self._process.look)
+        request = around.request
+        self._allowed = permissions_of(request, around.mcp_start_s, around.mcp_tool_s, settings.servers())
+        self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
+        present = (*settings.sources(self._process.addresses), *seen.sources)
+        reached = {source.name for source in present}
+        limits = self._limits.rate_limits if self._limits is not None else None
+        return CodexFacts(
+            login=around.login,
+            auth_method=status.auth_method,
+            plan=limits.plan_type if limits is not None else None,
+            refused=refused,
+            model_provider=settings.model_provider,
+            credits_next=windows.on_credits(limits, limits.credits) if limits is not None else None,
+            kept=tuple(source for source in around.kept if source.name not in reached),
+            present=present,
+            simulated=around.simulated,
+            child_checked=seen.readable,
+            strange=seen.strange,
+        )
+
+    async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
+        """What the vendor's account says of the plan's windows, as of ``read_at`` (ISO 8601 UTC); asked with who pays."""
+        if self._limits is None:
+            return ()
+        return windows.all_readings(self._limits, "account/rateLimits/read", read_at)
+
+    async def ready(self) -> bool:
+        """Whether the run's thread has begun, with its MCP servers and tools; after a no, ask again. Sends no prompt.
+
+        Raises ``OneseatError``: ``incomplete.servers_missing``, ``incomplete.tools_missing``, and ``provider.*``.
+        """
+        self._check_tools()
+        if self._beginning is None:
+            self._beginning = asyncio.ensure_future(self._begin())
+        done, _ = await asyncio.wait({self._beginning}, timeout=_LOOK_S)
+        if done:
+            await self._beginning
+            return True
+        self._waited += _LOOK_S
+        if self._waited >= self._around.mcp_start_s + _BEGIN_S:
+            raise OneseatError(_servers_missing("still starting", self._around.request))
+        return False
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+        for event in self._early:
+            yield event
+        self._sent = True
+        request = plan.cleared.permitted.request
+        async for event in self._turn(messages.turn_input(request, plan.background)):
+            yield event
+
+    async def say(self, text: str) -> AsyncIterator[Event]:
+        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
+        async for event in self._turn(messages.further_input(text)):
+            yield event
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Answer a ``Question`` that this session yielded."""
+        if question.tool.startswith(MCP_PREFIX):
+            action = "accept" if permission.allowed else "decline"
+            await self._channel.reply(question.id, {"action": action, "content": {}})
+        else:
+            await self._channel.reply(
+                question.id, {"decision": "accept" if permission.allowed else "decline"}
+            )
+
+    def stderr(self) -> Stderr | None:
+        """The end of what the CLI printed on stderr, redacted."""
+        return self._channel.stderr()
+
+    async def interrupt(self) -> None:
+        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
+        turn, thread = self._parser.turn, self._process.thread
+        if self._ended or turn is None or thread is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_INTERRUPT_S):
+                await self._channel.send("turn/interrupt", {"threadId": thread, "turnId": turn})
+
+    async def stop(self, patience_s: float) -> None:
+        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
+        async with asyncio.timeout(patience_s):
+            await self.interrupt()
+            while not self._ended:
+                if not await self._channel.more():
+                    raise await self._channel.death("before its turn ended")
+                for _ in self._events(self._channel.lines.popleft()):
+                    pass
+
+    async def leave(self) -> None:
+        """Nobody waits for the thread any more."""
+        if self._beginning is not None and not self._beginning.done():
+            self._beginning.cancel()
+            await asyncio.wait({self._beginning})
+
+    async def _open(self) -> None:
+        process = self._process
+        if not process.opened:
+            # Without the experimental part of its interface the CLI cannot be told to have no environment for commands.
+            options = {"clientInfo": _CLIENT, "capabilities": {"experimentalApi": True}}
+            opened = await self._channel.ask("initialize", options, _Opened, self._keep_early)
+            await self._channel.write({"method": "initialized"})
+            version = discovery.parse_version(opened.user_agent or "")
+            process.version = discovery.dotted(version) if version is not None else None
+            process.opened = True
+        # Known also where what follows fails: it is what the failure is about.
+        self.capabilities = Capabilities(cli_version=process.version)
+        discovery.check_version(process.version)
+
+    async def _read_limits(self, number: int) -> str | None:
+        """Take the answer about limits in; returns why there is none, where that is the login's fault."""
+        try:
+            self._limits = await self._channel.answer(number, wire.LimitAnswer, self._keep_early)
+        except RpcRefused as refused:
+            if _NOT_CHATGPT in refused.said.message:
+                return self._redact(refused.said.message)
+            if refused.info.code in {"provider.unreachable", "provider.auth_rejected"}:
+                raise
+            return self._redact(refused.said.message)
+        return None
+
+    def _check_tools(self) -> None:
+        allowed, tools = self._allowed, self._around.request.tools
+        there = allowed.tools if allowed is not None else ()
+        missing = [name for name in tools.required if not name.startswith(MCP_PREFIX) and name not in there]
+        if missing:
+            raise OneseatError(
+                ErrorInfo(
+                    code="incomplete.tools_missing",
+                    message=f"The official CLI has no such tool: `{', '.join(missing)}`\n  nothing was sent",
+                    hint="Use a profile: `--tools read`, `--tools edit` or `--tools all`",
+                )
+            )
+
+    async def _begin(self) -> None:
+        """Begin or resume the thread, with its MCP servers."""
+        process, parser = self._process, self._parser
+        if process.thread is None:
+            await self._begin_thread()
+        parser.thread, parser.model = process.thread, process.model
+        if self._around.model is not None:
+            parser.model = self._around.model
+        allowed = self._allowed
+        parser.servers = tuple(server.name for server in self._around.request.mcp_servers)
+        parser.tools = (*(allowed.tools if allowed is not None else ()), *await self._server_tools())
+
+    async def _begin_thread(self) -> None:
+        around, process = self._around, self._process
+        params = self._thread_params()
+        resumed = around.resumed and around.thread is not None
+        method = "thread/resume" if resumed else "thread/start"
+        if resumed:
+            params |= {"threadId": around.thread, "excludeTurns": True}
+        else:
+            params["ephemeral"] = around.session is None
+        try:
+            begun = await self._channel.ask(method, params, wire.ThreadAnswer, self._keep_early)
+        except RpcRefused as refused:
+            if _SERVERS_FAILED in refused.said.message:
+                said = self._redact(refused.said.message.partition(_SERVERS_FAILED)[2].strip(": "))
+                raise OneseatError(_servers_missing(said, around.request)) from None
+            raise
+        process.thread, process.model = begun.thread.id, begun.model
+        if around.session is not None and not resumed:
+            around.threads.remember(around.session.id, begun.thread.id)
+        if around.request.mcp_servers:
+            # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
+            await process.child.remember_family()
+
+    def _thread_params(self) -> dict[str, Any]:
+        around, allowed = self._around, self._allowed
+        request = around.request
+        params: dict[str, Any] = {
+            "cwd": request.cwd,
+            "modelProvider": "openai",
+            "baseInstructions": request.system or messages.DEFAULT_SYSTEM,
+        }
+        if allowed is not None:
+            params |= {
+                "sandbox": allowed.sandbox,
+                "approvalPolicy": allowed.approval,
+                "config": allowed.config,
+            }
+        return params if around.model is None else {**params, "model": around.model}
+
+    async def _server_tools(self) -> tuple[str, ...]:
+        request = self._around.request
+        if not request.mcp_servers:
+            return ()
+        params = {"threadId": self._process.thread}
+        answer = await self._channel.ask("mcpServerStatus/list", params, _Servers, self._keep_early)
+        there = tuple(f"{MCP_PREFIX}{server.name}__{name}" for server in answer.data for name in server.tools)
+        missing = [name for name in request.tools.missing(there) if name.startswith(MCP_PREFIX)]
+        if missing:
+            raise OneseatError(
+                ErrorInfo(
+                    code="incomplete.tools_missing",
+                    message=f"No MCP server of the run has this tool: `{', '.join(missing)}`\n"
+                    f"  they have {', '.join(there) or 'none'}; nothing was sent",
+                    hint="An MCP tool is named `mcp__SERVER__TOOL`, all tools of a server `mcp__SERVER`",
+                )
+            )
+        return there
+
+    async def _turn(self, parts: list[dict[str, Any]]) -> AsyncIterator[Event]:
+        self._parser.begin()
+        self._ended = False
+        params: dict[str, Any] = {"threadId": self._process.thread, "input": parts}
+        if self._around.model is not None:
+            params["model"] = self._around.model
+        if self._allowed is None or not self._allowed.acts:
+            params["environments"] = []
+        schema = messages.output_schema(self._around.request)
+        if schema is not None:
+            params["outputSchema"] = schema
+        number = await self._channel.send("turn/start", params)
+        channel = self._channel
+        while await channel.more():
+            line = channel.lines.popleft()
+            if isinstance(line, wire.Envelope) and line.method is None:
+                self._accepted(line, number)
+                continue
+            for event in self._events(line):
+                yield event
+            await self._attend(line)
+            if self._ended:
+                return
+        raise await channel.death("before it reported a result")
+
+    def _accepted(self, line: wire.Envelope, number: int) -> None:
+        """The answer to the request that begins a turn; a refusal is the end of it. The answer to an interrupt says nothing."""
+        if line.id == number and line.error is not None:
+            self._ended = True
+            info = failures.refused_request(line.error)
+            raise OneseatError(msgspec.structs.replace(info, message=self._redact(info.message)))
+
+    def _events(self, line: wire.Line) -> Iterator[Event]:
+        for event in self._parser.events(line):
+            if isinstance(event, TurnEnded):
+                self._ended = True
+            yield event
+
+    async def _keep_early(self, line: wire.Line) -> None:
+        self._early.extend(self._parser.events(line))
+        await self._attend(line)
+
+    async def _attend(self, line: wire.Line) -> None:
+        """Turn down what the CLI asks of its host and nobody can answer. Permissions are the caller's to give."""
+        if isinstance(line, wire.Undecoded) or line.id is None or line.method is None:
+            return
+        if not any(isinstance(event, Question) for event in self._parser.events(line)):
+            await self._channel.decline(line)
+
+
+def _lost() -> ErrorInfo:
+    lost = failures.SESSION_LOST
+    return ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
+
+
+def _servers_missing(said: str, request: Request) -> ErrorInfo:
+    names = ", ".join(server.name for server in request.mcp_servers)
+    return ErrorInfo(
+        code="incomplete.servers_missing",
+        message=f"An MCP server of the run is not there: `{names}`\n  {said}\n  nothing was sent",
+        hint="If it needs longer, raise `mcp.start_s` in oneseat.toml",
+    )

@@ -1,0 +1,48 @@
+"""Which of the CLI's threads a conversation is: the CLI names its threads itself, oneseat its conversations."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+#: Both ids are UUIDs; nothing else may become a part of a path or of a pattern.
+_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_MAX_BYTES = 200
+
+
+class Threads:
+    """One small file for each conversation, in ``folder``, which is made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, session_id: str) -> str | None:
+        """The thread of a conversation; ``None`` when it is not known."""
+        if not _ID.fullmatch(session_id):
+            return None
+        try:
+            with (self._folder / session_id).open("rb") as file:
+                thread = file.read(_MAX_BYTES).decode("ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return thread if _ID.fullmatch(thread) else None
+
+    def remember(self, session_id: str, thread: str) -> None:
+        """Write it down. Raises ``OSError``."""
+        if not (_ID.fullmatch(session_id) and _ID.fullmatch(thread)):
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = self._folder / f".{session_id}.{os.getpid()}"
+        half.write_text(thread, "ascii")
+        half.replace(self._folder / session_id)
+
+
+def records(folder: Path, thread: str) -> list[Path]:
+    """The files in the CLI's own ``folder`` that hold a thread."""
+    if not _ID.fullmatch(thread):
+        return []
+    try:
+        return [path for path in folder.glob(f"sessions/*/*/*/rollout-*-{thread}.jsonl*") if path.is_file()]
+    except OSError:
+        return []

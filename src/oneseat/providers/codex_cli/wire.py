@@ -1,0 +1,255 @@
+"""The messages of `codex app-server`, as typed as they are stable: JSON-RPC without its version field, one object per line.
+
+Only fields that oneseat uses are named, all are optional, and unknown ones are ignored, so a new CLI version cannot break
+the decoding of what it did not change. Seen on 0.169.0, and checked against the schema that version prints of itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class RpcError(msgspec.Struct, frozen=True, gc=False):
+    """Why a request was refused."""
+
+    code: int = 0
+    message: str = ""
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """One line. A ``method`` with an ``id`` is a question of the CLI, without one it is news; no ``method`` is an answer."""
+
+    id: int | str | None = None
+    method: str | None = None
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+    error: RpcError | None = None
+
+
+class Undecoded(msgspec.Struct, frozen=True, gc=False):
+    """A line that is no such message, and why."""
+
+    raw: bytes
+    why: str
+
+
+Line = Envelope | Undecoded
+
+
+class Params(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Base of all parameters. ``thread_id`` tells the run's own thread from those of its subagents."""
+
+    thread_id: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One file of a change."""
+
+    path: str = ""
+    kind: Any = None
+
+
+class McpFailure(msgspec.Struct, frozen=True, gc=False):
+    """Why a call of an MCP tool failed."""
+
+    message: str = ""
+
+
+class McpResult(msgspec.Struct, frozen=True, gc=False):
+    """What an MCP tool answered."""
+
+    content: Any = None
+
+
+class Item(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """One thing of a turn: a message, a thought, a command, a change, a call."""
+
+    type: str = ""
+    id: str = ""
+    text: str | None = None
+    command: str | None = None
+    cwd: str | None = None
+    aggregated_output: str | None = None
+    exit_code: int | None = None
+    status: str | None = None
+    changes: list[Change] = []
+    server: str | None = None
+    tool: str | None = None
+    arguments: Any = None
+    result: McpResult | None = None
+    error: McpFailure | None = None
+    query: str | None = None
+    prompt: str | None = None
+
+
+class ItemParams(Params, frozen=True, gc=False):
+    """An item has begun or ended."""
+
+    item: Item = Item()
+
+
+class DeltaParams(Params, frozen=True, gc=False):
+    """A piece of an item."""
+
+    delta: str = ""
+
+
+class Tokens(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Token counts. ``input_tokens`` counts the cached ones and those written to the cache in."""
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class TokenUsage(msgspec.Struct, frozen=True, gc=False):
+    """What the last answer of the model took."""
+
+    last: Tokens = Tokens()
+
+
+class UsageParams(Params, frozen=True, gc=False):
+    """The model has answered once."""
+
+    token_usage: TokenUsage = TokenUsage()
+
+
+class Window(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """How full one window is, in percent. ``resets_at`` is in seconds since the epoch."""
+
+    used_percent: float | None = None
+    window_duration_mins: int | None = None
+    resets_at: float | None = None
+
+
+class Credits(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Paid credits of the account."""
+
+    has_credits: bool | None = None
+    unlimited: bool | None = None
+
+
+class RateLimits(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The windows of one limit."""
+
+    limit_id: str | None = None
+    primary: Window | None = None
+    secondary: Window | None = None
+    credits: Credits | None = None
+    plan_type: str | None = None
+
+
+class LimitParams(Params, frozen=True, gc=False):
+    """The windows as the last answer's headers had them."""
+
+    rate_limits: RateLimits = RateLimits()
+
+
+class LimitAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The answer to `account/rateLimits/read`."""
+
+    rate_limits: RateLimits = RateLimits()
+    rate_limits_by_limit_id: dict[str, RateLimits] | None = None
+
+
+class TurnError(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What went wrong. ``codex_error_info`` is a word, or an object with a word as its only name."""
+
+    message: str = ""
+    codex_error_info: Any = None
+    additional_details: str | None = None
+
+
+class ErrorParams(Params, frozen=True, gc=False):
+    """Something went wrong; with ``will_retry`` it is no end."""
+
+    error: TurnError = TurnError()
+    will_retry: bool = False
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
+    """A turn and how it ended: `completed`, `failed`, `interrupted`."""
+
+    id: str = ""
+    status: str = ""
+    error: TurnError | None = None
+
+
+class TurnParams(Params, frozen=True, gc=False):
+    """A turn has begun or ended."""
+
+    turn: Turn = Turn()
+
+
+class RerouteParams(Params, frozen=True, gc=False):
+    """Another model answers than the one that was asked for."""
+
+    from_model: str | None = None
+    to_model: str | None = None
+    reason: Any = None
+
+
+class ServerParams(Params, frozen=True, gc=False):
+    """How far an MCP server is."""
+
+    name: str = ""
+    status: str = ""
+
+
+class ApprovalParams(Params, frozen=True, gc=False):
+    """The CLI asks whether a command or a change may leave the sandbox."""
+
+    item_id: str | None = None
+    command: str | None = None
+    cwd: str | None = None
+    reason: str | None = None
+
+
+class ElicitationMeta(msgspec.Struct, frozen=True, gc=False):
+    """What a question of an MCP server is about."""
+
+    codex_approval_kind: str | None = None
+    tool_name: str | None = None
+    tool_params: Any = None
+
+
+class ElicitationParams(Params, frozen=True, gc=False):
+    """An MCP server asks something, or a call of its tool wants leave."""
+
+    server_name: str | None = None
+    message: str | None = None
+    meta: ElicitationMeta | None = msgspec.field(default=None, name="_meta")
+
+
+class Thread(msgspec.Struct, frozen=True, gc=False):
+    """One conversation."""
+
+    id: str = ""
+
+
+class ThreadAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The answer to `thread/start` and `thread/resume`."""
+
+    thread: Thread = Thread()
+    model: str | None = None
+    model_provider: str | None = None
+
+
+class TurnAnswer(msgspec.Struct, frozen=True, gc=False):
+    """The answer to `turn/start`."""
+
+    turn: Turn = Turn()
+
+
+_decode = msgspec.json.Decoder(Envelope).decode
+
+
+def decode(line: bytes) -> Line:
+    """Turn one line into a message. Never raises: what is none comes back as ``Undecoded``."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Undecoded(line, "not a message of the app-server")
