@@ -44,7 +44,7 @@ from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
-from oneseat.registry import Registry, build_provider, kept_processes
+from oneseat.registry import Registry, build_codex, build_provider, kept_processes
 from oneseat.rules import api_keys
 from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
@@ -369,7 +369,9 @@ def build_app(
     clock = SystemClock()
     parts = Parts(
         provider=provider,
-        providers=Registry(provider),
+        providers=Registry(
+            provider, lambda: build_codex(settings, env, find_paths(env), redactor(env).redact)
+        ),
         routes=read_routes(settings, find_paths(env)),
         outcomes=ledger,
         ledger=ledger,

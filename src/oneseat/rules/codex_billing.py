@@ -74,7 +74,7 @@ def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo
         return _signed_out(facts)
     if facts.credits_next:
         return _refusal(
-            "billing.overage",
+            "billing.credits_next",
             "The plan's limit is used up, and the next request would be paid from credits",
             "the vendor's account says so; nothing was sent",
             "See the limits: `oneseat limits`; wait for the reset, or switch credits off in the account",

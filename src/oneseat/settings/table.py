@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 
 from .checks import (
+    CODEX_VARIABLE_NAMES,
     DOLLARS,
     FLAG,
     LOOPBACK_URL,
@@ -85,6 +86,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "How often the official CLI repeats a failed request by itself, within one attempt",
         ),
     ] = 2
+    codex_path: Annotated[
+        str | None,
+        Setting(
+            "codex.path",
+            PATH,
+            "The official `codex` program; without it, the first one in PATH",
+            env="ONESEAT_CODEX_PATH",
+            files="own",
+        ),
+    ] = None
+    codex_model: Annotated[
+        str,
+        Setting(
+            "codex.model",
+            TEXT,
+            "The model of the official `codex` CLI when a request names none; `default` is its own",
+        ),
+    ] = "default"
+    codex_pass_environment: Annotated[
+        tuple[str, ...],
+        Setting(
+            "codex.pass_environment",
+            CODEX_VARIABLE_NAMES,
+            "More variables that the official `codex` CLI may see, such as HTTPS_PROXY",
+            files="own",
+        ),
+    ] = ()
     simulator_url: Annotated[
         str | None,
         Setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Any
@@ -10,16 +11,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import h11
 import msgspec
 
-from .dialects import Dialect, dialect_of, messages
+from .dialects import Dialect, codex, dialect_of, messages
 from .dialects.common import BadRequestError, settle
 from .http import MAX_BODY_BYTES, Connection, HttpRequest
 from .playback import Playback
 from .recorder import Recorder
-from .replies import Failure, Reply
+from .replies import Answer, Failure, Limits, Reply
 from .scenarios import UnknownScenarioError, replies_for
 
 #: What follows a scenario and is the beginning of an API's own path, not a label.
-_NO_LABEL = r"(?!v1(?:alpha|beta)?/|chat/|responses$)"
+_NO_LABEL = r"(?!v1(?:alpha|beta)?/|chat/|backend-api/|codex/v1/|oauth/|responses$)"
 _URL = re.compile(rf"/s/(?P<scenario>[^/]+)(?:/(?P<label>{_NO_LABEL}[^/]+))?(?P<path>/.*)?")
 CONTROL_PATH = "/_simulator/requests"
 _JSON = ("content-type", "application/json")
@@ -85,8 +86,23 @@ class Service:
             await connection.respond(
                 200, [_JSON], b"" if request.method == "HEAD" else b'{"service":"oneseat simulator"}'
             )
+        elif (request.method, where.path) == ("GET", "/backend-api/wham/usage"):
+            body = codex.usage(self._limits(where, nth), self._started_at)
+            await connection.respond(200, [_JSON], msgspec.json.encode(body))
+        elif where.path == "/codex/v1/responses":
+            # The official `codex` CLI first asks for a web socket; told so, it goes on without one.
+            await connection.respond(426, [_JSON], b"{}")
         else:
             await playback.fail(_NOT_FOUND)
+
+    def _limits(self, where: Address, nth: int) -> Limits:
+        """The windows as the next answer of a scenario will have them."""
+        with contextlib.suppress(UnknownScenarioError):
+            replies = replies_for(where.scenario, self._scripts)
+            reply = replies[min(nth, len(replies) - 1)]
+            if isinstance(reply, Answer | Failure) and reply.limits is not None:
+                return reply.limits
+        return Limits()
 
     async def _control(self, connection: Connection, request: HttpRequest) -> None:
         if request.method == "DELETE":

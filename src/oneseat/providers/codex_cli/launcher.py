@@ -145,7 +145,7 @@ class Launcher:
         if simulator is None:
             return {}
         base = simulator.url.rstrip("/")
-        return {"openai_base_url": f"{base}/v1", "chatgpt_base_url": f"{base}/backend-api/"}
+        return {"openai_base_url": f"{base}/codex/v1", "chatgpt_base_url": f"{base}/backend-api/"}
 
     def _check_forced_login(self) -> None:
         login, folder = self.login(), self.folder()
@@ -174,7 +174,8 @@ class Launcher:
     def _environment(self, private: Path) -> dict[str, str]:
         config = self._config
         env = allowed(config.environ, config.pass_environment)
-        env.update(TERM="dumb", NO_COLOR="1")
+        # It writes errors into its log, also where all is well: those that count come as news.
+        env.update(TERM="dumb", NO_COLOR="1", RUST_LOG="off")
         for name in ("TMPDIR", "TEMP", "TMP"):
             env[name] = str(private)
         simulator = config.simulator

@@ -42,7 +42,6 @@ def _login(token: str, now: float) -> dict[str, object]:
     claims = {
         "email": "owner@example.invalid",
         "exp": _FAR_FUTURE_S,
-        "token": token,
         _CLAIMS: {"chatgpt_plan_type": "plus", "chatgpt_account_id": _ACCOUNT},
     }
     return {
@@ -50,7 +49,7 @@ def _login(token: str, now: float) -> dict[str, object]:
         "OPENAI_API_KEY": None,
         "tokens": {
             "id_token": _jwt(claims),
-            "access_token": _jwt(claims),
+            "access_token": token,
             "refresh_token": token,
             "account_id": _ACCOUNT,
         },

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from oneseat.testing.replies import Answer, Failure, Limits
 
-from . import chat, gemini, messages, responses
+from . import chat, codex, gemini, messages, responses
 from .common import Ask, Part
 
 _PATHS = {
     re.compile(r"/v1/messages"): "messages",
     re.compile(r"(/v1)?/responses"): "responses",
+    re.compile(r"/codex/v1/responses"): "codex",
     re.compile(r"(/v1)?/chat/completions"): "chat",
     re.compile(r"/v1(alpha|beta)?/models/[^/:]+:(streamGenerate|generate)Content"): "gemini",
 }
@@ -46,6 +47,7 @@ class Dialect(Protocol):
 _DIALECTS: dict[str, Dialect] = {
     "messages": messages,
     "responses": responses,
+    "codex": codex,
     "chat": chat,
     "gemini": gemini,
 }
