@@ -1,4 +1,4 @@
-"""Set a checkout up: virtual environment, locked dependencies, a private copy of the official `claude` CLI.
+"""Set a checkout up: virtual environment, locked dependencies, private copies of the official CLIs.
 
     python3 -m scripts.bootstrap [check|demo|test|bench|lock]
 
@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
@@ -30,6 +30,8 @@ VENV = ROOT / ".venv"
 #: Both ends of the range of CLIs the project is tested with; ``scripts/claude-cli`` holds a lock for each.
 NEWEST_CLI, OLDEST_CLI = "2.1.329", "2.1.197"
 NAME_A_CLI = f"Name a CLI from {OLDEST_CLI} to {NEWEST_CLI}: export ONESEAT_CLAUDE_PATH=/path/to/claude"
+#: The version of the official `codex` CLI that the project is tested with; ``scripts/codex-cli`` holds its lock.
+CODEX_CLI = "0.169.0"
 STAMP = "oneseat-setup.json"
 OLDEST_PYTHON = (3, 11)
 
@@ -211,7 +213,33 @@ def write_whole(path: Path, text: str) -> None:
 # --- the official CLI ---------------------------------------------------------------------------------------
 
 
-def cli_version(binary: str) -> str | None:
+class Program(NamedTuple):
+    """An official CLI: its name, where its package has the program, how it prints its version, what a copy takes on disk."""
+
+    name: str
+    places: tuple[str, ...]
+    printed: re.Pattern[bytes]
+    size_mb: int
+    hint: str
+
+
+CLAUDE = Program(
+    "claude",
+    ("@anthropic-ai/claude-code-*/claude*", "@anthropic-ai/claude-code/bin/claude*"),
+    re.compile(rb"(\d+\.\d+\.\d+) \(Claude Code\)"),
+    375,
+    NAME_A_CLI,
+)
+CODEX = Program(
+    "codex",
+    ("@openai/codex-*/vendor/*/bin/codex*",),
+    re.compile(rb"codex-cli (\d+\.\d+\.\d+)\s*$"),
+    405,
+    f"Name a codex CLI {CODEX_CLI}: export ONESEAT_TEST_CODEX=/path/to/codex",
+)
+
+
+def cli_version(binary: str, program: Program = CLAUDE) -> str | None:
     """The version an official CLI prints; ``None`` when it does not run or prints something else."""
     with tempfile.TemporaryDirectory() as home:
         quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
@@ -227,7 +255,7 @@ def cli_version(binary: str) -> str | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-    found = re.match(rb"(\d+\.\d+\.\d+) \(Claude Code\)", done.stdout)
+    found = program.printed.match(done.stdout)
     return found[1].decode() if found else None
 
 
@@ -239,28 +267,28 @@ def in_tested_range(version: str | None) -> bool:
     return oldest <= here <= newest
 
 
-def native_binary(folder: Path, version: str) -> Path:
+def native_binary(folder: Path, version: str, program: Program = CLAUDE) -> Path:
     """The program inside an installed package.
 
     The package's own start file is only made by its install script, which npm may be told not to run; the
     platform package always holds the program. Raises ``SetupError`` when none prints the wanted version.
     """
-    packages = folder / "node_modules" / "@anthropic-ai"
-    candidates = [*sorted(packages.glob("claude-code-*/claude*")), *packages.glob("claude-code/bin/claude*")]
+    packages = folder / "node_modules"
+    candidates = [path for place in program.places for path in sorted(packages.glob(place))]
     for candidate in candidates:
-        if os.access(candidate, os.X_OK) and cli_version(str(candidate)) == version:
+        if os.access(candidate, os.X_OK) and cli_version(str(candidate), program) == version:
             return candidate
     tried = ", ".join(str(path.relative_to(folder)) for path in candidates) or "no program was installed"
     raise SetupError(
-        f"The installed `claude` CLI does not start or is not version {version}\n  tried: {tried}",
-        NAME_A_CLI,
+        f"The installed `{program.name}` CLI does not start or is not version {version}\n  tried: {tried}",
+        program.hint,
     )
 
 
-def ensure_private_cli(version: str) -> Path:
-    """A copy of the official CLI that only this checkout uses, installed from its lock on first use."""
-    home = TOOLS / f"claude-{version}"
-    link = home / "claude"
+def ensure_private_cli(version: str, program: Program = CLAUDE) -> Path:
+    """A copy of an official CLI that only this checkout uses, installed from its lock on first use."""
+    home = TOOLS / f"{program.name}-{version}"
+    link = home / program.name
     if link.exists():
         return link.resolve()
     with only_one():
@@ -268,13 +296,15 @@ def ensure_private_cli(version: str) -> Path:
             return link.resolve()
         if shutil.which("npm") is None:
             raise SetupError(
-                "npm was not found in PATH; it fetches the official `claude` CLI",
-                NAME_A_CLI,
+                f"npm was not found in PATH; it fetches the official `{program.name}` CLI",
+                program.hint,
             )
-        say(f"installing a private copy of the official claude CLI {version} (about 375 MB on disk)")
-        staged = npm_install(ROOT / "scripts" / "claude-cli" / version)
-        binary = native_binary(staged, version)
-        (staged / "claude").symlink_to(binary.relative_to(staged))
+        say(
+            f"installing a private copy of the official {program.name} CLI {version} (about {program.size_mb} MB on disk)"
+        )
+        staged = npm_install(ROOT / "scripts" / f"{program.name}-cli" / version)
+        binary = native_binary(staged, version, program)
+        (staged / program.name).symlink_to(binary.relative_to(staged))
         staged.rename(home)
     return link.resolve()
 
@@ -329,11 +359,25 @@ def choose_cli(*, any_tested: bool) -> Path:
     return ensure_private_cli(NEWEST_CLI)
 
 
+def choose_codex() -> Path:
+    """The `codex` CLI of the tests: the one the caller names, else a private copy."""
+    named = os.environ.get("ONESEAT_TEST_CODEX")
+    if not named:
+        return ensure_private_cli(CODEX_CLI, CODEX)
+    if cli_version(named, CODEX) != CODEX_CLI:
+        raise SetupError(
+            f"ONESEAT_TEST_CODEX does not name a `codex` CLI {CODEX_CLI}: `{named}`",
+            "unset ONESEAT_TEST_CODEX",
+        )
+    return Path(named).absolute()
+
+
 def ensure_cli(target: str) -> None:
     """Find or install what a target needs and write it where the Makefile reads it."""
     names = {"ONESEAT_CLAUDE_PATH": choose_cli(any_tested=target == "demo")}
     if target != "demo":
         names["ONESEAT_TEST_OLD_CLAUDE"] = ensure_private_cli(OLDEST_CLI)
+        names["ONESEAT_TEST_CODEX"] = choose_codex()
     if target == "bench":
         names["BENCH_CCUSAGE"] = ensure_ccusage()
     lines = [f"export {name}={shlex.quote(str(path))}\n" for name, path in names.items()]

@@ -29,6 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLAUDE_PATH = os.environ.get("ONESEAT_CLAUDE_PATH")
+CODEX_PATH = os.environ.get("ONESEAT_TEST_CODEX")
 
 
 class LeftTheMachineError(BaseException):
@@ -88,6 +89,14 @@ def claude_path() -> Path:
     if CLAUDE_PATH is None:
         pytest.fail("ONESEAT_CLAUDE_PATH is not set; run the tests with `make test`")
     return Path(CLAUDE_PATH)
+
+
+@pytest.fixture(scope="session")
+def codex_path() -> Path:
+    """The official `codex` CLI, the version this project is tested with."""
+    if CODEX_PATH is None:
+        pytest.fail("ONESEAT_TEST_CODEX is not set; run the tests with `make test`")
+    return Path(CODEX_PATH)
 
 
 @pytest.fixture

@@ -153,15 +153,21 @@ class App:
         await self._parts.provider.idle_change()
 
     @asynccontextmanager
-    async def conversation(self) -> AsyncIterator[App]:
+    async def conversation(self, provider: str | None = None) -> AsyncIterator[App]:
         """One conversation: what runs in it goes on where the run before has ended, without waiting for a process to start.
 
         Each message is a run with a receipt of its own, and who pays is checked anew. Instructions, schema, tools and
-        directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``.
+        directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``. ``provider``
+        holds it, the seat by default. Raises ``OneseatError`` for one that is not there.
         """
-        async with self._parts.provider.held() as provider:
-            providers = _Held(self._parts.providers, provider)
-            yield App(self._parts._replace(provider=provider, providers=providers), self._new_run_id)
+        seat = (
+            self._parts.provider
+            if provider is None
+            else self._parts.providers.of(Candidate(provider=provider))
+        )
+        async with seat.held() as held:
+            providers = _Held(self._parts.providers, held)
+            yield App(self._parts._replace(provider=held, providers=providers), self._new_run_id)
 
     async def route(self, request: Request) -> RouteReport:
         """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""

@@ -89,6 +89,9 @@ class Service:
         elif (request.method, where.path) == ("GET", "/backend-api/wham/usage"):
             body = codex.usage(self._limits(where, nth), self._started_at)
             await connection.respond(200, [_JSON], msgspec.json.encode(body))
+        elif (request.method, where.path) == ("POST", "/oauth/token"):
+            # A login that was not taken is renewed by the CLI, and the made-up one cannot be.
+            await connection.respond(401, [_JSON], b'{"error":{"code":"refresh_token_expired"}}')
         elif where.path == "/codex/v1/responses":
             # The official `codex` CLI first asks for a web socket; told so, it goes on without one.
             await connection.respond(426, [_JSON], b"{}")
