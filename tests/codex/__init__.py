@@ -1,0 +1,1 @@
+"""The official `codex` CLI, driven for real."""
