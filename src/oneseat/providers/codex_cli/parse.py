@@ -51,8 +51,6 @@ _CALLS = {
     "collabAgentToolCall": "agent",
     "mcpToolCall": "mcp",
 }
-#: Failures of a request that no model has seen.
-_REFUSED_AT_ONCE = frozenset({"provider.auth_rejected", "limit.five_hour", "limit.seven_day", "limit.window_full"})
 _WELL = frozenset({"completed", "inProgress", None})
 
 
@@ -157,7 +155,10 @@ class Parser:
         if error is not None:
             error = msgspec.structs.replace(error, message=self._setting.redact(error.message))
         # A turn that broke off may have used tokens that nobody counted; one whose request was refused at once used none.
-        counted = self._answered or (error is not None and error.code in _REFUSED_AT_ONCE)
+        refused = error is not None and (
+            error.code.startswith("limit.") or error.code == "provider.auth_rejected"
+        )
+        counted = self._answered or refused
         ended = TurnEnded(
             text=self._text,
             error=error,
