@@ -16,7 +16,8 @@ from .session import Session, as_pattern
 
 #: What only a person can do, or only once on a machine: it needs a login, a network, or is this very test run.
 NOT_FOR_TESTS = re.compile(
-    r"npm install -g @(anthropic-ai/claude-code|openai/codex)|codex login|claude|claude setup-token|cd oneseat|pipx? install \.|make (demo|test)"
+    r"npm install -g @(anthropic-ai/claude-code|openai/codex)|codex login|claude|claude setup-token|cd oneseat"
+    r"|pipx? install \.|make (demo|test)"
     r"|source <\(oneseat completion bash\)|export CLAUDE_CODE_OAUTH_TOKEN=\.\.\."
 )
 LANGUAGES = {"", "console", "html", "ini", "python", "sh", "text", "toml"}
