@@ -7,23 +7,15 @@ nor another call. The CLI sends `initialize` and `tools/list` more than once (me
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import inspect
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from oneseat.contract.functions import Function
 from oneseat.contract.request import FUNCTIONS
+from oneseat.host.function_calls import call
 
 from . import messages, wire
 
-#: A larger result would fill the model's context many times over.
-_MAX_RESULT_BYTES = 1_000_000
-_ERROR_CHARS = 2000
 #: How long cancelled calls may take to end, in seconds.
 _CANCEL_S = 1.0
 _PROTOCOL = "2025-06-18"
@@ -106,23 +98,8 @@ class FunctionServer:
         function = self._functions.get(str(params.get("name")))
         if function is None:
             return _said(f"There is no tool {params.get('name')!r}", is_error=True)
-        try:
-            work = function.bind(params.get("arguments") or {})
-            is_async = inspect.iscoroutinefunction(function.function)
-            returned = work() if is_async else await _in_thread(work)
-            if inspect.isawaitable(returned):
-                returned = await returned
-            text = returned if isinstance(returned, str) else msgspec.json.encode(returned).decode()
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
-            return _said("The function was cancelled", is_error=True)
-        except Exception as error:  # noqa: BLE001 - whatever the function raises is the model's to know, and the run goes on
-            return _said(self._clean(_words(error))[:_ERROR_CHARS], is_error=True)
-        size = len(text.encode("utf-8", "replace"))
-        if size > _MAX_RESULT_BYTES:
-            return _said(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
-        return _said(text.encode("utf-8", "replace").decode(), is_error=False)
+        returned = await call(function, params.get("arguments") or {}, self._clean)
+        return _said(returned.text, is_error=returned.is_error)
 
 
 def _introduction(params: dict[str, Any]) -> dict[str, Any]:
@@ -146,40 +123,3 @@ def _listed(function: Function) -> dict[str, Any]:
 
 def _said(text: str, *, is_error: bool) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - an exception whose text cannot be made; unanswered, the model would wait for ever
-        return type(error).__name__
-
-
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Run ``work`` in a thread of its own: one of a pool would hold up the end of the program when it never returns."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(outcome: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(outcome)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        outcome: Any = None
-        failure: BaseException | None = None
-        try:
-            outcome = context.run(work)
-        except BaseException as error:  # noqa: BLE001 - SystemExit and the like end this thread, not the program around us
-            # A future takes no StopIteration, and would never be done.
-            usual = isinstance(error, Exception) and not isinstance(error, StopIteration)
-            failure = error if usual else RuntimeError(_words(error))
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, outcome, failure)
-
-    threading.Thread(target=run, name="oneseat-function", daemon=True).start()
-    return await future
