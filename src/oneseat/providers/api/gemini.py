@@ -1,0 +1,240 @@
+"""Google's Gemini API through the official SDK."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
+from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.request import Attachment
+from oneseat.host.function_calls import Returned
+
+from .failures import retry_after
+from .sealed import PLACEHOLDER, Sealed
+from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, count, file_text, rest
+
+if TYPE_CHECKING:
+    from google.genai import types
+
+_STOPS: dict[str, Stop] = {
+    "STOP": "end_turn",
+    "MAX_TOKENS": "max_tokens",
+    "MALFORMED_FUNCTION_CALL": "pause",
+    "UNEXPECTED_TOOL_CALL": "pause",
+    "OTHER": "pause",
+    "FINISH_REASON_UNSPECIFIED": "pause",
+}
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+
+
+class GeminiConversation(History):
+    """Implements ``Conversation``."""
+
+    def __init__(self, sealed: Sealed) -> None:
+        import httpx2  # noqa: PLC0415 - it comes with the SDK
+        from google import genai  # noqa: PLC0415 - an extra that takes a second to load
+        from google.genai.client import DebugConfig  # noqa: PLC0415 - as above
+
+        super().__init__()
+        self._types = genai.types
+        # It is never used, and made here because the SDK would otherwise make one that reads certificates and proxies.
+        self._unused = httpx2.Client(transport=httpx2.MockTransport(_nowhere), trust_env=False)
+        self._http = sealed.client()
+        self._client = genai.Client(
+            vertexai=False,
+            api_key=PLACEHOLDER,
+            # What is left out, the SDK looks for in the environment; "record" and "replay" are what it could find there.
+            debug_config=DebugConfig(client_mode="", replays_directory="", replay_id=""),
+            http_options=genai.types.HttpOptions(
+                base_url=sealed.base_url,
+                api_version="v1beta",
+                httpx_client=self._unused,
+                httpx_async_client=self._http,
+            ),
+        )
+
+    def prompt(self, prompt: Prompt) -> None:
+        """The user says something."""
+        parts = [] if prompt.background is None else [self._text(prompt.background)]
+        parts += [self._attached(attachment) for attachment in prompt.attachments]
+        parts.append(self._text(prompt.text))
+        self.entries.append(self._types.Content(role="user", parts=parts))
+
+    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+        """The functions that the last answer called have returned."""
+        parts = [
+            self._types.Part(
+                function_response=self._types.FunctionResponse(
+                    id=call.id,
+                    name=call.name,
+                    response={"error" if returned.is_error else "output": returned.text},
+                )
+            )
+            for call, returned in answered
+        ]
+        self.entries.append(self._types.Content(role="user", parts=parts))
+
+    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+        """Have the conversation answered."""
+        answer = _Answer()
+        config = self._config(ask)
+        chunks = await self._client.aio.models.generate_content_stream(
+            model=ask.model, contents=self.entries, config=config
+        )
+        async for chunk in chunks:
+            for seen in answer.take(chunk):
+                yield seen
+        reply = answer.reply()
+        yield answer.counted(reply)
+        if answer.parts:
+            self.entries.append(self._types.Content(role="model", parts=answer.parts))
+        yield reply
+
+    def _config(self, ask: Ask) -> types.GenerateContentConfig:
+        terms, types = ask.terms, self._types
+        declared = [
+            types.FunctionDeclaration(
+                name=each.name, description=each.description, parameters_json_schema=each.schema
+            )
+            for each in terms.functions
+        ]
+        return types.GenerateContentConfig(
+            system_instruction=terms.system,
+            max_output_tokens=ask.bound,
+            tools=[types.Tool(function_declarations=declared)] if declared else None,
+            # The SDK would call Python functions by itself.
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+            response_mime_type="application/json" if terms.schema is not None else None,
+            response_json_schema=terms.schema,
+        )
+
+    def said(self, error: Exception) -> Said | None:
+        """What an error of the SDK says."""
+        from google.genai.errors import APIError  # noqa: PLC0415 - as above
+
+        if not isinstance(error, APIError):
+            return None
+        body = error.details if isinstance(error.details, dict) else {}
+        inner = body.get("error", body)
+        details = inner.get("details") if isinstance(inner, dict) else None
+        found = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+        reasons = tuple(str(each["reason"]) for each in found if "reason" in each)
+        daily = ("daily_quota",) if _is_daily(found) else ()
+        status = error.code if isinstance(error.code, int) else None
+        kinds = (*daily, *reasons, *((error.status,) if error.status else ()))
+        headers = getattr(error.response, "headers", None)
+        wait = _retry_info(found)
+        if wait is None and headers is not None:
+            wait = retry_after(headers)
+        return Said(status, kinds, error.message if isinstance(error.message, str) else "", wait)
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        self._unused.close()
+        await self._http.aclose()
+
+    def _text(self, text: str) -> types.Part:
+        return self._types.Part(text=text)
+
+    def _attached(self, attachment: Attachment) -> types.Part:
+        kind = attachment.media_type
+        if kind.startswith("image/") or kind == "application/pdf":
+            return self._types.Part(inline_data=self._types.Blob(data=attachment.data, mime_type=kind))
+        return self._text(file_text(attachment))
+
+
+class _Answer:
+    """One answer while it comes. ``parts`` are what the API wants to have repeated, with their signatures."""
+
+    def __init__(self) -> None:
+        self.parts: list[types.Part] = []
+        self._id: str | None = None
+        self._model: str | None = None
+        self._finish: str | None = None
+        self._why: str | None = None
+        self._usage = TokenUsage()
+
+    def take(self, chunk: types.GenerateContentResponse) -> Iterable[Event]:
+        """The events that one chunk means."""
+        seen: list[Event] = []
+        if self._id is None:
+            self._id, self._model = chunk.response_id or "gemini", chunk.model_version
+            seen.append(UsageSeen(message_id=self._id, usage=TokenUsage(), model=self._model))
+        if chunk.usage_metadata is not None:
+            self._usage = _tokens(chunk.usage_metadata)
+        blocked = chunk.prompt_feedback.block_reason if chunk.prompt_feedback is not None else None
+        if blocked is not None:
+            self._finish, self._why = "SAFETY", f"the prompt was blocked ({blocked.name})"
+        for candidate in (chunk.candidates or ())[:1]:
+            for part in (candidate.content.parts or ()) if candidate.content is not None else ():
+                seen.append(self._part(part))
+            if candidate.finish_reason is not None:
+                self._finish = candidate.finish_reason.name
+                self._why = candidate.finish_message or self._why
+        return seen or (Progress(state="chunk"),)
+
+    def _part(self, part: types.Part) -> Event:
+        self.parts.append(part)
+        if part.function_call is not None:
+            size = len(str(part.function_call.args or {}))
+            return Progress(state="function_call", tool_input_bytes=size)
+        if not part.text:
+            return Progress(state="part")
+        return ThinkingDelta(text=part.text) if part.thought else TextDelta(text=part.text)
+
+    def reply(self) -> Reply:
+        """The whole answer. Raises ``CutError``."""
+        if self._finish is None:
+            raise CutError("the answer stopped in the middle")
+        calls = []
+        for index, part in enumerate(self.parts):
+            call = part.function_call
+            if call is not None:
+                call.id = call.id or f"call_{self._id}_{index}"
+                calls.append(Call(call.id, call.name or "", dict(call.args or {})))
+        text = "".join(part.text for part in self.parts if part.text and not part.thought)
+        stop: Stop = _STOPS.get(self._finish, "refusal")
+        why = None if stop in {"end_turn", "max_tokens"} else self._why or self._finish
+        stop = "tool_use" if calls and stop == "end_turn" else stop
+        return Reply(text, tuple(calls), stop, self._usage, self._model, why)
+
+    def counted(self, reply: Reply) -> UsageSeen:
+        """The tokens of the answer."""
+        return UsageSeen(message_id=self._id, usage=self._usage, model=self._model, stop_reason=reply.stop)
+
+
+def _tokens(usage: types.GenerateContentResponseUsageMetadata) -> TokenUsage:
+    read = count(usage.cached_content_token_count) or 0
+    of_tools = count(usage.tool_use_prompt_token_count) or 0
+    prompt = count(usage.prompt_token_count)
+    written = count(usage.candidates_token_count)
+    thought = count(usage.thoughts_token_count)
+    return TokenUsage(
+        input_tokens=rest(None if prompt is None else prompt + of_tools, read),
+        output_tokens=None if written is None and thought is None else (written or 0) + (thought or 0),
+        cache_read_tokens=read,
+        # Nothing is charged for writing to its own cache.
+        cache_write_5m_tokens=0,
+        cache_write_1h_tokens=0,
+    )
+
+
+def _is_daily(details: list[dict[str, Any]]) -> bool:
+    """Whether a quota of the whole day is meant: the API says it in the name of the quota alone."""
+    violations = [
+        each for detail in details for each in detail.get("violations") or () if isinstance(each, dict)
+    ]
+    return any("PerDay" in str(each.get("quotaId")) for each in violations)
+
+
+def _retry_info(details: list[dict[str, Any]]) -> float | None:
+    for detail in details:
+        delay = str(detail.get("retryDelay", "")).removesuffix("s")
+        if detail.get("@type") == _RETRY_INFO and delay.replace(".", "", 1).isdecimal():
+            return float(delay)
+    return None
+
+
+def _nowhere(request: Any) -> Any:
+    raise RuntimeError("the client that is not used was used")

@@ -1,0 +1,21 @@
+"""What an error of OpenAI's SDK says, for both of its APIs."""
+
+from __future__ import annotations
+
+from .failures import retry_after
+from .talk import Said
+
+
+def said(error: Exception) -> Said | None:
+    """What the vendor says by it; ``None`` when it is not the vendor who speaks."""
+    from openai import APIConnectionError, APIError, APIStatusError  # noqa: PLC0415 - an extra that takes half a second to load
+
+    if not isinstance(error, APIError) or isinstance(error, APIConnectionError):
+        return None
+    body = error.body if isinstance(error.body, dict) else {}
+    words = body.get("message")
+    kinds = tuple(str(kind) for kind in (error.code, error.type) if kind)
+    message = words if isinstance(words, str) else ""
+    if isinstance(error, APIStatusError):
+        return Said(error.status_code, kinds, message, retry_after(error.response.headers))
+    return Said(None, kinds, message or error.message)

@@ -1,0 +1,224 @@
+"""OpenAI's Responses API through the official SDK. Nothing is stored there: the conversation is sent each time."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
+from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.request import Attachment
+from oneseat.host.function_calls import Returned
+
+from . import openai_errors
+from .sealed import PLACEHOLDER, Sealed
+from .talk import (
+    Ask,
+    Call,
+    CutError,
+    History,
+    Prompt,
+    Reply,
+    Said,
+    Stop,
+    arguments_of,
+    count,
+    file_text,
+    rest,
+)
+
+_TEXT_DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
+_THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
+_INCOMPLETE: dict[str | None, Stop] = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
+
+
+class FailedError(Exception):
+    """Raised when the stream ends with a response that failed."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__(said.message)
+        self.said = said
+
+
+class ResponsesConversation(History):
+    """Implements ``Conversation``."""
+
+    def __init__(self, sealed: Sealed) -> None:
+        from openai import AsyncOpenAI  # noqa: PLC0415 - an extra that takes half a second to load
+
+        super().__init__()
+        self._client = AsyncOpenAI(
+            api_key=PLACEHOLDER, base_url=sealed.base_url, http_client=sealed.client(), max_retries=0
+        )
+
+    def prompt(self, prompt: Prompt) -> None:
+        """The user says something."""
+        blocks: list[dict[str, Any]] = []
+        if prompt.background is not None:
+            blocks.append({"type": "input_text", "text": prompt.background})
+        blocks += [_attached(attachment) for attachment in prompt.attachments]
+        blocks.append({"type": "input_text", "text": prompt.text})
+        self.entries.append({"type": "message", "role": "user", "content": blocks})
+
+    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+        """The functions that the last answer called have returned."""
+        self.entries += [
+            {"type": "function_call_output", "call_id": call.id, "output": _output(returned)}
+            for call, returned in answered
+        ]
+
+    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+        """Have the conversation answered."""
+        response = _Response()
+        async with await self._client.responses.create(**self._request(ask), stream=True) as stream:
+            async for event in stream:
+                for seen in response.take(event):
+                    yield seen
+        reply = response.reply()
+        self.entries += response.items
+        yield reply
+
+    def _request(self, ask: Ask) -> dict[str, Any]:
+        terms = ask.terms
+        request: dict[str, Any] = {
+            "model": ask.model,
+            "instructions": terms.system,
+            "input": self.entries,
+            "store": False,
+        }
+        if ask.bound is not None:
+            request["max_output_tokens"] = ask.bound
+        if terms.functions:
+            request["tools"] = [
+                {
+                    "type": "function",
+                    "name": each.name,
+                    "description": each.description,
+                    "parameters": each.schema,
+                    "strict": False,
+                }
+                for each in terms.functions
+            ]
+        if terms.schema is not None:
+            shape = {"type": "json_schema", "name": "answer", "schema": terms.schema}
+            request["text"] = {"format": {**shape, "strict": can_be_strict(terms.schema)}}
+        return request
+
+    def said(self, error: Exception) -> Said | None:
+        """What an error of the SDK says."""
+        return error.said if isinstance(error, FailedError) else openai_errors.said(error)
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        await self._client.close()
+
+
+class _Response:
+    """One response while it comes. ``items`` are what the API wants to have repeated in the next request."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self._reply: Reply | None = None
+
+    def take(self, event: Any) -> Iterable[Event]:
+        """The events that one event of the stream means. Raises ``FailedError``."""
+        kind: str = event.type
+        if kind in _TEXT_DELTAS:
+            return (TextDelta(text=event.delta),)
+        if kind in _THINKING_DELTAS:
+            return (ThinkingDelta(text=event.delta),)
+        if kind == "response.function_call_arguments.delta":
+            return (Progress(state=kind, tool_input_bytes=len(event.delta.encode())),)
+        if kind == "response.created":
+            made = event.response
+            return (UsageSeen(message_id=made.id, usage=TokenUsage(), model=made.model),)
+        if kind == "response.failed":
+            error = event.response.error
+            raise FailedError(Said(None, (str(error.code),) if error else (), error.message if error else ""))
+        if kind == "error":
+            raise FailedError(Said(None, (str(event.code),), event.message or ""))
+        if kind in {"response.completed", "response.incomplete"}:
+            return (self._ended(event.response),)
+        return (Progress(state=kind),)
+
+    def _ended(self, response: Any) -> Event:
+        parts = [part for item in response.output if item.type == "message" for part in item.content]
+        refusals = [part.refusal for part in parts if part.type == "refusal"]
+        calls = tuple(
+            Call(item.call_id, item.name, arguments_of(item.arguments))
+            for item in response.output
+            if item.type == "function_call"
+        )
+        details = response.incomplete_details
+        stop: Stop = "tool_use" if calls else "refusal" if refusals else "end_turn"
+        if response.status == "incomplete":
+            stop = _INCOMPLETE.get(details.reason if details is not None else None, "pause")
+        usage = _tokens(response.usage)
+        texts = [part.text for part in parts if part.type == "output_text"]
+        self.items = [_repeated(item) for item in response.output]
+        why = "".join(refusals) or None
+        self._reply = Reply("".join(texts) or (why or ""), calls, stop, usage, response.model, why)
+        return UsageSeen(message_id=response.id, usage=usage, model=response.model, stop_reason=stop)
+
+    def reply(self) -> Reply:
+        """The whole answer. Raises ``CutError``."""
+        if self._reply is None:
+            raise CutError("the answer stopped in the middle")
+        return self._reply
+
+
+def can_be_strict(schema: object) -> bool:
+    """Whether the API can hold a model to a schema: every object says all of its fields, and allows no others."""
+    if isinstance(schema, list):
+        return all(map(can_be_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        named = set(properties) if isinstance(properties, dict) else set()
+        required = schema.get("required")
+        whole = named == set(required if isinstance(required, list) else ())
+        if schema.get("additionalProperties") is not False or not whole:
+            return False
+    return all(map(can_be_strict, schema.values()))
+
+
+def _repeated(item: Any) -> dict[str, Any]:
+    # What was not stored has no id there, and a status is the server's to give.
+    told: dict[str, Any] = item.model_dump(mode="json", exclude_none=True, exclude={"id", "status"})
+    return told
+
+
+def _output(returned: Returned) -> str:
+    # The API has no field for it.
+    return f"Error: {returned.text}" if returned.is_error else returned.text
+
+
+def _tokens(usage: Any) -> TokenUsage:
+    details = getattr(usage, "input_tokens_details", None)
+    read = count(getattr(details, "cached_tokens", None))
+    written = count(getattr(details, "cache_write_tokens", None))
+    known = usage is not None
+    return TokenUsage(
+        input_tokens=rest(count(getattr(usage, "input_tokens", None)), read, written),
+        output_tokens=count(getattr(usage, "output_tokens", None)),
+        cache_read_tokens=read if read is not None or not known else 0,
+        cache_write_5m_tokens=written if written is not None or not known else 0,
+        cache_write_1h_tokens=0 if known else None,
+    )
+
+
+def _attached(attachment: Attachment) -> dict[str, Any]:
+    kind = attachment.media_type
+    if kind.startswith("image/"):
+        return {"type": "input_image", "image_url": data_url(attachment), "detail": "auto"}
+    if kind == "application/pdf":
+        name = attachment.name.encode("utf-8", "replace").decode()
+        return {"type": "input_file", "filename": name, "file_data": data_url(attachment)}
+    return {"type": "input_text", "text": file_text(attachment)}
+
+
+def data_url(attachment: Attachment) -> str:
+    """A file as an address that holds it."""
+    return f"data:{attachment.media_type};base64,{base64.b64encode(attachment.data).decode('ascii')}"

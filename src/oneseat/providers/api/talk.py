@@ -1,0 +1,143 @@
+"""What the session and the dialects of the vendors say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from oneseat.contract.events import Event
+from oneseat.contract.functions import Function
+from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.request import Attachment
+from oneseat.host.function_calls import Returned
+
+#: Why a model stopped, whichever the vendor: in the words that events carry.
+Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays the same in a whole conversation."""
+
+    system: str
+    schema: dict[str, Any] | None = None
+    functions: tuple[Function, ...] = ()
+
+
+class Ask(NamedTuple):
+    """One request to a model. ``bound`` is the largest number of tokens it may write; ``None`` leaves that to the vendor."""
+
+    terms: Terms
+    model: str
+    bound: int | None
+
+
+class Prompt(NamedTuple):
+    """What the user says: files and quoted ``background`` come before the text."""
+
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    background: str | None = None
+
+
+class Call(NamedTuple):
+    """The model calls a function. ``given`` is ``None`` where the arguments cannot be read."""
+
+    id: str
+    name: str
+    given: dict[str, Any] | None
+
+
+class Reply(NamedTuple):
+    """One whole answer of the model. ``why`` is what the vendor says of a refusal."""
+
+    text: str
+    calls: tuple[Call, ...]
+    stop: Stop
+    usage: TokenUsage
+    model: str | None
+    why: str | None = None
+
+
+class Said(NamedTuple):
+    """What a vendor's error says: HTTP status, its words for the kind of error, its message, and when to come back (seconds)."""
+
+    status: int | None
+    kinds: tuple[str, ...]
+    message: str
+    retry_after_s: float | None = None
+
+
+class CutError(Exception):
+    """Raised when a stream ends before its answer does."""
+
+
+class Conversation(Protocol):
+    """What was said so far, in one vendor's own form, and the way to have it answered."""
+
+    def prompt(self, prompt: Prompt) -> None:
+        """The user says something."""
+
+    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+        """The functions that the last answer called have returned."""
+
+    def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+        """Have it answered: events while the answer comes, and the ``Reply`` as the last item.
+
+        Raises what the SDK raises, and ``CutError``.
+        """
+
+    def said(self, error: Exception) -> Said | None:
+        """What an error of the SDK says; ``None`` for one that is not the vendor's."""
+
+    def mark(self) -> int:
+        """Where the conversation is."""
+
+    def back_to(self, mark: int) -> None:
+        """Forget what was said after a mark."""
+
+    async def close(self) -> None:
+        """Let go of the SDK's client."""
+
+
+class History:
+    """The part of ``Conversation`` that does not depend on the vendor."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def mark(self) -> int:
+        """Where the conversation is."""
+        return len(self.entries)
+
+    def back_to(self, mark: int) -> None:
+        """Forget what was said after a mark."""
+        del self.entries[mark:]
+
+
+def file_text(attachment: Attachment) -> str:
+    """A file that is text, marked with its name."""
+    # A file name need not be UTF-8; the message has to be.
+    name = attachment.name.encode("utf-8", "replace").decode()
+    text = attachment.data.decode("utf-8", "replace")
+    return f'<file name="{name}">\n{text}\n</file>'
+
+
+def arguments_of(text: str) -> dict[str, Any] | None:
+    """The arguments of a call; ``None`` when they cannot be read."""
+    try:
+        given = msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def count(value: object) -> int | None:
+    """A count of tokens, when it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def rest(total: int | None, *parts: int | None) -> int | None:
+    """What is left of a total; never less than nothing."""
+    return None if total is None else max(0, total - sum(part or 0 for part in parts))
