@@ -36,7 +36,7 @@ class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
 
 
 class ToolUse(msgspec.Struct, frozen=True, tag="tool_use"):
-    """A call of the tool ``name`` with ``input``."""
+    """A call of the tool ``name`` with ``input``; of the one called ``mcp__SERVER__name`` where only that is offered."""
 
     name: str
     input: dict[str, Any]

@@ -79,7 +79,6 @@ _BY_KIND: dict[str, _Failure] = {
     "insufficient_quota": _NO_CREDIT,
     "billing_error": _NO_CREDIT,
     "billing_not_active": _NO_CREDIT,
-    "daily_quota": _DAY,
     "context_length_exceeded": _OVERFLOW,
     "invalid_api_key": _REJECTED,
     "authentication_error": _REJECTED,
@@ -179,11 +178,12 @@ def _of_words(said: Said, answered: Answered | None, key: str | None) -> ErrorIn
 
 
 def _find(said: Said) -> _Failure:
-    words = next((failure for pattern, failure in _BY_WORDS if pattern.search(said.message)), None)
-    # A rate limit and a full account share a status and, at one vendor, a kind; its words tell them apart.
-    daily = _BY_KIND["daily_quota"] if "daily_quota" in said.kinds else None
-    if daily is not None or words is not None:
-        return daily or words or _BAD
+    # Google says the same of a minute's limit, a day's and an empty account; only the name of the quota tells the day's.
+    if "RESOURCE_EXHAUSTED" in said.kinds:
+        return _DAY if "daily_quota" in said.kinds else _LIMITED
+    for pattern, failure in _BY_WORDS:
+        if pattern.search(said.message):
+            return failure
     for kind in said.kinds:
         if kind in _BY_KIND:
             return _BY_KIND[kind]

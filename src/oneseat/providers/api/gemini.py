@@ -91,7 +91,7 @@ class GeminiConversation(History):
             self.entries.append(self._types.Content(role="model", parts=answer.parts))
         yield reply
 
-    def _config(self, ask: Ask) -> types.GenerateContentConfig:
+    def _config(self, ask: Ask) -> Any:
         terms, types = ask.terms, self._types
         declared = [
             types.FunctionDeclaration(
@@ -115,8 +115,9 @@ class GeminiConversation(History):
 
         if not isinstance(error, APIError):
             return None
-        body = error.details if isinstance(error.details, dict) else {}
-        inner = body.get("error", body)
+        told: Any = error.details
+        body = told if isinstance(told, dict) else {}
+        inner: Any = body.get("error", body)
         details = inner.get("details") if isinstance(inner, dict) else None
         found = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
         reasons = tuple(str(each["reason"]) for each in found if "reason" in each)
@@ -167,8 +168,8 @@ class _Answer:
         if blocked is not None:
             self._finish, self._why = "SAFETY", f"the prompt was blocked ({blocked.name})"
         for candidate in (chunk.candidates or ())[:1]:
-            for part in (candidate.content.parts or ()) if candidate.content is not None else ():
-                seen.append(self._part(part))
+            content = candidate.content
+            seen += map(self._part, (content.parts or ()) if content is not None else ())
             if candidate.finish_reason is not None:
                 self._finish = candidate.finish_reason.name
                 self._why = candidate.finish_message or self._why
@@ -237,4 +238,6 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
 
 
 def _nowhere(request: Any) -> Any:
+    """Stands where no request may come."""
+    del request
     raise RuntimeError("the client that is not used was used")

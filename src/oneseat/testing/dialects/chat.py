@@ -17,6 +17,7 @@ from .common import (
     calls_tool,
     last_text,
     model_of,
+    names_in,
     object_at,
     object_of,
     objects_in,
@@ -55,6 +56,7 @@ def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the 
         ends_with_tool_result=messages[-1].get("role") == "tool",
         output_schema=object_at(request, "response_format", "json_schema", "schema"),
         bound=bound_of(bound),
+        tools=names_in(request.get("tools"), "function"),
         wants_usage=object_at(request, "stream_options").get("include_usage") is True,
     )
 

@@ -31,7 +31,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of a request that decide the answer.
 
     ``by_tool`` says that the structure is asked for through a tool, not in the answer's text. ``bound`` is the largest number
-    of output tokens. ``wants_usage`` is false where the stream is not to report any.
+    of output tokens. ``wants_usage`` is false where the stream is not to report any. ``tools`` are the names on offer.
     """
 
     model: str
@@ -42,6 +42,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     by_tool: bool = False
     bound: int | None = None
     wants_usage: bool = True
+    tools: tuple[str, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -90,6 +91,12 @@ def object_at(value: object, *names: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def names_in(tools: object, *path: str) -> tuple[str, ...]:
+    """The names of the tools in a list, each below ``path``."""
+    found = (object_at(tool, *path).get("name") for tool in objects_in(tools))
+    return tuple(name for name in found if isinstance(name, str))
+
+
 def bound_of(value: object) -> int | None:
     """A bound on output tokens, when it is one."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -125,6 +132,10 @@ def _settled(block: Block, ask: Ask) -> Block:
         if ask.by_tool:
             return ToolUse("StructuredOutput", value)
         return Text(msgspec.json.encode(value).decode())
+    if isinstance(block, ToolUse) and block.name not in ask.tools:
+        # The same script serves clients that offer a function under its own name and those that put a server's before it.
+        named = [name for name in ask.tools if name.endswith(f"__{block.name}")]
+        return msgspec.structs.replace(block, name=named[0]) if named else block
     return block
 
 

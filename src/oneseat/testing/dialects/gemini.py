@@ -16,6 +16,7 @@ from .common import (
     all_input_tokens,
     bound_of,
     last_text,
+    names_in,
     object_at,
     object_of,
     objects_in,
@@ -59,6 +60,11 @@ def parse(body: bytes, path: str) -> Ask:
         ends_with_tool_result=any("functionResponse" in part for part in _parts_of(contents[-1])),
         output_schema=object_at(config, "responseJsonSchema") or object_at(config, "responseSchema"),
         bound=bound_of(config.get("maxOutputTokens")),
+        tools=tuple(
+            name
+            for tool in objects_in(request.get("tools"))
+            for name in names_in(tool.get("functionDeclarations"))
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from .common import (
     calls_tool,
     last_text,
     model_of,
+    names_in,
     object_at,
     object_of,
     objects_in,
@@ -47,6 +48,7 @@ def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the 
         output_schema=tool if tool is not None else object_at(request, "output_config", "format", "schema"),
         by_tool=tool is not None,
         bound=bound_of(request.get("max_tokens")),
+        tools=names_in(request.get("tools")),
     )
 
 

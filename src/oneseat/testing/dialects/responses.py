@@ -19,6 +19,7 @@ from .common import (
     bound_of,
     last_text,
     model_of,
+    names_in,
     object_at,
     object_of,
     objects_in,
@@ -52,6 +53,7 @@ def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the 
         ends_with_tool_result=bool(items) and str(items[-1].get("type", "")).endswith("_output"),
         output_schema=object_at(request, "text", "format", "schema"),
         bound=bound_of(request.get("max_output_tokens")),
+        tools=names_in(request.get("tools")),
     )
 
 

@@ -1,0 +1,149 @@
+"""Which key is sent where, and the way there."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Callable
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.facts import Abilities, KeyFacts
+from oneseat.version import __version__
+
+from .sealed import Sealed
+from .talk import Conversation
+
+#: Shorter values are words: taking them out of every text would hide nothing.
+_SHORTEST_HIDDEN = 6
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """One vendor's API, or one that many servers speak.
+
+    ``extra`` is what is installed for it and ``module`` what that brings. ``base_url`` is the vendor's own address;
+    ``simulator_path`` is what a simulator's address needs behind it. ``header`` carries the key, behind ``scheme``.
+    """
+
+    name: str
+    extra: str
+    module: str
+    base_url: str | None
+    default_model: str | None
+    header: str
+    scheme: str = ""
+    simulator_path: str = ""
+    headers: dict[str, str] = {}
+    documents: bool = True
+    converse: Callable[[Sealed], Conversation]
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can be asked for."""
+        return Abilities(functions=True, schema=True, images=True, documents=self.documents)
+
+
+class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say: the name of the key, where it lies, and the owner's own address, if any.
+
+    ``simulator`` is the address of a loopback simulator, to which no real key goes. ``charges`` is false for an address where
+    nothing is paid.
+    """
+
+    key: str
+    place: str
+    base_url: str | None = None
+    charges: bool = True
+    simulator: str | None = None
+    default_model: str | None = None
+
+
+class Account:
+    """One run's or one conversation's way to the endpoint. ``read_key`` is called once, when the billing gate asks."""
+
+    def __init__(self, api: Api, settings: ApiAccount, read_key: Callable[[], str]) -> None:
+        self.api = api
+        self.settings = settings
+        self._read_key = read_key
+        self._value = ""
+        self.sealed = Sealed(
+            self._address(), {"user-agent": f"oneseat/{__version__}", **_JSON, **api.headers}
+        )
+
+    @property
+    def key(self) -> str | None:
+        """The name of the key that a message may speak of; ``None`` where there is none to speak of."""
+        return self.settings.key if self.settings.simulator is None else None
+
+    @property
+    def charges(self) -> bool:
+        """Whether requests are paid for."""
+        return self.settings.charges
+
+    def _address(self) -> str:
+        settings = self.settings
+        if settings.simulator is not None:
+            return settings.simulator.rstrip("/") + self.api.simulator_path
+        return settings.base_url or self.api.base_url or ""
+
+    async def facts(self) -> KeyFacts:
+        """Read the key, and say what is known of it."""
+        problem: ErrorInfo | None = None
+        try:
+            self._value = await asyncio.to_thread(self._read_key)
+        except OneseatError as error:
+            problem = error.info
+        if self._value:
+            self.sealed.unlock(self.api.header, f"{self.api.scheme}{self._value}")
+        settings = self.settings
+        return KeyFacts(
+            key=settings.key,
+            place=settings.place,
+            endpoint=self.sealed.base_url,
+            problem=problem,
+            own_endpoint=settings.base_url is not None,
+            simulated=settings.simulator is not None,
+        )
+
+    def hide(self, text: str) -> str:
+        """``text`` without the key."""
+        if len(self._value) < _SHORTEST_HIDDEN:
+            return text
+        return text.replace(self._value, "[redacted:known]")
+
+    def converse(self) -> Conversation:
+        """Begin a conversation: load the SDK and make its client. Raises ``UsageError`` ``usage.sdk``."""
+        try:
+            return self.api.converse(self.sealed)
+        except OneseatError:
+            raise
+        except Exception as error:
+            raise _unusable(self.api, f"it cannot be used: {error}") from error
+
+
+_JSON = {
+    "accept": "text/event-stream, application/json",
+    "accept-encoding": "gzip, deflate",
+    "content-type": "application/json",
+}
+
+
+def check_installed(api: Api) -> None:
+    """Raises ``UsageError`` ``usage.sdk`` when the vendor's SDK is not there. Does not load it."""
+    try:
+        found = importlib.util.find_spec(api.module) is not None
+    except ImportError:
+        found = False
+    if not found:
+        raise _unusable(api, "it is not installed")
+
+
+def _unusable(api: Api, why: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.sdk",
+            message=f"The SDK of this provider is missing: `{api.name}`\n  {why}",
+            hint=f"Install it: `pip install 'oneseat[{api.extra}]'`",
+        )
+    )

@@ -1,0 +1,81 @@
+"""The APIs there are. What vendors call their models changes; the defaults are of 2026-11-20."""
+
+from __future__ import annotations
+
+from .account import Api
+from .sealed import Sealed
+from .talk import Conversation
+
+
+def _anthropic(sealed: Sealed) -> Conversation:
+    from .anthropic_messages import AnthropicConversation  # noqa: PLC0415 - loads an SDK
+
+    return AnthropicConversation(sealed)
+
+
+def _openai(sealed: Sealed) -> Conversation:
+    from .openai_responses import ResponsesConversation  # noqa: PLC0415 - as above
+
+    return ResponsesConversation(sealed)
+
+
+def _compatible(sealed: Sealed) -> Conversation:
+    from .openai_chat import ChatConversation  # noqa: PLC0415 - as above
+
+    return ChatConversation(sealed)
+
+
+def _gemini(sealed: Sealed) -> Conversation:
+    from .gemini import GeminiConversation  # noqa: PLC0415 - as above
+
+    return GeminiConversation(sealed)
+
+
+APIS = {
+    api.name: api
+    for api in (
+        Api(
+            name="anthropic",
+            extra="anthropic",
+            module="anthropic",
+            base_url="https://api.anthropic.com",
+            default_model="claude-sonnet-5-5",
+            header="authorization",
+            scheme="Bearer ",
+            headers={"anthropic-version": "2023-06-01"},
+            converse=_anthropic,
+        ),
+        Api(
+            name="openai",
+            extra="openai",
+            module="openai",
+            base_url="https://api.openai.com/v1",
+            default_model="gpt-6.1-sol",
+            header="authorization",
+            scheme="Bearer ",
+            simulator_path="/v1",
+            converse=_openai,
+        ),
+        Api(
+            name="gemini",
+            extra="gemini",
+            module="google.genai",
+            base_url="https://generativelanguage.googleapis.com",
+            default_model="gemini-3.8-flash",
+            header="x-goog-api-key",
+            converse=_gemini,
+        ),
+        Api(
+            name="openai-compatible",
+            extra="openai",
+            module="openai",
+            base_url=None,
+            default_model=None,
+            header="authorization",
+            scheme="Bearer ",
+            simulator_path="/v1",
+            documents=False,
+            converse=_compatible,
+        ),
+    )
+}

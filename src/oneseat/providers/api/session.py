@@ -1,0 +1,271 @@
+"""One run on an API key: the prompt, the answer, the functions that it calls, and the answer after those."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError
+from oneseat.contract.events import Event, Message, Question, Started, Stderr, ToolCall, ToolResult, TurnEnded
+from oneseat.contract.facts import Capabilities, KeyFacts
+from oneseat.contract.permission import Permission
+from oneseat.contract.receipt import NO_TOKENS, TokenUsage
+from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Plan, Request
+from oneseat.host.function_calls import Returned
+
+from . import failures
+from .account import Account
+from .pump import Pump, StoppedError
+from .talk import Ask, Call, Conversation, Prompt, Reply, Terms
+from .tools import Toolbox
+
+#: Told to a model that is given no instructions.
+DEFAULT_SYSTEM = "Answer the request directly."
+
+
+class Chat:
+    """A conversation and the way it is opened: a run's own, or one that several runs share."""
+
+    def __init__(self, account: Account, terms: Terms) -> None:
+        self.account = account
+        self.terms = terms
+        self._talk: Conversation | None = None
+
+    @property
+    def talk(self) -> Conversation:
+        """The conversation, once it is ready."""
+        if self._talk is None:
+            raise InternalError(
+                ErrorInfo(
+                    code="bug.not_ready",
+                    message="A provider was given a prompt before it was ready",
+                    whose_turn="bug",
+                )
+            )
+        return self._talk
+
+    async def ready(self) -> None:
+        """Load the SDK, which takes up to a second, beside the event loop. Raises ``OneseatError``."""
+        if self._talk is None:
+            self._talk = await asyncio.to_thread(self.account.converse)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._talk is not None:
+            await self._talk.close()
+            self._talk = None
+
+
+class ApiSession:
+    """Implements ``ProviderSession``."""
+
+    def __init__(self, chat: Chat, request: Request, run_id: str, redact: Callable[[str], str]) -> None:
+        self._chat = chat
+        self._account = chat.account
+        self._request = request
+        self._run_id = run_id
+        self._redact = redact
+        self._toolbox = Toolbox(chat.terms.functions, self._hide)
+        self._pump: Pump[Event | Reply] | None = None
+        self._plan: Plan | None = None
+        self._interrupted = False
+        self._started = self._began = False
+        self._mark = 0
+        self._asked = 0
+        self._written = 0
+        self.capabilities = Capabilities()
+        self.sent = False
+
+    async def credential_facts(self) -> KeyFacts:
+        """Read the key, and say which it is and where it would be sent. Sends nothing."""
+        return await self._account.facts()
+
+    async def ready(self) -> bool:
+        """Load the vendor's SDK. Sends nothing. Raises ``OneseatError`` ``usage.sdk`` when it cannot be used."""
+        await self._chat.ready()
+        return True
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+        self._plan, self.sent = plan, True
+        prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
+        async with aclosing(self._turn(prompt)) as events:
+            async for event in events:
+                yield event
+
+    async def say(self, text: str) -> AsyncIterator[Event]:
+        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
+        async with aclosing(self._turn(Prompt(text))) as events:
+            async for event in events:
+                yield event
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Nothing is ever asked: what a function may do, the caller has decided by offering it."""
+
+    def stderr(self) -> Stderr | None:
+        """There is no other output."""
+        return None
+
+    async def interrupt(self) -> None:
+        """Close the stream and cancel the functions that go on."""
+        self._interrupted = True
+        await self._stop()
+
+    async def _turn(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        """One message of the user, with all requests that it takes. What failed is forgotten, or the next would answer it too."""
+        self._mark, self._asked, self._written = self._chat.talk.mark(), 0, 0
+        self._chat.talk.prompt(prompt)
+        whole = False
+        try:
+            async for event in self._rounds():
+                whole = isinstance(event, TurnEnded) and event.error is None and bool(event.text)
+                if isinstance(event, TurnEnded) and not whole:
+                    self._chat.talk.back_to(self._mark)
+                yield event
+        finally:
+            if not whole:
+                self._chat.talk.back_to(self._mark)
+            await self._stop()
+
+    async def _stop(self) -> None:
+        if self._pump is not None:
+            await self._pump.stop()
+        await self._toolbox.stop()
+
+    async def _rounds(self) -> AsyncIterator[Event]:
+        used: TokenUsage | None = NO_TOKENS
+        while True:
+            reply: Reply | None = None
+            error = self._out_of_turns()
+            if error is None:
+                async for seen in self._one_request():
+                    if isinstance(seen, Reply):
+                        reply = seen
+                    elif isinstance(seen, ErrorInfo):
+                        error = seen
+                    else:
+                        yield seen
+            if reply is None:
+                # Of an answer that broke off nobody knows what it cost; one that never began cost nothing.
+                yield self._ended("", error, used if not self._began else None, None)
+                return
+            used = _added(used, reply.usage)
+            self._written += reply.usage.output_tokens or 0
+            if reply.text:
+                yield Message(text=reply.text)
+            if not reply.calls or reply.stop != "tool_use":
+                yield self._ended(reply.text, self._fault(reply), used, reply.model)
+                return
+            async for event in self._functions(reply.calls):
+                yield event
+
+    async def _one_request(self) -> AsyncIterator[Event | Reply | ErrorInfo]:
+        """Ask the model once: what comes, then the whole answer or the failure."""
+        plan, talk = self._plan, self._chat.talk
+        bound = plan.max_output_tokens if plan is not None else None
+        if bound is not None:
+            bound -= self._written
+            if bound <= 0:
+                yield _OUT_OF_TOKENS
+                return
+        self._began = False
+        if self._interrupted:
+            yield failures.INTERRUPTED
+            return
+        self._asked += 1
+        model = plan.model if plan is not None else ""
+        self._account.sealed.answered = None
+        self._pump = Pump(talk.stream(Ask(self._chat.terms, model, bound)))
+        try:
+            async for seen in self._pump.items():
+                if not self._began:
+                    self._began = True
+                    if not self._started:
+                        self._started = True
+                        yield self._start(model)
+                yield seen
+        except StoppedError:
+            yield failures.INTERRUPTED
+        except OneseatError as error:
+            yield error.info
+        except Exception as error:  # noqa: BLE001 - no exception of an SDK may reach a user
+            yield self._failure(error)
+        finally:
+            await self._pump.stop()
+
+    def _failure(self, error: Exception) -> ErrorInfo:
+        account = self._account
+        info = failures.of_error(error, self._chat.talk.said(error), account.sealed.answered, account.key)
+        return msgspec.structs.replace(info, message=self._hide(info.message))
+
+    def _hide(self, text: str) -> str:
+        return self._redact(self._account.hide(text))
+
+    def _fault(self, reply: Reply) -> ErrorInfo | None:
+        plan = self._plan
+        if reply.stop == "max_tokens" and plan is not None and plan.max_output_tokens is not None:
+            return _OUT_OF_TOKENS
+        error = failures.of_stop(reply.stop, reply.why)
+        return None if error is None else msgspec.structs.replace(error, message=self._hide(error.message))
+
+    async def _functions(self, calls: tuple[Call, ...]) -> AsyncIterator[Event]:
+        results: dict[int, Returned] = {}
+        for each in calls:
+            yield ToolCall(id=each.id, name=_shown(each.name), input=each.given or {})
+        async for index, returned in self._toolbox.answer(calls):
+            results[index] = returned
+            yield ToolResult(id=calls[index].id, text=returned.text, is_error=returned.is_error)
+        if len(results) == len(calls):
+            self._chat.talk.results([(call, results[index]) for index, call in enumerate(calls)])
+
+    def _out_of_turns(self) -> ErrorInfo | None:
+        most = self._request.max_turns
+        if most is None or self._asked < most:
+            return None
+        return ErrorInfo(
+            code="budget.turns_reached",
+            message="The run used all its turns before it was done",
+            hint="Allow more: `oneseat run --max-turns ...`",
+        )
+
+    def _start(self, model: str) -> Event:
+        functions = self._chat.terms.functions
+        return Started(
+            run_id=self._run_id,
+            provider=self._account.api.name,
+            model=model,
+            cwd=self._request.cwd,
+            tools=tuple(_shown(each.name) for each in functions),
+            mcp_servers=(f"{FUNCTIONS}:connected",) if functions else (),
+        )
+
+    def _ended(
+        self, text: str, error: ErrorInfo | None, usage: TokenUsage | None, model: str | None
+    ) -> TurnEnded:
+        free = not self._account.charges or usage == NO_TOKENS
+        return TurnEnded(
+            text=text, error=error, usage=usage, list_cost_usd=0.0 if free else None, model=model
+        )
+
+
+_OUT_OF_TOKENS = ErrorInfo(
+    code="budget.reached",
+    message="The answer was cut where the budget ends; what was received is kept",
+    hint="Allow more: `oneseat run --max-budget-usd ...`",
+)
+
+
+def _shown(name: str) -> str:
+    # The name that a function has in every provider's events.
+    return f"{MCP_PREFIX}{FUNCTIONS}__{name}"
+
+
+def _added(before: TokenUsage | None, more: TokenUsage) -> TokenUsage | None:
+    """The tokens of two requests. What is unknown in one of them is unknown in the sum."""
+    if before is None:
+        return None
+    pairs = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(more), strict=True)
+    return TokenUsage(*(None if one is None or other is None else one + other for one, other in pairs))
