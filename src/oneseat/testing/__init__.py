@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 
+    from .conformance import CheckResult, ProviderReport, check_provider
     from .fake_cli import FAKE_CLIS, Behaviour, FakeCli, write_fake_cli
     from .recorder import RecordedRequest
     from .replies import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "oneseat.contract.simulated": ("SIMULATOR_KEY", "SIMULATOR_TOKEN"),
+    "oneseat.testing.conformance": ("CheckResult", "ProviderReport", "check_provider"),
     "oneseat.testing.fake_cli": ("FAKE_CLIS", "Behaviour", "FakeCli", "write_fake_cli"),
     "oneseat.testing.recorder": ("RecordedRequest",),
     "oneseat.testing.replies": (
@@ -62,6 +64,7 @@ __all__ = [
     "SIMULATOR_TOKEN",
     "Answer",
     "Behaviour",
+    "CheckResult",
     "Echo",
     "Failure",
     "FakeCli",
@@ -69,6 +72,7 @@ __all__ = [
     "Limits",
     "NoAnswer",
     "Page",
+    "ProviderReport",
     "RecordedRequest",
     "Reply",
     "Simulator",
@@ -80,6 +84,7 @@ __all__ = [
     "UnknownScenarioError",
     "Usage",
     "WindowShare",
+    "check_provider",
     "write_fake_cli",
 ]
 

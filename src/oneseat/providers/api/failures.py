@@ -181,15 +181,11 @@ def _find(said: Said) -> _Failure:
     # Google says the same of a minute's limit, a day's and an empty account; only the name of the quota tells the day's.
     if "RESOURCE_EXHAUSTED" in said.kinds:
         return _DAY if "daily_quota" in said.kinds else _LIMITED
-    for pattern, failure in _BY_WORDS:
-        if pattern.search(said.message):
-            return failure
-    for kind in said.kinds:
-        if kind in _BY_KIND:
-            return _BY_KIND[kind]
+    found = [failure for pattern, failure in _BY_WORDS if pattern.search(said.message)]
+    found += [_BY_KIND[kind] for kind in said.kinds if kind in _BY_KIND]
     status = said.status or 0
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
+    if found or status in _BY_STATUS:
+        return found[0] if found else _BY_STATUS[status]
     if status >= 500:
         return _SERVER
     if 300 <= status < 400:

@@ -115,20 +115,16 @@ class GeminiConversation(History):
 
         if not isinstance(error, APIError):
             return None
-        told: Any = error.details
-        body = told if isinstance(told, dict) else {}
-        inner: Any = body.get("error", body)
-        details = inner.get("details") if isinstance(inner, dict) else None
-        found = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+        found = _details(error.details)
         reasons = tuple(str(each["reason"]) for each in found if "reason" in each)
         daily = ("daily_quota",) if _is_daily(found) else ()
-        status = error.code if isinstance(error.code, int) else None
+        status: int | None = error.code
         kinds = (*daily, *reasons, *((error.status,) if error.status else ()))
         headers = getattr(error.response, "headers", None)
         wait = _retry_info(found)
         if wait is None and headers is not None:
             wait = retry_after(headers)
-        return Said(status, kinds, error.message if isinstance(error.message, str) else "", wait)
+        return Said(status, kinds, error.message or "", wait)
 
     async def close(self) -> None:
         """Let go of the client."""
@@ -176,7 +172,11 @@ class _Answer:
         return seen or (Progress(state="chunk"),)
 
     def _part(self, part: types.Part) -> Event:
-        self.parts.append(part)
+        last = self.parts[-1] if self.parts else None
+        if last is not None and _is_plain(last) and _is_plain(part) and last.thought == part.thought:
+            last.text = f"{last.text}{part.text}"
+        else:
+            self.parts.append(part.model_copy())
         if part.function_call is not None:
             size = len(str(part.function_call.args or {}))
             return Progress(state="function_call", tool_input_bytes=size)
@@ -219,6 +219,19 @@ def _tokens(usage: types.GenerateContentResponseUsageMetadata) -> TokenUsage:
         cache_write_5m_tokens=0,
         cache_write_1h_tokens=0,
     )
+
+
+def _is_plain(part: types.Part) -> bool:
+    """Whether a part is text and nothing but: pieces of one are sent back as one."""
+    return part.text is not None and not part.model_fields_set - {"text", "thought"}
+
+
+def _details(told: Any) -> list[dict[str, Any]]:
+    """What the error says beside its message: an address, a reason, when to come back."""
+    body = told if isinstance(told, dict) else {}
+    inner = body.get("error", body)
+    details = inner.get("details") if isinstance(inner, dict) else None
+    return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
 
 
 def _is_daily(details: list[dict[str, Any]]) -> bool:

@@ -1,0 +1,172 @@
+"""What a check needs: a provider on a scenario of the simulator, and what comes of one prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, TextDelta, TurnEnded
+from oneseat.contract.facts import PayerFacts
+from oneseat.contract.ports import Provider, ProviderSession
+from oneseat.contract.receipt import PolicyStamp
+from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.testing.recorder import RecordedRequest
+from oneseat.testing.replies import Reply
+from oneseat.testing.simulator import Simulator
+
+#: A provider whose requests all go to this address of a simulator.
+Make = Callable[[str], Provider]
+
+
+class CheckFailedError(Exception):
+    """Raised by a check; its text says what was expected and what was seen."""
+
+
+def expect(holds: object, problem: str) -> None:
+    """Raise ``CheckFailedError`` unless something holds."""
+    if not holds:
+        raise CheckFailedError(problem)
+
+
+class Turn(NamedTuple):
+    """What came of one prompt, and what had reached the simulator before it was sent."""
+
+    facts: PayerFacts
+    sent_before: int
+    events: list[Event]
+    error: ErrorInfo | None
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def ended(self) -> TurnEnded | None:
+        """The last event, when it ends the turn."""
+        last = self.events[-1] if self.events else None
+        return last if isinstance(last, TurnEnded) else None
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+        return self.ended.text if self.ended is not None else ""
+
+    @property
+    def code(self) -> str | None:
+        """The code of what went wrong, however the provider said it."""
+        if self.error is not None:
+            return self.error.code
+        return self.ended.error.code if self.ended is not None and self.ended.error is not None else None
+
+
+class Bench:
+    """One check's surroundings. ``limit_s`` bounds each prompt, in seconds."""
+
+    def __init__(self, make: Make, simulator: Simulator, label: str, cwd: str, limit_s: float) -> None:
+        self.cwd = cwd
+        self._make = make
+        self._simulator = simulator
+        self._label = label
+        self._limit_s = limit_s
+        self._runs = 0
+
+    def play(self, *replies: Reply) -> Provider:
+        """A provider that is answered with these replies."""
+        self._simulator.script(self._label, replies)
+        return self.provider(self._label)
+
+    def provider(self, scenario: str) -> Provider:
+        """A provider on a scenario of the simulator."""
+        return self._make(self._simulator.url(scenario, self._label))
+
+    def requests(self) -> list[RecordedRequest]:
+        """The requests for an answer that arrived so far."""
+        return self._simulator.messages(self._label)
+
+    def request(self, prompt: str = "say ok", **fields: Any) -> Request:
+        """A request of the caller."""
+        return Request(prompt=prompt, cwd=self.cwd, **fields)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, provider: Provider, request: Request) -> AsyncIterator[ProviderSession]:
+        """The provider, opened for one request."""
+        self._runs += 1
+        policy = PolicyStamp("GREEN", "conformance", "conformance")
+        permitted = Permitted(request=request, policy=policy)
+        async with provider.open(permitted, f"conformance{self._runs}") as session:
+            yield session
+
+    async def plan(self, provider: Provider, session: ProviderSession, request: Request) -> Plan:
+        """What the engine would send, after the provider is ready."""
+        while not await session.ready():
+            pass
+        policy = PolicyStamp("GREEN", "conformance", "conformance")
+        permitted = Permitted(request=request, policy=policy)
+        return Plan(
+            cleared=Cleared(permitted=permitted, wallet=provider.wallet, evidence=()),
+            provider=provider.name,
+            model=request.model or provider.default_model,
+            capabilities=session.capabilities,
+        )
+
+    async def run(
+        self, provider: Provider, request: Request | None = None, say: Sequence[str] = ()
+    ) -> list[Turn]:
+        """Open, ask who pays, send the prompt and then each of ``say``. An ``OneseatError`` ends it and is kept."""
+        asked = request or self.request()
+        turns: list[Turn] = []
+        async with asyncio.timeout(self._limit_s), self.opened(provider, asked) as session:
+            facts = await session.credential_facts()
+            plan = await self.plan(provider, session, asked)
+            before = len(self.requests())
+            turns.append(await _turn(session.send(plan), facts, before))
+            turns += [await _turn(session.say(text), facts, len(self.requests())) for text in say]
+        return turns
+
+    async def one(self, provider: Provider, request: Request | None = None) -> Turn:
+        """As ``run``, for one prompt."""
+        return (await self.run(provider, request))[0]
+
+    async def stopped(
+        self, provider: Provider, stop: Callable[[ProviderSession, asyncio.Task[Any]], Awaitable[None]]
+    ) -> list[Event]:
+        """Send a prompt, and after the first words do ``stop``; what came until the end."""
+        events: list[Event] = []
+        request = self.request()
+        async with asyncio.timeout(self._limit_s), self.opened(provider, request) as session:
+            await session.credential_facts()
+            plan = await self.plan(provider, session, request)
+            begun = asyncio.Event()
+
+            async def read() -> None:
+                async for event in session.send(plan):
+                    events.append(event)
+                    if isinstance(event, TextDelta):
+                        begun.set()
+
+            reading = asyncio.ensure_future(read())
+            await begun.wait()
+            await stop(session, reading)
+            with contextlib.suppress(OneseatError, asyncio.CancelledError):
+                await reading
+        return events
+
+
+async def _turn(events: AsyncIterator[Event], facts: PayerFacts, before: int) -> Turn:
+    seen: list[Event] = []
+    try:
+        async for event in events:
+            seen.append(event)  # noqa: PERF401 - what came before a failure is kept
+    except OneseatError as error:
+        return Turn(facts, before, seen, error.info)
+    return Turn(facts, before, seen, None)
+
+
+def sent_text(record: RecordedRequest) -> str:
+    """A request's body as text, to look for what was said in it."""
+    return msgspec.json.encode(record.body).decode()
