@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
@@ -44,7 +45,7 @@ from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
-from oneseat.registry import Registry, build_codex, build_provider, kept_processes
+from oneseat.registry import KeyProviders, Registry, build_codex, build_provider, kept_processes
 from oneseat.rules import api_keys
 from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
@@ -159,7 +160,7 @@ async def opened_app(
         async with _opened_ledger(paths, settings, redact) as ledger:
             provider = build_provider(settings, snapshot, paths, redact)
             async with _warm(provider, _pool_limits(settings, warm)):
-                yield build_app(settings, snapshot, ledger, audience, provider, admit or _anything)
+                yield build_app(settings, snapshot, ledger, audience, provider, admit or _anything, known)
 
 
 @contextlib.contextmanager
@@ -296,6 +297,13 @@ def key_store(
     return KeyStore(read_keys(env) if keys is None else keys, env, keyring, _refuse_bad_key, redactor.learn)
 
 
+def _on_keys(settings: Settings, env: Mapping[str, str], known: Redactor) -> KeyProviders:
+    def source(key: ApiKey) -> KeyStore:
+        return key_store(env, known, {key.name: key})
+
+    return KeyProviders(partial(read_keys, env), source, settings.simulator_url, known.redact)
+
+
 def _refuse_bad_key(key: ApiKey, value: str) -> None:
     fault = api_keys.fault(key, value)
     if fault is not None:
@@ -362,15 +370,18 @@ def build_app(
     audience: Audience,
     provider: ClaudeCliProvider,
     admit: Callable[[str], Awaitable[None]],
+    known: Redactor,
 ) -> App:
-    """Wire one app together."""
+    """Wire one app together. ``known`` learns every key that is read."""
     depth = depth_of(env)
     locks = _locks(find_paths(env))
     clock = SystemClock()
     parts = Parts(
         provider=provider,
         providers=Registry(
-            provider, lambda: build_codex(settings, env, find_paths(env), redactor(env).redact)
+            provider,
+            partial(build_codex, settings, env, find_paths(env), known.redact),
+            _on_keys(settings, env, known),
         ),
         routes=read_routes(settings, find_paths(env)),
         outcomes=ledger,

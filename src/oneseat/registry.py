@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.ports import Provider
+from oneseat.contract.keys import ApiKey
+from oneseat.contract.ports import KeySource, Provider
 from oneseat.contract.routes import Candidate
-from oneseat.contract.simulated import SIMULATOR_TOKEN
+from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli.environment import McpPatience
@@ -26,11 +27,15 @@ _CODEX = "codex-cli"
 
 
 class Registry:
-    """The providers of one app. ``seat`` is that of the official CLI, which is always there; ``codex`` makes the second one."""
+    """The providers of one app.
 
-    def __init__(self, seat: ClaudeCliProvider, codex: Callable[[], Provider]) -> None:
+    ``seat`` is that of the official CLI, which is always there; ``codex`` makes the second seat, ``on_keys`` all that keys pay.
+    """
+
+    def __init__(self, seat: ClaudeCliProvider, codex: Callable[[], Provider], on_keys: KeyProviders) -> None:
         self._seat = seat
         self._codex = functools.cache(codex)
+        self._on_keys = on_keys
 
     def of(self, candidate: Candidate) -> Provider:
         """The provider of a candidate. Raises ``OneseatError`` when this machine or the settings do not have it."""
@@ -38,11 +43,77 @@ class Registry:
             return self._seat
         if candidate.provider == _CODEX:
             return self._codex()
-        raise UsageError(
-            ErrorInfo(
-                code="usage.unknown_provider", message=f"There is no such provider: `{candidate.provider}`"
-            )
+        if candidate.key is not None:
+            return self._on_keys.of(candidate.provider, candidate.key)
+        raise _unknown(candidate.provider)
+
+
+class KeyProviders:
+    """The providers that the owner's API keys pay.
+
+    ``keys`` are the owner's, ``source`` gives one that reads a single key, and ``simulator`` is the address that all runs go to
+    instead of the vendors; no real key goes there.
+    """
+
+    def __init__(
+        self,
+        keys: Callable[[], Mapping[str, ApiKey]],
+        source: Callable[[ApiKey], KeySource],
+        simulator: str | None,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._keys = keys
+        self._source = source
+        self._simulator = simulator
+        self._redact = redact
+        self._made: dict[str, Provider] = {}
+
+    def of(self, provider: str, name: str) -> Provider:
+        """The provider of a key. Raises ``UsageError``: ``usage.no_such_key``, ``usage.unknown_provider``, ``usage.sdk``."""
+        if name not in self._made:
+            self._made[name] = self._make(provider, name)
+        return self._made[name]
+
+    def _make(self, provider: str, name: str) -> Provider:
+        # Modules that a run on the seat has no use for.
+        from oneseat.providers.api.account import ApiAccount  # noqa: PLC0415 - as above
+        from oneseat.providers.api.apis import APIS  # noqa: PLC0415 - as above
+        from oneseat.providers.api.provider import ApiProvider  # noqa: PLC0415 - as above
+
+        key = self._keys().get(name)
+        if key is None:
+            raise _unknown_key(name)
+        if provider not in APIS or key.provider != provider:
+            raise _unknown(provider)
+        account = ApiAccount(
+            key=name,
+            place=key.place,
+            base_url=key.base_url,
+            charges=key.charges,
+            simulator=self._simulator,
         )
+        read = (
+            (lambda: SIMULATOR_KEY)
+            if self._simulator is not None
+            else functools.partial(self._source(key).get, name)
+        )
+        return ApiProvider(APIS[provider], account, read, self._redact)
+
+
+def _unknown(provider: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(code="usage.unknown_provider", message=f"There is no such provider: `{provider}`")
+    )
+
+
+def _unknown_key(name: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_key",
+            message=f"There is no API key of this name: `{name}`",
+            hint="See those there are: `oneseat key list`",
+        )
+    )
 
 
 def build_provider(

@@ -18,6 +18,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/cli/",
     "src/oneseat/host/private_socket.py",
     "src/oneseat/limits.py",
+    "src/oneseat/providers/api/apis.py",
     "src/oneseat/quick_paths.py",
     "src/oneseat/registry.py",
     "src/oneseat/remote.py",

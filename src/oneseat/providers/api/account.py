@@ -12,11 +12,8 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import Abilities, KeyFacts
 from oneseat.version import __version__
 
-from .sealed import Sealed
+from .endpoint import Endpoint
 from .talk import Conversation
-
-#: Shorter values are words: taking them out of every text would hide nothing.
-_SHORTEST_HIDDEN = 6
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +33,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     simulator_path: str = ""
     headers: dict[str, str] = {}
     documents: bool = True
-    converse: Callable[[Sealed], Conversation]
+    converse: Callable[[Endpoint], Conversation]
 
     @property
     def abilities(self) -> Abilities:
@@ -60,14 +57,13 @@ class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account:
-    """One run's or one conversation's way to the endpoint. ``read_key`` is called once, when the billing gate asks."""
+    """One run's or one conversation's way to the endpoint. ``read_key`` is called whenever the billing gate asks."""
 
     def __init__(self, api: Api, settings: ApiAccount, read_key: Callable[[], str]) -> None:
         self.api = api
         self.settings = settings
         self._read_key = read_key
-        self._value = ""
-        self.sealed = Sealed(
+        self.endpoint = Endpoint(
             self._address(), {"user-agent": f"oneseat/{__version__}", **_JSON, **api.headers}
         )
 
@@ -90,35 +86,31 @@ class Account:
     async def facts(self) -> KeyFacts:
         """Read the key, and say what is known of it."""
         problem: ErrorInfo | None = None
+        # In a conversation of several runs, a key that was taken away meanwhile is not used any more.
+        self.endpoint.unlock("", self.api.header, self.api.scheme)
         try:
-            self._value = await asyncio.to_thread(self._read_key)
+            key = await asyncio.to_thread(self._read_key)
         except OneseatError as error:
             problem = error.info
-        if self._value:
-            self.sealed.unlock(self.api.header, f"{self.api.scheme}{self._value}")
+        else:
+            self.endpoint.unlock(key, self.api.header, self.api.scheme)
         settings = self.settings
         return KeyFacts(
             key=settings.key,
             place=settings.place,
-            endpoint=self.sealed.base_url,
+            endpoint=self.endpoint.base_url,
             problem=problem,
             own_endpoint=settings.base_url is not None,
             simulated=settings.simulator is not None,
         )
 
-    def hide(self, text: str) -> str:
-        """``text`` without the key."""
-        if len(self._value) < _SHORTEST_HIDDEN:
-            return text
-        return text.replace(self._value, "[redacted:known]")
-
     def converse(self) -> Conversation:
         """Begin a conversation: load the SDK and make its client. Raises ``UsageError`` ``usage.sdk``."""
         try:
-            return self.api.converse(self.sealed)
+            return self.api.converse(self.endpoint)
         except OneseatError:
             raise
-        except Exception as error:
+        except Exception as error:  # a broken installation can raise anything
             raise _unusable(self.api, f"it cannot be used: {error}") from error
 
 

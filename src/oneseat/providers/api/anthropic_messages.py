@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from anthropic import APIStatusError, AsyncAnthropic, transform_schema
 
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
+from . import sealed
+from .endpoint import PLACEHOLDER, Endpoint
 from .failures import retry_after
-from .sealed import PLACEHOLDER, Sealed
 from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, arguments_of, count, file_text
 
 if TYPE_CHECKING:
@@ -36,12 +38,14 @@ _LAST_IS_CACHED = {"cache_control": {"type": "ephemeral"}}
 class AnthropicConversation(History):
     """Implements ``Conversation``."""
 
-    def __init__(self, sealed: Sealed) -> None:
-        from anthropic import AsyncAnthropic  # noqa: PLC0415 - an extra that takes half a second to load
+    def __init__(self, endpoint: Endpoint) -> None:
 
         super().__init__()
         self._client = AsyncAnthropic(
-            api_key=PLACEHOLDER, base_url=sealed.base_url, http_client=sealed.client(), max_retries=0
+            api_key=PLACEHOLDER,
+            base_url=endpoint.base_url,
+            http_client=sealed.client(endpoint),
+            max_retries=0,
         )
 
     def prompt(self, prompt: Prompt) -> None:
@@ -95,8 +99,6 @@ class AnthropicConversation(History):
             # What was said before is sent again with every round: cached, it costs a tenth.
             request |= _LAST_IS_CACHED
         if terms.schema is not None:
-            from anthropic import transform_schema  # noqa: PLC0415 - as above
-
             # The API refuses schemas that say more than it can hold a model to; oneseat checks the answer by the whole one.
             schema = transform_schema(terms.schema)
             request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
@@ -104,7 +106,6 @@ class AnthropicConversation(History):
 
     def said(self, error: Exception) -> Said | None:
         """What an error of the SDK says."""
-        from anthropic import APIStatusError  # noqa: PLC0415 - as above
 
         if not isinstance(error, APIStatusError):
             return None

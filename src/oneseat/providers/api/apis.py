@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from .account import Api
-from .sealed import Sealed
+from .endpoint import Endpoint
 from .talk import Conversation
 
 
-def _anthropic(sealed: Sealed) -> Conversation:
+def _anthropic(endpoint: Endpoint) -> Conversation:
     from .anthropic_messages import AnthropicConversation  # noqa: PLC0415 - loads an SDK
 
-    return AnthropicConversation(sealed)
+    return AnthropicConversation(endpoint)
 
 
-def _openai(sealed: Sealed) -> Conversation:
+def _openai(endpoint: Endpoint) -> Conversation:
     from .openai_responses import ResponsesConversation  # noqa: PLC0415 - as above
 
-    return ResponsesConversation(sealed)
+    return ResponsesConversation(endpoint)
 
 
-def _compatible(sealed: Sealed) -> Conversation:
+def _compatible(endpoint: Endpoint) -> Conversation:
     from .openai_chat import ChatConversation  # noqa: PLC0415 - as above
 
-    return ChatConversation(sealed)
+    return ChatConversation(endpoint)
 
 
-def _gemini(sealed: Sealed) -> Conversation:
+def _gemini(endpoint: Endpoint) -> Conversation:
     from .gemini import GeminiConversation  # noqa: PLC0415 - as above
 
-    return GeminiConversation(sealed)
+    return GeminiConversation(endpoint)
 
 
 APIS = {

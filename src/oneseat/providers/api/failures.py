@@ -12,7 +12,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, WhoseTurn
 
-from .sealed import Answered
+from .endpoint import Answered
 from .talk import CutError, Said, Stop
 
 #: How much of the vendor's own words a message carries.

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx2
+from google import genai
+from google.genai import types
+from google.genai.client import DebugConfig
+from google.genai.errors import APIError
 
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
+from . import sealed
+from .endpoint import PLACEHOLDER, Endpoint
 from .failures import retry_after
-from .sealed import PLACEHOLDER, Sealed
 from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, count, file_text, rest
-
-if TYPE_CHECKING:
-    from google.genai import types
 
 _STOPS: dict[str, Stop] = {
     "STOP": "end_turn",
@@ -31,26 +36,24 @@ _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 class GeminiConversation(History):
     """Implements ``Conversation``."""
 
-    def __init__(self, sealed: Sealed) -> None:
-        import httpx2  # noqa: PLC0415 - it comes with the SDK
-        from google import genai  # noqa: PLC0415 - an extra that takes a second to load
-        from google.genai.client import DebugConfig  # noqa: PLC0415 - as above
+    def __init__(self, endpoint: Endpoint) -> None:
 
         super().__init__()
-        self._types = genai.types
         # It is never used, and made here because the SDK would otherwise make one that reads certificates and proxies.
         self._unused = httpx2.Client(transport=httpx2.MockTransport(_nowhere), trust_env=False)
-        self._http = sealed.client()
+        self._http = sealed.client(endpoint)
         self._client = genai.Client(
             vertexai=False,
             api_key=PLACEHOLDER,
             # What is left out, the SDK looks for in the environment; "record" and "replay" are what it could find there.
             debug_config=DebugConfig(client_mode="", replays_directory="", replay_id=""),
-            http_options=genai.types.HttpOptions(
-                base_url=sealed.base_url,
+            http_options=types.HttpOptions(
+                base_url=endpoint.base_url,
                 api_version="v1beta",
                 httpx_client=self._unused,
                 httpx_async_client=self._http,
+                # For a kind of connection that is never made: else the SDK would read certificates from where a variable says.
+                async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
             ),
         )
 
@@ -59,13 +62,13 @@ class GeminiConversation(History):
         parts = [] if prompt.background is None else [self._text(prompt.background)]
         parts += [self._attached(attachment) for attachment in prompt.attachments]
         parts.append(self._text(prompt.text))
-        self.entries.append(self._types.Content(role="user", parts=parts))
+        self.entries.append(types.Content(role="user", parts=parts))
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
         parts = [
-            self._types.Part(
-                function_response=self._types.FunctionResponse(
+            types.Part(
+                function_response=types.FunctionResponse(
                     id=call.id,
                     name=call.name,
                     response={"error" if returned.is_error else "output": returned.text},
@@ -73,7 +76,7 @@ class GeminiConversation(History):
             )
             for call, returned in answered
         ]
-        self.entries.append(self._types.Content(role="user", parts=parts))
+        self.entries.append(types.Content(role="user", parts=parts))
 
     async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
         """Have the conversation answered."""
@@ -88,11 +91,11 @@ class GeminiConversation(History):
         reply = answer.reply()
         yield answer.counted(reply)
         if answer.parts:
-            self.entries.append(self._types.Content(role="model", parts=answer.parts))
+            self.entries.append(types.Content(role="model", parts=answer.parts))
         yield reply
 
-    def _config(self, ask: Ask) -> Any:
-        terms, types = ask.terms, self._types
+    def _config(self, ask: Ask) -> types.GenerateContentConfig:
+        terms = ask.terms
         declared = [
             types.FunctionDeclaration(
                 name=each.name, description=each.description, parameters_json_schema=each.schema
@@ -111,7 +114,6 @@ class GeminiConversation(History):
 
     def said(self, error: Exception) -> Said | None:
         """What an error of the SDK says."""
-        from google.genai.errors import APIError  # noqa: PLC0415 - as above
 
         if not isinstance(error, APIError):
             return None
@@ -132,12 +134,12 @@ class GeminiConversation(History):
         await self._http.aclose()
 
     def _text(self, text: str) -> types.Part:
-        return self._types.Part(text=text)
+        return types.Part(text=text)
 
     def _attached(self, attachment: Attachment) -> types.Part:
         kind = attachment.media_type
         if kind.startswith("image/") or kind == "application/pdf":
-            return self._types.Part(inline_data=self._types.Blob(data=attachment.data, mime_type=kind))
+            return types.Part(inline_data=types.Blob(data=attachment.data, mime_type=kind))
         return self._text(file_text(attachment))
 
 

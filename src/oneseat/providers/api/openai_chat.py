@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
+from openai import AsyncOpenAI
+
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
-from . import openai_errors
+from . import openai_errors, sealed
+from .endpoint import PLACEHOLDER, Endpoint
 from .openai_responses import can_be_strict, data_url
-from .sealed import PLACEHOLDER, Sealed
 from .talk import (
     Ask,
     Call,
@@ -39,12 +41,14 @@ _STOPS: dict[str | None, Stop] = {
 class ChatConversation(History):
     """Implements ``Conversation``."""
 
-    def __init__(self, sealed: Sealed) -> None:
-        from openai import AsyncOpenAI  # noqa: PLC0415 - an extra that takes half a second to load
+    def __init__(self, endpoint: Endpoint) -> None:
 
         super().__init__()
         self._client = AsyncOpenAI(
-            api_key=PLACEHOLDER, base_url=sealed.base_url, http_client=sealed.client(), max_retries=0
+            api_key=PLACEHOLDER,
+            base_url=endpoint.base_url,
+            http_client=sealed.client(endpoint),
+            max_retries=0,
         )
 
     def prompt(self, prompt: Prompt) -> None:

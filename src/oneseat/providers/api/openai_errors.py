@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from openai import APIConnectionError, APIError, APIStatusError
+
 from .failures import retry_after
 from .talk import Said
 
 
 def said(error: Exception) -> Said | None:
     """What the vendor says by it; ``None`` when it is not the vendor who speaks."""
-    from openai import APIConnectionError, APIError, APIStatusError  # noqa: PLC0415 - an extra that takes half a second to load
 
     if not isinstance(error, APIError) or isinstance(error, APIConnectionError):
         return None

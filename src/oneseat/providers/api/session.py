@@ -177,7 +177,7 @@ class ApiSession:
             return
         self._asked += 1
         model = plan.model if plan is not None else ""
-        self._account.sealed.answered = None
+        self._account.endpoint.answered = None
         self._pump = Pump(talk.stream(Ask(self._chat.terms, model, bound)))
         try:
             async for seen in self._pump.items():
@@ -198,11 +198,11 @@ class ApiSession:
 
     def _failure(self, error: Exception) -> ErrorInfo:
         account = self._account
-        info = failures.of_error(error, self._chat.talk.said(error), account.sealed.answered, account.key)
+        info = failures.of_error(error, self._chat.talk.said(error), account.endpoint.answered, account.key)
         return msgspec.structs.replace(info, message=self._hide(info.message))
 
     def _hide(self, text: str) -> str:
-        return self._redact(self._account.hide(text))
+        return self._redact(self._account.endpoint.hide(text))
 
     def _fault(self, reply: Reply) -> ErrorInfo | None:
         plan = self._plan
