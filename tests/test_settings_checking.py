@@ -70,6 +70,28 @@ def test_every_finding_has_its_place_and_the_nearest_right_word(config: Path, pr
     ]
 
 
+def test_names_of_keys_and_seats_that_are_not_there_are_named(config: Path, project: Path) -> None:
+    (config / FILE_NAME).write_text(
+        """
+[fallback]
+to = ["codex-cli", "worc", "nobody"]
+[keys.work]
+provider = "openai"
+[roles.bulk]
+candidates = [{ key = "work" }, { provider = "claude-clo" }, { key = "wok" }]
+""",
+        "utf-8",
+    )
+    seen = inspect({}, project, config)
+    assert [(line, hint) for line, _, _, hint in told(seen)] == [
+        (3, 'Write `"work"` instead'),
+        (3, "Add the key: `oneseat key set nobody --provider anthropic`"),
+        (7, 'Write `"claude-cli"` instead'),
+        (7, 'Write `"work"` instead'),
+    ]
+    assert seen.findings[0].error.message.endswith("there is no seat or key `worc`")
+
+
 def test_values_that_are_right_hold_beside_those_that_are_not(config: Path, project: Path) -> None:
     (config / FILE_NAME).write_text(BROKEN, "utf-8")
     (project / FILE_NAME).write_text("[session]\nmax_messages = 3\n[pool]\nsize = 3", "utf-8")
@@ -138,7 +160,7 @@ def test_a_check_finds_what_runs_refuse(lines: list[str]) -> None:
         findings = inspect({}, config, config).findings
         refused = refusal(config)
         if refused is None:
-            # What is left says of two good values that they do not go together.
+            # What is left says of good values that they do not go together.
             assert all(" allows in all" in finding.error.message for finding in findings)
         else:
             assert refused in [finding.error.message for finding in findings]

@@ -38,7 +38,7 @@ from oneseat.host.private_socket import Door
 from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
 from oneseat.host.programs import find_program
 from oneseat.host.server_lock import server_lock
-from oneseat.host.settings_file import read_settings_text, write_settings_text
+from oneseat.host.settings_file import keep_copy, read_settings_text, write_settings_text
 from oneseat.observers.audience import Audience
 from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
@@ -83,6 +83,7 @@ __all__ = [
     "await_end",
     "build_app",
     "build_provider",
+    "copy_settings",
     "decode_attachment",
     "decode_text",
     "end_sessions",
@@ -152,6 +153,8 @@ async def opened_app(
     paths.ensure()
     with _in_command(settings) if as_command else contextlib.nullcontext():
         known = redactor(snapshot)
+        # A variable may be called anything: that its value is a key, the settings say.
+        known.learn(*(snapshot.get(key.env or "", "").strip() for key in read_keys(snapshot).values()))
         redact = known.redact
         records = Records(redact)
         audience = Audience(
@@ -279,6 +282,11 @@ def write_settings(env: Mapping[str, str], text: str) -> None:
     paths = find_paths(env)
     paths.ensure()
     write_settings_text(paths.config_dir / FILE_NAME, text)
+
+
+def copy_settings(env: Mapping[str, str], ending: str) -> Path:
+    """Copy the owner's settings file beside itself. Raises ``UsageError`` when that cannot be done."""
+    return keep_copy(find_paths(env).config_dir / FILE_NAME, ending)
 
 
 def read_routes(settings: Settings, paths: Paths) -> RouteTable:

@@ -15,7 +15,17 @@ from oneseat.rules import api_keys
 from oneseat.settings import FILE_NAME, KEYS
 from oneseat.settings.editing import with_table, with_value
 
-__all__ = ["MAX_KEY_LENGTH", "ApiKey", "KeyChange", "KeyState", "change_key", "key_states", "remove_key"]
+__all__ = [
+    "MAX_KEY_LENGTH",
+    "ApiKey",
+    "KeyChange",
+    "KeyState",
+    "change_key",
+    "key_states",
+    "keyring_problem",
+    "new_key",
+    "remove_key",
+]
 
 _OF_THE_KEYRING = ("provider.keyring_missing", "provider.keyring_unusable")
 
@@ -73,7 +83,7 @@ def change_key(
     given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
     known = read_keys(snapshot).get(name)
     if known is None:
-        return _new_key(name, given, snapshot)
+        return _first_of_its_name(name, given, snapshot)
     added = {option: value for option, value in given.items() if getattr(known, option) != value}
     if not added:
         return KeyChange(known, snapshot, None)
@@ -87,21 +97,35 @@ def change_key(
     return KeyChange(msgspec.structs.replace(known, **added), snapshot, _writable(text, name, snapshot))
 
 
-def _new_key(name: str, given: dict[str, Any], env: Mapping[str, str]) -> KeyChange:
-    if not KEYS.names.fullmatch(name):
-        raise _arguments(
-            f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
-        )
+def _first_of_its_name(name: str, given: dict[str, Any], env: Mapping[str, str]) -> KeyChange:
     if "provider" not in given:
         raise _arguments(
             f"There is no API key of this name yet: `{name}`",
             f"Say whose it is: `oneseat key set {name} --provider anthropic`",
         )
+    key = new_key(name, given)
+    return KeyChange(key, env, _writable(with_table(settings_text(env), ("keys", name), given), name, env))
+
+
+def new_key(name: str, chosen: Mapping[str, Any]) -> ApiKey:
+    """A key with these settings. Raises ``UsageError`` for a value that does not fit, and for values that do not fit together."""
+    if not KEYS.names.fullmatch(name):
+        raise _arguments(
+            f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
+        )
+    given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
     found = KEYS.contradiction(name, given)
     if found is not None:
         raise _arguments(f"This key cannot be used: `{name}`\n  {found.why}", found.hint)
-    text = with_table(settings_text(env), ("keys", name), given)
-    return KeyChange(KEYS.make(name=name, **given), env, _writable(text, name, env))
+    return KEYS.make(name=name, **given)
+
+
+def keyring_problem(env: Mapping[str, str] | None = None) -> ErrorInfo | None:
+    """Why no key can be kept in the keyring of this machine; ``None`` when one can. May wait for a person to unlock it."""
+    snapshot = dict(os.environ if env is None else env)
+    nobody = ApiKey(name="nobody", provider="anthropic")
+    problem = _problem(key_store(snapshot, redactor(snapshot), {nobody.name: nobody}).get, nobody.name)
+    return problem if problem is not None and problem.code in _OF_THE_KEYRING else None
 
 
 def key_states(env: Mapping[str, str] | None = None) -> list[KeyState]:
@@ -156,15 +180,13 @@ def _state(key: ApiKey, problem: ErrorInfo | None) -> KeyState:
     )
 
 
-def _checked(option: str, value: str) -> Any:
+def _checked(option: str, value: Any) -> Any:
     check, _ = KEYS.keys[option]
     try:
         return check.parse(value)
     except ValueError:
         shown = "" if check.secretive else f": `{value}`"
-        raise _arguments(
-            f"Not right for `--{option.replace('_', '-')}`{shown}\n  expected {check.expected}", None
-        ) from None
+        raise _arguments(f"Not right for `{option}`{shown}\n  expected {check.expected}", None) from None
 
 
 def _writable(text: str | None, name: str, env: Mapping[str, str]) -> str:

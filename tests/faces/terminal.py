@@ -48,17 +48,18 @@ class Terminal:
         os.close(self._master)
 
     def read_until(self, wanted: str) -> str:
-        """What came since the last call, once ``wanted`` is part of it."""
+        """What came since the last call, up to ``wanted``. Waits for exactly that, and fails when the command ends first."""
         end = time.monotonic() + KILL_AFTER_S
         while wanted.encode() not in self._seen[self._looked :]:
             assert self._read(end - time.monotonic()), (wanted, self._seen.decode())
-        new = self._seen[self._looked :].decode()
-        self._looked = len(self._seen)
+        end_of_wanted = self._seen.index(wanted.encode(), self._looked) + len(wanted.encode())
+        new = self._seen[self._looked : end_of_wanted].decode()
+        self._looked = end_of_wanted
         return new
 
     def type(self, text: str) -> None:
         """Type a line, or what has no line of its own, such as Ctrl-C (``\\x03``)."""
-        os.write(self._master, (text if text in "\x03\x04" else text + "\n").encode())
+        os.write(self._master, (text if text == "\x03" else text + "\n").encode())
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question and answer it."""

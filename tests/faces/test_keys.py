@@ -128,14 +128,14 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             KEY,
             2,
             "usage.arguments",
-            "Not right for `--base-url`",
+            "Not right for `base_url`",
         ),
         (
             ["work", "--provider", "openai", "--file", "key"],
             KEY,
             2,
             "usage.arguments",
-            "Not right for `--file`: `key`",
+            "Not right for `file`: `key`",
         ),
         (
             ["work", "--provider", "openai", "--env", "A", "--file", "/k"],

@@ -29,6 +29,7 @@ _COMMANDS = {
     "serve": "Keep a server running, so that runs begin at once",
     "status": "Show the server and the runs it does",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
+    "init": "Set oneseat up: a few questions, and your settings are written",
     "key": "Keep, list and remove API keys",
     "config": "Check your settings, and show what is in force",
     "demo": "Watch a run and the billing gate at work, on a simulator",

@@ -1,4 +1,4 @@
-"""What settings say of each other. None of it stops a run; `oneseat config check` tells."""
+"""What settings say of each other: `oneseat config check` tells all of it, a run only what it cannot begin with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import msgspec
 
 from .named_tables import Contradiction
 from .positions import Key
+from .refusals import nearest_name
+from .table import declared
 
 #: The values in force by dotted name, and the rows of the named tables by the table's first word.
 Values = Mapping[str, object]
@@ -44,4 +46,30 @@ def _budgets(_: Values, tables: Tables) -> Iterator[Clash]:
                     yield Clash((table, name, short), Contradiction(why))
 
 
-_CHECKS: tuple[Callable[[Values, Tables], Iterator[Clash]], ...] = (_budgets,)
+def _routes(values: Values, tables: Tables) -> Iterator[Clash]:
+    """Whom the settings would have serve a request, and do not have."""
+    seats, keys = declared()["seat.provider"][1].check.options, tuple(tables.get("keys", {}))
+    fallback = values.get("fallback.to", ())
+    for name in fallback if isinstance(fallback, tuple) else ():
+        yield from _unknown(("fallback", "to"), name, (*seats, *keys), "seat or key")
+    for role, row in tables.get("roles", {}).items():
+        for wanted in row.get("candidates", ()):
+            place = ("roles", role, "candidates")
+            if wanted.key is not None:
+                yield from _unknown(place, wanted.key, keys, "key")
+            else:
+                yield from _unknown(place, wanted.provider, seats, "seat")
+
+
+def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterator[Clash]:
+    if name in known:
+        return
+    nearest = nearest_name(name, list(known)) if known else None
+    if nearest is not None:
+        hint: str | None = f'Write `"{nearest}"` instead'
+    else:
+        hint = f"Add the key: `oneseat key set {name} --provider anthropic`" if "key" in what else None
+    yield Clash(place, Contradiction(f"there is no {what} `{name}`", hint))
+
+
+_CHECKS: tuple[Callable[[Values, Tables], Iterator[Clash]], ...] = (_budgets, _routes)

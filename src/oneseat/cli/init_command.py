@@ -1,0 +1,135 @@
+"""``oneseat init``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import get_args
+
+import click
+
+from oneseat.contract.checkup import Report
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.keys import KeyProvider
+from oneseat.first_setup import Choices, Prepared, Written, new_key, settings_path
+from oneseat.inspection import examine
+
+from .output import complain, echo
+from .questions import Chosen, ask, key_settings, key_value
+from .stoppable import run_stoppable
+
+
+@click.command(
+    "init",
+    epilog="""\b
+Examples:
+  oneseat init
+  oneseat init --yes
+  oneseat init --yes --key anthropic --key-env WORK_KEY --day-budget 5""",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: take what the options say, and the defaults.")
+@click.option("--replace", is_flag=True, help="Replace settings that are there; a copy of them is kept.")
+@click.option(
+    "--key",
+    type=click.Choice(get_args(KeyProvider)),
+    help="Use a key for this API when the plan cannot serve.",
+)
+@click.option("--key-name", metavar="NAME", help="What the key is called; without it, as the API.")
+@click.option("--key-env", metavar="VARIABLE", help="The variable that holds the key.")
+@click.option("--key-file", metavar="PATH", help="The private file that holds the key.")
+@click.option("--base-url", metavar="URL", help="The address that is asked in place of the vendor's.")
+@click.option("--credits", is_flag=True, default=None, help="The key draws on credits that a plan includes.")
+@click.option(
+    "--free", is_flag=True, default=None, help="Nothing is charged at `--base-url`; no key is needed."
+)
+@click.option("--run-budget", type=float, metavar="USD", help="What one run may cost with the key.")
+@click.option("--day-budget", type=float, metavar="USD", help="What a day may cost with the key.")
+@click.option("--month-budget", type=float, metavar="USD", help="What a month may cost with the key.")
+@click.option(
+    "--pause-at",
+    type=click.IntRange(1, 100),
+    metavar="PERCENT",
+    help="Pause scripts from this share of a window on.",
+)
+def command(*, yes: bool, replace: bool, **options: object) -> None:
+    """Set oneseat up: look at what is there, ask a few questions, and write your settings.
+
+    Nothing is written before the last question is answered. No prompt is sent, nothing is spent, and no login is read.
+    """
+    there = _settings_are_there(ask_first=not yes, replace=replace)
+    report = run_stoppable(examine())
+    echo("\n".join(_found(report)))
+    choices = _choices(options) if yes else ask(options)
+    prepared = Prepared(choices)
+    value = None
+    if not yes:
+        value = key_value(prepared, choices.key)
+        echo(f"\n{prepared.text}")
+        _confirm(there=there and not replace)
+    echo("\n".join(_done(prepared.write(value))))
+    echo("\n".join(_next(report, choices, given=value is not None)))
+
+
+def _settings_are_there(*, ask_first: bool, replace: bool) -> bool:
+    """Whether there are settings. Raises ``UsageError`` where nobody can be asked what becomes of them."""
+    path = settings_path()
+    if ask_first and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise _arguments(
+            "oneseat init asks questions on a terminal", "Take the defaults: `oneseat init --yes`"
+        )
+    if path.exists() and not ask_first and not replace:
+        hint = "Replace them, and keep a copy: `oneseat init --yes --replace`"
+        raise _arguments(f"There are settings already: `{path}`", hint)
+    return path.exists()
+
+
+def _choices(chosen: Chosen) -> Choices:
+    key = None
+    if chosen["key"] is not None:
+        key = new_key(chosen["key_name"] or chosen["key"], key_settings(chosen))
+    return Choices(key=key, pause_at_percent=chosen["pause_at"])
+
+
+def _found(report: Report) -> Iterator[str]:
+    version = report.cli_version or "unknown version"
+    yield f"official claude CLI  {f'{report.cli_path} ({version})' if report.cli_path else 'not found'}"
+    yield f"who would pay        {report.wallet}" + ("" if report.ready else " (not ready)")
+    plans = [login.subscription for login in report.logins if login.subscription is not None]
+    if plans:
+        yield f"plan                 {plans[0]}"
+    for finding in report.findings:
+        if finding.level == "problem":
+            yield f"problem              {finding.message.partition(chr(10))[0]}"
+
+
+def _confirm(*, there: bool) -> None:
+    path = settings_path()
+    question = f"Replace {path}? A copy is kept" if there else f"Write this to {path}?"
+    click.confirm(question, default=not there, abort=True)
+
+
+def _done(written: Written) -> Iterator[str]:
+    if written.doubt is not None:
+        complain(f"warning: {written.doubt}\n")
+    yield f"written: {written.path}"
+    if written.copy is not None:
+        yield f"copy of what was there: {written.copy}"
+
+
+def _next(report: Report, choices: Choices, *, given: bool) -> Iterator[str]:
+    yield ""
+    yield "next"
+    for finding in report.findings:
+        if finding.level == "problem" and finding.fix is not None:
+            yield f"  {finding.fix}"
+    key = choices.key
+    if key is not None and key.env is not None:
+        yield f"  set the variable `{key.env}` where your scripts run"
+    elif key is not None and key.needed and not given:
+        yield f"  give oneseat the key: `oneseat key set {key.name}`"
+    yield "  see which wallet would pay: `oneseat doctor`"
+    yield '  run something: `oneseat run "say hello"`'
+
+
+def _arguments(message: str, hint: str) -> UsageError:
+    return UsageError(ErrorInfo(code="usage.arguments", message=message, hint=hint))

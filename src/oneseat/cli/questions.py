@@ -1,0 +1,163 @@
+"""The questions of a first set-up. Each has a default, and an answer that does not fit is asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar, get_args
+
+import click
+
+from oneseat.contract.errors import UsageError
+from oneseat.contract.keys import ApiKey, KeyProvider
+from oneseat.first_setup import Choices, Prepared, keyring_problem, new_key
+
+from .output import echo
+
+#: The options of the command by their names; ``None`` where one was not given.
+Chosen: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
+
+#: What a key may cost in US dollars when nobody says otherwise: a run, a day, a month.
+BUDGETS = {"run_budget_usd": 1.0, "day_budget_usd": 5.0, "month_budget_usd": 50.0}
+_SPANS = {"run_budget_usd": "one run", "day_budget_usd": "a day", "month_budget_usd": "a month"}
+
+
+def key_settings(chosen: Chosen) -> dict[str, Any]:
+    """The settings of the key that the options describe, with the usual budgets."""
+    free = chosen["free"] is True
+    given = {name: chosen[name.removesuffix("_usd")] for name in BUDGETS}
+    budgets = given if free else _with_usual(given)
+    return {
+        "provider": chosen["key"],
+        "env": chosen["key_env"],
+        "file": chosen["key_file"],
+        "base_url": chosen["base_url"],
+        "credits": chosen["credits"],
+        "charges": False if free else None,
+        **budgets,
+    }
+
+
+def _with_usual(given: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The usual budgets where none is given, but never more than a longer time may cost, nor less than a shorter one."""
+    budgets = dict(given)
+    for span, usual in BUDGETS.items():
+        if budgets[span] is None:
+            names = list(budgets)
+            here = names.index(span)
+            longer = [amount for name in names[here:] if (amount := given[name] or 0) > 0]
+            shorter = [amount for name in names[:here] if (amount := given[name] or 0) > 0]
+            budgets[span] = max([min([usual, *longer]), *shorter])
+    return budgets
+
+
+def ask(chosen: Chosen) -> Choices:
+    """What the person decides; the options are the defaults. Raises ``click.Abort`` on Ctrl-C."""
+    echo("\nAn empty answer takes what stands in brackets. Ctrl-C leaves everything as it is.\n")
+    question = (
+        "From which percent of a usage window on do scripts pause, so that the rest is yours (0: never)"
+    )
+    pause = click.prompt(question, type=click.IntRange(0, 100), default=chosen["pause_at"] or 0)
+    question = "May a run go to an API key, paid by use, when your plan may not or cannot serve it?"
+    key = _key(chosen) if click.confirm(question, default=chosen["key"] is not None) else None
+    return Choices(key=key, pause_at_percent=pause or None)
+
+
+def key_value(prepared: Prepared, key: ApiKey | None) -> str | None:
+    """The key itself, typed without being shown; ``None`` when it is to be given later or is not oneseat's to keep."""
+    if key is None or key.env is not None or not key.needed:
+        return None
+    while True:
+        question = "The key itself (not shown; Enter to give it later)"
+        value = str(click.prompt(question, hide_input=True, default="", show_default=False)).strip()
+        fault = prepared.fault(value) if value else None
+        if fault is None:
+            return value or None
+        echo(f"  {fault.message}")
+
+
+def _key(chosen: Chosen) -> ApiKey:
+    provider = click.prompt(
+        "Whose API", type=click.Choice(get_args(KeyProvider)), default=chosen["key"] or "anthropic"
+    )
+    name = _again(
+        lambda: new_key(_text("A name for the key", chosen["key_name"] or provider), _NAMELESS).name
+    )
+    settings = key_settings({**chosen, "key": provider})
+    if provider == "openai-compatible":
+        settings |= _address(name, settings)
+    if settings["charges"] is not False:
+        settings |= _place(name, settings)
+    if provider == "anthropic":
+        question = "Does it draw on API credits that your plan includes?"
+        settings["credits"] = click.confirm(question, default=bool(chosen["credits"])) or None
+    if settings["charges"] is not False:
+        settings |= _budgets(settings)
+    return new_key(name, settings)
+
+
+#: A key that lacks nothing, to try a name with.
+_NAMELESS = {"provider": "anthropic"}
+
+
+def _address(name: str, settings: Chosen) -> dict[str, Any]:
+    def address() -> ApiKey:
+        url = _text("Its address", settings["base_url"] or "http://127.0.0.1:11434/v1")
+        return new_key(name, {"provider": "openai-compatible", "base_url": url})
+
+    url = _again(address).base_url
+    on_this_machine = str(url).startswith("http:")
+    free = not click.confirm("Is something charged there?", default=not on_this_machine)
+    return {"base_url": url} | ({"charges": False, **dict.fromkeys(BUDGETS)} if free else {})
+
+
+def _place(name: str, settings: Chosen) -> dict[str, Any]:
+    problem = keyring_problem() if not (settings["env"] or settings["file"]) else None
+    if problem is not None:
+        echo(f"  {problem.message.partition(chr(10))[2].strip().partition(';')[0]}")
+    default = (
+        "variable" if settings["env"] or problem is not None else "file" if settings["file"] else "keyring"
+    )
+    places = click.Choice(("keyring", "variable", "file"))
+    match click.prompt("Where is the key", type=places, default=default):
+        case "variable":
+            provider = str(settings["provider"]).upper().replace("-", "_")
+            return _named_place(name, "env", "The variable", settings["env"] or f"MY_{provider}_KEY")
+        case "file":
+            return _named_place(name, "file", "The file", settings["file"] or f"~/.oneseat-key-{name}")
+        case _:
+            return {"env": None, "file": None}
+
+
+def _named_place(name: str, option: str, question: str, default: str) -> dict[str, Any]:
+    key = _again(lambda: new_key(name, {**_NAMELESS, option: _text(question, default)}))
+    return {"env": key.env, "file": key.file}
+
+
+def _budgets(settings: Chosen) -> dict[str, Any]:
+    while True:
+        amounts = {option: _amount(option, span, settings[option]) for option, span in _SPANS.items()}
+        if list(amounts.values()) == sorted(amounts.values()):
+            return amounts
+        echo("  a shorter time has the larger budget")
+
+
+def _amount(option: str, span: str, default: float) -> Any:
+    def amount() -> Any:
+        given = click.prompt(f"In dollars, what may {span} cost with it", type=float, default=default)
+        return getattr(new_key("budget", {**_NAMELESS, option: given}), option)
+
+    return _again(amount)
+
+
+def _text(question: str, default: str) -> str:
+    return str(click.prompt(question, default=default)).strip()
+
+
+def _again(work: Callable[[], T]) -> T:
+    """What ``work`` asks for, once it fits."""
+    while True:
+        try:
+            return work()
+        except UsageError as error:
+            echo("  " + error.info.message)

@@ -1,0 +1,85 @@
+"""The settings file of a first set-up: what was chosen, with a comment for each part, and the rest as comments to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from oneseat.contract.keys import ApiKey
+
+from .editing import dotted, written
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What a first set-up decides. Budgets are in US dollars; ``None`` is no budget, and no pause."""
+
+    seat: str = "claude-cli"
+    key: ApiKey | None = None
+    day_budget_usd: float | None = None
+    pause_at_percent: int | None = None
+
+
+def first_file(choices: Choices) -> str:
+    """The text of the file."""
+    return "\n".join(_lines(choices)) + "\n"
+
+
+def _lines(choices: Choices) -> Iterator[str]:
+    yield "# Settings of oneseat, written by `oneseat init`. `oneseat config check` looks for mistakes,"
+    yield "# `oneseat config show` tells what is in force. Lines that begin with # are off."
+    yield ""
+    yield "[seat]"
+    yield "# Whose plan serves a run that asks for nobody else."
+    yield f"provider = {written(choices.seat)}"
+    yield ""
+    yield from _fallback(choices.key)
+    yield ""
+    yield from _limits(choices)
+
+
+def _fallback(key: ApiKey | None) -> Iterator[str]:
+    yield "[fallback]"
+    yield "# Who serves a run when the plan may not or cannot. Without this line a run never leaves its plan."
+    if key is None:
+        yield '# to = ["work"]                # a key of yours: `oneseat key set work --provider anthropic`'
+        return
+    yield f"to = [{written(key.name)}]"
+    yield ""
+    yield f"[{dotted(('keys', key.name))}]"
+    yield "# The key itself is in no settings file."
+    yield f"provider = {written(key.provider)}"
+    for name, comment in _OF_KEYS.items():
+        value = getattr(key, name)
+        if value != _UNCHOSEN[name]:
+            yield f"{name} = {written(value)}{comment}"
+
+
+_OF_KEYS = {
+    "env": "    # the variable that holds the key",
+    "file": "    # the file that holds the key and nothing else, mode 0600",
+    "base_url": "",
+    "charges": "    # nothing is paid there",
+    "credits": "    # draws on the API credits that a plan includes",
+    "run_budget_usd": "    # what one run may cost with it,",
+    "day_budget_usd": "    # the runs of a day together,",
+    "month_budget_usd": "    # and those of a month",
+}
+_UNCHOSEN = msgspec.structs.asdict(ApiKey(name="", provider="openai"))
+
+
+def _limits(choices: Choices) -> Iterator[str]:
+    yield "[limits]"
+    yield "# From which share of a usage window on no run begins that nobody watches, so that the rest is yours."
+    pause = choices.pause_at_percent
+    yield f"pause_at_percent = {pause}" if pause is not None else "# pause_at_percent = 80"
+    yield ""
+    yield "[budget]"
+    yield "# What all runs of a day may cost together at list price; counted on a plan too."
+    day = choices.day_budget_usd
+    yield f"day_usd = {written(day)}" if day is not None else "# day_usd = 20"
+    yield ""
+    yield "# A project: a directory with its own tools and conversation. `oneseat run --project shop ...`"
+    yield "# [projects.shop]"
+    yield '# directory = "~/shop"'
+    yield '# tools = "read,edit"'

@@ -1,0 +1,239 @@
+"""``oneseat init``, as a person goes through it and as a script does: on a real terminal, with the real CLI and the simulator."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneseat.testing import Simulator
+
+from .driving import Seat
+from .terminal import Terminal
+from .test_keys import KEY, assert_nowhere, choose
+
+BEGIN = "so that the rest is yours (0: never) [0]: "
+FALL_BACK = "when your plan may not or cannot serve it? [y/N]: "
+WRITE = "Write this to "
+
+
+@pytest.fixture
+def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
+    """A seat that is ready, with a keyring."""
+    seat = Seat(tmp_path, claude_path, simulator)
+    choose(seat, "InFile")
+    seat.env["TEST_KEYRING"] = str(tmp_path / "keyring.json")
+    return seat
+
+
+def settings(seat: Seat) -> Path:
+    return seat.home / "config" / "oneseat.toml"
+
+
+def written(seat: Seat) -> dict[str, Any]:
+    return tomllib.loads(settings(seat).read_text("utf-8"))
+
+
+def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> None:
+    with Terminal(seat, "init") as terminal:
+        found = terminal.read_until(BEGIN)
+        terminal.type("")
+        terminal.answer(FALL_BACK, "")
+        terminal.answer("[Y/n]: ", "")
+        ended = terminal.finish()
+    assert ended.code == 0
+    assert "who would pay        simulator\r\n" in found
+    assert "official claude CLI  " in found
+    assert "(2.1." in found
+    assert written(seat) == {
+        "seat": {"provider": "claude-cli"},
+        "fallback": {},
+        "limits": {},
+        "budget": {},
+    }
+    assert stat.S_IMODE(settings(seat).stat().st_mode) == 0o600
+    assert ended.stdout.endswith(
+        f"written: {settings(seat)}\n\nnext\n"
+        '  see which wallet would pay: `oneseat doctor`\n  run something: `oneseat run "say hello"`\n'
+    )
+    assert seat.run("config", "check").code == 0
+    assert seat.run("run", "go", "--quiet").stdout == "ok from the simulator\n"
+
+
+def test_a_person_with_a_key_types_it_without_seeing_it(seat: Seat) -> None:
+    with Terminal(seat, "init") as terminal:
+        terminal.answer(BEGIN, "80")
+        terminal.answer(FALL_BACK, "y")
+        terminal.answer("Whose API (anthropic, openai, gemini, openai-compatible) [anthropic]: ", "")
+        terminal.answer("A name for the key [anthropic]: ", "no name")
+        terminal.answer("A name for the key [anthropic]: ", "work")
+        terminal.answer("Where is the key (keyring, variable, file) [keyring]: ", "")
+        terminal.answer("Does it draw on API credits that your plan includes? [y/N]: ", "y")
+        terminal.answer("what may one run cost with it [1.0]: ", "9")
+        terminal.answer("what may a day cost with it [5.0]: ", "")
+        terminal.answer("what may a month cost with it [50.0]: ", "")
+        terminal.answer("what may one run cost with it [1.0]: ", "0.5")
+        terminal.answer("what may a day cost with it [5.0]: ", "nan")
+        terminal.answer("what may a day cost with it [5.0]: ", "5")
+        terminal.answer("what may a month cost with it [50.0]: ", "")
+        terminal.answer("Enter to give it later): ", "sk-ant-oat01-made-up-token")
+        terminal.answer("Enter to give it later): ", KEY)
+        terminal.answer("[Y/n]: ", "")
+        ended = terminal.finish()
+    assert ended.code == 0
+    assert "made-up" not in ended.stdout
+    assert "The login of a subscription is no API key" in ended.stdout
+    assert written(seat)["fallback"] == {"to": ["work"]}
+    assert written(seat)["keys"] == {
+        "work": {
+            "provider": "anthropic",
+            "credits": True,
+            "run_budget_usd": 0.5,
+            "day_budget_usd": 5.0,
+            "month_budget_usd": 50.0,
+        }
+    }
+    assert written(seat)["limits"] == {"pause_at_percent": 80}
+    assert [row["present"] for row in seat.run("key", "list", "--json").result["keys"]] == [True]
+    assert_nowhere(seat)
+
+
+def test_without_a_keyring_the_other_places_are_offered(seat: Seat) -> None:
+    del seat.env["PYTHON_KEYRING_BACKEND"]
+    with Terminal(seat, "init") as terminal:
+        terminal.answer(BEGIN, "")
+        terminal.answer(FALL_BACK, "y")
+        terminal.answer("[anthropic]: ", "gemini")
+        terminal.answer("A name for the key [gemini]: ", "")
+        terminal.read_until("this session has no keyring service")
+        terminal.answer("Where is the key (keyring, variable, file) [variable]: ", "")
+        terminal.answer("The variable [MY_GEMINI_KEY]: ", "ONESEAT_KEY")
+        terminal.answer("The variable [MY_GEMINI_KEY]: ", "")
+        for _ in range(3):
+            terminal.answer("cost with it", "")
+        terminal.answer("[Y/n]: ", "")
+        ended = terminal.finish()
+    assert ended.code == 0
+    assert written(seat)["keys"]["gemini"]["env"] == "MY_GEMINI_KEY"
+    assert "  set the variable `MY_GEMINI_KEY` where your scripts run\n" in ended.stdout
+
+
+def test_a_model_on_this_machine_needs_neither_key_nor_budget(seat: Seat) -> None:
+    with Terminal(seat, "init") as terminal:
+        terminal.answer(BEGIN, "")
+        terminal.answer(FALL_BACK, "y")
+        terminal.answer("[anthropic]: ", "openai-compatible")
+        terminal.answer("A name for the key [openai-compatible]: ", "local")
+        terminal.answer("Its address [http://127.0.0.1:11434/v1]: ", "http://192.168.0.2/v1")
+        terminal.answer("Its address [http://127.0.0.1:11434/v1]: ", "")
+        terminal.answer("Is something charged there? [y/N]: ", "")
+        terminal.answer("[Y/n]: ", "")
+        assert terminal.finish().code == 0
+    assert written(seat)["keys"] == {
+        "local": {
+            "provider": "openai-compatible",
+            "base_url": "http://127.0.0.1:11434/v1",
+            "charges": False,
+        }
+    }
+
+
+@pytest.mark.parametrize("answers", range(3))
+def test_ctrl_c_leaves_nothing_behind(answers: int, seat: Seat) -> None:
+    questions = [(BEGIN, ""), (FALL_BACK, "y"), ("[anthropic]: ", "openai"), ("key [openai]: ", "\x03")]
+    with Terminal(seat, "init") as terminal:
+        for question, answer in questions[:answers]:
+            terminal.answer(question, answer)
+        terminal.answer(questions[answers][0], "\x03")
+        ended = terminal.finish()
+    assert ended.code == 130
+    assert not settings(seat).exists()
+    assert not Path(seat.env["TEST_KEYRING"]).exists()
+
+
+def test_ctrl_c_and_a_no_at_the_last_question_leave_the_settings_as_they_were(seat: Seat) -> None:
+    settings(seat).parent.mkdir(parents=True)
+    settings(seat).write_text("# mine\n", "utf-8")
+    for last in ("\x03", "n", ""):
+        with Terminal(seat, "init") as terminal:
+            terminal.answer(BEGIN, "")
+            terminal.answer(FALL_BACK, "")
+            terminal.answer("A copy is kept [y/N]: ", last)
+            assert terminal.finish().code == 130
+        assert [path.name for path in settings(seat).parent.iterdir()] == ["oneseat.toml"]
+        assert settings(seat).read_text("utf-8") == "# mine\n"
+
+
+def test_settings_that_are_replaced_are_kept_as_a_copy(seat: Seat) -> None:
+    settings(seat).parent.mkdir(parents=True)
+    settings(seat).write_text("# mine\n[run]\ntimeout_s = 60\n", "utf-8")
+    refused = seat.run("init", "--yes")
+    assert refused.code == 2
+    assert f"There are settings already: `{settings(seat)}`" in refused.stderr
+    assert settings(seat).read_text("utf-8").startswith("# mine\n")
+    ended = seat.run("init", "--yes", "--replace")
+    assert ended.code == 0
+    (copy,) = (path for path in settings(seat).parent.iterdir() if path != settings(seat))
+    assert copy.read_text("utf-8") == "# mine\n[run]\ntimeout_s = 60\n"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert f"copy of what was there: {copy}\n" in ended.stdout
+    assert "timeout_s" not in settings(seat).read_text("utf-8")
+
+
+def test_a_script_says_everything_by_options(seat: Seat) -> None:
+    ended = seat.run(
+        *("init", "--yes", "--key", "openai", "--key-name", "ci", "--key-env", "CI_KEY"),
+        *("--day-budget", "0.5", "--pause-at", "70"),
+    )
+    assert (ended.code, ended.stderr) == (0, "")
+    assert written(seat) == {
+        "seat": {"provider": "claude-cli"},
+        "fallback": {"to": ["ci"]},
+        "keys": {
+            "ci": {
+                "provider": "openai",
+                "env": "CI_KEY",
+                "run_budget_usd": 0.5,
+                "day_budget_usd": 0.5,
+                "month_budget_usd": 50.0,
+            }
+        },
+        "limits": {"pause_at_percent": 70},
+        "budget": {},
+    }
+    assert seat.run("config", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "oneseat init asks questions on a terminal"),
+        (
+            ["--yes", "--key", "openai-compatible"],
+            "an `openai-compatible` provider has no address of its own",
+        ),
+        (["--yes", "--key", "openai", "--key-env", "A", "--key-file", "/k"], "it has both `env` and `file`"),
+        (["--yes", "--key", "openai", "--free"], "with `charges = false` it needs a `base_url`"),
+        (["--yes", "--key", "openai", "--day-budget", "-1"], "Not right for `day_budget_usd`: `-1.0`"),
+        (["--yes", "--pause-at", "0"], "--pause-at"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    arguments: list[str], words: str, seat: Seat
+) -> None:
+    ended = seat.run("init", *arguments)
+    assert (ended.code, words in ended.stderr) == (2, True), ended
+    assert not settings(seat).exists()
+
+
+def test_a_machine_that_is_not_ready_is_set_up_and_told_what_is_missing(seat: Seat) -> None:
+    seat.env["ONESEAT_CLAUDE_PATH"] = str(seat.root / "nothing")
+    ended = seat.run("init", "--yes")
+    assert ended.code == 0
+    assert "official claude CLI  not found\n" in ended.stdout
+    assert "\nproblem              The official CLI was not found: " in ended.stdout
+    assert "\nnext\n  Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`\n" in ended.stdout
+    assert settings(seat).exists()
