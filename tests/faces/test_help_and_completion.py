@@ -23,6 +23,7 @@ COMMANDS = [
     "simulator",
     "completion",
     "config",
+    "init",
     "key",
 ]
 
