@@ -1,6 +1,6 @@
-"""Write the price table that the product carries, from the package genai-prices. Run by `make lock`, where that is installed.
+"""Write the price tables that the product carries, from the package genai-prices. Run by `make lock`, where that is installed.
 
-The product does not depend on the package: it brings ten others, a network client among them, for thirty rows of numbers.
+The product does not depend on the package: it brings ten others, a network client among them, for a page of numbers.
 """
 
 from __future__ import annotations
@@ -13,79 +13,106 @@ from pathlib import Path
 from typing import Any
 
 from genai_prices import data
-from genai_prices.types import ModelPrice, TieredPrices
+from genai_prices.types import ModelPrice, StartDateConstraint, TieredPrices
 
-TABLE = Path(__file__).resolve().parent.parent / "src/oneseat/stores/prices.json"
-#: Our names of the rates, and theirs.
-RATES = {
-    "input": "input_mtok",
-    "output": "output_mtok",
-    "cache_read": "cache_read_mtok",
-    "cache_write_5m": "cache_write_mtok",
-    "cache_write_1h": "cache_write_1h_mtok",
+TABLES = Path(__file__).resolve().parent.parent / "src/oneseat/stores/price_tables"
+#: Their names of the rates, in the order in which ours stand.
+RATES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+#: The vendors, and how the names of their models look: not another vendor's, and no open weights, which have as
+#: many prices as hosts.
+VENDORS = {
+    "anthropic": re.compile(r"claude-[a-z0-9-]*[a-z0-9]"),
+    "openai": re.compile(r"(gpt(?!-oss)|o\d|codex|chat|chatgpt|computer-use)(-[a-z0-9.-]*[a-z0-9])?"),
+    "google": re.compile(r"gemini-[a-z0-9.-]*[a-z0-9]"),
 }
-#: The names that the official CLI uses, without a date and without dots.
-NAME = re.compile(r"claude-[a-z0-9-]+")
+#: What answers in sounds or pictures, or hears them all the time, charges for them by other numbers than ours.
+NOT_TEXT = re.compile(
+    r"(^|-)(audio|image|live|realtime|robotics|transcribe|tts|vision|omni)(-|$)|^output_(audio|image|video)_"
+)
+#: What a date looks like at the end of a name; the name without it finds the price too.
+DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$")
 
 
-def names_of(model: Any) -> set[str]:
+def names_of(model: Any, wanted: re.Pattern[str]) -> set[str]:
     """Every plain name in the rules by which a model is recognised."""
     found, clauses = {model.id}, [model.match]
     while clauses:
         clause = clauses.pop()
-        clauses += getattr(clause, "or_", ())
+        clauses += [*getattr(clause, "or_", ()), *getattr(clause, "and_", ())]
         found |= {getattr(clause, field) for field in ("equals", "starts_with") if hasattr(clause, field)}
-    plain = {re.sub(r"-(\d{8}|latest)$", "", name) for name in found if NAME.fullmatch(name)}
-    return {name for name in plain if not name.endswith("-2025")}
+    plain = {name for name in found if wanted.fullmatch(name) and not NOT_TEXT.search(name)}
+    # Of a name with a date and the same one without, the second is enough; `-2025` alone is the beginning of one.
+    short = {name for name in plain if not DATE.search(name) or DATE.sub("", name) not in plain}
+    return {name for name in short if not re.search(r"-20\d\d$", name)}
 
 
-def price_in_force(model: Any) -> ModelPrice:
-    """The price of today, where it depends on the date."""
+def dated(model: Any) -> list[tuple[str, ModelPrice]]:
+    """The prices of a model with the day from which each holds; the first one has none."""
     if isinstance(model.prices, ModelPrice):
-        return model.prices
-    now = datetime.now(UTC)
-    fitting = [each.prices for each in model.prices if each.constraint is None or each.constraint.active(now)]
-    last: ModelPrice = fitting[-1]
-    return last
+        return [("", model.prices)]
+    found = []
+    for each in model.prices:
+        if each.constraint is not None and not isinstance(each.constraint, StartDateConstraint):
+            raise SystemExit(f"{model.id}: a price of a kind that is not known here: {each.constraint}")
+        found.append(("" if each.constraint is None else each.constraint.start_date.isoformat(), each.prices))
+    return sorted(found)
 
 
-def rates(price: ModelPrice, above: int | None = None) -> dict[str, float] | None:
-    """The five rates, of the tier that begins above so many tokens; ``None`` when one of them is not known."""
-    found = {}
-    for ours, theirs in RATES.items():
+def rates(price: ModelPrice, above: int | None = None) -> list[float] | None:
+    """The five rates, of the tier that begins above so many tokens; ``None`` when tokens in or out have no price."""
+    found: list[float | None] = []
+    for theirs in RATES:
         value = getattr(price, theirs)
         if isinstance(value, TieredPrices):
             tiers = {tier.start: tier.price for tier in value.tiers}
             value = value.base if above is None else tiers[above]
-        if value is None:
+        found.append(None if value is None else float(value))
+    given, out, read, *writes = found
+    if given is None or out is None:
+        return None
+    # Without a price of its own, what is cached is charged like everything else.
+    short = given if writes[0] is None else writes[0]
+    return [given, out, given if read is None else read, short, short if writes[1] is None else writes[1]]
+
+
+def prices(model: Any) -> list[dict[str, Any]] | None:
+    """The prices of a model as the table holds them; ``None`` when one of them is not known in full."""
+    found: list[dict[str, Any]] = []
+    for since, price in dated(model):
+        base = rates(price)
+        if base is None or any(NOT_TEXT.search(name) and value for name, value in vars(price).items()):
             return None
-        found[ours] = float(value)
+        tiered = price.input_mtok
+        starts = sorted(tier.start for tier in tiered.tiers) if isinstance(tiered, TieredPrices) else []
+        row = {"from": since, "rates": base, "tiers": [[start, rates(price, start)] for start in starts]}
+        if not found or {**row, "from": found[-1]["from"]} != found[-1]:
+            found.append(row)
     return found
 
 
-def row(model: Any) -> dict[str, Any] | None:
-    """One model as the table holds it; ``None`` when it is not priced in full."""
-    price = price_in_force(model)
-    base = rates(price)
-    if base is None:
-        return None
-    tiered = price.input_mtok
-    starts = [tier.start for tier in tiered.tiers] if isinstance(tiered, TieredPrices) else []
-    tiers = [{"above": start, "rates": rates(price, start)} for start in sorted(starts)]
-    return {"names": sorted(names_of(model)), "rates": base, "tiers": tiers}
-
-
-def main() -> None:
-    """Write the table anew."""
-    (provider,) = (each for each in data.providers if each.id == "anthropic")
-    rows = [found for model in provider.models if (found := row(model)) is not None]
-    table = {
+def write(vendor: str, wanted: re.Pattern[str]) -> None:
+    """Write one vendor's table, a model a line."""
+    (provider,) = (each for each in data.providers if each.id == vendor)
+    rows = []
+    for model in provider.models:
+        names, found = sorted(names_of(model, wanted)), prices(model)
+        if names and found is not None:
+            rows.append(json.dumps({"names": names, "prices": found}))
+    head = {
         "table": f"genai-prices {version('genai-prices')}",
         "as_of": datetime.now(UTC).date().isoformat(),
         "source": "https://github.com/pydantic/genai-prices",
-        "models": rows,
     }
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+    lines = ",\n  ".join(rows)
+    text = json.dumps(head, indent=1).removesuffix("\n}") + f',\n "models": [\n  {lines}\n ]\n}}\n'
+    (TABLES / f"{vendor}.json").write_text(text, "utf-8")
+
+
+def main() -> None:
+    """Write the tables anew."""
+    TABLES.mkdir(exist_ok=True)
+    for vendor, wanted in VENDORS.items():
+        write(vendor, wanted)
 
 
 if __name__ == "__main__":

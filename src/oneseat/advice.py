@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from oneseat.assembly import find_paths
 from oneseat.contract.advice import Advice
+from oneseat.contract.budget import Price
+from oneseat.pricing import price_table
 from oneseat.rules.advice import Span, advise
+from oneseat.rules.usage import date_text
 from oneseat.stores.plans import read_plans
 from oneseat.stores.prices import PriceTable
 from oneseat.usage import read_parts
@@ -25,8 +29,12 @@ def read_advice(first: int, last: int, env: Mapping[str, str] | None = None) -> 
     env = os.environ if env is None else env
     book = read_plans(plans_file(env))
     parts, not_read, zone = read_parts(env=env)
-    table = PriceTable()
-    return advise(parts, Span(first, last, zone), book, table.of, table.stamp(), not_read)
+    table = price_table(find_paths(env).config_dir)
+    return advise(parts, Span(first, last, zone), book, partial(_price, table), table.stamp(), not_read)
+
+
+def _price(table: PriceTable, model: str, day: int | None = None) -> Price | None:
+    return table.of(model, None if day is None else date_text(day))
 
 
 def plans_file(env: Mapping[str, str]) -> Path:

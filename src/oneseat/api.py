@@ -314,6 +314,7 @@ def in_project(
             new_session=new_session,
             wait_s=wait_s,
             day_budget_usd=project.day_budget_usd,
+            month_budget_usd=project.month_budget_usd,
         ),
     )
 

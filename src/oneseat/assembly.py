@@ -43,6 +43,7 @@ from oneseat.observers.audience import Audience
 from oneseat.observers.json_lines import logging_to
 from oneseat.observers.log import LogObserver
 from oneseat.observers.records import Records, somebody_listens
+from oneseat.pricing import budgets_in, price_table
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.registry import KeyProviders, Registry, build_codex, build_provider, kept_processes
@@ -66,7 +67,6 @@ from oneseat.settings import (
 )
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
-from oneseat.stores.prices import PriceTable
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
 __all__ = [
@@ -410,7 +410,12 @@ def build_app(
         chance=secrets.SystemRandom().random,
         audience=audience,
         admit=admit,
-        purse=Purse(PriceTable(), ledger, settings.budget_day_usd, clock.midnight_iso),
+        purse=Purse(
+            price_table(find_paths(env).config_dir),
+            ledger,
+            budgets_in(find_paths(env).config_dir, settings),
+            clock.since,
+        ),
         room=Room(ledger, settings.limits_pause_at_percent, time.time),
     )
     return App(parts, new_run_id)

@@ -15,9 +15,8 @@ from oneseat.stores.limits import seen_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from oneseat.contract.budget import DaySpent
+    from oneseat.contract.budget import Bound, Since, Spent
     from oneseat.contract.limits import SeenLimit
-    from oneseat.contract.receipt import Wallet
     from oneseat.stores.ledger_reader import LedgerReader
 
 T = TypeVar("T")
@@ -26,12 +25,15 @@ T = TypeVar("T")
 _PROVIDER = "claude-cli"
 
 
-class DayBudget(NamedTuple):
-    """A limit of the owner's own: what the runs of a day may cost, in US dollars at list price. ``project`` is ``None`` for all."""
+class Budget(NamedTuple):
+    """A limit of the owner's own: what runs may cost in a day or a month, in US dollars at list price.
 
-    project: str | None
-    limit_usd: float
+    ``used_usd`` holds ``held_usd``, which runs going on may still cost.
+    """
+
+    bound: Bound
     used_usd: float
+    held_usd: float
     resets_at: float
 
 
@@ -49,7 +51,7 @@ class Report(NamedTuple):
 
     now: float
     seats: list[Seat]
-    budgets: list[DayBudget]
+    budgets: list[Budget]
     pause_at: int | None
 
 
@@ -58,7 +60,7 @@ class _Own(NamedTuple):
 
     simulated: bool
     pause_at: int | None
-    budgets: list[tuple[str | None, float]]
+    bounds: tuple[Bound, ...]
 
 
 def read_limits(
@@ -85,23 +87,29 @@ def _seen(path: str, now: float, *, simulated: bool) -> list[SeenLimit]:
         return _in_ledger(path, lambda ledger: ledger.limits(_PROVIDER, now, simulated=simulated))
 
 
-def _budgets(path: str, own: _Own, now: float) -> list[DayBudget]:
-    if not own.budgets:
+def _budgets(path: str, own: _Own, now: float) -> list[Budget]:
+    if not own.bounds:
         return []
-    today = time.localtime(now)[:3]
+    from oneseat.contract.budget import Since  # noqa: PLC0415 - takes 40 ms to import, and most have no budget
+
+    year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.
-    begin, end = (time.mktime((*today[:2], today[2] + days, 0, 0, 0, 0, 0, -1)) for days in (0, 1))
-    since = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(begin))
-    wallet: Wallet = "simulator" if own.simulated else "plan"
-    found = []
-    for project, limit in own.budgets:
-        spent = _in_ledger(path, partial(_spent, project, wallet, since))
-        found.append(DayBudget(project, limit, spent.all_usd if project is None else spent.project_usd, end))
-    return found
+    ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
+    since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
+    found = _in_ledger(path, partial(_spent, own, since))
+    return [Budget(each.bound, each.usd, each.held_usd, ends[each.bound.period]) for each in found]
 
 
-def _spent(project: str | None, wallet: Wallet, since: str, ledger: LedgerReader) -> DaySpent:
-    return ledger.spent(project, wallet, since)
+def _midnight(year: int, month: int, day: int) -> float:
+    return time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))
+
+
+def _iso(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment))
+
+
+def _spent(own: _Own, since: Since, ledger: LedgerReader) -> tuple[Spent, ...]:
+    return ledger.spent(own.bounds, "simulator" if own.simulated else "plan", since)
 
 
 def _in_ledger(path: str, ask: Callable[[LedgerReader], T]) -> T:
@@ -120,27 +128,21 @@ def _own(env: Mapping[str, str], *, only_windows: bool) -> _Own:
         with open(f"{folder}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
             text = file.read()
     except FileNotFoundError:
-        return _Own(simulated, None, [])
+        return _Own(simulated, None, ())
     except OSError:
         text = b"simulator"  # whoever reads the settings says what is wrong with the file
     if only_windows and (simulated or b"simulator" not in text):
-        return _Own(simulated, None, [])
+        return _Own(simulated, None, ())
     return _own_of_settings(env, folder)
 
 
 def _own_of_settings(env: Mapping[str, str], folder: str) -> _Own:
     from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
 
-    from oneseat.settings import PROJECTS, load, read_named  # noqa: PLC0415 - takes 60 ms to import
+    from oneseat.pricing import shared_bounds  # noqa: PLC0415 - takes 60 ms to import
+    from oneseat.settings import load  # noqa: PLC0415 - as above
 
     # Of no project: only the owner's own file may say anything of this.
     settings = load(env, Path(os.sep), Path(folder))
-    budgets: list[tuple[str | None, float]] = []
-    if settings.budget_day_usd is not None:
-        budgets.append((None, settings.budget_day_usd))
-    budgets += [
-        (name, project.day_budget_usd)
-        for name, project in read_named(PROJECTS, Path(folder)).items()
-        if project.day_budget_usd is not None
-    ]
-    return _Own(settings.simulator_url is not None, settings.limits_pause_at_percent, budgets)
+    bounds = shared_bounds(Path(folder), settings)
+    return _Own(settings.simulator_url is not None, settings.limits_pause_at_percent, bounds)

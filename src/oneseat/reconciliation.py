@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from oneseat.assembly import find_paths, read_ledger
 from oneseat.contract.audit import CheckReport
+from oneseat.pricing import price_table
 from oneseat.rules.reconcile import reconcile
 from oneseat.stores.audit import read_books
-from oneseat.stores.prices import PriceTable
 from oneseat.usage import read_others
 
 #: What is not between them is no date of a transcript.
@@ -30,7 +30,8 @@ def check_usage(since: date | None, until: date | None, env: Mapping[str, str] |
     books = read_books(find_paths(env).runs_db, _iso(first), _iso(last))
     everything, transcripts, not_read = read_others(env)
     others = [(at, part) for at, part in everything if _ms(first) <= at < _ms(last)]
-    findings = reconcile(books, others, transcripts, PriceTable().of, time.time_ns() // 1_000_000)
+    prices = price_table(find_paths(env).config_dir)
+    findings = reconcile(books, others, transcripts, prices.of, time.time_ns() // 1_000_000)
     return CheckReport(
         adds_up=not any(each.wrong for each in findings),
         checked={

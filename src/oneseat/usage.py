@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 
-from oneseat.quick_paths import data_dir
+from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import usage as rules
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.database import StrangeIndexError
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from oneseat.contract.budget import Price
+    from oneseat.stores.transcripts.sums import PriceOf
     from oneseat.stores.transcripts.zones import OffsetAt
 
 VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", "blocks")
-_PRICES = os.path.join(os.path.dirname(__file__), "stores", "prices.json")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
+_PRICES = os.path.join(os.path.dirname(__file__), "stores", "price_tables")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
 _DAY_MS = 86_400_000
+_EPOCH = 719_163  # the number of 1970-01-01 where days are counted from the year 1
 PERIODS = ("daily", "weekly", "monthly")
 
 
@@ -77,7 +79,7 @@ def read_usage(
     """
     index, name, offset_at = opened_index(zone, env)
     try:
-        return _report(view, wanted or rules.Filter(), index, name, offset_at)
+        return _report(view, wanted or rules.Filter(), index, (name, offset_at), _prices_of(env))
     finally:
         index.close()
 
@@ -92,7 +94,11 @@ def read_parts(
     index, name, offset_at = opened_index(zone, env)
     try:
         everything = rules.Filter()
-        parts = [part for _, part in _parts("daily", index, offset_at) if everything.takes(part, {})]
+        parts = [
+            part
+            for _, part in _parts("daily", index, offset_at, _prices_of(env))
+            if everything.takes(part, {})
+        ]
         return parts, index.notes(), name
     finally:
         index.close()
@@ -107,7 +113,11 @@ def read_others(
     """
     index, _, offset_at = opened_index(None, env)
     try:
-        others = [(at, part) for at, part in _parts("blocks", index, offset_at) if part.source != "run"]
+        others = [
+            (at, part)
+            for at, part in _parts("blocks", index, offset_at, _prices_of(env))
+            if part.source != "run"
+        ]
         return others, index.transcripts(), index.notes()
     finally:
         index.close()
@@ -126,7 +136,7 @@ def opened_index(
     if index is None:
         try:
             os.makedirs(data, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import
-            index = brought_up_to_date(asked, walk, offset_at, _price_of)
+            index = brought_up_to_date(asked, walk, offset_at, _prices_of(env))
         except (StrangeIndexError, sqlite3.Error, OSError) as error:
             from oneseat.stores.transcripts.failures import translated  # noqa: PLC0415 - errors take 25 ms to import
 
@@ -134,9 +144,14 @@ def opened_index(
     return index, name, offset_at
 
 
-def _report(view: str, wanted: rules.Filter, index: Index, zone: str, offset_at: OffsetAt) -> Report:
+def _report(
+    view: str, wanted: rules.Filter, index: Index, zoned: tuple[str, OffsetAt], price_of: PriceOf
+) -> Report:
     directories = index.directories()
-    timed = [(at, part) for at, part in _parts(view, index, offset_at) if wanted.takes(part, directories)]
+    zone, offset_at = zoned
+    timed = [
+        (at, part) for at, part in _parts(view, index, offset_at, price_of) if wanted.takes(part, directories)
+    ]
     parts = [part for _, part in timed]
     report = Report(view, zone, offset_at, index, parts)
     if view == "blocks":
@@ -154,7 +169,9 @@ def _report(view: str, wanted: rules.Filter, index: Index, zone: str, offset_at:
     return report
 
 
-def _parts(view: str, index: Index, offset_at: OffsetAt) -> Iterator[tuple[int, rules.Part]]:
+def _parts(
+    view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf
+) -> Iterator[tuple[int, rules.Part]]:
     """The parts that a view is made of, each with its moment where the view is about moments."""
     if view not in ("sessions", "blocks"):
         for day, source, wallet, project, model, count, *tokens, listed, charged, special in index.days():
@@ -163,7 +180,7 @@ def _parts(view: str, index: Index, offset_at: OffsetAt) -> Iterator[tuple[int, 
         return
     from oneseat.stores.transcripts.sums import Sums  # noqa: PLC0415 - most questions need none
 
-    sums = Sums(index.db, offset_at, _price_of)
+    sums = Sums(index.db, offset_at, price_of)
     for row in sums.by_session() if view == "sessions" else sums.by_moment():
         day, source, key, wallet, project, model, count, *tokens, listed, charged, special = row
         at = key if view == "blocks" else 0
@@ -176,9 +193,21 @@ def _parts(view: str, index: Index, offset_at: OffsetAt) -> Iterator[tuple[int, 
 def _asked(data: str, env: Mapping[str, str], zone: str) -> Wanted:
     home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib takes 10 ms to import
     roots = roots_of(home, env.get("CLAUDE_CONFIG_DIR"), env.get("XDG_CONFIG_HOME"))
-    looks = os.stat(_PRICES)  # noqa: PTH116 - as above
-    prices = f"{looks.st_size}:{looks.st_mtime_ns}"
-    return Wanted(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, prices)
+    return Wanted(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, _prices(env))
+
+
+def _prices(env: Mapping[str, str]) -> str:
+    """What the prices look like: as long as it is the same, none has changed."""
+    with os.scandir(_PRICES) as tables:
+        looks = [(table.name, table.stat()) for table in tables]
+    try:
+        with open(f"{config_dir(env)}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
+            # Most files hold no price, and another setting changes none.
+            if b"prices" in file.read():
+                looks.append(("own", os.fstat(file.fileno())))
+    except OSError:
+        pass  # without one there are no own prices; whoever reads the settings says what is wrong with the file
+    return " ".join(sorted(f"{name}:{found.st_size}:{found.st_mtime_ns}" for name, found in looks))
 
 
 def _zone(name: str | None, env: Mapping[str, str]) -> tuple[str, OffsetAt]:
@@ -228,7 +257,16 @@ def _no_such_zone(name: str) -> Exception:
     )
 
 
-def _price_of(model: str) -> Price | None:
-    from oneseat.stores.prices import PriceTable  # noqa: PLC0415 - a model is looked up once; the index keeps its price
+def _prices_of(env: Mapping[str, str] | None) -> PriceOf:
+    folder = config_dir(os.environ if env is None else env)
 
-    return PriceTable().of(model)
+    def prices_of(model: str) -> list[tuple[int, Price | None]]:
+        from datetime import date  # noqa: PLC0415 - a model is looked up once; the index keeps its prices
+        from pathlib import Path  # noqa: PLC0415 - as above
+
+        from oneseat.pricing import price_table  # noqa: PLC0415 - as above
+
+        history = price_table(Path(folder)).history(model)
+        return [(date.fromisoformat(day).toordinal() - _EPOCH if day else 0, price) for day, price in history]
+
+    return prices_of

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from oneseat.contract.budget import Cap, DaySpent, Share
+from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
@@ -183,9 +183,9 @@ class Memory:
         self.results.append(result)
 
     async def reserve(
-        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
-    ) -> tuple[DaySpent, Cap | None]:
-        nothing = DaySpent(all_usd=0.0, project_usd=0.0, reserved_usd=0.0)
+        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        nothing = tuple(Spent(bound, 0.0, 0.0) for bound in bounds if bound.period != "run")
         return nothing, share(nothing)
 
     async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
@@ -279,7 +279,12 @@ def scripted_app(
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
         lanes=Room(),
-        purse=Purse(PriceTable(), memory, None, lambda: "2026-11-20T00:00:00Z"),
+        purse=Purse(
+            PriceTable(),
+            memory,
+            Budgets(),
+            lambda: Since(day="2026-11-20T00:00:00Z", month="2026-11-01T00:00:00Z"),
+        ),
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,

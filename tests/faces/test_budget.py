@@ -249,7 +249,7 @@ def test_what_a_run_going_on_may_still_cost_is_not_given_away(
 ) -> None:
     settings(seat, "[budget]\nday_usd = 0.05\n")
     play(Answer(content=(Text("one two"),), fault="hang", fault_after=1), says())
-    with seat.start("run", "first", "--stream-json") as first:
+    with seat.start("run", "first", "--max-budget-usd", "0.05", "--stream-json") as first:
         first.read_until("text_delta")
         second = seat.run("run", "second", "--json")
         assert ended(second) == (3, "budget.day_used_up")
@@ -258,6 +258,45 @@ def test_what_a_run_going_on_may_still_cost_is_not_given_away(
         assert first.finish().code == 130
     assert seat.run("run", "third", "--json").code == 0
     assert len(simulator.messages()) == 2
+
+
+def test_runs_without_a_budget_of_their_own_go_on_side_by_side(
+    seat: Seat, play: Play, simulator: Simulator
+) -> None:
+    settings(seat, "[budget]\nday_usd = 0.05\n")
+    play(Answer(content=(Text("one two"),), fault="hang", fault_after=1), says())
+    with seat.start("run", "first", "--stream-json") as first:
+        first.read_until("text_delta")
+        (budget,) = seat.run("limits", "--json").result["budgets"]
+        assert (budget["held_usd"], budget["used_usd"]) == (0.025, 0.025)
+        assert seat.run("run", "second", "--json").code == 0
+        first.signal()
+        assert first.finish().code == 130
+    assert len(simulator.messages()) == 2
+
+
+def test_a_run_that_has_used_its_part_gets_more_as_long_as_there_is_any(seat: Seat, play: Play) -> None:
+    settings(seat, "[budget]\nmonth_usd = 0.04\n")
+    # A cent an answer: the third request is over the first half, which is all it was given at first.
+    play(*(calls(output_tokens=1000),) * 2, says(output_tokens=1000), calls(output_tokens=1500), says())
+    done = seat.run("run", "three", "--tools", "Bash", "--json")
+    assert (done.code, done.result["receipt"]["equivalent_cost_usd"]) == (0, pytest.approx(0.03, abs=0.002))
+    stopped = seat.run("run", "over", "--tools", "Bash", "--json")
+    assert ended(stopped) == (4, "budget.reached")
+    assert "what was left of the month's budget" in stopped.result["error"]["message"]
+    refused = seat.run("run", "none", "--json")
+    assert ended(refused) == (3, "budget.month_used_up")
+    assert "`budget.month_usd`" in refused.result["error"]["hint"]
+
+
+def test_a_price_of_the_owners_own_makes_an_unknown_model_known(seat: Seat, play: Play) -> None:
+    play(says(output_tokens=1000))
+    settings(seat, "[budget]\nallow_unpriced = true\n")
+    unbounded = seat.run("run", "go", "--model", "claude-sonnet-99", "--max-budget-usd", "1", "--json")
+    assert unbounded.code == 0
+    settings(seat, '[prices."claude-sonnet-99"]\ninput = 90000\noutput = 1\n')
+    done = seat.run("run", "go" * 90, "--model", "claude-sonnet-99", "--max-budget-usd", "1", "--json")
+    assert ended(done) == (3, "budget.input_too_large")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from .driving import Done, Seat, fake_seat
 
 NOW = 1_795_190_400.0  # 2026-11-20T16:00:00Z
 HOUR = 3600.0
+SCHEMAS = Path(__file__).parent.parent / "stores" / "schemas"
 TIME_LEFT = re.compile(r"\b(\d+h\d\d|\d+d\d+h)\b")
 
 
@@ -231,16 +232,28 @@ def test_moments_are_short_and_in_this_machines_zone(utc: None) -> None:
 
 
 def test_budgets_are_windows_of_ones_own(seat: Seat) -> None:
-    own_settings(seat, "[budget]\nday_usd = 2\n[projects.shop]\ndirectory = '~/shop'\nday_budget_usd = 0.5\n")
+    own_settings(
+        seat,
+        "[budget]\nday_usd = 2\nmonth_usd = 30\n"
+        "[projects.shop]\ndirectory = '~/shop'\nday_budget_usd = 0.5\n"
+        "[keys.work]\nprovider = 'openai'\nmonth_budget_usd = 5\n",
+    )
     seat.run("run", "hi", "--quiet")
-    assert [(it["project"], it["limit_usd"]) for it in seat.run("limits", "--json").result["budgets"]] == [
-        (None, 2.0),
-        ("shop", 0.5),
+    budgets = seat.run("limits", "--json").result["budgets"]
+    assert [(it["scope"], it["name"], it["period"], it["limit_usd"]) for it in budgets] == [
+        ("all", None, "day", 2.0),
+        ("all", None, "month", 30.0),
+        ("key", "work", "month", 5.0),
+        ("project", "shop", "day", 0.5),
     ]
-    (whole, shop) = seat.run("limits", "--json").result["budgets"]
-    assert 0 < whole["used"] == pytest.approx(whole["used_usd"] / 2, abs=1e-6)
-    assert shop["used_usd"] == 0
-    assert "today, shop" in seat.run("limits").stdout
+    day, month, key, shop = budgets
+    assert 0 < day["used"] == pytest.approx(day["used_usd"] / 2, abs=1e-6)
+    assert month["used_usd"] == day["used_usd"]
+    assert (shop["used_usd"], key["used_usd"], day["held_usd"]) == (0, 0, 0)
+    assert day["resets_at"] <= month["resets_at"]
+    shown = seat.run("limits").stdout
+    for name in ("today ", "this month ", "this month, key work", "today, project shop"):
+        assert name in shown
 
 
 def test_a_damaged_ledger_is_named(seat: Seat) -> None:
@@ -253,9 +266,10 @@ def test_a_damaged_ledger_is_named(seat: Seat) -> None:
 
 
 def test_a_ledger_of_before_is_brought_up_to_date(seat: Seat) -> None:
-    seat.run("run", "hi", "--quiet")
+    seat.ledger.parent.mkdir(parents=True)
     db = sqlite3.connect(seat.ledger, isolation_level=None)
-    db.executescript("DROP TABLE limits; PRAGMA user_version = 3")
+    for file in ("3.sql", "3-rows.sql"):
+        db.executescript((SCHEMAS / file).read_text("utf-8"))
     db.close()
     assert seat.run("limits", "--statusline").stdout == "5h ? | week ?\n"
 

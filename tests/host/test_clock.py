@@ -25,10 +25,18 @@ def offset(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 def test_the_day_began_at_local_midnight_in_the_form_of_the_ledger(offset: timedelta) -> None:
     clock = SystemClock()
-    began, now = clock.midnight_iso(), clock.utc_iso()
+    began, now = clock.since().day, clock.utc_iso()
     assert len(began) == len(now)
     assert began.endswith("Z")
     assert began <= now
     local = datetime.fromisoformat(began) + offset
     assert (local.hour, local.minute, local.second, local.microsecond) == (0, 0, 0, 0)
     assert datetime.now(UTC) - datetime.fromisoformat(began) < timedelta(days=1, seconds=1)
+
+
+def test_the_month_began_with_the_midnight_of_its_first_day(offset: timedelta) -> None:
+    since = SystemClock().since()
+    month, day = (datetime.fromisoformat(began) + offset for began in (since.month, since.day))
+    assert month <= day
+    assert (month.year, month.month, month.day) == (day.year, day.month, 1)
+    assert (month.hour, month.minute) == (0, 0)

@@ -57,7 +57,9 @@ def part(
 
 
 def advice(*parts: Part, plans: tuple[Plan, ...] = (), first: int = 101, last: int = 110) -> Advice:
-    return advise(parts, Span(first, last, "UTC"), book(*plans), PRICES.get, STAMP, {})
+    return advise(
+        parts, Span(first, last, "UTC"), book(*plans), lambda model, _: PRICES.get(model), STAMP, {}
+    )
 
 
 def test_a_month_is_made_of_the_days_from_the_first_use_on() -> None:
@@ -211,7 +213,10 @@ def test_another_model_gets_all_tokens_and_two_prices_where_length_counts() -> N
     total.add(part(1, None, "nova"))
     plain = cost(total.tokens, RATES)
     assert plain == pytest.approx(2 + 10 + 10 * 0.2 + 2.5 + 4)
-    found = {name: on_model(name, total, PRICES.get, 2) for name in ("known", "tiered", "nova")}
+    found = {
+        name: on_model(name, total, lambda model, _: PRICES.get(model), 2)
+        for name in ("known", "tiered", "nova")
+    }
     assert (found["known"].least_usd_month, found["known"].most_usd_month) == (2 * plain, 2 * plain)
     assert (found["tiered"].least_usd_month, found["tiered"].most_usd_month) == (2 * plain, 4 * plain)
     assert (found["nova"].least_usd_month, found["nova"].most_usd_month) == (None, None)

@@ -1,4 +1,4 @@
-"""The arithmetic of budgets: prices, estimates, shares of a day, and when a run has to stop."""
+"""The arithmetic of a run: prices, estimates, and when it has to stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budget import Cap, DayLimits, DaySpent, Price, Rates, Tier
+from oneseat.contract.budget import Bound, Cap, Price, Rates, Tier
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import (
     Event,
@@ -23,7 +23,7 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment, Request
 from oneseat.rules import budget
-from oneseat.rules.budget import Meter, cost, share
+from oneseat.rules.budget import Meter, cost
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
 DOUBLE = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write_1h=8)
@@ -35,7 +35,10 @@ MILLION = 1_000_000
 def meter(cap: float | None = None, max_turns: int | None = None, price: Price | None = PRICE) -> Meter:
     known = {"known": PRICE, "dear": Price(rates=DOUBLE, table="test 1")}
     return Meter(
-        cap=Cap(cap) if cap is not None else None, max_turns=max_turns, prices=known.get, price=price
+        cap=Cap(cap, cap, Bound(cap)) if cap is not None else None,
+        max_turns=max_turns,
+        prices=known.get,
+        price=price,
     )
 
 
@@ -210,24 +213,6 @@ def test_a_subagents_requests_are_no_turns_of_the_conversation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "limits", "before", "cap"),
-    [
-        (0.5, DayLimits(), (9.0, 9.0), Cap(0.5)),
-        (0.5, DayLimits(all_usd=1.0), (0.0, 0.0), Cap(0.5)),
-        (0.5, DayLimits(all_usd=1.0), (0.75, 0.0), Cap(0.25, "day")),
-        (0.5, DayLimits(all_usd=1.0, project_usd=0.5), (0.75, 0.375), Cap(0.125, "project_day")),
-        (None, DayLimits(all_usd=1.0), (0.25, 0.0), Cap(0.75, "day")),
-        (0.5, DayLimits(all_usd=1.0), (1.0, 0.0), None),
-        (0.5, DayLimits(project_usd=1.0), (0.0, 1.5), None),
-    ],
-)
-def test_a_run_gets_the_least_of_what_is_there(
-    wanted: float | None, limits: DayLimits, before: tuple[float, float], cap: Cap | None
-) -> None:
-    assert share(wanted, limits, DaySpent(all_usd=before[0], project_usd=before[1], reserved_usd=0)) == cap
-
-
-@pytest.mark.parametrize(
     ("prompt", "system", "attachments", "tokens"),
     [
         ("abc", None, (), 1),
@@ -244,21 +229,6 @@ def test_what_a_request_sends(
     assert budget.input_tokens(request) == tokens
 
 
-@pytest.mark.parametrize(
-    ("amount", "shown"),
-    [
-        (2.0, "$2.00"),
-        (0.5, "$0.50"),
-        (0.0125, "$0.0125"),
-        (1.23456, "$1.2346"),
-        (0.00037, "$0.000370"),
-        (0, "$0.000000"),
-    ],
-)
-def test_an_amount_is_shown_with_the_digits_it_needs(amount: float, shown: str) -> None:
-    assert budget.dollars(amount) == shown
-
-
 def test_only_what_nothing_was_sent_for_is_called_refused() -> None:
     codes = {
         word: exit_code(f"budget.{word}")
@@ -266,13 +236,14 @@ def test_only_what_nothing_was_sent_for_is_called_refused() -> None:
             "unknown_price",
             "input_too_large",
             "day_used_up",
+            "month_used_up",
             "reached",
             "turns_reached",
             "unpriced",
         )
     }
     assert codes == {
-        **dict.fromkeys(("unknown_price", "input_too_large", "day_used_up"), 3),
+        **dict.fromkeys(("unknown_price", "input_too_large", "day_used_up", "month_used_up"), 3),
         **dict.fromkeys(("reached", "turns_reached", "unpriced"), 4),
     }
 
@@ -337,25 +308,3 @@ def test_no_event_raises_a_cap(events: list[Event], last: Event) -> None:
     watching.add(last)
     if over and not isinstance(last, UsageSeen):
         assert watching.may_send() is not None
-
-
-@given(
-    st.none() | st.floats(1e-6, 1e6),
-    st.none() | st.floats(1e-6, 1e6),
-    st.none() | st.floats(1e-6, 1e6),
-    st.floats(0, 1e6),
-    st.floats(0, 1e6),
-)
-def test_a_share_is_never_more_than_any_of_its_bounds(
-    wanted: float | None, day: float | None, project: float | None, used: float, used_by_project: float
-) -> None:
-    if wanted is None and day is None and project is None:
-        return
-    before = DaySpent(all_usd=used, project_usd=used_by_project, reserved_usd=0)
-    cap = share(wanted, DayLimits(all_usd=day, project_usd=project), before)
-    if cap is None:
-        assert (day is not None and used >= day) or (project is not None and used_by_project >= project)
-        return
-    assert cap.usd > 0
-    assert wanted is None or cap.usd <= wanted
-    assert day is None or cap.usd + used <= day * (1 + 1e-9) + used * 1e-9

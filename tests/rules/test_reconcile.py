@@ -59,7 +59,9 @@ def found(
     transcripts: frozenset[str] = frozenset(),
     now: int = NOON + HOUR,
 ) -> list[Finding]:
-    return list(reconcile(Books(runs, limits, sessions), others, transcripts, PRICES.get, now))
+    return list(
+        reconcile(Books(runs, limits, sessions), others, transcripts, lambda model, _: PRICES.get(model), now)
+    )
 
 
 def kinds(findings: list[Finding]) -> list[str]:

@@ -1,26 +1,32 @@
 """A process that asks for shares of a day, spends what it gets, and says what that was. Started by the tests.
 
-spender.py LEDGER PREFIX
+spender.py LEDGER PREFIX plan|key
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from oneseat.contract.budget import DayLimits
+from oneseat.contract.budget import Bound
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
 from oneseat.host.process_tree import start_time
-from oneseat.rules.budget import share
+from oneseat.rules.bounds import share
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 
+CAP_USD = 3.0
+_PLAN = (Bound(0.25), Bound(CAP_USD, "day"))
+_KEY = (Bound(CAP_USD, "month", "key", "work"),)
 
-def main(ledger: str, prefix: str) -> None:
-    """Ask four times for a quarter of a dollar of a day of three."""
+
+def main(ledger: str, prefix: str, paid_from: str) -> None:
+    """Four runs, each of which spends all or a part of what it is given."""
     clock, owner = SystemClock(), ProcessStamp(os.getpid(), start_time(os.getpid()))
     writer = LedgerWriter(Path(ledger), redact=str, clock=clock, owner=owner)
     sys.stdout.write("ready\n")
@@ -29,20 +35,40 @@ def main(ledger: str, prefix: str) -> None:
     for number in range(4):
         run_id = f"{prefix}-{number}"
         writer.begin(run_id, Request(prompt="p", cwd="/"), "p")
-        decide = partial(share, 0.25, DayLimits(all_usd=3.0))
-        _, cap = writer.reserve(run_id, None, "plan", clock.midnight_iso(), decide)
-        usd = cap.usd if cap is not None else 0.0
+        spend = _by_plan if paid_from == "plan" else _by_key
+        used = sum(spend(writer, run_id, clock))
         receipt = Receipt(
             provider="p",
             model=None,
             wallet="plan",
             expected_wallet="plan",
             verdict="verified",
-            equivalent_cost_usd=usd,
+            equivalent_cost_usd=used,
         )
         writer.finish(RunResult(run_id=run_id, status="completed", text="", receipt=receipt))
-        sys.stdout.write(f"{usd if cap is not None else 'none'}\n")
+        sys.stdout.write(f"{used or 'none'}\n")
     writer.close()
+
+
+def _by_plan(writer: LedgerWriter, run_id: str, clock: SystemClock) -> Iterator[float]:
+    """A run with a budget of its own takes what it is given."""
+    _, cap = writer.reserve(run_id, "plan", _PLAN, clock.since(), partial(share, _PLAN, 0.0, None))
+    yield cap.usd if cap is not None else 0.0
+
+
+def _by_key(writer: LedgerWriter, run_id: str, clock: SystemClock) -> Iterator[float]:
+    """A run of three requests, each reserved as large as it can get and settled by what it was."""
+    writer.routed(run_id, "anthropic", "api_key", "work")
+    used, chance = 0.0, random.Random(run_id)
+    for _ in range(3):
+        needs = chance.uniform(0.01, 0.3)
+        decide = partial(share, _KEY, used, needs)
+        _, cap = writer.reserve(run_id, "plan", _KEY, clock.since(), decide)
+        if cap is None:
+            return
+        cost = (cap.usd - used) * chance.choice((1.0, 0.5, 0.9))
+        used += cost
+        yield cost
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from oneseat.limits import DayBudget, Report, Seat
+    from oneseat.limits import Budget, Report, Seat
     from oneseat.rules.limits import Forecast, Window
 
 
@@ -81,10 +81,13 @@ def fields_of(report: Report, estimate: Estimate | None = None) -> dict[str, Any
         ],
         "budgets": [
             {
-                "project": budget.project,
-                "limit_usd": budget.limit_usd,
+                "scope": budget.bound.scope,
+                "name": budget.bound.name,
+                "period": budget.bound.period,
+                "limit_usd": budget.bound.usd,
                 "used_usd": budget.used_usd,
-                "used": round(budget.used_usd / budget.limit_usd, 6),
+                "held_usd": budget.held_usd,
+                "used": round(budget.used_usd / budget.bound.usd, 6),
                 "resets_at": utc(budget.resets_at),
                 "source": "ledger",
             }
@@ -151,13 +154,15 @@ def _row(window: Window, now: float) -> tuple[str, str, str, str, str]:
     return name, used, window.status, _until(window.resets_at, now), f"{said}, {source}"
 
 
-def _budget(budget: DayBudget, now: float) -> tuple[str, str, str, str, str]:
-    name = "today" if budget.project is None else f"today, {_cut(budget.project)}"
-    spent = f"${budget.used_usd:.2f} of ${budget.limit_usd:.2f}"
+def _budget(budget: Budget, now: float) -> tuple[str, str, str, str, str]:
+    bound = budget.bound
+    when = "today" if bound.period == "day" else "this month"
+    of = "" if bound.name is None else f", {bound.scope} {_cut(bound.name)}"
+    held = f", ${budget.held_usd:.2f} of it held" if budget.held_usd else ""
     return (
-        name,
-        _share(budget.used_usd / budget.limit_usd),
-        spent,
+        f"{when}{of}",
+        _share(budget.used_usd / bound.usd),
+        f"${budget.used_usd:.2f} of ${bound.usd:.2f}{held}",
         _until(budget.resets_at, now),
         "the ledger",
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .budget import Allowance
 from .errors import ErrorInfo
 from .facts import Capabilities, CredentialSource
 from .functions import Function
@@ -100,13 +101,14 @@ class ProjectUse(msgspec.Struct, frozen=True, kw_only=True):
     """The project a request belongs to: its runs share a conversation and go on one at a time.
 
     ``new_session`` begins the conversation afresh; ``wait_s`` is how long to wait for another run of it, in seconds.
-    ``day_budget_usd`` is what its runs of one day may cost together, in US dollars at list price.
+    ``day_budget_usd`` and ``month_budget_usd`` are what its runs of one day, or month, may cost together, in US dollars.
     """
 
     name: str
     new_session: bool = False
     wait_s: float = 0.0
     day_budget_usd: float | None = None
+    month_budget_usd: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +181,8 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted.
 
-    ``max_output_tokens`` bounds what the model may write, where a budget has to hold to the cent.
+    ``max_output_tokens`` bounds what the model may write in all. ``allowance`` is asked before each request that is paid by use,
+    where a budget has to hold to the cent.
     """
 
     cleared: Cleared
@@ -188,3 +191,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
     background: str | None = None
     max_output_tokens: int | None = None
+    allowance: Allowance | None = None

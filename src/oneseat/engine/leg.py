@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oneseat.contract.budget import Cap
+from oneseat.contract.budget import Bound, Cap
+from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.receipt import CostSource, Wallet
 from oneseat.contract.request import Cleared, Plan, Refused
@@ -33,10 +34,14 @@ class AttemptRecord:
 class Leg:
     """One candidate's part of a run."""
 
-    def __init__(self, provider: str, expected: Wallet, paid_from: PaidFrom = "plan") -> None:
+    def __init__(
+        self, provider: str, expected: Wallet, paid_from: PaidFrom = "plan", key: str | None = None
+    ) -> None:
         self.provider = provider
         self.expected = expected
         self.paid_from = paid_from
+        self.key = key
+        self.bounds: tuple[Bound, ...] = ()
         self.cleared: Cleared | None = None
         self.refused: Refused | None = None
         self.capabilities = Capabilities()
@@ -44,6 +49,11 @@ class Leg:
         self.meter: Meter | None = None
         self.past: list[AttemptRecord] = []
         self.now = AttemptRecord()
+
+    @property
+    def by_use(self) -> bool:
+        """Whether each request of it is charged."""
+        return self.paid_from != "plan"
 
     @property
     def attempts(self) -> list[AttemptRecord]:
@@ -60,10 +70,16 @@ class Leg:
         """Whether any of its attempts may have used tokens."""
         return any(not attempt.tally.used_nothing() for attempt in self.sent)
 
-    def again(self) -> None:
-        """Another attempt begins."""
+    def again(self, error: ErrorInfo) -> None:
+        """An attempt failed, and another one begins."""
+        self.broke_off(error)
         self.past.append(self.now)
         self.now = AttemptRecord()
+
+    def broke_off(self, error: ErrorInfo) -> None:
+        """What goes on has failed."""
+        if self.meter is not None:
+            self.meter.broke_off(error)
 
     def finding(self) -> billing.Finding:
         """Who paid, and how certain that is."""
@@ -77,6 +93,8 @@ class Leg:
         if not self.sent:
             return 0.0, "unknown"
         spent = self.meter.spent_usd if self.meter is not None else None
+        if self.meter is not None and self.by_use:
+            return spent, "price_table" if spent is not None else "unknown"
         if self.meter is not None and spent is not None and self.meter.estimated:
             # Nothing seen is not nothing spent: the prompt was on its way.
             return (spent, "price_table") if spent else (None, "unknown")
@@ -90,12 +108,12 @@ class Leg:
             return 0.0
         list_cost, source = self.list_cost()
         # On a plan, an estimate says what the tokens are worth, not what anybody was charged.
-        known = list_cost if self.paid_from != "plan" or source != "price_table" else None
+        known = list_cost if self.by_use or source != "price_table" else None
         return self.finding().charged(known)
 
     def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
         tally, before = attempt.tally, self.cleared or self.refused
-        if self.paid_from != "plan":
+        if self.by_use:
             used = tally.usage is not None and not tally.used_nothing()
             return billing.conclude_on_key(before, used=used if attempt.plan is not None else None)
         return billing.conclude(

@@ -65,7 +65,7 @@ class RunRecord:
 
     def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
         """A candidate begins to serve, because those of ``passed_over`` do not."""
-        leg = Leg(provider.name, provider.wallet, candidate.paid_from)
+        leg = Leg(provider.name, provider.wallet, candidate.paid_from, candidate.key)
         if self.leg.sent:
             self._legs.append(leg)
         else:
@@ -75,7 +75,7 @@ class RunRecord:
     def again(self, error: ErrorInfo) -> None:
         """The attempt failed, and another one begins, with this candidate or another one."""
         self._failed_with = error
-        self.leg.again()
+        self.leg.again(error)
 
     def refuse(self, refused: Refused) -> None:
         """A station said no."""
@@ -147,6 +147,8 @@ class RunRecord:
     def settle(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
         error = error or self._refusal() or self.complaint()
+        if error is not None:
+            self.leg.broke_off(error)
         text, _ = outcome.answer(self._told.tally)
         structured = _structure(self._told) if self._schema() is not None else None
         return RunResult(

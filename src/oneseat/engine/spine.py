@@ -72,7 +72,7 @@ async def _served(
             async with _place(parts) as place:
                 async for event in admitted(place, watchdog):
                     yield event
-                bounded = await reserved(parts.purse, record, parts.provider.wallet, permitted)
+                bounded = await reserved(parts.purse, record, permitted)
                 if isinstance(bounded, Refused):
                     record.refuse(bounded)
                     return
@@ -132,7 +132,7 @@ async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSes
     plan = routing.choose(
         cleared, parts.provider.name, model, session.capabilities, around.conversation.brief
     )
-    plan = metered(parts.purse, record, plan)
+    plan = await metered(parts.purse, record, plan)
     while isinstance(plan, Plan) and not await around.watchdog.wait(session.ready()):
         pass
     return plan

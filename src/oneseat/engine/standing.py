@@ -13,6 +13,7 @@ from oneseat.rules.breaker import REMEMBERED_S
 from oneseat.rules.routing import Standing
 
 from .parts import Parts
+from .spending import left_usd
 
 
 class Looked(NamedTuple):
@@ -50,4 +51,7 @@ async def _standing(parts: Parts, candidate: Candidate, provider: Provider, requ
         model=model_of(candidate, provider, request),
         seen=await parts.room.history.limits(provider.name, now, simulated=simulated) if on_plan else (),
         outcomes=await parts.outcomes.outcomes(candidate, now - REMEMBERED_S),
+        budget_left_usd=None
+        if candidate.when.budget_left_usd is None
+        else await left_usd(parts.purse, provider.wallet, request, candidate),
     )

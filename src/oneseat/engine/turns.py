@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from oneseat.contract.errors import OneseatError
+from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Answered, Event, Question, TurnEnded
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import ProviderSession
@@ -16,6 +16,7 @@ from oneseat.rules import billing, schemas
 from .asking import decide
 from .parts import Parts
 from .record import RunRecord
+from .spending import more
 from .watchdog import Watchdog
 
 
@@ -37,7 +38,7 @@ class Turns(NamedTuple):
         if not found:
             return
         reached = self.record.may_say_more()
-        if reached is not None:
+        if reached is not None and not await self._more(reached):
             raise OneseatError(reached)
         async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
             async for event in turn:
@@ -60,10 +61,16 @@ class Turns(NamedTuple):
         if event.durable:
             await self.parts.ledger.record(self.record.run_id, event)
         alarm = billing.judge_during(event) or self.record.objection(event)
+        if alarm is not None and await self._more(alarm):
+            alarm = self.record.objection(event)
         if alarm is not None:
             # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
             await self.session.interrupt()
             raise OneseatError(alarm)
+
+    async def _more(self, objection: ErrorInfo) -> bool:
+        """Whether a run that has used its part of a shared budget gets more of it."""
+        return objection.code == "budget.reached" and await more(self.parts.purse, self.record)
 
     async def _answer(self, question: Question) -> Answered:
         permission, by = await self.watchdog.wait(decide(self.ask, question, self.parts.patience.question))

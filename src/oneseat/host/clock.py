@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from oneseat.contract.budget import Since
+
 
 class SystemClock:
     """Implements the ``Clock`` port. The monotonic clock stands still while the host sleeps (Linux and macOS)."""
@@ -17,8 +19,12 @@ class SystemClock:
         """Now as ISO 8601 in UTC, milliseconds, trailing ``Z``."""
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def midnight_iso(self) -> str:
-        """When this day began where this machine is, in the form of ``utc_iso``."""
-        start = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        # Made local only now: on the day the clocks change, midnight has another offset than this moment.
-        return start.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def since(self) -> Since:
+        """When this day and this month began where this machine is, in the form of ``utc_iso``."""
+        day = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        # Made local only in `_iso`: on the day the clocks change, midnight has another offset than this moment.
+        return Since(day=_iso(day), month=_iso(day.replace(day=1)))
+
+
+def _iso(local: datetime) -> str:
+    return local.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

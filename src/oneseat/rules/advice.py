@@ -23,7 +23,8 @@ from oneseat.contract.plans import Plan, PlanBook, Stamp
 
 from .usage import Part, Sum, date_text
 
-PriceOf = Callable[[str], Price | None]
+#: The price of a model on a day, counted from 1970, or today.
+PriceOf = Callable[[str, int | None], Price | None]
 
 #: What a month is where a day's use is multiplied.
 MONTH_DAYS = 30
@@ -172,7 +173,7 @@ def caching(parts: Iterable[Part], price_of: PriceOf, times: float) -> Caching |
     read = sent = 0
     tiers = False
     for part in parts:
-        price = price_of(part.model)
+        price = price_of(part.model, part.day)
         if price is None:
             continue
         given, _, reads, five, hour = part.tokens
@@ -194,7 +195,7 @@ def caching(parts: Iterable[Part], price_of: PriceOf, times: float) -> Caching |
 
 def on_model(model: str, total: Sum, price_of: PriceOf, times: float) -> OtherModel:
     """All tokens of ``total`` on another model, unpriced ones too: how many they are is known."""
-    price = price_of(model)
+    price = price_of(model, None)
     if price is None:
         return OtherModel(model=model, least_usd_month=None, most_usd_month=None)
     costs = [

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.contract.budget import BudgetSource, Cap, DayLimits, DaySpent, Price, Rates
+from oneseat.contract.budget import Cap, Price, Rates
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,
@@ -25,6 +25,8 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Request
 
+from . import budget_refusals as refusals
+
 #: UTF-8 bytes to one token: prose has about four, code and tables three, Chinese and Japanese three to a character.
 BYTES_PER_TOKEN = 3
 #: What an image or a page costs at least; how many pages a PDF has is not looked at.
@@ -32,11 +34,23 @@ _PICTURE_TOKENS = 1600
 #: A message that ends so is the whole answer: no further request follows it.
 _WHOLE = frozenset({"end_turn", "stop_sequence", "refusal"})
 _MILLION = 1_000_000
-_WORDS: dict[BudgetSource, str] = {
-    "run": "its budget",
-    "day": "what was left of the day's budget",
-    "project_day": "what was left of the day's budget of its project",
-}
+#: How a vendor says no before it begins to work.
+_TURNED_DOWN = frozenset(
+    f"provider.{word}"
+    for word in (
+        "account_on_hold",
+        "auth_rejected",
+        "bad_request",
+        "context_overflow",
+        "credit_exhausted",
+        "model_not_found",
+        "overloaded",
+        "request_too_large",
+        "server_error",
+        "unreachable",
+        "verification_required",
+    )
+)
 
 
 def cost(usage: TokenUsage, price: Price) -> float:
@@ -64,65 +78,24 @@ def tokens_in(size: int) -> int:
 
 def input_tokens(request: Request) -> int:
     """How many tokens a request sends, about; what the official CLI adds and what was said before are not in it."""
-    text = [request.prompt, request.system or ""]
-    size = sum(map(_size, text))
-    pictures = 0
+    size, pictures = sizes(request)
+    return tokens_in(size) + pictures * _PICTURE_TOKENS
+
+
+def sizes(request: Request) -> tuple[int, int]:
+    """How many bytes of text a request sends, and how many images and documents."""
+    size, pictures = _size(request.prompt) + _size(request.system or ""), 0
     for attached in request.attachments:
         if attached.media_type.startswith("image/") or attached.media_type == "application/pdf":
             pictures += 1
         else:
             size += len(attached.data)
-    return tokens_in(size) + pictures * _PICTURE_TOKENS
+    return size, pictures
 
 
-def share(wanted: float | None, limits: DayLimits, spent: DaySpent) -> Cap | None:
-    """What a run may cost that wants ``wanted`` US dollars, or all there is; ``None`` when nothing is left of a day."""
-    caps = [Cap(wanted)] if wanted is not None else []
-    if limits.project_usd is not None:
-        caps.append(Cap(limits.project_usd - spent.project_usd, "project_day"))
-    if limits.all_usd is not None:
-        caps.append(Cap(limits.all_usd - spent.all_usd, "day"))
-    least = min(caps, key=lambda cap: cap.usd)
-    return least if least.usd > 0 else None
-
-
-def over_before(request: Request, cap: Cap, price: Price) -> ErrorInfo | None:
-    """Why a request must not be sent: what it sends costs more than the run may."""
-    tokens = input_tokens(request)
-    least = cost(TokenUsage(input_tokens=tokens), price)
-    if least <= cap.usd:
-        return None
-    return ErrorInfo(
-        code="budget.input_too_large",
-        message=f"The prompt alone is over {_words(cap)}: `{dollars(cap.usd)}`\n"
-        f"  it has about {tokens:,} tokens, {dollars(least)} at list price",
-        hint="Send less text, or allow more: `oneseat run --max-budget-usd ...`",
-    )
-
-
-def unknown_price(model: str) -> ErrorInfo:
-    """A budget cannot be held for a model whose price is not known."""
-    return ErrorInfo(
-        code="budget.unknown_price",
-        message=f"The price of this model is not known: `{model}`\n  a budget cannot be held without it",
-        hint="Choose another model: `oneseat run --model sonnet ...`, or run without a budget",
-    )
-
-
-def day_used_up(limits: DayLimits, spent: DaySpent, project: str | None) -> ErrorInfo:
-    """Nothing is left of the day for this run."""
-    of_all = limits.all_usd is not None and spent.all_usd >= limits.all_usd
-    limit, used = (limits.all_usd, spent.all_usd) if of_all else (limits.project_usd, spent.project_usd)
-    whose = "The day's budget" if of_all else f"The day's budget of the project `{project}`"
-    setting = "budget.day_usd" if of_all else "day_budget_usd"
-    held = f", of which {dollars(spent.reserved_usd)} is held by runs going on" if spent.reserved_usd else ""
-    return ErrorInfo(
-        code="budget.day_used_up",
-        message=f"{whose} is used up: `{dollars(limit or 0.0)}`\n"
-        f"  {dollars(used)} at list price since midnight{held}",
-        hint=f"Wait for midnight, or raise `{setting}` in your oneseat.toml",
-        whose_turn="wait",
-    )
+def turned_down(error: ErrorInfo) -> bool:
+    """Whether a request that nothing came of was refused by the vendor. One that was lost may have been answered there."""
+    return error.code.startswith("limit.") or error.code in _TURNED_DOWN
 
 
 class _Written(msgspec.Struct):
@@ -144,10 +117,21 @@ class _Written(msgspec.Struct):
         return cost(msgspec.structs.replace(self.read, output_tokens=output), self.price)
 
 
+class _Covered(msgspec.Struct):
+    """A request that is paid by use, and is on its way: what it can cost, and how long its answer may be."""
+
+    usd: float
+    tokens: int
+    cut: bool
+    answered: bool = False
+
+
 class Meter:
     """What one run has used so far, over all its prompts and attempts, and whether it has to stop.
 
-    ``prices`` gives the price of a model that answers, ``price`` is that of the planned one. Both bounds may be ``None``.
+    ``prices`` gives the price of a model that answers, ``price`` is that of the planned one. Both bounds may be ``None``; ``cap``
+    may be raised while the run goes on. ``by_use`` is for what is charged by use: each request is covered before it leaves, so its
+    answer is never stopped in the middle, and what is not counted by the provider in the end is not known.
     """
 
     def __init__(
@@ -157,11 +141,15 @@ class Meter:
         max_turns: int | None,
         prices: Callable[[str], Price | None],
         price: Price | None,
+        by_use: bool = False,
     ) -> None:
-        self._cap = cap
+        self.cap = cap
         self._max_turns = max_turns
         self._prices = prices
         self._price = price
+        self.by_use = by_use
+        self._covered: _Covered | None = None
+        self._last: _Covered | None = None
         self._open: dict[str | None, _Written] = {}
         self._unpriced: str | None = None
         self._reported = False
@@ -175,7 +163,7 @@ class Meter:
     @property
     def spent_usd(self) -> float | None:
         """What the run has cost so far at list price, in US dollars; ``None`` when nobody can say."""
-        if self._price is None or self._unpriced is not None:
+        if self._price is None or self._unpriced is not None or (self._covered and self._covered.usd):
             return None
         return self._sum()
 
@@ -184,11 +172,32 @@ class Meter:
         """Whether a part of what was spent is our estimate, and not the provider's own account."""
         return self._guessed_before or not self._reported
 
+    @property
+    def committed_usd(self) -> float:
+        """What it has cost so far, and may still cost by the request that is on its way, in US dollars."""
+        if self._covered is None:
+            return self._sum()
+        return self._before_usd + self._done_usd + self._covered.usd
+
+    def cover(self, usd: float, tokens: int, wanted: int) -> None:
+        """A request leaves that costs at most ``usd``; of ``wanted`` tokens its answer may have ``tokens``."""
+        self._covered = _Covered(usd, tokens, cut=tokens < wanted)
+
+    def broke_off(self, error: ErrorInfo) -> None:
+        """An attempt failed. No vendor charges for a request that it turned down."""
+        if self._covered is not None and not self._covered.answered and turned_down(error):
+            self._covered = None
+
     def _sum(self) -> float:
         return self._before_usd + self._done_usd + sum(written.usd() for written in self._open.values())
 
     def attempt(self) -> None:
         """A fresh process of the provider begins: what it reports counts from nothing."""
+        if self._covered is not None:
+            # Nobody has counted the request that was on its way, and it is charged for all the same.
+            self._before_usd += self._covered.usd
+            self._covered = None
+            self._open.clear()
         self._close()
         self._guessed_before = self._guessed_before or (self._done_usd > 0 and not self._reported)
         self._before_usd, self._done_usd, self._reported = self._before_usd + self._done_usd, 0.0, False
@@ -223,18 +232,22 @@ class Meter:
         if isinstance(event, TurnEnded):
             # A provider that stopped at its budget itself does not know whose budget it was.
             stopped = event.error is not None and event.error.code == "budget.reached"
+            if self._cut_by_budget(event):
+                return self._answer_cut()
             return self._over(at_the_end=True) if event.error is None or stopped else None
-        if self._whole:
+        if self._whole or (self.by_use and self._unpriced is None and not isinstance(event, UsageSeen)):
             return None
         if isinstance(event, UsageSeen) and self._out_of_turns(event):
             return self._turns_reached()
-        return self._over()
+        # A request that was covered has its answer; whether another one is, is asked before it leaves.
+        return None if self.by_use and self._unpriced is None else self._over()
 
     def may_send(self) -> ErrorInfo | None:
         """Why no further message may be sent; ``None`` when one may."""
         if self._max_turns is not None and self._turns_before + self._turns >= self._max_turns:
             return self._turns_reached()
-        return self._over()
+        # What is paid by use asks for each request by itself, with its size.
+        return None if self.by_use and self._unpriced is None else self._over()
 
     def _write(
         self, subagent: str | None, shown: int = 0, thought: int = 0, thinking_tokens: int = 0
@@ -242,6 +255,10 @@ class Meter:
         if not (shown or thought or thinking_tokens):
             return
         self._whole = self._reported = False
+        if self._covered is not None:
+            # Nothing of it is estimated: the vendor counts it in the end, or it counts as what it can cost.
+            self._covered.answered = True
+            return
         written = self._open.get(subagent)
         if written is None:
             # Output that came before its message was announced: nothing of it may be free.
@@ -252,6 +269,8 @@ class Meter:
 
     def _usage(self, event: UsageSeen) -> None:
         written = self._open.get(event.subagent)
+        if self._covered is not None:
+            self._covered.answered = True
         if written is None or written.id != event.message_id:
             self._close(event.subagent)
             written = _Written(event.message_id, self._price_of(event.model), event.usage)
@@ -262,6 +281,7 @@ class Meter:
         if event.stop_reason is not None:
             # Counted by the provider: what was estimated of it no longer matters.
             written.shown = written.thought = written.thinking_tokens = 0
+            self._last, self._covered = self._covered or self._last, None
             self._close(event.subagent)
             self._turns += event.subagent is None
 
@@ -282,6 +302,16 @@ class Meter:
         self._close()
         if event.list_cost_usd is not None:
             self._done_usd, self._reported = event.list_cost_usd, True
+            self._covered = None
+
+    def _cut_by_budget(self, event: TurnEnded) -> bool:
+        last = self._covered or self._last
+        too_long = event.error is not None and event.error.code == "incomplete.max_tokens"
+        return too_long and last is not None and last.cut
+
+    def _answer_cut(self) -> ErrorInfo | None:
+        last = self._covered or self._last
+        return refusals.cut(self.cap, last.tokens) if self.cap is not None and last is not None else None
 
     def _out_of_turns(self, event: UsageSeen) -> bool:
         # A turn has been used when its message has ended: one that broke off and is repeated counts once.
@@ -289,45 +319,19 @@ class Meter:
         return begins and self._max_turns is not None and self._turns_before + self._turns >= self._max_turns
 
     def _over(self, *, at_the_end: bool = False) -> ErrorInfo | None:
-        if self._cap is None:
+        if self.cap is None:
             return None
         if self._unpriced is not None:
-            return ErrorInfo(
-                code="budget.unpriced",
-                message=f"The run was stopped: it went on with a model whose price is not known: `{self._unpriced}`\n"
-                "  a budget cannot be held without it",
-                hint="Choose another model: `oneseat run --model sonnet ...`, or run without a budget",
-            )
+            return refusals.unpriced(self._unpriced)
         spent = self.spent_usd or 0.0
-        if spent < self._cap.usd or (at_the_end and spent == self._cap.usd):
+        limit = self.cap.most_usd if self.by_use else self.cap.usd
+        if spent < limit or (at_the_end and spent == limit):
             return None
-        when = "when it was over" if at_the_end else "when it was stopped"
-        return ErrorInfo(
-            code="budget.reached",
-            message=f"The run reached {_words(self._cap)}: `{dollars(self._cap.usd)}`\n"
-            f"  {'' if at_the_end else 'about '}{dollars(spent)} at list price {when}; what was received is kept",
-            hint="Allow more: `oneseat run --max-budget-usd ...`"
-            if self._cap.source == "run"
-            else "Raise it in your oneseat.toml, or wait for midnight",
-        )
+        return refusals.reached(self.cap, spent, at_the_end=at_the_end)
 
     def _turns_reached(self) -> ErrorInfo:
-        return ErrorInfo(
-            code="budget.turns_reached",
-            message=f"The run used all its turns: `{self._max_turns}`\n  it was stopped; what was received is kept",
-            hint="Allow more: `oneseat run --max-turns ...`",
-        )
-
-
-def dollars(amount: float) -> str:
-    """An amount as a message shows it: cents, and more digits where cents would hide it."""
-    digits = 2 if round(amount, 2) == round(amount, 4) and amount >= 0.01 else 4 if amount >= 0.001 else 6
-    return f"${amount:.{digits}f}"
+        return refusals.turns_reached(self._max_turns or 0)
 
 
 def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _words(cap: Cap) -> str:
-    return _WORDS[cap.source]

@@ -10,9 +10,9 @@ from oneseat.contract.audit import Books, Finding, LimitFact, RunFact, SessionFa
 from oneseat.contract.budget import Price
 
 from .advice import cost
-from .usage import Part, Sum
+from .usage import Part, Sum, date_text
 
-PriceOf = Callable[[str], Price | None]
+PriceOf = Callable[[str, str | None], Price | None]
 
 #: Rounding, and a table that is some days older than the other, stay below it.
 COST_SHARE = 0.05
@@ -23,7 +23,8 @@ SLACK_MS = 600_000
 #: The reset time of one window differs by up to two seconds from report to report.
 _SAME_WINDOW_MS = 60_000
 #: After so long the CLI deletes transcripts by itself.
-_CLEANED_MS = 30 * 86_400_000
+_DAY_MS = 86_400_000
+_CLEANED_MS = 30 * _DAY_MS
 _SHOWN = 5
 
 
@@ -87,7 +88,7 @@ def _receipts(runs: Sequence[RunFact]) -> Iterator[Finding]:
 def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
     by_model: dict[str, list[tuple[RunFact, float, float]]] = {}
     for run in runs:
-        price = price_of(run.model)
+        price = price_of(run.model, date_text(run.began // _DAY_MS))
         if price is None or run.tokens is None or run.listed is None or not run.comparable:
             continue
         rates = (price.rates, *(tier.rates for tier in price.tiers))
@@ -201,7 +202,7 @@ def _not_ours(parts: Sequence[Part]) -> Iterator[Finding]:
 
 def _unpriced(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
     unknown = sorted(
-        {run.model for run in runs if run.tokens and sum(run.tokens) and price_of(run.model) is None}
+        {run.model for run in runs if run.tokens and sum(run.tokens) and price_of(run.model, None) is None}
     )
     if unknown:
         yield Finding(

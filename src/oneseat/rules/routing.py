@@ -23,6 +23,7 @@ from .retry import PASSING
 _ELSEWHERE = PASSING | {
     "limit.paused",
     "budget.day_used_up",
+    "budget.month_used_up",
     "budget.input_too_large",
     "budget.unknown_price",
 }

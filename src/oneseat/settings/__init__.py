@@ -7,6 +7,7 @@ its file cannot say which program runs, what the child's environment holds or wh
 
 from .entries import FILE_NAME
 from .keys import KEYS
+from .prices import PRICES
 from .projects import PROJECTS, Project
 from .reading import home_from, load, read_named
 from .roles import ROLES
@@ -15,6 +16,7 @@ from .table import ReferenceRow, Settings, differences, reference_rows
 __all__ = [
     "FILE_NAME",
     "KEYS",
+    "PRICES",
     "PROJECTS",
     "ROLES",
     "Project",

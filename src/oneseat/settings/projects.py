@@ -29,6 +29,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     max_budget_usd: float | None = None
     max_turns: int | None = None
     day_budget_usd: float | None = None
+    month_budget_usd: float | None = None
 
 
 def _contradiction(name: str, table: Mapping[str, object]) -> Contradiction | None:
@@ -69,5 +70,6 @@ PROJECTS = NamedTable(
         ),
         "max_turns": (whole(1, 10_000), "How often one run may ask the model"),
         "day_budget_usd": (DOLLARS, "What the project's runs of one day may cost together at list price"),
+        "month_budget_usd": (DOLLARS, "What the project's runs of one month may cost together at list price"),
     },
 )

@@ -23,6 +23,7 @@ from .checks import (
 )
 from .keys import KEYS
 from .named_tables import NamedTable
+from .prices import PRICES
 from .projects import PROJECTS
 from .roles import ROLES
 from .wording import toml
@@ -193,6 +194,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = None
+    budget_month_usd: Annotated[
+        float | None,
+        Setting(
+            "budget.month_usd",
+            DOLLARS,
+            "What all runs of one month may cost together at list price; counted on a plan too",
+            files="own",
+        ),
+    ] = None
+    budget_allow_unpriced: Annotated[
+        bool,
+        Setting(
+            "budget.allow_unpriced",
+            FLAG,
+            "Let a model whose price nobody knows run under a budget, which then does not bound it",
+            files="own",
+        ),
+    ] = False
     limits_pause_at_percent: Annotated[
         int | None,
         Setting(
@@ -355,7 +374,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Every kind of named table, by its first word.
-NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS, ROLES)}
+NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS, ROLES, PRICES)}
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from oneseat.contract.budget import DaySpent
+from oneseat.contract.budget import Bound, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.limits import SeenLimit
@@ -184,15 +184,13 @@ class LedgerReader:
             db = self._opened()
             return limits.seen(db, provider, now, simulated=simulated) if db else []
 
-    def spent(self, project: str | None, wallet: Wallet, since: str) -> DaySpent:
-        """What all runs since then, ISO 8601 UTC, have cost at list price, and those of a project."""
+    def spent(self, bounds: tuple[Bound, ...], wallet: Wallet, since: Since) -> tuple[Spent, ...]:
+        """What all runs have cost under each bound of a day or a month."""
         with failures.reported(self._path):
             db = self._opened()
-            return (
-                spending.spent(db, "", project, wallet, since)
-                if db
-                else DaySpent(all_usd=0.0, project_usd=0.0, reserved_usd=0.0)
-            )
+            if db is None:
+                return tuple(Spent(bound, 0.0, 0.0) for bound in bounds)
+            return spending.spent(db, "", wallet, bounds, since)
 
     def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
         query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"

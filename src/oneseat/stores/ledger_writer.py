@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budget import Cap, DaySpent, Share
+from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen
 from oneseat.contract.limits import SeenLimit
@@ -87,6 +87,8 @@ class LedgerWriter:
             "owner_pid": self._owner.pid,
             "owner_started": self._owner.started,
             "project": request.project and request.project.name,
+            "role": request.role,
+            "client": request.client,
         }
         with self._transaction(durable=True) as db:
             db.execute(
@@ -146,14 +148,14 @@ class LedgerWriter:
         return [row[0] for row in ended]
 
     def reserve(
-        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
-    ) -> tuple[DaySpent, Cap | None]:
-        """Let ``share`` decide what a run may have of a day, and write that down before anybody else can decide.
+        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        """Let ``share`` decide what a run may have under its bounds, and write that down before anybody else can decide.
 
-        The day began at ``since``, ISO 8601 UTC. Returns what was spent before, and the decision.
+        Returns what the other runs have cost, and the decision.
         """
         with self._transaction(durable=True) as db:
-            before = spending.spent(db, run_id, project, wallet, since)
+            before = spending.spent(db, run_id, wallet, bounds, since)
             cap = share(before)
             if cap is not None:
                 spending.hold(db, run_id, wallet, cap)

@@ -1,26 +1,44 @@
-"""The price table that comes with oneseat. It is a file of this package: looking a price up never leaves this machine."""
+"""Prices of models: the tables that come with oneseat, under those of a policy pack and of the owner.
+
+The tables are files of this package: looking a price up never leaves this machine.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from time import gmtime, strftime
+from typing import TypeAlias
 
 import msgspec
 
-from oneseat.contract.budget import Price, Rates, Tier
+from oneseat.contract.budget import DatedPrice, Price, Rates, Tier
 from oneseat.contract.plans import Stamp
 
-#: Written by `make lock`.
-_FILE = Path(__file__).with_name("prices.json")
-#: A date, or the size of the context, does not change what a model costs.
-_SUFFIX = re.compile(r"(-\d{8}|-latest)?(\[1m\])?$", re.ASCII)
+#: One file per vendor, written by `make lock`. A run on one vendor's seat reads that one only.
+FOLDER = Path(__file__).with_name("price_tables")
+_VENDORS = (("claude-", "anthropic"), ("gemini-", "google"), ("", "openai"))
+#: What does not change what a model costs: the size of the context, a date, the number of a release.
+_CONTEXT = re.compile(r"\[1m\]$")
+_DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}(\d{2})?|\d{3}|latest)$", re.ASCII)
+
+
+_Five: TypeAlias = tuple[float, float, float, float, float]
+
+
+class _Priced(msgspec.Struct, frozen=True):
+    since: str = msgspec.field(name="from")
+    rates: _Five
+    tiers: tuple[tuple[int, _Five], ...]
 
 
 class _Model(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
-    rates: Rates
-    tiers: tuple[Tier, ...]
+    prices: tuple[_Priced, ...]
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -31,28 +49,113 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 class PriceTable:
-    """Implements ``Prices``. The file is read at the first question."""
+    """Implements ``Prices``. Each of ``over`` gives prices that come before the tables', the first of them before the second.
 
-    def of(self, model: str) -> Price | None:
-        """The price of a model by its full name. A name that is only similar is not known."""
-        return _prices().get(_SUFFIX.sub("", model, count=1))
+    Nothing is read before the first question, and then only the table of that model's vendor.
+    """
+
+    def __init__(self, *over: Callable[[], Sequence[DatedPrice]]) -> None:
+        self._sources = over
+        self._read: list[dict[str, list[DatedPrice]]] | None = None
+        self._known: dict[str, tuple[tuple[str, Price | None], ...]] = {}
+
+    def of(self, model: str, day: str | None = None) -> Price | None:
+        """The price of a model by its full name, on a day. A name that is only similar is not known."""
+        history = self.history(model)
+        if len(history) == 1:
+            return history[0][1]
+        at = bisect_right(history, day or strftime("%Y-%m-%d", gmtime()), key=lambda row: row[0])
+        return history[at - 1][1]
+
+    def history(self, model: str) -> tuple[tuple[str, Price | None], ...]:
+        """Every price of a model with the day it begins, in order; the first one begins with time itself, as an empty text."""
+        if model not in self._known:
+            self._known[model] = self._history(model)
+        return self._known[model]
 
     def stamp(self) -> Stamp:
-        """Where the prices are from, and when they were taken from there."""
-        table = _table()
+        """Where the tables are from, and when they were taken from there."""
+        table = _table("anthropic")
         return Stamp(table.table, table.source, table.as_of)
 
+    def _over(self) -> list[dict[str, list[DatedPrice]]]:
+        if self._read is None:
+            self._read = [_by_model(source()) for source in self._sources]
+        return self._read
+
+    def _history(self, model: str) -> tuple[tuple[str, Price | None], ...]:
+        names = tuple(_names(model))
+        listed = next(filter(None, map(_listed, names)), ())
+        layers = [*(_first(rows, names) for rows in self._over()), listed]
+        days = sorted({"", *(day for layer in layers for row in layer for day in _changes(row))})
+        found: list[tuple[str, Price | None]] = []
+        for day in days:
+            price = next((price for layer in layers if (price := _on(layer, day)) is not None), None)
+            if not found or found[-1][1] != price:
+                found.append((day, price))
+        return tuple(found)
+
+
+def _names(model: str) -> Iterator[str]:
+    """What a model may be listed under, its own name first."""
+    plain = _CONTEXT.sub("", model.removeprefix("models/"))
+    yield plain
+    if _DATE.search(plain):
+        yield _DATE.sub("", plain)
+
+
+def _by_model(rows: Iterable[DatedPrice]) -> dict[str, list[DatedPrice]]:
+    found: dict[str, list[DatedPrice]] = {}
+    for row in rows:
+        found.setdefault(row.model, []).append(row)
+    return found
+
+
+def _first(rows: Mapping[str, Sequence[DatedPrice]], names: Iterable[str]) -> Sequence[DatedPrice]:
+    return next((rows[name] for name in names if name in rows), ())
+
+
+def _changes(row: DatedPrice) -> Iterator[str]:
+    yield row.since
+    if row.until is not None:
+        yield (date.fromisoformat(row.until) + timedelta(days=1)).isoformat()
+
+
+def _on(rows: Sequence[DatedPrice], day: str) -> Price | None:
+    fitting = [row for row in rows if row.since <= day and (row.until is None or day <= row.until)]
+    return max(fitting, key=lambda row: row.since).price if fitting else None
+
+
+def _listed(name: str) -> Sequence[DatedPrice]:
+    """What the table of its vendor holds of a model."""
+    vendor = next(vendor for prefix, vendor in _VENDORS if name.startswith(prefix))
+    table, index = _table(vendor), _index(vendor)
+    if name not in index:
+        return ()
+    return tuple(
+        DatedPrice(
+            model=name,
+            since=priced.since,
+            price=Price(
+                rates=_rates(priced.rates),
+                tiers=tuple(Tier(above, _rates(rates)) for above, rates in priced.tiers),
+                table=table.table,
+            ),
+        )
+        for priced in index[name].prices
+    )
+
+
+def _rates(five: _Five) -> Rates:
+    given, out, read, short, long = five
+    return Rates(input=given, output=out, cache_read=read, cache_write_5m=short, cache_write_1h=long)
+
 
 @cache
-def _table() -> _Table:
-    return msgspec.json.decode(_FILE.read_bytes(), type=_Table)
+def _table(vendor: str) -> _Table:
+    return msgspec.json.decode((FOLDER / f"{vendor}.json").read_bytes(), type=_Table)
 
 
 @cache
-def _prices() -> dict[str, Price]:
-    table = _table()
-    return {
-        name: Price(rates=model.rates, tiers=model.tiers, table=table.table)
-        for model in table.models
-        for name in model.names
-    }
+def _index(vendor: str) -> dict[str, _Model]:
+    return {name: model for model in _table(vendor).models for name in model.names}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from oneseat.contract.budget import Cap, DaySpent, Share
+from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
 from oneseat.contract.events import Event
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import RunResult, Wallet
@@ -48,10 +48,10 @@ class SqliteLedger:
         await self._do(self._writer.finish, result)
 
     async def reserve(
-        self, run_id: str, project: str | None, wallet: Wallet, since: str, share: Share
-    ) -> tuple[DaySpent, Cap | None]:
-        """Reserve what a run may cost of its day. Raises ``UsageError`` when the ledger cannot be written."""
-        return await self._do(self._writer.reserve, run_id, project, wallet, since, share)
+        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        """Reserve what a run may cost. Raises ``UsageError`` when the ledger cannot be written."""
+        return await self._do(self._writer.reserve, run_id, wallet, bounds, since, share)
 
     async def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
         """What was reported of usage windows. Raises ``UsageError`` when the ledger cannot be read."""

@@ -19,9 +19,9 @@ DEAR = Rates(input=6, output=22.5, cache_read=0.6, cache_write_5m=7.5, cache_wri
 PRICE = Price(rates=RATES, tiers=(Tier(200_000, DEAR),), table="test")
 
 
-def price_of(model: str) -> Price | None:
+def price_of(model: str) -> list[tuple[int, Price | None]]:
     """A price for all models but one."""
-    return None if model == "claude-nova-9" else PRICE
+    return [(0, None if model == "claude-nova-9" else PRICE)]
 
 
 def offset_of(zone: tzinfo) -> Callable[[int], int]:

@@ -7,7 +7,7 @@ import sqlite3
 
 #: "osus" in ASCII.
 APPLICATION_ID = 0x6F737573
-SCHEMA = 1
+SCHEMA = 2
 _BUSY_S = 60.0
 _TABLES = """
 CREATE TABLE answers (
@@ -71,17 +71,21 @@ CREATE TABLE days (
     charged REAL,
     special INTEGER NOT NULL
 );
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+"""
+#: The price table as far as it is needed, made anew whenever that changes.
+_RATES = """
 CREATE TABLE rates (
     model TEXT NOT NULL,
+    since INTEGER NOT NULL,
     above INTEGER NOT NULL,
     input REAL,
     output REAL,
     cache_read REAL,
     cache_write_5m REAL,
     cache_write_1h REAL,
-    PRIMARY KEY (model, above)
-) WITHOUT ROWID;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    PRIMARY KEY (model, since, above)
+) WITHOUT ROWID
 """
 
 
@@ -122,7 +126,13 @@ def open_for_writing(path: str) -> sqlite3.Connection:
         ).fetchone()[0]:
             for statement in _TABLES.split(";\n"):
                 db.execute(statement)
+            db.execute(_RATES)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif (application, version) == (APPLICATION_ID, 1):
+            # Prices had no date yet. Everything else stays: transcripts that are gone by now are in no other place.
+            db.execute("DROP TABLE rates")
+            db.execute(_RATES)
             db.execute(f"PRAGMA user_version = {SCHEMA}")
         elif application != APPLICATION_ID:
             raise StrangeIndexError("it is a database of another program")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from .sightings import UNDATED
 from .zones import DAY_MS, day_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, TypeAlias
 
     from oneseat.contract.budget import Price
 
     from .zones import OffsetAt
 
-    PriceOf: TypeAlias = Callable[[str], Price | None]
+    #: Every price of a model with the day it begins, counted from 1970, in order; the first one begins with 0.
+    PriceOf: TypeAlias = Callable[[str], Sequence[tuple[int, Price | None]]]
+    #: The rates of a model on its days, by the size of the request that they begin at; none when they are not known.
+    Rates: TypeAlias = dict[int, tuple[float, ...]]
 
 _TOKENS = "sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h)"
 _SENT = "input + cache_read + cache_write_5m + cache_write_1h"
@@ -32,13 +36,16 @@ AND NOT EXISTS (
 
 
 class Sums:
-    """Reads the index in ``db``. ``offset_at`` is the zone that days are of, ``price_of`` the list price of a model."""
+    """Reads the index in ``db``. ``offset_at`` is the zone that days are of, ``price_of`` the list prices of a model."""
 
     def __init__(self, db: sqlite3.Connection, offset_at: OffsetAt, price_of: PriceOf) -> None:
         self._db = db
         self._offset_at = offset_at
         self._rates = {model: self._rates_of(model, price_of) for model in self._models()}
-        self._thresholds = sorted({above for rates in self._rates.values() for above in rates if above > 0})
+        self._today = int(time.time() * 1000 + offset_at(int(time.time())) * 1000) // DAY_MS
+        self._thresholds = sorted(
+            {above for eras in self._rates.values() for _, rates in eras for above in rates if above > 0}
+        )
         #: The SQL for how many of the thresholds a request passes: from some sizes on, all of it costs more.
         self._tier = " + ".join([f"({_SENT} > {above})" for above in self._thresholds]) or "0"
         has_runs = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
@@ -64,14 +71,14 @@ class Sums:
             )
         self._db.executemany(
             "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
-            self._answers(f"{day}, project", "1, 2", where),
+            self._answers(f"{day}, project", "1, 2", where, lambda key: key[0]),
         )
 
     def by_session(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` told apart by conversation, whose name follows the source. A run without one goes by its own."""
         day = self._day("-before")
         for session, on, project, *rest, special in self._answers(
-            f"session, {day}, max(project)", "1, 2", self._counted
+            f"session, {day}, max(project)", "1, 2", self._counted, lambda key: key[1]
         ):
             model, *sums = rest
             yield (on, "transcript", session, "unknown", project, model, *sums, None, special)
@@ -81,7 +88,8 @@ class Sums:
     def by_moment(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` told apart by moment, which follows the source. Answers without a date are not among them."""
         where = f"before > {-UNDATED} AND {self._counted}"
-        for before, project, model, *sums, special in self._answers("before, project", "1, 2", where):
+        answers = self._answers("before, project", "1, 2", where, lambda key: self._day_at(-key[0]))
+        for before, project, model, *sums, special in answers:
             yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
         for _, at, _, *rest in self._runs():
             yield (None, "run", at, *rest, 0)
@@ -108,22 +116,32 @@ class Sums:
         """  # noqa: S608 - numbers and names of columns
         return self._db.execute(query).fetchall()
 
-    def _answers(self, columns: str, by: str, where: str) -> Iterator[tuple[Any, ...]]:
-        """Groups of answers: ``columns``, then model, how many, the tokens by kind, their list price, how many are special."""
+    def _answers(
+        self, columns: str, by: str, where: str, day_in: Callable[[Sequence[Any]], int | None]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Groups of answers: ``columns``, then model, how many, the tokens by kind, their list price, how many are special.
+
+        ``day_in`` finds the day of a group in its columns.
+        """
         query = f"""
             SELECT {columns}, model, {self._tier} AS tier, count(*), {_TOKENS}, sum(special)
             FROM answers WHERE {where} GROUP BY {by}, model, tier
         """  # noqa: S608 - numbers and names of columns
         for row in self._db.execute(query).fetchall():
             *key, model, tier, count, given, out, read, five, hour, special = row
-            listed = self._listed(model, tier, (given, out, read, five, hour))
+            listed = self._listed(model, tier, (given, out, read, five, hour), day_in(key))
             yield (*key, model, count, given, out, read, five, hour, listed, special)
 
-    def _listed(self, model: str, tier: int, tokens: tuple[int, int, int, int, int]) -> float | None:
+    def _listed(
+        self, model: str, tier: int, tokens: tuple[int, int, int, int, int], day: int | None
+    ) -> float | None:
+        """What tokens cost on their day; on one that is not known, as much as today."""
+        eras = self._rates[model]
+        if len(eras) > 1:
+            on = self._today if day is None else day
+            eras = [era for era in eras if era[0] <= on] or eras[:1]
         passed = self._thresholds[tier - 1] if tier else 0
-        rates = max(
-            ((above, rates) for above, rates in self._rates[model].items() if above <= passed), default=None
-        )
+        rates = max(((above, rates) for above, rates in eras[-1][1].items() if above <= passed), default=None)
         if rates is None:
             return None
         return sum(count * rate for count, rate in zip(tokens, rates[1], strict=True)) / 1_000_000
@@ -133,35 +151,24 @@ class Sums:
             model for (model,) in self._db.execute("SELECT model FROM models UNION SELECT model FROM runs")
         ]
 
-    def _rates_of(self, model: str, price_of: PriceOf) -> dict[int, tuple[float, ...]]:
-        """The rates of a model by the size of the request that they begin at; none when they are not known.
+    def _rates_of(self, model: str, price_of: PriceOf) -> list[tuple[int, Rates]]:
+        """The rates of a model with the day they begin.
 
         They are kept in the index, as loading the price table takes longer than a small update.
         """
-        query = "SELECT above, input, output, cache_read, cache_write_5m, cache_write_1h FROM rates WHERE model = ?"
-        found = {above: tuple(rates) for above, *rates in self._db.execute(query, (model,))}
-        if not found:
-            price = price_of(model)
-            tiers = (
-                []
-                if price is None
-                else [(0, price.rates), *((tier.above, tier.rates) for tier in price.tiers)]
-            )
-            found = {
-                above: (
-                    rates.input,
-                    rates.output,
-                    rates.cache_read,
-                    rates.cache_write_5m,
-                    rates.cache_write_1h,
-                )
-                for above, rates in tiers
-            } or {0: (None,) * 5}
+        query = "SELECT since, above, input, output, cache_read, cache_write_5m, cache_write_1h FROM rates WHERE model = ?"
+        rows = self._db.execute(query, (model,)).fetchall()
+        if not rows:
+            rows = [row for since, price in price_of(model) for row in _rows(since, price)]
             self._db.executemany(
-                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(model, above, *rates) for above, rates in found.items()],
+                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(model, *row) for row in rows]
             )
-        return {above: rates for above, rates in found.items() if rates[0] is not None}
+        eras: dict[int, Rates] = {}
+        for since, above, *rates in rows:
+            known = eras.setdefault(since, {})
+            if rates[0] is not None:
+                known[above] = tuple(rates)
+        return sorted(eras.items())
 
     def _bounds(self) -> tuple[int, int]:
         """The first and the last moment of anything here, in milliseconds."""
@@ -171,3 +178,15 @@ class Sums:
         """  # noqa: S608 - a number
         found = [bound for row in self._db.execute(query) for bound in row if bound is not None]
         return (min(found), max(found)) if found else (0, 0)
+
+
+def _rows(since: int, price: Price | None) -> Iterator[tuple[Any, ...]]:
+    """A price as the index keeps it, a row for each size of request."""
+    if price is None:
+        yield (since, 0, None, None, None, None, None)
+        return
+    for above, rates in ((0, price.rates), *((tier.above, tier.rates) for tier in price.tiers)):
+        yield (
+            *(since, above, rates.input, rates.output),
+            *(rates.cache_read, rates.cache_write_5m, rates.cache_write_1h),
+        )

@@ -1,0 +1,77 @@
+"""``[prices."MODEL"]`` tables: what a model costs by the owner's own word, in place of any table's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from oneseat.contract.budget import DatedPrice, Price, Rates
+
+from .checks import Check
+from .named_tables import Contradiction, NamedTable
+
+_MOST_USD = 100_000
+#: What a price of the owner's says of its origin, on receipts and in reports.
+OWN = "your oneseat.toml"
+
+
+def _rate(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
+        raise ValueError(value)
+    return float(value)
+
+
+def _day(value: object) -> str:
+    # A moment is a `date` in Python too; what a price begins with is a day.
+    if type(value) is not date:
+        raise ValueError(value)
+    return value.isoformat()
+
+
+def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
+    missing = [name for name in ("input", "output") if name not in table]
+    if not missing:
+        return None
+    return Contradiction(
+        f"it has no `{missing[0]}`", f"Say what a million tokens cost: `{missing[0]} = 2.50`"
+    )
+
+
+def _price(*, name: str, **table: float | str) -> DatedPrice:
+    rates = {key: float(value) for key, value in table.items() if key != "from"}
+    given = rates["input"]
+    # Without a price of its own, what is cached costs as much as everything else: rather too dear than free.
+    short = rates.get("cache_write_5m", given)
+    full = {"cache_read": given, "cache_write_5m": short, "cache_write_1h": short, **rates}
+    return DatedPrice(
+        model=name, price=Price(rates=Rates(**full), table=OWN), since=str(table.get("from", ""))
+    )
+
+
+_RATE = Check(f"US dollars for a million tokens, from 0 to {_MOST_USD}", _rate)
+
+PRICES = NamedTable(
+    table="prices",
+    noun="Price",
+    make=_price,
+    contradiction=_contradiction,
+    names=re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII),
+    keys={
+        "input": (_RATE, "What the model takes for what is sent"),
+        "output": (_RATE, "What it takes for its answers, its thinking included"),
+        "cache_read": (
+            _RATE,
+            "What it takes for what it reads from its cache; without it, as much as `input`",
+        ),
+        "cache_write_5m": (
+            _RATE,
+            "What it takes to keep something in its cache for minutes; without it, as much as `input`",
+        ),
+        "cache_write_1h": (_RATE, "The same for an hour; without it, as much as for minutes"),
+        "from": (
+            Check("a day, as in `2026-12-01`, without quotes", _day),
+            "The day from which this price holds; before it the tables' does",
+        ),
+    },
+)

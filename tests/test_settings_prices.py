@@ -1,0 +1,89 @@
+"""The ``[prices."MODEL"]`` tables: what a model costs by the owner's own word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oneseat.contract.budget import DatedPrice, Price, Rates
+from oneseat.contract.errors import UsageError
+from oneseat.pricing import price_table
+from oneseat.settings import FILE_NAME, PRICES, load, read_named
+
+WHOLE = """
+[prices."vendor/model-1.5:free"]
+input = 0
+output = 0
+[prices."claude-sonnet-5"]
+input = 1
+output = 4.5
+cache_read = 0.1
+cache_write_5m = 1.25
+from = 2026-12-01
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / FILE_NAME).write_text(text, "utf-8")
+    return folder
+
+
+def rates(*five: float) -> Rates:
+    given, out, read, short, long = five
+    return Rates(input=given, output=out, cache_read=read, cache_write_5m=short, cache_write_1h=long)
+
+
+def test_what_is_left_out_costs_as_much_as_the_rest(tmp_path: Path) -> None:
+    assert read_named(PRICES, written(tmp_path, WHOLE)) == {
+        "vendor/model-1.5:free": DatedPrice(
+            model="vendor/model-1.5:free", price=Price(rates=rates(0, 0, 0, 0, 0), table="your oneseat.toml")
+        ),
+        "claude-sonnet-5": DatedPrice(
+            model="claude-sonnet-5",
+            price=Price(rates=rates(1, 4.5, 0.1, 1.25, 1.25), table="your oneseat.toml"),
+            since="2026-12-01",
+        ),
+    }
+
+
+def test_the_owners_price_comes_before_the_tables_from_its_day_on(tmp_path: Path) -> None:
+    table = price_table(written(tmp_path, WHOLE))
+    prices = [table.of("claude-sonnet-5", day) for day in ("2026-11-30", "2026-12-01")]
+    assert [price.rates.input for price in prices if price is not None] == [2, 1]
+    assert [price.table.partition(" ")[0] for price in prices if price is not None] == [
+        "genai-prices",
+        "your",
+    ]
+    free = table.of("vendor/model-1.5:free")
+    assert free is not None
+    assert free.rates.output == 0
+    assert table.of("vendor/model-1.5") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[prices."m"]\ninput = 1\n', "it has no `output`"),
+        ('[prices."m"]\noutput = 1\n', "it has no `input`"),
+        ('[prices."m"]\ninput = -1\noutput = 1\n', "`prices.m.input = -1`"),
+        ('[prices."m"]\ninput = nan\noutput = 1\n', "`prices.m.input = nan`"),
+        ('[prices."m"]\ninput = true\noutput = 1\n', "`prices.m.input = true`"),
+        ('[prices."m"]\ninput = 1\noutput = 1\nfrom = "2026-12-01"\n', "`prices.m.from = "),
+        ('[prices."m"]\ninput = 1\noutput = 1\nfrom = 2026-12-01T00:00:00Z\n', "`prices.m.from = "),
+        ('[prices."m"]\ninput = 1\noutput = 1\ncache_reed = 1\n', "`prices.m.cache_reed`"),
+        ('[prices."m m"]\ninput = 1\noutput = 1\n', "`prices.m m.input`"),
+    ],
+)
+def test_what_is_no_price_is_refused_by_name(text: str, named: str, tmp_path: Path) -> None:
+    folder = written(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        price_table(folder).of("m")
+    assert named in caught.value.info.message
+
+
+def test_a_project_cannot_make_its_runs_cheap(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    with pytest.raises(UsageError) as caught:
+        load({}, written(tmp_path, WHOLE), tmp_path / "config")
+    assert caught.value.info.code == "usage.setting_not_allowed"
