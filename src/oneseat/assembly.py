@@ -82,6 +82,7 @@ __all__ = [
     "SystemClock",
     "await_end",
     "build_app",
+    "build_codex",
     "build_provider",
     "copy_settings",
     "decode_attachment",

@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oneseat.assembly import (
     SystemClock,
+    build_codex,
     build_provider,
     find_paths,
     keep_limits,
@@ -18,17 +20,21 @@ from oneseat.assembly import (
     redactor,
 )
 from oneseat.contract.canary import CanaryReport
-from oneseat.contract.checkup import Observations, OpenFile, Report
+from oneseat.contract.checkup import CodexCheckup, Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
-from oneseat.contract.facts import CredentialFacts, LoginFacts
+from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
-from oneseat.contract.request import Refused, Request
+from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.host import credentials
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
 from oneseat.rules import billing, policy, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
+
+if TYPE_CHECKING:
+    from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+    from oneseat.providers.codex_cli.provider import CodexCliProvider
 
 #: The CLI answers in under a second; when it cannot reach the network it has been seen to take 20.
 _LIMIT_S = 45.0
@@ -57,28 +63,40 @@ async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = No
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
-    permitted = policy.decide(
-        Request(prompt="(none: only a question)", cwd=str(cwd or Path.cwd())), policy.PolicyView()
-    )
-    if isinstance(permitted, Refused):
-        raise OneseatError(permitted.error)
     provider = build_provider(settings, snapshot, paths, redactor(snapshot).redact)
-    limit_s = min(settings.watchdog_start_s, _LIMIT_S)
+    return await _asked(provider, snapshot, cwd or Path.cwd(), settings)
+
+
+async def ask_codex_limits(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+    """The same of the official `codex` CLI. Raises ``OneseatError`` ``provider.not_found`` where it is not installed."""
+    snapshot = dict(os.environ if env is None else env)
+    paths = find_paths(snapshot)
+    settings = read_settings(snapshot, cwd or Path.cwd(), paths)
+    provider = build_codex(settings, snapshot, paths, redactor(snapshot).redact)
+    return await _asked(provider, snapshot, cwd or Path.cwd(), settings)
+
+
+async def _asked(
+    provider: ClaudeCliProvider | CodexCliProvider, env: Mapping[str, str], cwd: Path, settings: Settings
+) -> int:
+    permitted, limit_s = _permitted(cwd), min(settings.watchdog_start_s, _LIMIT_S)
     try:
         async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
             cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
-            if isinstance(cleared, Refused):
+            if isinstance(cleared, Refused) and cleared.error.code != "billing.credits_next":
                 raise OneseatError(cleared.error)
             found = await session.limits(SystemClock().utc_iso())
     except TimeoutError:
         raise OneseatError(_silent(limit_s)) from None
     if found:
-        keep_limits(snapshot, provider.name, found, simulated=provider.wallet == "simulator")
+        keep_limits(env, provider.name, found, simulated=provider.wallet == "simulator")
     return len(found)
 
 
 async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings) -> Observations:
-    facts, version, failure = await _ask_cli(env, cwd, settings)
+    (facts, version, failure), codex = await asyncio.gather(
+        _ask_cli(env, cwd, settings), _ask_codex(env, cwd, paths, settings)
+    )
     refusal, wallet = _gate(facts, settings)
     path = _cli_path(settings, env)
     beyond = (discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST
@@ -102,6 +120,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         open_files=tuple(OpenFile(path=f.path, mode=f.mode, fix=f.fix) for f in paths.findings()),
         simulator=settings.simulator_url,
         now_ms=int(time.time() * 1000),
+        codex=codex,
         canary=canary,
         canary_refusal=untested.refusal(canary, discovery.dotted(discovery.NEWEST))
         if canary is not None and beyond and settings.canary_auto
@@ -134,6 +153,55 @@ async def _ask_cli(
         return None, version, _silent(limit_s)
     except OneseatError as error:
         return None, version, error.info
+
+
+async def _ask_codex(
+    env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings
+) -> CodexCheckup | None:
+    """What the official `codex` CLI says; ``None`` where it is not installed and nobody names one."""
+    from oneseat.host import codex_login  # noqa: PLC0415 - many have no such CLI
+    from oneseat.providers.codex_cli import discovery as versions  # noqa: PLC0415 - as above
+
+    try:
+        path = versions.find_executable(settings.codex_path, env.get("PATH"))
+    except OneseatError:
+        return None
+    provider = build_codex(settings, env, paths, redactor(env).redact)
+    facts, version, failure = CodexFacts(login=codex_login.codex_login(provider.folder)), None, None
+    limit_s = min(settings.watchdog_start_s, _LIMIT_S)
+    permitted = _permitted(cwd)
+    try:
+        async with provider.open(permitted, new_run_id()) as session:
+            try:
+                async with asyncio.timeout(limit_s):
+                    facts = await session.credential_facts()
+            finally:
+                version = session.capabilities.cli_version
+    except TimeoutError:
+        failure = _silent(limit_s)
+    except OneseatError as error:
+        failure = error.info
+    cleared = billing.clear(permitted, facts, provider.wallet)
+    return CodexCheckup(
+        path=path,
+        version=version,
+        tested=versions.dotted(versions.NEWEST),
+        auth_method=facts.auth_method,
+        plan=facts.plan,
+        login=facts.login,
+        wallet=cleared.wallet,
+        kept=facts.kept,
+        refusal=failure or (cleared.error if isinstance(cleared, Refused) else None),
+    )
+
+
+def _permitted(cwd: Path) -> Permitted:
+    """A request that is never sent. Raises ``OneseatError`` when the policy does not even allow that."""
+    asked = Request(prompt="(none: only a question)", cwd=str(cwd))
+    permitted = policy.decide(asked, policy.PolicyView())
+    if isinstance(permitted, Refused):
+        raise OneseatError(permitted.error)
+    return permitted
 
 
 def _silent(limit_s: float) -> ErrorInfo:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The only seat there is so far.
-_PROVIDER = "claude-cli"
+#: The seats there can be. The first one is always shown, another one when something is known of it.
+_SEATS = ("claude-cli", "codex-cli")
 
 
 class Budget(NamedTuple):
@@ -74,17 +74,20 @@ def read_limits(
     now = time.time() if now is None else now
     own = _own(env, only_windows=only_windows)
     path = f"{data_dir(env)}{os.sep}runs.db"
-    seen = _seen(path, now, simulated=own.simulated)
-    seat = Seat(_PROVIDER, own.simulated, rules.windows(seen, now), rules.in_overage(seen, now))
-    return Report(now, [seat], _budgets(path, own, now), own.pause_at)
+    seats: list[Seat] = []
+    for provider in _SEATS:
+        seen = _seen(path, provider, now, simulated=own.simulated)
+        if seen or not seats:
+            seats.append(Seat(provider, own.simulated, rules.windows(seen, now), rules.in_overage(seen, now)))
+    return Report(now, seats, _budgets(path, own, now), own.pause_at)
 
 
-def _seen(path: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+def _seen(path: str, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
     try:
-        return seen_in(path, _PROVIDER, now, simulated=simulated)
+        return seen_in(path, provider, now, simulated=simulated)
     except sqlite3.Error:
         # Of an older schema, locked or damaged: the reader brings it up to date, waits, or says what is wrong.
-        return _in_ledger(path, lambda ledger: ledger.limits(_PROVIDER, now, simulated=simulated))
+        return _in_ledger(path, lambda ledger: ledger.limits(provider, now, simulated=simulated))
 
 
 def _budgets(path: str, own: _Own, now: float) -> list[Budget]:

@@ -12,7 +12,7 @@ import click
 from oneseat import inspection
 from oneseat.admission import try_installed_cli
 from oneseat.contract.canary import CanaryReport
-from oneseat.contract.checkup import Report
+from oneseat.contract.checkup import CodexCheckup, Report
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import LoginFacts
 from oneseat.json_line import to_json
@@ -86,6 +86,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"  {row.name:<28} {row.effect:<24} {row.place}"
     if not report.sources:
         yield "  none"
+    if report.codex is not None:
+        yield from _codex(report.codex)
     yield f"folders       {', '.join(report.folders)}"
     yield ""
     for finding in report.findings:
@@ -94,6 +96,19 @@ def _lines(report: Report) -> Iterator[str]:
             yield f"          fix: {finding.fix}"
     yield ""
     yield "ready" if report.ready else "not ready"
+
+
+def _codex(codex: CodexCheckup) -> Iterator[str]:
+    yield f"codex CLI     {codex.path} ({codex.version or 'unknown version'}; tested {codex.tested})"
+    signed_in = codex.auth_method or "nobody"
+    yield f"  {'login':<28} {signed_in}, plan {codex.plan or 'unknown'}, {codex.login.kind} at {codex.login.place}"
+    yield f"  {'wallet':<28} {codex.wallet}"
+    for source in codex.kept:
+        yield f"  {source.name:<28} {'is kept from the child':<24} {source.place}"
+    if codex.refusal is not None:
+        yield f"  {codex.refusal.code:<28} {codex.refusal.message}".replace("\n", "\n" + " " * 31)
+        if codex.refusal.hint is not None:
+            yield f"{'':<31}fix: {codex.refusal.hint}"
 
 
 def _cli(report: Report) -> str:

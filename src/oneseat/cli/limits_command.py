@@ -7,7 +7,8 @@ import time
 
 import click
 
-from oneseat.inspection import ask_limits
+from oneseat.contract.errors import OneseatError
+from oneseat.inspection import ask_codex_limits, ask_limits
 from oneseat.json_line import to_json
 from oneseat.limits import Report, read_limits
 from oneseat.rules.usage import Filter
@@ -73,9 +74,19 @@ def _refresh() -> Estimate | None:
     """Ask the CLI. What was counted here where nobody says how full the five hours are."""
     if not run_stoppable(ask_limits()):
         complain("note: the official CLI named no window; it learns of them when a run is answered\n")
-    (seat,) = read_limits().seats
+    _refresh_codex()
+    seat, *_ = read_limits().seats
     five_hours = seat.windows[0]
     return _counted(time.time(), simulated=seat.simulated) if five_hours.share is None else None
+
+
+def _refresh_codex() -> None:
+    """Ask the second seat too. That it is not installed is no news; that it cannot be asked is not worth the first one's answer."""
+    try:
+        run_stoppable(ask_codex_limits())
+    except OneseatError as error:
+        if error.info.code != "provider.not_found":
+            complain(f"note: the codex CLI could not be asked: {error.info.message}\n")
 
 
 def _counted(now: float, *, simulated: bool) -> Estimate | None:

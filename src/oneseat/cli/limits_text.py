@@ -27,7 +27,14 @@ class Estimate(NamedTuple):
 
 _LABELS = {"five_hour": "five hours", "seven_day": "week"}
 _SHORT = {"five_hour": "5h", "seven_day": "week"}
-_SOURCES = {"rate_limit_event": "a run", "get_usage": "the CLI"}
+_SOURCES = {
+    "rate_limit_event": "a run",
+    "get_usage": "the CLI",
+    "account/rateLimits/updated": "a run",
+    "account/rateLimits/read": "the CLI",
+}
+#: How a seat is called in one short line; the first one needs no name.
+_SHORT_SEATS = {"codex-cli": "codex"}
 _WIDEST_NAME = 24
 #: So full, a window's reset is worth its place in one short line.
 _SOON_PERCENT = 75
@@ -55,9 +62,12 @@ def statusline(report: Report) -> str:
     """The windows in one short line: ``5h 42% 2h10 | week 12%``. A ``?`` is unknown, a ``>`` at least, by an old report."""
     parts = []
     for seat in report.seats:
-        parts += [
+        shown = [
             _short(window, report.now) for window in seat.windows if window.name in USUAL or window.status
         ]
+        if seat.provider in _SHORT_SEATS:
+            shown[0] = f"{_SHORT_SEATS[seat.provider]} {shown[0]}"
+        parts += shown
         if seat.overage is not None and seat.overage[0]:
             parts.append("extra usage")
     return " | ".join(parts)
@@ -134,7 +144,9 @@ def _table(report: Report, seat: Seat) -> Iterator[str]:
     if seat.overage is not None:
         state = "in use, paid" if seat.overage[0] else "not in use"
         rows.append(("extra usage", "", state, "", _ago(seat.overage[1], report.now)))
-    rows += [_budget(budget, report.now) for budget in report.budgets]
+    if seat is report.seats[0]:
+        # They count the runs of every seat.
+        rows += [_budget(budget, report.now) for budget in report.budgets]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

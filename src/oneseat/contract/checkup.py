@@ -8,7 +8,7 @@ import msgspec
 
 from .canary import CanaryReport
 from .errors import ErrorInfo
-from .facts import CredentialFacts, CredentialSource, LoginFacts
+from .facts import CodexLogin, CredentialFacts, CredentialSource, LoginFacts
 from .receipt import Wallet
 
 Level = Literal["ok", "warning", "problem"]
@@ -23,13 +23,30 @@ class OpenFile(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
 
 
+class CodexCheckup(msgspec.Struct, frozen=True, kw_only=True):
+    """The installed `codex` CLI: what it is, what it would sign in with, and who would pay.
+
+    ``kept`` are the sources that are kept from it, ``refusal`` is why a run with it is refused; ``None`` when none is.
+    """
+
+    path: str
+    version: str | None
+    tested: str
+    auth_method: str | None
+    plan: str | None
+    login: CodexLogin
+    wallet: Wallet
+    kept: tuple[CredentialSource, ...] = ()
+    refusal: ErrorInfo | None = None
+
+
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the doctor saw. ``facts`` is ``None`` when the CLI could not be asked; ``failure`` then says why.
 
     ``refusal`` is what the billing gate says of the facts. ``logins`` are what the CLI could sign in with, in its order: made-up
     ones where a simulator is in use. ``proxies`` are kept from the CLI, ``passed`` are the variables that ``settings_file`` has
     it see. ``now_ms`` is in milliseconds since the epoch. ``canary`` is the stored trial of the installed CLI, ``canary_refusal``
-    why runs refuse it.
+    why runs refuse it. ``codex`` is the other official CLI, where it is installed.
     """
 
     cli_path: str | None
@@ -52,6 +69,7 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     canary: CanaryReport | None = None
     canary_refusal: ErrorInfo | None = None
+    codex: CodexCheckup | None = None
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,3 +105,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     simulator: str | None
     findings: tuple[CheckupFinding, ...]
     canary: CanaryReport | None = None
+    codex: CodexCheckup | None = None

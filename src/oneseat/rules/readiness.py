@@ -58,6 +58,7 @@ def assess(seen: Observations) -> Report:
         simulator=seen.simulator,
         findings=tuple(findings),
         canary=seen.canary,
+        codex=seen.codex,
     )
 
 

@@ -65,6 +65,11 @@ class CodexCliProvider:
         return refreshed + _RENEWED_AFTER_S if refreshed is not None else None
 
     @property
+    def folder(self) -> Path:
+        """The CLI's own folder."""
+        return self._launcher.folder()
+
+    @property
     def idle(self) -> tuple[IdleProcess, ...]:
         """Nothing is started ahead."""
         return ()
