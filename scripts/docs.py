@@ -47,6 +47,8 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     RunSummary,
     StoredEvent,
     checkup.Report,
+    checkup.CodexCheckup,
+    facts.CodexLogin,
     facts.LoginFacts,
     checkup.SourceRow,
     checkup.CheckupFinding,

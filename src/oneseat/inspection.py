@@ -26,8 +26,10 @@ from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.host import credentials
+from oneseat.host.codex_login import codex_login
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
+from oneseat.providers.codex_cli import discovery as codex_discovery
 from oneseat.rules import billing, policy, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
@@ -159,15 +161,12 @@ async def _ask_codex(
     env: Mapping[str, str], cwd: Path, paths: Paths, settings: Settings
 ) -> CodexCheckup | None:
     """What the official `codex` CLI says; ``None`` where it is not installed and nobody names one."""
-    from oneseat.host import codex_login  # noqa: PLC0415 - many have no such CLI
-    from oneseat.providers.codex_cli import discovery as versions  # noqa: PLC0415 - as above
-
     try:
-        path = versions.find_executable(settings.codex_path, env.get("PATH"))
+        path = codex_discovery.find_executable(settings.codex_path, env.get("PATH"))
     except OneseatError:
         return None
     provider = build_codex(settings, env, paths, redactor(env).redact)
-    facts, version, failure = CodexFacts(login=codex_login.codex_login(provider.folder)), None, None
+    facts, version, failure = CodexFacts(login=codex_login(provider.folder)), None, None
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
     permitted = _permitted(cwd)
     try:
@@ -185,7 +184,7 @@ async def _ask_codex(
     return CodexCheckup(
         path=path,
         version=version,
-        tested=versions.dotted(versions.NEWEST),
+        tested=codex_discovery.dotted(codex_discovery.NEWEST),
         auth_method=facts.auth_method,
         plan=facts.plan,
         login=facts.login,
