@@ -49,6 +49,7 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     checkup.Report,
     checkup.CodexCheckup,
     facts.CodexLogin,
+    facts.CredentialSource,
     facts.LoginFacts,
     checkup.SourceRow,
     checkup.CheckupFinding,

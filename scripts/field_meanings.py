@@ -281,6 +281,12 @@ RESULTS: dict[str, dict[str, str]] = {
         "file_mode": "the permission bits of the file",
         "problem": "why the file could not be understood",
     },
+    "CredentialSource": {
+        "name": "the variable, the setting or the file",
+        "kind": "what it is",
+        "scope": "what kind of place it was found in",
+        "place": "where it was found",
+    },
     "LoginFacts": {
         "kind": "where the login is kept; the keychain is never read",
         "place": "the variable, the file, or the keychain",
