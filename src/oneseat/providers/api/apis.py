@@ -40,8 +40,8 @@ APIS = {
             module="anthropic",
             base_url="https://api.anthropic.com",
             default_model="claude-sonnet-5-5",
-            header="authorization",
-            scheme="Bearer ",
+            # As a bearer, the vendor takes the token of a login only, and answers 401 to a key.
+            header="x-api-key",
             headers={"anthropic-version": "2023-06-01"},
             converse=_anthropic,
         ),
