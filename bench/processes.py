@@ -18,6 +18,8 @@ import psutil
 PYTHON = sys.executable
 ONESEAT = str(Path(sys.executable).with_name("oneseat"))
 PROGRAMS = Path(__file__).parent / "programs"
+#: A process that waits has booted when it is this old, in seconds, and idle.
+_BOOTED_S = 3.0
 
 
 class Finished(NamedTuple):
@@ -111,7 +113,7 @@ class Server:
 
     def settle(self) -> None:
         """Wait until a process waits there and has booted."""
-        while not (idle := self._idle()):
+        while not (idle := self._idle()) or idle[0]["age_s"] < _BOOTED_S:
             time.sleep(0.05)
         process = psutil.Process(idle[0]["pid"])
         process.cpu_percent()

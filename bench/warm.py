@@ -40,7 +40,7 @@ SERVED, BARE = "oneseat run, a server up", "claude -p"
 def run() -> list[Figure]:
     """All on the same CLI, interleaved; the import of the SDK is not counted. Ours checks the wallet before each prompt.
 
-    Both ends of the tested range are shown: 2.1.329 needs some 40 ms more for the first prompt of a process, waiting or not.
+    Both ends of the tested range are shown: 2.1.329 needs more for the first prompt of a process, also of one that was exercised.
     The upstream is a simulator that answers at once, or after 300 ms where the line says so. Processes that wait have booted
     when the clock starts; the SDK has no such thing, so its query() starts one and a live client keeps one.
     """

@@ -369,5 +369,6 @@ RESULTS: dict[str, dict[str, str]] = {
         "age_s": "since its start, in seconds",
         "memory_bytes": "the memory it takes",
         "runs": "how many runs it has served",
+        "opened": "whether it has been told instructions and asked who pays already; a run can have it told others",
     },
 }

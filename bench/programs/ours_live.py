@@ -14,8 +14,8 @@ import psutil
 import oneseat
 from oneseat import events
 
-#: A process has booted when it uses no more than this share of a processor.
-_IDLE_SHARE = 0.02
+#: A process has booted when it is this old, in seconds, and uses no more than this share of a processor.
+_BOOTED_S, _IDLE_SHARE = 3.0, 0.02
 
 
 async def timed(app: oneseat.App) -> dict[str, float]:
@@ -48,7 +48,8 @@ async def booted(app: oneseat.App) -> bool:
         for process in processes:
             process.cpu_percent()
         await asyncio.sleep(0.3)
-        return all(process.cpu_percent() / 100 <= _IDLE_SHARE for process in processes)
+        quiet = all(process.cpu_percent() / 100 <= _IDLE_SHARE for process in processes)
+        return quiet and all(idle.age_s >= _BOOTED_S for idle in app.idle)
     except psutil.NoSuchProcess:
         return False
 

@@ -10,20 +10,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 import oneseat
 from oneseat import events
-from oneseat.contract.pool import IdleProcess
 from oneseat.host.process_tree import lives
 from oneseat.testing import Answer, Failure, Simulator, Text, ToolRound, ToolUse
 
 from .driving import Seat, live_in, told
+from .warming import ask, nothing_left, until, waiting
 
 MCP_SERVER = Path(__file__).parent.parent / "data" / "mcp_server.py"
 _DONE = Answer(content=(Text("done"),))
@@ -63,27 +61,6 @@ def settings(seat: Seat, **pool: float) -> None:
     (folder / "oneseat.toml").write_text(
         "[pool]\n" + "".join(f"{name} = {value}\n" for name, value in pool.items())
     )
-
-
-async def until(app: oneseat.App, condition: Callable[[], object]) -> None:
-    """Wait for something that comes with a change of the processes that wait."""
-    while not condition():
-        await app.idle_change()
-
-
-async def waiting(app: oneseat.App, fits: Callable[[IdleProcess], bool] = lambda _: True) -> IdleProcess:
-    """A process that waits for a run and fits."""
-    await until(app, lambda: any(map(fits, app.idle)))
-    return next(filter(fits, app.idle))
-
-
-async def ask(app: oneseat.App, prompt: str, **options: Any) -> oneseat.RunResult:
-    return await app.run(oneseat.make_request(prompt, **options))
-
-
-def nothing_left(seat: Seat) -> None:
-    seat.assert_nothing_left()
-    assert list((seat.home / "state" / "kept").iterdir()) == []
 
 
 async def test_a_run_takes_the_process_that_waits_and_another_takes_its_place(
@@ -352,17 +329,20 @@ async def test_independent_runs_of_one_process_know_nothing_of_each_other(
     nothing_left(seat)
 
 
-async def test_other_instructions_need_another_process(seat: Seat, simulator: Simulator) -> None:
+async def test_other_instructions_take_the_place_of_those_before(seat: Seat, simulator: Simulator) -> None:
     settings(seat, runs_per_process=9)
     async with oneseat.connect(warm=1) as app:
-        await waiting(app)
+        first = await waiting(app)
         await ask(app, "one", system="Speak French.")
         await waiting(app, lambda process: process.runs == 1)
         await ask(app, "two", system="Speak Spanish.")
+        again = await waiting(app, lambda process: process.runs == 2)
+        assert again.pid == first.pid
     assert [request.body["system"][-1]["text"] for request in simulator.messages()] == [
         "Speak French.",
         "Speak Spanish.",
     ]
+    assert "French" not in json.dumps(simulator.messages()[1].body)
 
 
 async def test_a_process_whose_run_failed_serves_no_other(seat: Seat, simulator: Simulator) -> None:

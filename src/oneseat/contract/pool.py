@@ -19,7 +19,10 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdleProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One that waits now. ``age_s`` is in seconds since its start, ``runs`` counts those it has served."""
+    """One that waits now. ``age_s`` is in seconds since its start, ``runs`` counts those it has served.
+
+    ``opened`` is whether it has been told instructions and asked who pays already; a run can have it told others.
+    """
 
     pid: int
     model: str
@@ -27,3 +30,4 @@ class IdleProcess(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float
     memory_bytes: int
     runs: int
+    opened: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oneseat.contract.errors import OneseatError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: How old the answer to a question that was asked ahead may be, in seconds.
 _FRESH_S = 300.0
+#: How old it becomes while nobody wants it.
+_RENEW_S = 240.0
 
 
 class Inquiry(NamedTuple):
@@ -37,27 +40,48 @@ async def inquire(process: CliProcess, other: OtherLine, **options: Any) -> Inqu
 
 
 class Ahead:
-    """An inquiry made between two runs of a process, so that the second need not wait for it."""
+    """An inquiry made before a run of a process, so that the run need not wait for it.
 
-    def __init__(self, process: CliProcess) -> None:
+    ``ask`` makes it; by default it is ``inquire``. ``wanted`` is whether a run waits for it.
+    """
+
+    def __init__(
+        self, process: CliProcess, ask: Callable[[Ahead], Coroutine[Any, Any, Inquiry]] | None = None
+    ) -> None:
+        self.wanted = False
         self._process = process
         self._stamps = credentials.stamps(process.env, process.cwd)
-        self._task = asyncio.ensure_future(inquire(process, lambda _: None))
-        self._deadline = asyncio.get_running_loop().time() + _FRESH_S
+        self._task = asyncio.ensure_future(ask(self) if ask else inquire(process, lambda _: None))
+        self._asked = asyncio.get_running_loop().time()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the answer will soon be of no use, or is of none: then it is time to ask anew."""
+        return self._task.done() and (self._age() > _RENEW_S or self._changed())
+
+    async def fails(self) -> bool:
+        """Wait for the answers; whether there are none."""
+        await asyncio.wait({self._task})
+        return self._task.cancelled() or self._task.exception() is not None
 
     async def result(self) -> Inquiry | None:
         """The answers, unless a file that decides who pays has changed since, or they are old. The CLI is free when it returns."""
+        self.wanted = True
         try:
             found = await self._task
         except OneseatError:
             return None  # asked again, the CLI fails again, and then it is the run that says so
-        changed = credentials.stamps(self._process.env, self._process.cwd) != self._stamps
-        late = asyncio.get_running_loop().time() > self._deadline
-        return None if changed or late else found
+        return None if self._changed() or self._age() > _FRESH_S else found
 
     def cancel(self) -> None:
         """Nobody will ask for the result."""
         self._task.cancel()
+
+    def _changed(self) -> bool:
+        return credentials.stamps(self._process.env, self._process.cwd) != self._stamps
+
+    def _age(self) -> float:
+        return asyncio.get_running_loop().time() - self._asked
 
 
 def can_be_asked_ahead(process: CliProcess) -> bool:

@@ -37,9 +37,15 @@ def unsupported(request_id: str, subtype: str) -> bytes:
     return _answer(request_id, {"subtype": "error", "error": f"oneseat does not answer {subtype}"})
 
 
-def text_message(text: str) -> bytes:
-    """A further message in the same conversation."""
-    return _user([{"type": "text", "text": _not_a_command(text)}])
+def held_back(request_id: str) -> bytes:
+    """Answer the hook that is asked whether a prompt may be sent: no, and the turn is over."""
+    no = {"decision": "block", "reason": "held back", "continue": False, "stopReason": "held back"}
+    return _answer(request_id, {"subtype": "success", "response": no})
+
+
+def text_message(text: str, name: str | None = None) -> bytes:
+    """A further message in the same conversation; ``name`` as for ``user_message``."""
+    return _user([{"type": "text", "text": _not_a_command(text)}], name)
 
 
 def user_message(request: Request, background: str | None = None, name: str | None = None) -> bytes:

@@ -1,7 +1,8 @@
 """Processes of the CLI that were started ahead and wait, idle and asked nothing, for the run they will serve.
 
 A start costs half a second and half a CPU-second. A process that waits has paid that; what a run wants of it, the
-instructions, a schema, the model, it is told when it is handed out, and who pays is asked then, as for a fresh one.
+instructions, a schema, the model, it is told when it is handed out, and who pays is decided then, as for a fresh one. Where the
+CLI is known well enough, it is also opened and exercised while it waits.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,21 +24,23 @@ from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.request import Request, Tools
 from oneseat.host.process_tree import lives
 
-from . import discovery
+from . import discovery, exercise
 from .inquiry import Ahead, can_be_asked_ahead
 from .launcher import Launcher, Shape
-from .process import CliProcess
+from .process import CliProcess, Special
 from .session import special_of
 
 #: Until a run's answer begins it needs the processor, and nothing is started; but for no longer than this, in seconds.
 _CALM_S = 5.0
 #: Between two starts, so that they do not fight for the processor, and between two looks for calm, in seconds.
 _APART_S = 0.3
-#: How often age and memory are looked at, in seconds.
-_LOOK_S = 15.0
+#: How old a process is when it has booted, and when it has done what it put off then, its own state file among it, in seconds.
+_BOOTED_S, _SETTLED_S = 1.5, 10.0
+#: How often age and memory are looked at, and what was asked of a process that settles, in seconds.
+_LOOK_S, _SOON_S = 15.0, 1.0
 #: How long an idle process may take to leave when its input ends, in seconds.
 _LEAVE_S = 1.0
-#: How many kinds of process are remembered as asked for.
+#: How many kinds of process are remembered as asked for, and what how many runs were told.
 _REMEMBERED = 8
 
 
@@ -60,6 +64,9 @@ class WarmPool:
         self._wanted = [_Kind(Shape(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
         self._out: dict[CliProcess, tuple[_Kind, float]] = {}
+        self._told: deque[Special] = deque(maxlen=_REMEMBERED)
+        self._opening: set[CliProcess] = set()
+        self._unfit: set[CliFile] = set()
         self._chores: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
         self._changed = asyncio.Event()
@@ -89,9 +96,10 @@ class WarmPool:
                 pid=process.child.pid,
                 model=process.model,
                 cwd=process.cwd,
-                age_s=round(time.monotonic() - process.began, 1),
+                age_s=round(_age(process), 1),
                 memory_bytes=_memory(process),
                 runs=process.runs,
+                opened=process.special is not None and process not in self._opening,
             )
             for process in self._idle
         )
@@ -107,6 +115,7 @@ class WarmPool:
         Raises ``OneseatError`` when none can be started.
         """
         kind = _Kind(_shape_for(request), model)
+        self._told.append(special_of(request))
         self._wanted = [kind, *(other for other in self._wanted if other != kind)][:_REMEMBERED]
         process = self._fitting(kind, request)
         if process is not None:
@@ -132,18 +141,18 @@ class WarmPool:
         self._tell()
 
     def _fitting(self, kind: _Kind, request: Request) -> CliProcess | None:
-        """The best of those that wait: one that served the same instructions before, one of the same model, any that can change."""
+        """The best of those that wait: one that knows the same instructions, one of the same model, any that can change."""
         special, now = special_of(request), self._installed()
         fit = [
             process
             for process, other in self._idle.items()
-            if other.shape == kind.shape and self._fit(process, now) and process.special in (None, special)
+            if other.shape == kind.shape and self._fit(process, now) and process.can_be_told(special)
         ]
-        fit.sort(key=lambda process: (process.special is None, process.model != kind.model))
+        fit.sort(key=lambda it: (it.special != special, it.special is None, it.model != kind.model))
         return next((process for process in fit if process.can_switch(kind.model)), None)
 
     def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
-        young = time.monotonic() - process.began < self._limits.idle_s
+        young = _age(process) < self._limits.idle_s
         return young and process.file == installed and lives(process.child.pid)
 
     def _installed(self) -> CliFile | None:
@@ -168,22 +177,67 @@ class WarmPool:
     def _look_after(self) -> float:
         """End what must not wait longer and start at most one process; returns when to look again, in seconds."""
         installed = self._installed()
-        for process in [each for each in self._idle if not self._fit(each, installed)]:
+        for process in [
+            each for each in self._idle if not self._fit(each, installed) or self._in_the_way(each)
+        ]:
             self._retire(process)
         places = self._places()
         for process in self._superfluous(places):
             self._retire(process)
+        self._ask_those_who_waited()
         missing = next(self._missing(places), None) if installed is not None else None
-        if missing is None:
-            return min(_LOOK_S, self._limits.idle_s)
+        unopened = next(self._unopened(), None)
+        if missing is None and unopened is None:
+            settled = all(_age(process) > _SETTLED_S for process in self._idle)
+            return min(_LOOK_S if settled else _SOON_S, self._limits.idle_s)
         if any(self._is_busy(process, since) for process, (_, since) in self._out.items()):
             return _APART_S
-        try:
-            self._idle[self._start(missing)] = missing
-            self._changed.set()
-        except OneseatError:
-            return _LOOK_S  # a run that meets the same says it to somebody
+        if unopened is not None and _age(unopened) > _BOOTED_S:
+            self._open(unopened)
+        elif missing is not None:
+            try:
+                self._idle[self._start(missing)] = missing
+                self._changed.set()
+            except OneseatError:
+                return _LOOK_S  # a run that meets the same says it to somebody
         return _APART_S
+
+    def _ask_those_who_waited(self) -> None:
+        for process in self._idle:
+            if process.ahead is not None and process.ahead.outdated:
+                process.ahead = Ahead(process)
+
+    def _unopened(self) -> Iterator[CliProcess]:
+        """Those that can be made ready further."""
+        if not self._opens():
+            return
+        for process, kind in self._idle.items():
+            known = exercise.can_be_exercised(process) and can_be_asked_ahead(process)
+            if process.special is None and known and not kind.shape.acts and process.file not in self._unfit:
+                yield process
+
+    def _opens(self) -> bool:
+        """Whether processes wait opened: no run of late asked for a schema, which only one that is not open can be given."""
+        return bool(self._told) and all(special.schema is None for special in self._told)
+
+    def _in_the_way(self, process: CliProcess) -> bool:
+        return process.special is not None and process.runs == 0 and not self._opens()
+
+    def _open(self, process: CliProcess) -> None:
+        process.special = self._told[-1]
+        process.ahead = Ahead(process, lambda ahead: exercise.opened(process, ahead))
+        self._opening.add(process)
+        self._do(self._watch(process, process.ahead))
+
+    async def _watch(self, process: CliProcess, opening: Ahead) -> None:
+        """See a process opened. One that fails at it is ended, and no other of its program is tried."""
+        failed = await opening.fails()
+        self._opening.discard(process)
+        if failed and not self._closed:
+            self._unfit.add(process.file)
+            if process in self._idle:
+                self._retire(process)
+        self._tell()
 
     def _is_busy(self, process: CliProcess, since: float) -> bool:
         return not process.answering and time.monotonic() - since < _CALM_S
@@ -251,6 +305,10 @@ def _shape_for(request: Request) -> Shape:
     shape = Shape.of(request)
     # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
     return shape if shape.acts else msgspec.structs.replace(shape, cwd=None)
+
+
+def _age(process: CliProcess) -> float:
+    return time.monotonic() - process.began
 
 
 def _memory(process: CliProcess) -> int:

@@ -94,7 +94,7 @@ class CliProcess:
         self.file = file
         self.began = time.monotonic()
         self.reached = credentials.reaching(start.env, start.cwd)
-        self.version = known.version(file)
+        self._version: str | None = None
         self.special: Special | None = None
         self.cost: float | None = 0.0
         self.runs = 0
@@ -125,14 +125,25 @@ class CliProcess:
             ) from error
         return cls(child, Channel(child, redact), start, private, file, known)
 
+    @property
+    def version(self) -> str | None:
+        """Its version, as it told it itself, or another process of the same file meanwhile."""
+        return self._version or self._known.version(self.file)
+
     def learn(self, version: str | None, models: Iterable[str]) -> None:
         """The CLI has told its version and the models it offers."""
-        self.version = version
+        self._version = version
         self._known.learn(self.file, version, models)
 
     def can_switch(self, model: str) -> bool:
         """Whether it can serve a run on ``model``, without a trace of the change."""
         return model == self.model or self._known.can_switch(self.file, model)
+
+    def can_be_told(self, special: Special) -> bool:
+        """Whether it can serve a run that is told this: other instructions leave no trace, another schema cannot be given."""
+        if self.special in (None, special):
+            return True
+        return self.special.schema == special.schema and self._known.can_switch(self.file, self.model)
 
     async def go_back(self) -> bool:
         """Have the CLI forget its last run; whether it says that nothing at all is left of what was said.

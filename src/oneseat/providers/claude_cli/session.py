@@ -263,15 +263,17 @@ class ClaudeSession:
         discovery.check_version(version)
         self.capabilities = _capabilities(opened.get("models"), version)
         process.learn(version, self.capabilities.models)
-        await self._switch(self._surroundings.model)
+        await self._adapt(self._surroundings.model, special_of(self._surroundings.request))
 
-    async def _switch(self, model: str) -> None:
+    async def _adapt(self, model: str, special: Special) -> None:
+        """Have a process that was opened before go on with this run's model and instructions."""
         process = self._process
-        if model == process.model:
+        if (model, special) == (process.model, process.special):
             return
-        if process.can_switch(model):
-            await self._ask("set_model", model=model)
-            process.model = model
+        if process.can_switch(model) and process.can_be_told(special):
+            told = {} if special == process.special else {"system_prompt": special.system}
+            await self._ask("set_model", model=model, **told)
+            process.model, process.special = model, special
         else:
             # It was offered when the process was chosen and is not any more: another login, perhaps.
             self.capabilities = msgspec.structs.replace(self.capabilities, unresolved=(model,))
