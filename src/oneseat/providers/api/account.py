@@ -135,7 +135,7 @@ def _unusable(api: Api, why: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.sdk",
-            message=f"The SDK of this provider is missing: `{api.name}`\n  {why}",
+            message=f"The SDK of this provider cannot be used: `{api.name}`\n  {why}",
             hint=f"Install it: `pip install 'oneseat[{api.extra}]'`",
         )
     )
