@@ -3,22 +3,126 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from oneseat.assembly import find_paths, read_settings
+from oneseat.contract.events import Event, Stderr, TurnEnded
+from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
+from oneseat.contract.request import Plan, Request
 from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
+from oneseat.providers.api.session import ApiSession, Chat
+from oneseat.registry import build_codex, build_provider
 from oneseat.rules.redaction import redact
-from oneseat.testing import SIMULATOR_KEY, check_provider
+from oneseat.settings import Settings
+from oneseat.testing import PROVIDER_CHECKS, SIMULATOR_KEY, check_provider
+
+
+def on_key(api: str, url: str) -> ApiProvider:
+    account = ApiAccount(key="made-up", place="this test", simulator=url, default_model="made-up-1")
+    return ApiProvider(APIS[api], account, lambda: SIMULATOR_KEY, redact)
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_the_providers_on_a_key_pass(api: str) -> None:
-    def make(url: str) -> Provider:
-        account = ApiAccount(key="made-up", place="this test", simulator=url, default_model="made-up-1")
-        return ApiProvider(APIS[api], account, lambda: SIMULATOR_KEY, redact)
-
-    report = asyncio.run(check_provider(make))
+    report = asyncio.run(check_provider(lambda url: on_key(api, url)))
     assert report.ok, str(report)
+
+
+def settings_for(home: Path, url: str) -> tuple[dict[str, str], Settings]:
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "ONESEAT_HOME": str(home / "oneseat")}
+    settings = read_settings(env, home, find_paths(env))
+    return env, msgspec.structs.replace(settings, simulator_url=url, claude_max_retries=0)
+
+
+#: What an official CLI makes of each failure has tests of its own, as it takes a process each.
+ON_A_CLI = [name for name in PROVIDER_CHECKS if name != "every failure has its code"]
+
+
+@pytest.mark.timeout(300)
+def test_the_official_claude_cli_passes(claude_path: Path, tmp_path: Path) -> None:
+    def make(url: str) -> Provider:
+        env, settings = settings_for(tmp_path, url)
+        settings = msgspec.structs.replace(settings, claude_path=str(claude_path))
+        return build_provider(settings, env, find_paths(env), redact)
+
+    report = asyncio.run(check_provider(make, only=ON_A_CLI))
+    assert report.ok, str(report)
+
+
+@pytest.mark.timeout(300)
+def test_the_official_codex_cli_passes(codex_path: Path, tmp_path: Path) -> None:
+    def make(url: str) -> Provider:
+        env, settings = settings_for(tmp_path, url)
+        settings = msgspec.structs.replace(settings, codex_path=str(codex_path))
+        return build_codex(settings, env, find_paths(env), redact)
+
+    report = asyncio.run(check_provider(make, only=ON_A_CLI))
+    assert report.ok, str(report)
+
+
+class Careless(ApiSession):
+    """Does wrong what a check is there for."""
+
+    fault = ""
+
+    async def credential_facts(self) -> KeyFacts:
+        facts = await super().credential_facts()
+        if self.fault == "sends before its time":
+            await self.ready()
+            async for _ in super().say("is anybody there?"):
+                pass
+        if self.fault == "raises":
+            raise ZeroDivisionError
+        return facts
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        async for event in super().send(plan):
+            yield event
+            if isinstance(event, TurnEnded) and self.fault == "ends twice":
+                yield event
+
+    def stderr(self) -> Stderr | None:
+        return Stderr(text="Warning: careless") if self.fault == "prints" else None
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "problem"),
+    [
+        ("sends before its time", "facts come before sending", "1 requests reached the vendor before the prompt"),
+        ("raises", "facts come before sending", "it raised ZeroDivisionError"),
+        ("ends twice", "one end and every piece once", "2 ends"),
+        ("prints", "nothing is printed beside", "Warning: careless"),
+    ],
+)  # fmt: skip
+def test_a_careless_provider_is_told_so(fault: str, check: str, problem: str) -> None:
+    class CarelessProvider(ApiProvider):
+        def session_on(self, chat: Chat, request: Request, run_id: str) -> ApiSession:
+            session = Careless(chat, request, run_id, redact)
+            session.fault = fault
+            return session
+
+    def make(url: str) -> Provider:
+        careful = on_key("openai", url)
+        return CarelessProvider(*careful.made_of)
+
+    report = asyncio.run(check_provider(make, only=[check, "an opened provider can be left"]))
+    assert [(found.name, found.state) for found in report.problems] == [(check, "failed")]
+    assert problem in str(report.problems[0].problem)
+    assert not report.ok
+    assert f"failed       {check}" in str(report)
+
+
+def test_what_a_provider_does_not_offer_is_not_asked_of_it() -> None:
+    report = asyncio.run(
+        check_provider(lambda url: on_key("openai-compatible", url), only=["documents are sent"])
+    )
+    assert [(check.state, check.problem) for check in report.checks] == [("not offered", None)]
+    assert str(report).startswith("openai-compatible: 0 ok, 0 failed, 1 not offered\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 
-    from .conformance import CheckResult, ProviderReport, check_provider
+    from .conformance import PROVIDER_CHECKS, CheckResult, ProviderReport, check_provider
     from .fake_cli import FAKE_CLIS, Behaviour, FakeCli, write_fake_cli
     from .recorder import RecordedRequest
     from .replies import (
@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "oneseat.contract.simulated": ("SIMULATOR_KEY", "SIMULATOR_TOKEN"),
-    "oneseat.testing.conformance": ("CheckResult", "ProviderReport", "check_provider"),
+    "oneseat.testing.conformance": (
+        "PROVIDER_CHECKS",
+        "CheckResult",
+        "ProviderReport",
+        "check_provider",
+    ),
     "oneseat.testing.fake_cli": ("FAKE_CLIS", "Behaviour", "FakeCli", "write_fake_cli"),
     "oneseat.testing.recorder": ("RecordedRequest",),
     "oneseat.testing.replies": (
@@ -59,6 +64,7 @@ _HOMES = {
 
 __all__ = [
     "FAKE_CLIS",
+    "PROVIDER_CHECKS",
     "SCENARIOS",
     "SIMULATOR_KEY",
     "SIMULATOR_TOKEN",

@@ -38,27 +38,27 @@ class ApiProvider:
         self, api: Api, settings: ApiAccount, read_key: Callable[[], str], redact: Callable[[str], str]
     ) -> None:
         check_installed(api)
-        self._made_of = MadeOf(api, settings, read_key, redact)
+        self.made_of = MadeOf(api, settings, read_key, redact)
 
     @property
     def name(self) -> str:
         """The provider's name as receipts carry it."""
-        return self._made_of.api.name
+        return self.made_of.api.name
 
     @property
     def wallet(self) -> Wallet:
         """The wallet a run is planned to be paid from."""
-        return "api_key" if self._made_of.settings.simulator is None else "simulator"
+        return "api_key" if self.made_of.settings.simulator is None else "simulator"
 
     @property
     def default_model(self) -> str:
         """The model of a request that names none; empty where there is none."""
-        return self._made_of.settings.default_model or self._made_of.api.default_model or ""
+        return self.made_of.settings.default_model or self.made_of.api.default_model or ""
 
     @property
     def abilities(self) -> Abilities:
         """What it can be asked for."""
-        return self._made_of.api.abilities
+        return self.made_of.api.abilities
 
     @property
     def idle(self) -> tuple[IdleProcess, ...]:
@@ -88,7 +88,7 @@ class ApiProvider:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[HeldApiProvider]:
         """The same provider, whose runs are one conversation, kept in memory until this is left."""
-        held = HeldApiProvider(self._made_of)
+        held = HeldApiProvider(self.made_of)
         try:
             yield held
         finally:
@@ -96,11 +96,11 @@ class ApiProvider:
 
     def chat(self, request: Request) -> Chat:
         """A conversation on these terms."""
-        return Chat(Account(*self._made_of[:3]), terms_of(request))
+        return Chat(Account(*self.made_of[:3]), terms_of(request))
 
     def session_on(self, chat: Chat, request: Request, run_id: str) -> ApiSession:
         """One run in a conversation."""
-        return ApiSession(chat, request, run_id, self._made_of.redact)
+        return ApiSession(chat, request, run_id, self.made_of.redact)
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - there is nothing to look at
         """No record is kept."""

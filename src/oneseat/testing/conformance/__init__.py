@@ -15,7 +15,7 @@ from . import answers, faults, functions
 from .bench import Bench, CheckFailedError, Make
 from .report import CheckResult, ProviderReport
 
-__all__ = ["CheckResult", "ProviderReport", "check_provider"]
+__all__ = ["PROVIDER_CHECKS", "CheckResult", "ProviderReport", "check_provider"]
 
 
 class _Check(NamedTuple):
@@ -26,6 +26,10 @@ class _Check(NamedTuple):
     @property
     def name(self) -> str:
         return getattr(self.run, "__name__", "").replace("_", " ")
+
+    @property
+    def expects(self) -> str:
+        return (self.run.__doc__ or "").strip()
 
 
 _CHECKS = (
@@ -55,14 +59,18 @@ _CHECKS = (
 )
 
 
+#: Every check by name, and what it expects of a provider.
+PROVIDER_CHECKS: dict[str, str] = {check.name: check.expects for check in _CHECKS}
+
+
 async def check_provider(
     make: Make, *, only: Collection[str] = (), limit_s: float = 30.0, cwd: str | None = None
 ) -> ProviderReport:
     """Try everything that the engine expects of a provider, against a simulator of the vendors' APIs.
 
-    ``make`` gets the address of a simulator's scenario and gives a provider whose requests all go there. ``only`` names checks,
-    all by default; ``limit_s`` bounds each prompt in seconds; ``cwd`` is the directory of the runs, an empty one by default.
-    Raises nothing: what does not hold is in the report, whose text is a table.
+    ``make`` gets the address of a simulator's scenario and gives a provider whose requests all go there. ``only`` names some of
+    ``PROVIDER_CHECKS``, all by default; ``limit_s`` bounds each prompt in seconds; ``cwd`` is the directory of the runs, an empty
+    one by default. Raises nothing: what does not hold is in the report, whose text is a table.
 
         report = asyncio.run(check_provider(lambda url: MyProvider(url)))
         assert report.ok, str(report)
@@ -78,9 +86,8 @@ async def check_provider(
 
 
 async def _checked(check: _Check, bench: Bench, abilities: Abilities) -> CheckResult:
-    expects = (check.run.__doc__ or "").strip()
     if check.needs is not None and not getattr(abilities, check.needs):
-        return CheckResult(name=check.name, expects=expects, state="not offered")
+        return CheckResult(name=check.name, expects=check.expects, state="not offered")
     began = time.monotonic()
     problem: str | None = None
     try:
@@ -93,7 +100,7 @@ async def _checked(check: _Check, bench: Bench, abilities: Abilities) -> CheckRe
         problem = f"it raised {type(error).__name__}: {error}"
     return CheckResult(
         name=check.name,
-        expects=expects,
+        expects=check.expects,
         state="ok" if problem is None else "failed",
         problem=problem,
         seconds=round(time.monotonic() - began, 3),
