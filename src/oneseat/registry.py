@@ -89,7 +89,6 @@ class KeyProviders:
             key=name,
             place=key.place,
             base_url=key.base_url,
-            charges=key.charges,
             simulator=self._simulator,
         )
         read = (

@@ -181,8 +181,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted.
 
-    ``max_output_tokens`` bounds what the model may write in all. ``allowance`` is asked before each request that is paid by use,
-    where a budget has to hold to the cent.
+    ``allowance`` is asked before each request that is paid by use, where a budget has to hold to the cent.
     """
 
     cleared: Cleared
@@ -190,5 +189,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     capabilities: Capabilities
     background: str | None = None
-    max_output_tokens: int | None = None
     allowance: Allowance | None = None

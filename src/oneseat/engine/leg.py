@@ -94,7 +94,9 @@ class Leg:
             return 0.0, "unknown"
         spent = self.meter.spent_usd if self.meter is not None else None
         if self.meter is not None and self.by_use:
-            return spent, "price_table" if spent is not None else "unknown"
+            # Of an answer that was lost, nobody has counted what is charged.
+            known = self.meter.is_free or all(attempt.tally.usage is not None for attempt in self.sent)
+            return (spent, "price_table") if spent is not None and known else (None, "unknown")
         if self.meter is not None and spent is not None and self.meter.estimated:
             # Nothing seen is not nothing spent: the prompt was on its way.
             return (spent, "price_table") if spent else (None, "unknown")

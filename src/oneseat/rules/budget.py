@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.contract.budget import Cap, Price, Rates
+from oneseat.contract.budget import FREE, Cap, Price, Rates
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,
@@ -166,6 +166,11 @@ class Meter:
         if self._price is None or self._unpriced is not None or (self._covered and self._covered.usd):
             return None
         return self._sum()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is charged for the model."""
+        return self._price == FREE
 
     @property
     def estimated(self) -> bool:

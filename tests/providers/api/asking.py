@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from oneseat.contract.budget import Allowance
 from oneseat.contract.events import Event, TextDelta, TurnEnded
-from oneseat.contract.facts import KeyFacts
+from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.providers.api.account import ApiAccount
@@ -55,26 +56,24 @@ def permitted(**fields: Any) -> Permitted:
     return Permitted(request=request, policy=PolicyStamp("GREEN", "test", "test"))
 
 
-def plan(asked: Permitted, made: ApiProvider, bound: int | None = None) -> Plan:
-    from oneseat.contract.facts import Capabilities
-
+def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None) -> Plan:
     return Plan(
         cleared=Cleared(permitted=asked, wallet="api_key", evidence=()),
         provider=made.name,
         model=asked.request.model or made.default_model,
         capabilities=Capabilities(),
-        max_output_tokens=bound,
+        allowance=allowance,
     )
 
 
-async def asked(made: ApiProvider, bound: int | None = None, **fields: Any) -> Turn:
+async def asked(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:
     wanted = permitted(**fields)
     async with asyncio.timeout(20), made.open(wanted, "run1") as session:
         facts = await session.credential_facts()
         await session.ready()
-        return Turn(facts, [event async for event in session.send(plan(wanted, made, bound))])
+        return Turn(facts, [event async for event in session.send(plan(wanted, made, allowance))])
 
 
-def ask(made: ApiProvider, bound: int | None = None, **fields: Any) -> Turn:
+def ask(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:
     """Send one prompt and return what came."""
-    return asyncio.run(asked(made, bound, **fields))
+    return asyncio.run(asked(made, allowance, **fields))

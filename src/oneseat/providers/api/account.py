@@ -21,6 +21,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
 
     ``extra`` is what is installed for it and ``module`` what that brings. ``base_url`` is the vendor's own address;
     ``simulator_path`` is what a simulator's address needs behind it. ``header`` carries the key, behind ``scheme``.
+    ``most_tokens`` is how long an answer may be that a budget bounds, or an API that wants a bound: every model of today can.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     simulator_path: str = ""
     headers: dict[str, str] = {}
     documents: bool = True
+    most_tokens: int = 32_000
     converse: Callable[[Endpoint], Conversation]
 
     @property
@@ -44,14 +46,12 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
 class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):
     """What the settings say: the name of the key, where it lies, and the owner's own address, if any.
 
-    ``simulator`` is the address of a loopback simulator, to which no real key goes. ``charges`` is false for an address where
-    nothing is paid.
+    ``simulator`` is the address of a loopback simulator, to which no real key goes.
     """
 
     key: str
     place: str
     base_url: str | None = None
-    charges: bool = True
     simulator: str | None = None
     default_model: str | None = None
 
@@ -71,11 +71,6 @@ class Account:
     def key(self) -> str | None:
         """The name of the key that a message may speak of; ``None`` where there is none to speak of."""
         return self.settings.key if self.settings.simulator is None else None
-
-    @property
-    def charges(self) -> bool:
-        """Whether requests are paid for."""
-        return self.settings.charges
 
     def _address(self) -> str:
         settings = self.settings

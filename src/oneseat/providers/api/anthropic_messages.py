@@ -22,8 +22,6 @@ from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, argum
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
 
-#: The API wants a bound on every answer. Every model of today may write this much.
-_MOST_TOKENS = 32_000
 _STOPS: dict[str | None, Stop] = {
     "end_turn": "end_turn",
     "stop_sequence": "end_turn",
@@ -55,7 +53,7 @@ class AnthropicConversation(History):
             blocks.append({"type": "text", "text": prompt.background})
         blocks += [_attached(attachment) for attachment in prompt.attachments]
         blocks.append({"type": "text", "text": prompt.text})
-        self.entries.append({"role": "user", "content": blocks})
+        self.put({"role": "user", "content": blocks}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
@@ -86,7 +84,7 @@ class AnthropicConversation(History):
         terms = ask.terms
         request: dict[str, Any] = {
             "model": ask.model,
-            "max_tokens": ask.bound if ask.bound is not None else _MOST_TOKENS,
+            "max_tokens": ask.bound,
             "system": terms.system,
             "messages": self.entries,
         }

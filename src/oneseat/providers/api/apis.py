@@ -75,6 +75,8 @@ APIS = {
             scheme="Bearer ",
             simulator_path="/v1",
             documents=False,
+            # Local models are smaller, and what is asked for has to fit beside the prompt.
+            most_tokens=8_192,
             converse=_compatible,
         ),
     )

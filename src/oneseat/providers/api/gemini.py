@@ -62,7 +62,7 @@ class GeminiConversation(History):
         parts = [] if prompt.background is None else [self._text(prompt.background)]
         parts += [self._attached(attachment) for attachment in prompt.attachments]
         parts.append(self._text(prompt.text))
-        self.entries.append(types.Content(role="user", parts=parts))
+        self.put(types.Content(role="user", parts=parts), prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
@@ -104,7 +104,7 @@ class GeminiConversation(History):
         ]
         return types.GenerateContentConfig(
             system_instruction=terms.system,
-            max_output_tokens=ask.bound,
+            max_output_tokens=ask.bound if ask.held else None,
             tools=[types.Tool(function_declarations=declared)] if declared else None,
             # The SDK would call Python functions by itself.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),

@@ -59,10 +59,10 @@ class ChatConversation(History):
         texts.append(prompt.text)
         if len(texts) == 1 and not pictures:
             # The simplest form, as some local servers know no other.
-            self.entries.append({"role": "user", "content": prompt.text})
+            self.put({"role": "user", "content": prompt.text}, prompt)
             return
         content = [_picture(each) for each in pictures] + [{"type": "text", "text": text} for text in texts]
-        self.entries.append({"role": "user", "content": content})
+        self.put({"role": "user", "content": content}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
@@ -95,7 +95,7 @@ class ChatConversation(History):
             "messages": [{"role": "system", "content": terms.system}, *self.entries],
             "stream_options": {"include_usage": True},
         }
-        if ask.bound is not None:
+        if ask.held:
             # The older of two names: the one that local servers know.
             request["max_tokens"] = ask.bound
         if terms.functions:

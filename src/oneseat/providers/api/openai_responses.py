@@ -63,7 +63,7 @@ class ResponsesConversation(History):
             blocks.append({"type": "input_text", "text": prompt.background})
         blocks += [_attached(attachment) for attachment in prompt.attachments]
         blocks.append({"type": "input_text", "text": prompt.text})
-        self.entries.append({"type": "message", "role": "user", "content": blocks})
+        self.put({"type": "message", "role": "user", "content": blocks}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
@@ -91,7 +91,7 @@ class ResponsesConversation(History):
             "input": self.entries,
             "store": False,
         }
-        if ask.bound is not None:
+        if ask.held:
             request["max_output_tokens"] = ask.bound
         if terms.functions:
             request["tools"] = [

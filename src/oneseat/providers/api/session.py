@@ -73,9 +73,9 @@ class ApiSession:
         self._plan: Plan | None = None
         self._interrupted = False
         self._started = self._began = False
+        self._turned_down = True
         self._mark = 0
         self._asked = 0
-        self._written = 0
         self.capabilities = Capabilities()
         self.sent = False
 
@@ -116,7 +116,7 @@ class ApiSession:
 
     async def _turn(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """One message of the user, with all requests that it takes. What failed is forgotten, or the next would answer it too."""
-        self._mark, self._asked, self._written = self._chat.talk.mark(), 0, 0
+        self._mark, self._asked = self._chat.talk.mark(), 0
         self._chat.talk.prompt(prompt)
         whole = False
         try:
@@ -149,11 +149,10 @@ class ApiSession:
                     else:
                         yield seen
             if reply is None:
-                # Of an answer that broke off nobody knows what it cost; one that never began cost nothing.
-                yield self._ended("", error, used if not self._began else None, None)
+                # Of an answer that broke off, or was lost on its way, nobody knows what it cost.
+                yield self._ended("", error, used if self._turned_down else None, None)
                 return
             used = _added(used, reply.usage)
-            self._written += reply.usage.output_tokens or 0
             if reply.text:
                 yield Message(text=reply.text)
             if not reply.calls or reply.stop != "tool_use":
@@ -164,30 +163,29 @@ class ApiSession:
 
     async def _one_request(self) -> AsyncIterator[Event | Reply | ErrorInfo]:
         """Ask the model once: what comes, then the whole answer or the failure."""
-        plan, talk = self._plan, self._chat.talk
-        bound = plan.max_output_tokens if plan is not None else None
-        if bound is not None:
-            bound -= self._written
-            if bound <= 0:
-                yield _OUT_OF_TOKENS
-                return
-        self._began = False
+        talk = self._chat.talk
+        self._began, self._turned_down = False, True
         if self._interrupted:
             yield failures.INTERRUPTED
             return
+        try:
+            ask = await self._next_ask()
+        except OneseatError as error:
+            yield error.info
+            return
         self._asked += 1
-        model = plan.model if plan is not None else ""
         self._account.endpoint.answered = None
-        self._pump = Pump(talk.stream(Ask(self._chat.terms, model, bound)))
+        self._pump = Pump(talk.stream(ask))
         try:
             async for seen in self._pump.items():
                 if not self._began:
-                    self._began = True
+                    self._began, self._turned_down = True, False
                     if not self._started:
                         self._started = True
-                        yield self._start(model)
+                        yield self._start(ask.model)
                 yield seen
         except StoppedError:
+            self._turned_down = False
             yield failures.INTERRUPTED
         except OneseatError as error:
             yield error.info
@@ -196,18 +194,26 @@ class ApiSession:
         finally:
             await self._pump.stop()
 
+    async def _next_ask(self) -> Ask:
+        """The next request, with a bound where its budget holds it to one. Raises ``OneseatError`` ``budget.*``."""
+        plan, terms, most = self._plan, self._chat.terms, self._account.api.most_tokens
+        if plan is None or plan.allowance is None:
+            return Ask(terms, plan.model if plan is not None else "", most)
+        size = self._chat.talk.size(terms)
+        bound = await plan.allowance(text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most)
+        return Ask(terms, plan.model, bound, held=True)
+
     def _failure(self, error: Exception) -> ErrorInfo:
         account = self._account
-        info = failures.of_error(error, self._chat.talk.said(error), account.endpoint.answered, account.key)
+        said = self._chat.talk.said(error)
+        info = failures.of_error(error, said, account.endpoint.answered, account.key)
+        self._turned_down = not self._began and (said is not None or info.code == "provider.unreachable")
         return msgspec.structs.replace(info, message=self._hide(info.message))
 
     def _hide(self, text: str) -> str:
         return self._redact(self._account.endpoint.hide(text))
 
     def _fault(self, reply: Reply) -> ErrorInfo | None:
-        plan = self._plan
-        if reply.stop == "max_tokens" and plan is not None and plan.max_output_tokens is not None:
-            return _OUT_OF_TOKENS
         error = failures.of_stop(reply.stop, reply.why)
         return None if error is None else msgspec.structs.replace(error, message=self._hide(error.message))
 
@@ -245,17 +251,7 @@ class ApiSession:
     def _ended(
         self, text: str, error: ErrorInfo | None, usage: TokenUsage | None, model: str | None
     ) -> TurnEnded:
-        free = not self._account.charges or usage == NO_TOKENS
-        return TurnEnded(
-            text=text, error=error, usage=usage, list_cost_usd=0.0 if free else None, model=model
-        )
-
-
-_OUT_OF_TOKENS = ErrorInfo(
-    code="budget.reached",
-    message="The answer was cut where the budget ends; what was received is kept",
-    hint="Allow more: `oneseat run --max-budget-usd ...`",
-)
+        return TurnEnded(text=text, error=error, usage=usage, model=model)
 
 
 def _shown(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
+_PAGE = re.compile(rb"/Type\s*/Page\b")
 #: Why a model stopped, whichever the vendor: in the words that events carry.
 Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
 
@@ -26,11 +28,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(NamedTuple):
-    """One request to a model. ``bound`` is the largest number of tokens it may write; ``None`` leaves that to the vendor."""
+    """One request to a model.
+
+    ``bound`` is how many tokens it may write. Where it is not ``held`` to that by a budget, it is what an API is told that wants
+    to be told a number.
+    """
 
     terms: Terms
     model: str
-    bound: int | None
+    bound: int
+    held: bool = False
 
 
 class Prompt(NamedTuple):
@@ -91,6 +98,9 @@ class Conversation(Protocol):
     def said(self, error: Exception) -> Said | None:
         """What an error of the SDK says; ``None`` for one that is not the vendor's."""
 
+    def size(self, terms: Terms) -> Size:
+        """How much the next request sends."""
+
     def mark(self) -> int:
         """Where the conversation is."""
 
@@ -101,11 +111,30 @@ class Conversation(Protocol):
         """Let go of the SDK's client."""
 
 
+class Size(NamedTuple):
+    """How much a request sends: bytes of text, and how many images and pages."""
+
+    text_bytes: int
+    pictures: int
+
+
 class History:
-    """The part of ``Conversation`` that does not depend on the vendor."""
+    """The part of ``Conversation`` that does not depend on the vendor. ``pictures`` counts those of each entry."""
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
+        self._pictures: dict[int, int] = {}
+
+    def put(self, entry: Any, prompt: Prompt) -> None:
+        """Add what the user says."""
+        self._pictures[len(self.entries)] = sum(map(_pictures_in, prompt.attachments))
+        self.entries.append(entry)
+
+    def size(self, terms: Terms) -> Size:
+        """How much the next request sends: never less, and of text hardly more."""
+        told = [terms.system, terms.schema, [(each.description, each.schema) for each in terms.functions]]
+        text = len(msgspec.json.encode(told)) + sum(_text_in(entry) for entry in self.entries)
+        return Size(text, sum(self._pictures.values()))
 
     def mark(self) -> int:
         """Where the conversation is."""
@@ -114,6 +143,29 @@ class History:
     def back_to(self, mark: int) -> None:
         """Forget what was said after a mark."""
         del self.entries[mark:]
+        self._pictures = {place: count for place, count in self._pictures.items() if place < mark}
+
+
+def _pictures_in(attachment: Attachment) -> int:
+    if attachment.media_type == "application/pdf":
+        # Where the pages are packed, they cannot be counted without unpacking; then it is one at least.
+        return max(1, len(_PAGE.findall(attachment.data)))
+    return 1 if attachment.media_type.startswith("image/") else 0
+
+
+def _text_in(value: Any) -> int:
+    """How many bytes of text are in an entry: images and documents are counted apart."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value.encode("utf-8", "surrogatepass")) + 2
+    if isinstance(value, dict):
+        if value.get("type") == "base64":
+            return 0
+        return sum(_text_in(name) + _text_in(each) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_text_in, value))
+    if isinstance(value, bytes):
+        return 0
+    return _text_in(value.model_dump(exclude_none=True)) if hasattr(value, "model_dump") else 8
 
 
 def file_text(attachment: Attachment) -> str:

@@ -97,7 +97,8 @@ def _sent_and_written(usage: TokenUsage) -> tuple[int, int | None, int | None]:
 
 async def text_stays_text(bench: Bench) -> None:
     """What looks like a command, an option or a file arrives as it was typed."""
-    for index, prompt in enumerate(("/help me", "-p --model x", "@/etc/hostname", "tres ñandú 🙂\n\ttab")):
+    prompts = ("/help me\n-p --model x", "@/etc/hostname ñandú 🙂\n\ttab")
+    for index, prompt in enumerate(prompts):
         await bench.one(bench.provider("ok"), bench.request(prompt))
         arrived = sent_text(bench.requests()[index])
         expect(
