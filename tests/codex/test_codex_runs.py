@@ -317,3 +317,12 @@ def call(seat: CodexSeat, use: ToolUse) -> None:
     """Have the model call a tool, then answer."""
     seat.simulator.script("call", [ToolRound(call=use, answer=Answer(content=(Text("done"),)))])
     seat.play("call")
+
+
+def test_the_cli_is_not_left_to_repeat_what_cannot_pass(seat: CodexSeat) -> None:
+    seat.play("forbidden")
+    events, result = seat.told()
+    assert result.error is not None
+    assert result.error.code == "provider.auth_rejected"
+    assert [retry.attempt for retry in of(Retry)(events)] == [1]
+    assert len(seat.simulator.messages("codex")) <= 2

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from oneseat.contract.errors import ErrorInfo, WhoseTurn
 
 from . import windows, wire
@@ -91,6 +93,7 @@ _BY_STATUS: dict[int, _Failure] = {
     429: _RATE,
     503: _OVERLOADED,
 }
+_HIGH_DEMAND = "high demand"
 #: By words of a message, where the CLI itself has none for it.
 _BY_TEXT: dict[str, _Failure] = {
     "refresh token": _AUTH,
@@ -107,7 +110,7 @@ _BY_TEXT: dict[str, _Failure] = {
     "error sending request": _UNREACHABLE,
     "Connection failed": _UNREACHABLE,
     "Connection refused": _UNREACHABLE,
-    "high demand": _OVERLOADED,
+    _HIGH_DEMAND: _SERVER,
     "exceeded retry limit, last status: 429": _RATE,
     "at capacity": _OVERLOADED,
     "usage limit": _RATE,
@@ -118,6 +121,13 @@ _BY_TEXT: dict[str, _Failure] = {
     "unexpected status 413": _TOO_LARGE,
     "unexpected status 5": _SERVER,
 }
+#: By the CLI's own word, where neither a status nor the message says more.
+_BY_KIND = {
+    "httpConnectionFailed": _UNREACHABLE,
+    "responseStreamConnectionFailed": _UNREACHABLE,
+    "responseStreamDisconnected": _LOST,
+}
+_UNKNOWN = _Failure("provider.api_error", "The provider reported an error")
 _QUOTA = _Failure("provider.credit_exhausted", "The provider wants payment for this request", "you")
 _INTERRUPTED = _Failure("provider.interrupted", "The turn was interrupted", "you")
 SESSION_LOST = _Failure(
@@ -128,6 +138,9 @@ SESSION_LOST = _Failure(
 )
 _WINDOWS = {"five_hour": "five-hour", "seven_day": "weekly"}
 _SERVER_STATUS = 500
+_NEVER_PASSES = frozenset({400, 401, 403, 404, 413})
+#: How often the CLI may repeat a request by itself.
+_OWN_RETRIES = 2
 
 
 def classify(turn: wire.Turn, limits: wire.RateLimits | None, now: float) -> ErrorInfo | None:
@@ -139,7 +152,19 @@ def classify(turn: wire.Turn, limits: wire.RateLimits | None, now: float) -> Err
     error = turn.error or wire.TurnError(message=f"the turn ended as `{turn.status}`")
     if word_of(error.codex_error_info)[0] == "usageLimitExceeded" or "usage limit" in error.message:
         return _limit(error, limits, now)
-    return _info(_find(error), error.message)
+    return _info(_find(error), _said_by_vendor(error.message) or error.message)
+
+
+def is_final(error: wire.TurnError, attempt: int) -> bool:
+    """Whether another try of the CLI's own is pointless, or one too many: the run may be repeated as a whole.
+
+    Left alone, the CLI asks six times, and thirty times where the vendor fails. One refusal of the login, of the model or of the
+    size is as good as six; of what may pass, three are.
+    """
+    _, status = word_of(error.codex_error_info)
+    # The CLI's words after five requests that met a failing server; it names no status then.
+    tried = _HIGH_DEMAND in (error.additional_details or error.message)
+    return attempt > _OWN_RETRIES or tried or status in _NEVER_PASSES
 
 
 def refused_request(error: wire.RpcError) -> ErrorInfo:
@@ -167,14 +192,26 @@ def _find(error: wire.TurnError) -> _Failure:
         return _BY_WORD[word]
     if status is not None:
         return _BY_STATUS.get(status, _SERVER if status >= _SERVER_STATUS else _BAD_REQUEST)
-    text = next((failure for words, failure in _BY_TEXT.items() if words in error.message), None)
-    if text is not None:
-        return text
-    if word in {"httpConnectionFailed", "responseStreamConnectionFailed"}:
-        return _UNREACHABLE
-    if word == "responseStreamDisconnected":
-        return _LOST
-    return _Failure("provider.api_error", "The provider reported an error")
+    return _by_text(error.message) or _BY_KIND.get(word or "", _UNKNOWN)
+
+
+def _by_text(message: str) -> _Failure | None:
+    if _said_by_vendor(message) is not None:
+        return _BAD_REQUEST
+    return next((failure for words, failure in _BY_TEXT.items() if words in message), None)
+
+
+def _said_by_vendor(message: str) -> str | None:
+    """The vendor's own words, where the CLI passes on its whole answer to a request that is wrong; ``None`` where it does not."""
+    if not message.startswith("{"):
+        return None
+    try:
+        body = msgspec.json.decode(message)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    said = error.get("message") if isinstance(error, dict) else None
+    return said if isinstance(said, str) else None
 
 
 def _limit(error: wire.TurnError, limits: wire.RateLimits | None, now: float) -> ErrorInfo:

@@ -68,6 +68,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 class Parser:
     """Turns the news of one thread's turns into events, keeping what the end of a turn must be judged against.
 
+    ``hopeless`` is set when the CLI repeats what will not pass, and ``given_up`` by who then stops the turn.
     ``thread`` and ``model`` are set when the thread has begun, ``offered`` are the tools and MCP servers it was given, and
     ``key_source`` is what the CLI would sign in with other than the plan (``none``: nothing).
     """
@@ -80,11 +81,14 @@ class Parser:
         self.servers: tuple[str, ...] = ()
         self.key_source: str | None = None
         self.turn: str | None = None
+        self.given_up: wire.TurnError | None = None
+        self.hopeless: wire.TurnError | None = None
         self.limits: wire.RateLimits | None = None
         self.credits: wire.Credits | None = None
         self._text = ""
         self._used = NO_TOKENS
         self._answered = False
+        self._over_http = False
         self._handlers: dict[str, Callable[[Any], Iterable[Event]]] = {
             "turn/started": self._turn_started,
             "turn/completed": self._turn_completed,
@@ -127,8 +131,8 @@ class Parser:
 
     def begin(self) -> None:
         """A turn is about to begin."""
-        self._text, self._used, self._answered = "", NO_TOKENS, False
-        self.turn = None
+        self._text, self._used, self._answered, self._over_http = "", NO_TOKENS, False, False
+        self.turn = self.given_up = self.hopeless = None
 
     def _turn_started(self, line: wire.Envelope) -> Iterable[Event]:
         params = _params(line, wire.TurnParams)
@@ -151,7 +155,10 @@ class Parser:
         params = _params(line, wire.TurnParams)
         if self._subagent(params) is not None:
             return (Progress(state="subagent"),)
-        error = failures.classify(params.turn, self.limits, self._setting.now())
+        turn = params.turn
+        if self.given_up is not None and turn.status == "interrupted":
+            turn = wire.Turn(id=turn.id, status="failed", error=self.given_up)
+        error = failures.classify(turn, self.limits, self._setting.now())
         if error is not None:
             error = msgspec.structs.replace(error, message=self._setting.redact(error.message))
         # A turn that broke off may have used tokens that nobody counted; one whose request was refused at once used none.
@@ -232,10 +239,16 @@ class Parser:
         if not params.will_retry:
             return (Progress(state="error"),)
         attempt = _ATTEMPT.search(params.error.message)
+        number = int(attempt[1]) if attempt else 0
+        # The CLI counts from two as long as it tries its web socket, which it gives up by itself for plain requests.
+        self._over_http = self._over_http or number == 1
+        if self._over_http and failures.is_final(params.error, number):
+            details = params.error.additional_details or params.error.message
+            self.hopeless = msgspec.structs.replace(params.error, message=details)
         _, status = failures.word_of(params.error.codex_error_info)
         cause = params.error.additional_details or params.error.message
         retry = Retry(
-            attempt=int(attempt[1]) if attempt else 0,
+            attempt=number,
             max_attempts=int(attempt[2]) if attempt else None,
             delay_s=None,
             status=status,

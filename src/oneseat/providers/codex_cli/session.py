@@ -360,6 +360,9 @@ class CodexSession:
             await self._attend(line)
             if self._ended:
                 return
+            if self._parser.hopeless is not None and self._parser.given_up is None:
+                self._parser.given_up = self._parser.hopeless
+                await self.interrupt()
         raise await channel.death("before it reported a result")
 
     def _accepted(self, line: wire.Envelope, number: int) -> None:

@@ -19,7 +19,6 @@ PING = responses.PING
 PLAN = "plus"
 parse = responses.parse
 whole = responses.whole
-broken = responses.broken
 #: The length of a window in minutes, and what the headers call it.
 _WINDOWS = {"five_hour": (300, "primary"), "seven_day": (10080, "secondary")}
 _SHELL = "Bash"
@@ -36,10 +35,21 @@ def parts(answer: Answer, ask: Ask, message_id: str) -> Iterator[Part]:
     )
     for part in responses.parts(msgspec.structs.replace(answer, content=content), ask, message_id):
         event = part.event
+        if answer.stop_reason == "refusal" and event is not None and event["type"] == "response.completed":
+            # The words of a refusal are left out by this CLI; what it tells is that the answer was stopped.
+            end = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
+            event = {**event, "type": "response.incomplete", "response": {**event["response"], **end}}
         if event is not None and str(event.get("item", {}).get("name", "")).startswith(_MCP):
             server, _, tool = event["item"]["name"].rpartition("__")
             event = {**event, "item": {**event["item"], "namespace": server, "name": tool}}
         yield msgspec.structs.replace(part, event=event)
+
+
+def broken() -> Part:
+    """An error that arrives after the stream has begun."""
+    error = {"code": "server_is_overloaded", "message": "Our servers are currently overloaded."}
+    response = {"id": "resp_broken", "object": "response", "status": "failed", "error": error}
+    return Part({"type": "response.failed", "response": response})
 
 
 def failure(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
