@@ -39,6 +39,7 @@ CODES: dict[str, str] = {
     "usage.bad_message": "what was said to a running server is no message of this version",
     "usage.server_running": "a server of this home is running already",
     "usage.server_socket": "the private socket of the server cannot be opened",
+    "usage.bad_policy_pack": "a policy pack cannot be used, or is not the one that was installed",
     "usage.bad_plans_file": "the owner's file of plans cannot be used",
     "usage.bad_home": "the folder for settings and data cannot be that path",
     "usage.bad_setting": "a setting has a value it cannot have",

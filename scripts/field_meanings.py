@@ -220,6 +220,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "tier": "`GREEN` is allowed; `GREY` (not certain) and `RED` are refused",
         "rule": "the rule that decided",
         "pack": "the version of the rules, a date",
+        "confirmed": "when the owner confirmed such work in writing, ISO 8601 UTC; null where that was not needed",
     },
     "RunSummary": {
         "id": "names the run",

@@ -137,6 +137,7 @@ def test_every_variable_sets_its_setting(project: Path, config: Path) -> None:
         "ONESEAT_CODEX_PATH": "~/bin/codex",
         "ONESEAT_SIMULATOR_URL": "http://[::1]:8700",
         "ONESEAT_SIMULATOR_LOGIN": "none",
+        "ONESEAT_SIMULATOR_DATE": "2027-01-01",
         "ONESEAT_LOG": "debug",
         "ONESEAT_LOG_FILE": "~/oneseat.log",
         "PATH": "/bin",
@@ -148,6 +149,7 @@ def test_every_variable_sets_its_setting(project: Path, config: Path) -> None:
         codex_path="~/bin/codex",
         simulator_url="http://[::1]:8700",
         simulator_login="none",
+        simulator_date="2027-01-01",
         log_level="debug",
         log_file="~/oneseat.log",
     )

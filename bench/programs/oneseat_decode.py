@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 import oneseat
-from oneseat.assembly import build_provider, find_paths, read_settings, redactor
+from oneseat.assembly import build_provider, find_paths, policy_view, read_settings, redactor
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.rules import billing, policy, routing
 
@@ -28,7 +28,7 @@ async def through_provider(request: Request) -> Report:
     paths = find_paths(os.environ)
     settings = read_settings(os.environ, cwd, paths)
     provider = build_provider(settings, os.environ, paths, redactor(os.environ).redact)
-    permitted = policy.decide(request, policy.PolicyView())
+    permitted = policy.decide(request, policy_view(settings, os.environ))
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:
         cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)

@@ -101,7 +101,8 @@ class RequestOptions(TypedDict, total=False):
     attachments: Iterable[Attachment]
     timeout_s: float | None
     cwd: str | Path | None
-    purpose: Purpose
+    purpose: Purpose | None
+    client: str | None
     tools: Tools | str
     schema: object
     mcp_servers: Mapping[str, object] | str | Path | None

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
+from oneseat.contract.pack import Pack
 from oneseat.contract.pool import PoolLimits
-from oneseat.contract.ports import Observer
+from oneseat.contract.ports import Observer, RunHistory
 from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import McpServer
 from oneseat.contract.routes import RouteTable
 from oneseat.contract.session import Session
 from oneseat.engine.conversation import Books
+from oneseat.engine.counsel import Counsel
 from oneseat.engine.parts import Parts
 from oneseat.engine.room import Room
 from oneseat.engine.runs import App
@@ -37,6 +39,7 @@ from oneseat.host.paths import Paths
 from oneseat.host.private_socket import Door
 from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
 from oneseat.host.programs import find_program
+from oneseat.host.runners import rented_runner
 from oneseat.host.server_lock import server_lock
 from oneseat.host.settings_file import keep_copy, read_settings_text, write_settings_text
 from oneseat.observers.audience import Audience
@@ -50,6 +53,7 @@ from oneseat.registry import KeyProviders, Registry, build_codex, build_provider
 from oneseat.rules import api_keys
 from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
+from oneseat.rules.policy_inputs import Around
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.route_table import table_of
@@ -67,6 +71,7 @@ from oneseat.settings import (
 )
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
 __all__ = [
@@ -96,6 +101,7 @@ __all__ = [
     "mcp_servers",
     "new_run_id",
     "opened_app",
+    "policy_view",
     "read_attachment",
     "read_keys",
     "read_ledger",
@@ -396,7 +402,7 @@ def build_app(
         outcomes=ledger,
         ledger=ledger,
         clock=clock,
-        policy=PolicyView(),
+        counsel=counsel(settings, env, ledger),
         patience=_patience(settings),
         books=Books(ledger, ProjectLocks(locks), _session_limits(settings)),
         lanes=FileLanes(
@@ -420,6 +426,40 @@ def build_app(
         room=Room(ledger, settings.limits_pause_at_percent, time.time),
     )
     return App(parts, new_run_id)
+
+
+def counsel(settings: Settings, env: Mapping[str, str], history: RunHistory) -> Counsel:
+    """Where the policy looks, under these settings."""
+    laws = PolicyFiles(find_paths(env).config_dir)
+    return Counsel(laws, history, _around(settings, env), time.time, partial(policy_day, settings))
+
+
+def policy_view(settings: Settings, env: Mapping[str, str]) -> PolicyView:
+    """The policy for somebody who has no ledger at hand. Raises ``UsageError`` ``usage.bad_policy_pack``."""
+    book = PolicyFiles(find_paths(env).config_dir).read()
+    return PolicyView(
+        pack=book.pack,
+        day=policy_day(settings, book.pack),
+        confirmations=book.word.confirmations,
+        around=_around(settings, env),
+    )
+
+
+def policy_day(settings: Settings, pack: Pack) -> str:
+    """The day that rules and facts are asked for, ISO 8601 UTC.
+
+    A simulated run plays the day the rules were written on, so that a test passes next year as well, or the one it is told.
+    """
+    if settings.simulator_url is not None:
+        return settings.simulator_date or pack.meta.as_of
+    return SystemClock().utc_iso()[:10]
+
+
+def _around(settings: Settings, env: Mapping[str, str]) -> Around:
+    # Of a simulated run nothing leaves this machine: tests of one's scripts run on rented ones as well.
+    rented = settings.simulator_url is None and rented_runner(env) is not None
+    host = settings.policy_host or ("rented_runner" if rented else "owner_machine")
+    return Around(humans=settings.policy_humans, host=host, plan=settings.policy_plan)
 
 
 def _pool_limits(settings: Settings, size: int) -> PoolLimits:

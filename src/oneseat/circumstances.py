@@ -25,6 +25,7 @@ from oneseat.contract.remote import Call, Hello, Surroundings, Watched
 from oneseat.contract.request import Request
 from oneseat.contract.routes import RouteTable
 from oneseat.host import credentials
+from oneseat.host.runners import RUNNER_VARIABLES
 from oneseat.host.umask import current_umask
 from oneseat.providers.claude_cli.environment import shared_names
 from oneseat.remote import hashes
@@ -48,7 +49,7 @@ class Circumstances:
         self._keys, self._routes = read_keys(self._env), read_routes(self.settings, self._paths)
         # A key that is in a variable is the caller's own.
         of_keys = {key.env for key in self._keys.values() if key.env is not None}
-        names = {*shared_names(self.settings.claude_pass_environment), *of_keys}
+        names = {*shared_names(self.settings.claude_pass_environment), *of_keys, *RUNNER_VARIABLES}
         self._compared = Watched(names=tuple(sorted(names)), prefixes=_PREFIXES)
         self._umask = current_umask()
 

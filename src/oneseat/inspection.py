@@ -16,6 +16,7 @@ from oneseat.assembly import (
     find_paths,
     keep_limits,
     new_run_id,
+    policy_view,
     read_settings,
     redactor,
 )
@@ -81,7 +82,7 @@ async def ask_codex_limits(env: Mapping[str, str] | None = None, cwd: Path | Non
 async def _asked(
     provider: ClaudeCliProvider | CodexCliProvider, env: Mapping[str, str], cwd: Path, settings: Settings
 ) -> int:
-    permitted, limit_s = _permitted(cwd), min(settings.watchdog_start_s, _LIMIT_S)
+    permitted, limit_s = _permitted(cwd, settings, env), min(settings.watchdog_start_s, _LIMIT_S)
     try:
         async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
             cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
@@ -99,7 +100,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
     (facts, version, failure), codex = await asyncio.gather(
         _ask_cli(env, cwd, settings), _ask_codex(env, cwd, paths, settings)
     )
-    refusal, wallet = _gate(facts, settings)
+    refusal, wallet = _gate(facts, settings, env)
     path = _cli_path(settings, env)
     beyond = (discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST
     canary = _stored_trial(path, paths)
@@ -135,7 +136,7 @@ async def _ask_cli(
 ) -> tuple[CredentialFacts | None, str | None, ErrorInfo | None]:
     """What the CLI says, the version it named as far as it came, and why it said nothing."""
     permitted = policy.decide(
-        Request(prompt="(none: the doctor sends nothing)", cwd=str(cwd)), policy.PolicyView()
+        Request(prompt="(none: the doctor sends nothing)", cwd=str(cwd)), policy_view(settings, env)
     )
     if isinstance(permitted, Refused):
         return None, None, permitted.error
@@ -168,7 +169,7 @@ async def _ask_codex(
     provider = build_codex(settings, env, paths, redactor(env).redact)
     facts, version, failure = CodexFacts(login=codex_login(provider.folder)), None, None
     limit_s = min(settings.watchdog_start_s, _LIMIT_S)
-    permitted = _permitted(cwd)
+    permitted = _permitted(cwd, settings, env)
     try:
         async with provider.open(permitted, new_run_id()) as session:
             try:
@@ -194,10 +195,10 @@ async def _ask_codex(
     )
 
 
-def _permitted(cwd: Path) -> Permitted:
+def _permitted(cwd: Path, settings: Settings, env: Mapping[str, str]) -> Permitted:
     """A request that is never sent. Raises ``OneseatError`` when the policy does not even allow that."""
     asked = Request(prompt="(none: only a question)", cwd=str(cwd))
-    permitted = policy.decide(asked, policy.PolicyView())
+    permitted = policy.decide(asked, policy_view(settings, env))
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
     return permitted
@@ -212,15 +213,21 @@ def _silent(limit_s: float) -> ErrorInfo:
     )
 
 
-def _gate(facts: CredentialFacts | None, settings: Settings) -> tuple[ErrorInfo | None, Wallet]:
+def _gate(
+    facts: CredentialFacts | None, settings: Settings, env: Mapping[str, str]
+) -> tuple[ErrorInfo | None, Wallet]:
     if facts is None:
         return None, "unknown"
     expected: Wallet = "plan" if settings.simulator_url is None else "simulator"
-    permitted = policy.decide(Request(prompt="(none)", cwd="/"), policy.PolicyView())
+    view = policy_view(settings, env)
+    permitted = policy.for_seat(policy.decide(Request(prompt="(none)", cwd="/"), view))
     if isinstance(permitted, Refused):
         return permitted.error, "unknown"
     cleared = billing.clear(permitted, facts, expected)
-    return (cleared.error if isinstance(cleared, Refused) else None), cleared.wallet
+    if isinstance(cleared, Refused):
+        return cleared.error, cleared.wallet
+    confirmed = policy.confirm(permitted, facts, view)
+    return (confirmed.error if isinstance(confirmed, Refused) else None), cleared.wallet
 
 
 def _cli_path(settings: Settings, env: Mapping[str, str]) -> str | None:

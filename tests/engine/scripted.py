@@ -12,14 +12,17 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.limits import SeenLimit
+from oneseat.contract.pack import Lawbook, OwnersWord
 from oneseat.contract.permission import Permission
+from oneseat.contract.policy import Lately, PolicyInputs
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Providers
-from oneseat.contract.receipt import LimitReading, RunResult, SessionStamp, TokenUsage, Wallet
+from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.contract.routes import Candidate, Outcome, RouteTable
 from oneseat.contract.session import EndReason, Exchange, Session
 from oneseat.engine.conversation import Books
+from oneseat.engine.counsel import Counsel
 from oneseat.engine.parts import Parts
 from oneseat.engine.room import Room as WindowRoom
 from oneseat.engine.runs import App
@@ -27,9 +30,10 @@ from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.observers.audience import Audience
 from oneseat.observers.records import Records
-from oneseat.rules.policy import PolicyView
+from oneseat.rules.policy_inputs import Around
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.stores.policy import bundled_pack
 from oneseat.stores.prices import PriceTable
 from oneseat.testing.virtual_time import elapse
 
@@ -160,12 +164,20 @@ class ScriptedProvider:
         return 0
 
 
+class Bundled:
+    """The rules as they come with oneseat, and no word of the owner."""
+
+    def read(self) -> Lawbook:
+        return Lawbook(bundled_pack(), bundled=True, word=OwnersWord())
+
+
 class Memory:
     """A ledger, conversations and locks that outlive nothing."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.results: list[RunResult] = []
+        self.decisions: list[tuple[PolicyStamp, PolicyInputs]] = []
         self.ends: list[tuple[str, Outcome]] = []
         self.seen: dict[str, list[SeenLimit]] = {}
         self.routed_to: list[tuple[str, str, str | None]] = []
@@ -175,6 +187,12 @@ class Memory:
 
     async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
         self.routed_to.append((provider, paid_from, key_name))
+
+    async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
+        self.decisions.append((stamp, inputs))
+
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+        return Lately()
 
     async def record(self, run_id: str, event: Event) -> None:
         self.events.append(event)
@@ -275,7 +293,7 @@ def scripted_app(
         outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
-        policy=PolicyView(),
+        counsel=Counsel(Bundled(), memory, Around(), lambda: 0.0, lambda pack: pack.meta.as_of),
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
         lanes=Room(),

@@ -53,7 +53,7 @@ def test_json_is_one_line_with_the_promised_fields_in_their_order(seat: Seat, si
         receipt["evidence"]
     )
     assert [list(limit) for limit in receipt["limits"]] == [LIMIT, LIMIT]
-    assert list(receipt["policy"]) == ["tier", "rule", "pack"]
+    assert list(receipt["policy"]) == ["tier", "rule", "pack", "confirmed"]
     assert (result["status"], result["text"]) == ("completed", 'ñ 日本 🦊 \x1b \u2028 "')
     assert (result["structured"], result["error"], result["session"]) == (None, None, None)
     assert (receipt["wallet"], receipt["expected_wallet"], receipt["verdict"]) == (

@@ -9,9 +9,11 @@ from typing import Protocol
 from .events import Event, Question, Stderr
 from .facts import Abilities, Capabilities, PayerFacts
 from .limits import SeenLimit
+from .pack import Lawbook
 from .permission import Permission
+from .policy import Lately, PolicyInputs
 from .pool import IdleProcess
-from .receipt import RunResult, SessionStamp, Wallet
+from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
 from .routes import Candidate, Outcome
 from .session import EndReason, Exchange, Session
@@ -133,6 +135,9 @@ class Ledger(Protocol):
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
 
+    async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
+        """Record what the policy said of a run, and by what. Raises ``UsageError`` when the ledger cannot be written."""
+
     async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
         """Record which provider a run goes to next, what that is paid from (plan, api_credits, api_key) and by which key.
 
@@ -144,6 +149,20 @@ class Ledger(Protocol):
 
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""
+
+
+class RunHistory(Protocol):
+    """What was asked of the seats lately, over all processes."""
+
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+        """The runs of a seat up to ``now``, in seconds since 1970. Raises ``UsageError`` when the ledger cannot be read."""
+
+
+class Laws(Protocol):
+    """The policy in force."""
+
+    def read(self) -> Lawbook:
+        """The pack and the owner's word as they are now. Raises ``UsageError`` ``usage.bad_policy_pack``."""
 
 
 class LimitHistory(Protocol):

@@ -54,11 +54,15 @@ class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyStamp(msgspec.Struct, frozen=True):
-    """Which rule of which policy pack allowed or refused the run."""
+    """Which rule of which policy pack allowed or refused the run.
+
+    ``confirmed`` is when the owner confirmed in writing that such work may be done on the plan, ISO 8601 UTC.
+    """
 
     tier: Tier
     rule: str
     pack: str
+    confirmed: str | None = None
 
 
 class SessionStamp(msgspec.Struct, frozen=True):

@@ -15,20 +15,21 @@ from .budget import Allowance
 from .errors import ErrorInfo
 from .facts import Capabilities, CredentialSource
 from .functions import Function
+from .policy import Author, Exposure, PolicyInputs, Reader, WorkOwner
 from .receipt import Evidence, PolicyStamp, Wallet
 from .routes import PaidFrom
 
-Author = Literal["owner", "owner_automation", "other_human", "anonymous", "unknown"]
-Reader = Literal["owner", "owner_publishes", "third_party_direct", "customers", "unknown"]
-WorkOwner = Literal["owner", "employer", "client", "other", "unknown"]
-
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote the request, who reads the answer, who owns the work: what the policy decides on."""
+    """Who wrote the request, who reads the answer, who owns the work: what the policy decides on.
+
+    ``reviewed`` is whether the owner reads what is published before it leaves.
+    """
 
     author: Author = "owner"
     reader: Reader = "owner"
     work_owner: WorkOwner = "owner"
+    reviewed: bool = False
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -141,6 +142,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     #: For whom it is, where the settings describe that client.
     client: str | None = None
+    #: How it came in, and whether somebody sits at the terminal it came from.
+    exposure: Exposure = "none_stdio"
+    attended: bool = False
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()
     #: What the caller's own environment holds that could change who pays, where the caller is another process.
@@ -159,6 +163,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyStamp | None = None
     wallet: Wallet = "unknown"
     evidence: tuple[Evidence, ...] = ()
+    inputs: PolicyInputs | None = None
 
 
 class Permitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +173,7 @@ class Permitted(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyStamp
     paid_from: frozenset[PaidFrom] = frozenset({"plan", "api_credits", "api_key"})
     objection: ErrorInfo | None = None
+    inputs: PolicyInputs | None = None
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):

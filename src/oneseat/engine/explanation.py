@@ -14,7 +14,7 @@ from .standing import look, model_of
 
 async def explain(parts: Parts, request: Request) -> RouteReport:
     """Raises ``OneseatError`` for a role, key or provider that is not there, and for a ledger that cannot be read."""
-    permitted = policy.decide(request, parts.policy)
+    permitted = policy.decide(request, await parts.counsel.view(parts.provider))
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
     wanted = routing.candidates(request, parts.routes)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Outcomes, Provider, Providers
 from oneseat.contract.routes import RouteTable
-from oneseat.rules.policy import PolicyView
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting
 
 from .conversation import Books
+from .counsel import Counsel
 from .room import Room
 from .spending import Purse
 from .watchdog import Patience
@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     outcomes: Outcomes
     ledger: Ledger
     clock: Clock
-    policy: PolicyView
+    counsel: Counsel
     patience: Patience
     books: Books
     lanes: Lanes

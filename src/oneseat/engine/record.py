@@ -25,6 +25,7 @@ from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, PassedOver
 from oneseat.rules import billing, outcome, retry, schemas
 from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
+from oneseat.rules.policy import PolicyView
 
 from .leg import WORST_FIRST, AttemptRecord, Leg
 
@@ -35,6 +36,7 @@ class RunRecord:
     def __init__(self, run_id: str, provider: str, expected_wallet: Wallet, clock: Clock) -> None:
         self.run_id = run_id
         self.permitted: Permitted | None = None
+        self.view: PolicyView | None = None
         self._legs = [Leg(provider, expected_wallet)]
         self._passed_over: list[PassedOver] = []
         self._clock = clock

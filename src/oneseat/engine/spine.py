@@ -18,6 +18,7 @@ from .admission import FREE, admitted, let_others_start
 from .attempts import Attempts, Surroundings, record_event
 from .candidates import Candidates
 from .conversation import conversation_of
+from .counsel import confirmed, noted
 from .parts import Parts
 from .record import RunRecord
 from .room import room_for
@@ -34,7 +35,7 @@ async def flow(
     Raises ``OneseatError`` for what the provider, the watchdog or the ledger could not do; ``record`` holds what was received.
     """
     await parts.ledger.begin(record.run_id, request, parts.provider.name)
-    permitted = _permitted(parts, request)
+    permitted = await _permitted(parts, request, record)
     if isinstance(permitted, Refused):
         record.refuse(permitted)
         return
@@ -45,9 +46,12 @@ async def flow(
             yield event
 
 
-def _permitted(parts: Parts, request: Request) -> Permitted | Refused:
+async def _permitted(parts: Parts, request: Request, record: RunRecord) -> Permitted | Refused:
     loop = sessions.too_deep(parts.nesting)
-    return Refused(error=loop) if loop is not None else policy.decide(request, parts.policy)
+    if loop is not None:
+        return Refused(error=loop)
+    record.view = await parts.counsel.view(parts.provider)
+    return await noted(parts.ledger, record.run_id, policy.decide(request, record.view))
 
 
 async def _served(
@@ -125,6 +129,7 @@ async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSes
     facts = await around.watchdog.wait(session.credential_facts())
     record.leg.capabilities = session.capabilities
     cleared = billing.clear(permitted, facts, parts.provider.wallet)
+    cleared = await confirmed(parts.ledger, record, cleared, facts)
     if isinstance(cleared, Refused):
         return cleared
     record.leg.cleared = cleared

@@ -5,6 +5,7 @@ A value comes from the first of these that names it: the command line, the envir
 its file cannot say which program runs, what the child's environment holds or where prompts go.
 """
 
+from .clients import CLIENTS, Client
 from .entries import FILE_NAME
 from .keys import KEYS
 from .prices import PRICES
@@ -14,11 +15,13 @@ from .roles import ROLES
 from .table import ReferenceRow, Settings, differences, reference_rows
 
 __all__ = [
+    "CLIENTS",
     "FILE_NAME",
     "KEYS",
     "PRICES",
     "PROJECTS",
     "ROLES",
+    "Client",
     "Project",
     "ReferenceRow",
     "Settings",

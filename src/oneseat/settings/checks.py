@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import PurePath
 
@@ -132,6 +133,14 @@ def _variable_names(value: object, named: _Named = billing_name) -> tuple[str, .
     return names
 
 
+def _day(value: object) -> str:
+    # TOML has days of its own, and a moment is a day too in Python.
+    text = value.isoformat() if type(value) is date else value
+    if not isinstance(text, str) or len(text) != 10:
+        raise ValueError(value)
+    return date.fromisoformat(text).isoformat()
+
+
 #: A whole grammar instead of a URL parser: what two parsers could read differently does not match at all.
 _LOOPBACK = re.compile(
     r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~:%-]*)*", re.ASCII
@@ -155,6 +164,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 NAMES = Check("a list of names", _names)
 DOLLARS = Check(f"an amount in US dollars above 0, at most {_MOST_USD}", _dollars)
+DAY = Check("a day such as `2026-11-20`", _day)
 TEXT = Check("text on one line", _text)
 INSTRUCTIONS = Check("text", _instructions)
 PATHS = Check("a list of absolute paths, or of paths that begin with `~/`", _paths)

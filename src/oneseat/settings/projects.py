@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
+from oneseat.contract.purpose import PurposeWords
 from oneseat.contract.request import PermissionMode
 
 from .checks import DOLLARS, INSTRUCTIONS, PATH, PATHS, TEXT, one_of, whole
+from .clients import PURPOSE_KEYS, purpose_in, without_purpose
 from .named_tables import Contradiction, NamedTable
 
 
@@ -30,6 +32,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     max_turns: int | None = None
     day_budget_usd: float | None = None
     month_budget_usd: float | None = None
+    purpose: PurposeWords = PurposeWords()
 
 
 def _contradiction(name: str, table: Mapping[str, object]) -> Contradiction | None:
@@ -40,10 +43,14 @@ def _contradiction(name: str, table: Mapping[str, object]) -> Contradiction | No
     return None
 
 
+def _make(**table: Any) -> Project:
+    return Project(**without_purpose(table), purpose=purpose_in(table))
+
+
 PROJECTS = NamedTable(
     table="projects",
     noun="Project",
-    make=Project,
+    make=_make,
     contradiction=_contradiction,
     keys={
         "directory": (PATH, "Where the project's runs work; a conversation is bound to it"),
@@ -71,5 +78,6 @@ PROJECTS = NamedTable(
         "max_turns": (whole(1, 10_000), "How often one run may ask the model"),
         "day_budget_usd": (DOLLARS, "What the project's runs of one day may cost together at list price"),
         "month_budget_usd": (DOLLARS, "What the project's runs of one month may cost together at list price"),
+        **PURPOSE_KEYS,
     },
 )

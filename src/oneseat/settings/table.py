@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
+from oneseat.contract.policy import Host
+
 from .checks import (
     CODEX_VARIABLE_NAMES,
+    DAY,
     DOLLARS,
     FLAG,
     LOOPBACK_URL,
@@ -21,6 +24,7 @@ from .checks import (
     seconds,
     whole,
 )
+from .clients import CLIENTS
 from .keys import KEYS
 from .named_tables import NamedTable
 from .prices import PRICES
@@ -29,6 +33,8 @@ from .roles import ROLES
 from .wording import toml
 
 SimulatorLogin = Literal["token", "file", "none"]
+#: The plans that a rule can depend on before the billing gate.
+StatedPlan = Literal["pro", "max", "ultra", "team_seat", "ent_seat"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -153,6 +159,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = ()
+    simulator_date: Annotated[
+        str | None,
+        Setting(
+            "simulator.date",
+            DAY,
+            "The day that a simulated run takes for today where rules have dates; without it, the day the rules were written on",
+            env="ONESEAT_SIMULATOR_DATE",
+            files="own",
+        ),
+    ] = None
     run_timeout_s: Annotated[
         float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
     ] = 1800.0
@@ -316,6 +332,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             files="own",
         ),
     ] = True
+    policy_humans: Annotated[
+        int,
+        Setting(
+            "policy.humans",
+            whole(1, 1000),
+            "How many people use oneseat here; a plan is for one, so with more of them nothing goes to it",
+            files="own",
+        ),
+    ] = 1
+    policy_host: Annotated[
+        Host | None,
+        Setting(
+            "policy.host",
+            one_of(*get_args(Host)),
+            "Whose machine this is; without it, the owner's, or a rented one where the variables of a CI service are set",
+            files="own",
+        ),
+    ] = None
+    policy_plan: Annotated[
+        StatedPlan | None,
+        Setting(
+            "policy.plan",
+            one_of(*get_args(StatedPlan)),
+            "Your plan, where a rule depends on it; once the official CLI names one, that counts",
+            files="own",
+        ),
+    ] = None
     log_level: Annotated[
         LogLevel | None,
         Setting(
@@ -374,7 +417,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Every kind of named table, by its first word.
-NAMED_TABLES: dict[str, NamedTable[Any]] = {named.table: named for named in (PROJECTS, KEYS, ROLES, PRICES)}
+NAMED_TABLES: dict[str, NamedTable[Any]] = {
+    named.table: named for named in (PROJECTS, CLIENTS, KEYS, ROLES, PRICES)
+}
 
 
 @cache

@@ -20,13 +20,14 @@ from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen
 from oneseat.contract.limits import SeenLimit
+from oneseat.contract.policy import Lately, PolicyInputs
 from oneseat.contract.ports import Clock
-from oneseat.contract.receipt import LimitReading, RunResult, Wallet
+from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.routes import Candidate, Outcome
 from oneseat.contract.session import EndReason, Exchange, Session
 
-from . import failures, limits, outcomes, sessions, spending
+from . import failures, lately, limits, outcomes, sessions, spending
 from .database import open_ledger
 from .entries import NOT_STORED, Entries
 from .interrupted import gate_of, interrupted_result
@@ -95,6 +96,20 @@ class LedgerWriter:
                 f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608 - names from the line above
                 row,
             )
+
+    def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
+        """Record what the policy said of a run, and by what."""
+        row = (stamp.tier, stamp.rule, stamp.pack, msgspec.json.encode(inputs).decode(), run_id)
+        with self._transaction(durable=False) as db:
+            db.execute(
+                "UPDATE runs SET policy_tier = ?, policy_rule = ?, policy_pack = ?, policy_inputs = ? WHERE id = ?",
+                row,
+            )
+
+    def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+        """What was asked of a seat lately; ``now`` is in seconds since 1970."""
+        with failures.reported(self._path):
+            return lately.lately(self._opened(), provider, now, simulated=simulated)
 
     def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
         """Record which provider a run goes to next, what that is paid from, and by which of the owner's keys."""

@@ -10,7 +10,8 @@ from typing import ParamSpec, TypeVar
 from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
 from oneseat.contract.events import Event
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.receipt import RunResult, Wallet
+from oneseat.contract.policy import Lately, PolicyInputs
+from oneseat.contract.receipt import PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.routes import Candidate, Outcome
 from oneseat.contract.session import EndReason, Exchange, Session
@@ -33,6 +34,14 @@ class SqliteLedger:
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         """Record that a run exists. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.begin, run_id, request, provider)
+
+    async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
+        """Record what the policy said of a run. Raises ``UsageError`` when the ledger cannot be written."""
+        await self._do(self._writer.decided, run_id, stamp, inputs)
+
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+        """What was asked of a seat lately. Raises ``UsageError`` when the ledger cannot be read."""
+        return await self._do(self._writer.lately, provider, now, simulated=simulated)
 
     async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
         """Record where a run goes next. Raises ``UsageError`` when the ledger cannot be written."""

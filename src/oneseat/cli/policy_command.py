@@ -1,0 +1,268 @@
+"""``oneseat policy``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oneseat import api
+from oneseat import policy as desk
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.request import ProjectUse, Request
+from oneseat.json_line import to_json
+
+from .output import echo
+from .policy_text import (
+    SECTIONS,
+    check_text,
+    confirmations_text,
+    differences_fields,
+    explanation_fields,
+    explanation_text,
+    rule_fields,
+    rule_text,
+    section_text,
+    show_fields,
+    show_text,
+    update_text,
+)
+from .purpose_options import purpose_options, words_of
+
+
+class _Input(click.ParamType[tuple[str, str]]):
+    """An input and its value."""
+
+    name = "input"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, found, word = value.partition("=")
+        if not found:
+            self.fail(f"`{value}` is not INPUT=WORD, such as work_owner=client", param, ctx)
+        return name, word
+
+
+class _Day(click.ParamType[str]):
+    """A day."""
+
+    name = "day"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            self.fail(f"`{value}` is not a day such as 2026-11-20", param, ctx)
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_MY_WORD = click.option(
+    "--i-confirm", "words", metavar="TEXT", help="Your own words: a sentence that says why the plan may do this."
+)
+
+
+@click.group(
+    "policy",
+    epilog="""\b
+Examples:
+  oneseat policy show
+  oneseat policy explain --work-of client
+  oneseat policy confirm Y5 work_owner=client --client acme
+  oneseat policy check pack.json""",
+)
+def command() -> None:
+    """Show, explain, replace and overrule the rules on what your plan may do."""
+
+
+@command.command(
+    "show",
+    epilog=f"""\b
+Sections: {", ".join(SECTIONS)}.
+
+\b
+Examples:
+  oneseat policy show
+  oneseat policy show R1
+  oneseat policy show facts
+  oneseat policy show --json""",
+)
+@click.argument("what", required=False, metavar="[RULE|SECTION]")
+@_JSON
+def show(what: str | None, *, as_json: bool) -> None:
+    """Print the rules in force, one rule with its sources, or a section of facts."""
+    book = desk.read_lawbook()
+    sections, day = desk.sections_of(book.pack), desk.today()
+    if what is None:
+        echo(to_json(show_fields(book, sections, day)) if as_json else show_text(book, day))
+    elif what in SECTIONS:
+        echo(to_json({what: SECTIONS[what](book.pack, sections)}) if as_json else section_text(what, book.pack, sections))
+    else:
+        rule = _rule(book.pack, what)
+        echo(to_json(rule_fields(rule, sections)) if as_json else rule_text(rule, sections))
+
+
+@command.command(
+    "explain",
+    epilog="""\b
+Examples:
+  oneseat policy explain
+  oneseat policy explain --for Ana
+  oneseat policy explain --work-of employer plan=team_seat
+  oneseat policy explain host=rented_runner --on 2027-01-01 --json""",
+)
+@click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
+@purpose_options
+@click.option("--project", metavar="NAME", help="As a run of this project of your oneseat.toml.")
+@click.option("--on", "day", type=_Day(), metavar="DAY", help="As on this day: rules and facts have dates.")
+@_JSON
+def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any) -> None:
+    """Say what may pay for a request, by which rule, from which inputs. Nothing is run.
+
+    Without options it is about your own request, answer and work, asked here and now.
+    """
+    project = api.find_project(options["project"]) if options["project"] is not None else None
+    request = Request(
+        prompt="(none: only a question)",
+        cwd=os.sep,
+        purpose=words_of(options, project).purpose(),
+        client=options["client"],
+        project=ProjectUse(name=project.name) if project is not None else None,
+        attended=sys.stderr.isatty(),
+    )
+    found = desk.explain(request, dict(stated), day=options["day"])
+    echo(to_json(explanation_fields(found)) if as_json else explanation_text(found))
+
+
+@command.command(
+    "check",
+    epilog="""\b
+Example:
+  oneseat policy check pack.json""",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@_JSON
+def check(file: Path, *, as_json: bool) -> None:
+    """Check a policy pack: its form, its sources, and that it allows nothing that no pack may. Nothing is changed."""
+    pack, found = desk.check_pack(file)
+    fields = {"meta": pack.meta, "differences": differences_fields(found)}
+    echo(to_json(fields) if as_json else check_text(pack, found))
+
+
+@command.command(
+    "update",
+    epilog="""\b
+Examples:
+  oneseat policy update pack.json
+  oneseat policy update --bundled""",
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--bundled", is_flag=True, help="Go back to the pack that came with oneseat.")
+@_MY_WORD
+@_JSON
+def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool) -> None:
+    """Put the pack FILE in force. Nothing is fetched from anywhere.
+
+    What it changes is shown. A pack that allows more than the one in force needs your word.
+    """
+    if (file is None) != bundled:
+        raise click.UsageError("Name one of FILE and `--bundled`")
+    try:
+        pack, found = desk.take_pack(file, words)
+    except UsageError as error:
+        if error.info.code != "usage.pack_loosens":
+            raise
+        # What has to be confirmed is read first, whatever the form of the error.
+        found = desk.check_pack(file)[1]
+        click.echo(update_text(found), err=True)
+        if words is not None or as_json or not _at_terminal():
+            raise
+        pack, found = desk.take_pack(file, _typed("Why may it? "))
+    fields = {"meta": pack.meta, "differences": differences_fields(found)}
+    echo(to_json(fields) if as_json else f"{update_text(found)}\nin force: pack {pack.meta.pack_version}")
+
+
+@command.command(
+    "confirm",
+    epilog="""\b
+Examples:
+  oneseat policy confirm Y5 work_owner=client --client acme
+  oneseat policy confirm --list
+  oneseat policy confirm --revoke 1a2b3c4d""",
+)
+@click.argument("rule", required=False)
+@click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
+@click.option("--project", metavar="NAME", help="For runs of this project, and no others.")
+@click.option("--client", metavar="NAME", help="For work for this client, and no other.")
+@_MY_WORD
+@click.option("--list", "listing", is_flag=True, help="List what you have confirmed.")
+@click.option("--revoke", metavar="ID", help="Take a confirmation back.")
+@_JSON
+def confirm(
+    rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any
+) -> None:
+    """Confirm in writing that your plan may do a class of work that a GREY rule doubts.
+
+    A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
+    """
+    if options["listing"]:
+        book = desk.read_lawbook()
+        fields = [_said_fields(each, book.pack) for each in book.word.confirmations]
+        echo(to_json({"confirmations": fields}) if as_json else confirmations_text(fields))
+        return
+    if options["revoke"] is not None:
+        said = desk.revoke(options["revoke"])
+        echo(to_json({"revoked": said.id}) if as_json else f"revoked {said.id}: rule {said.rule.id}")
+        return
+    if rule is None:
+        raise click.UsageError("Name the rule and the inputs that it doubts, or `--list`")
+    words = options["words"]
+    if words is None:
+        words = _typed("Why may the plan do this? ") if _at_terminal() else ""
+    said = desk.confirm(
+        rule, dict(stated), words, project=options["project"], client=options["client"]
+    )
+    fields_said = _said_fields(said, desk.read_lawbook().pack)
+    echo(to_json(fields_said) if as_json else confirmations_text([fields_said]))
+
+
+def _said_fields(said: desk.Confirmation, pack: desk.Pack) -> dict[str, Any]:
+    return {
+        "id": said.id,
+        "rule": said.rule.id,
+        "because": said.because,
+        "project": said.project,
+        "client": said.client,
+        "text": said.text,
+        "at": said.at,
+        "pack": said.pack,
+        "counts": desk.stands(said, pack),
+    }
+
+
+def _rule(pack: desk.Pack, name: str) -> desk.Rule:
+    for rule in pack.rules:
+        if rule.id.lower() == name.lower():
+            return rule
+    raise UsageError(
+        ErrorInfo(
+            code="usage.arguments",
+            message=f"No such rule or section: `{name}`\n  sections are {', '.join(SECTIONS)}",
+            hint="See the rules: `oneseat policy show`",
+        )
+    )
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _typed(question: str) -> str:
+    text: str = click.prompt(question, prompt_suffix="", err=True)
+    return text

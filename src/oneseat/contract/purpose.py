@@ -1,0 +1,67 @@
+"""The purpose of a request as people say it: for whom, who reads the answer, whose work it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from .policy import Author, Reader, WorkOwner
+from .request import Purpose
+
+_AUTHORS: Mapping[str, Author] = {
+    "me": "owner",
+    "automation": "owner_automation",
+    "anonymous": "anonymous",
+    "unknown": "unknown",
+}
+_READERS: Mapping[str, tuple[Reader, bool]] = {
+    "me": ("owner", False),
+    "reviewed": ("owner_publishes", True),
+    "published": ("owner_publishes", False),
+    "others": ("third_party_direct", False),
+    "customers": ("customers", False),
+    "unknown": ("unknown", False),
+}
+_OWNERS: Mapping[str, WorkOwner] = {
+    "me": "owner",
+    "employer": "employer",
+    "client": "client",
+    "other": "other",
+    "unknown": "unknown",
+}
+#: What may be said of readers: `reviewed` is published once the owner has read it, `published` without that.
+READERS = tuple(_READERS)
+#: Whose work it may be.
+OWNERS = tuple(_OWNERS)
+
+
+class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
+    """A purpose in words; ``None`` is not said.
+
+    ``asked_by`` is `me`, `automation` (one's own), `anonymous`, `unknown`, or anybody else's name; ``reader`` is one of
+    ``READERS`` and ``work_of`` one of ``OWNERS``.
+    """
+
+    asked_by: str | None = None
+    reader: str | None = None
+    work_of: str | None = None
+
+    def over(self, other: PurposeWords) -> PurposeWords:
+        """These words, and those of ``other`` where these say nothing."""
+        return PurposeWords(
+            asked_by=self.asked_by or other.asked_by,
+            reader=self.reader or other.reader,
+            work_of=self.work_of or other.work_of,
+        )
+
+    def purpose(self) -> Purpose:
+        """The purpose; what was not said is the owner's own."""
+        reader, reviewed = _READERS[self.reader or "me"]
+        return Purpose(
+            # A name that nobody is sure of must not pass for the owner's.
+            author=_AUTHORS.get((self.asked_by or "me").strip().lower(), "other_human"),
+            reader=reader,
+            reviewed=reviewed,
+            work_owner=_OWNERS[self.work_of or "me"],
+        )

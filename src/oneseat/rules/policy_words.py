@@ -1,0 +1,64 @@
+"""What is said of a decision: the rule, the inputs it rests on, where it is written, and what the owner can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.pack import Pack, Rule
+from oneseat.contract.policy import InputName
+
+
+class JobClass(NamedTuple):
+    """The project and the client that work belongs to, if any: a confirmation holds for these alone."""
+
+    project: str | None = None
+    client: str | None = None
+
+
+def objection(
+    rule: Rule, because: Mapping[InputName, str | int | None], pack: Pack, of: JobClass
+) -> ErrorInfo:
+    """The error of a request that the plan may not serve, or not for certain."""
+    seen = ", ".join(f"{name} = {_word(value)}" for name, value in because.items())
+    why = (
+        f"rule {rule.id}: {rule.reason}\n"
+        f"  {source_of(rule, pack)}, read {rule.as_of}; pack {pack.meta.pack_version}"
+    )
+    if rule.tier == "RED":
+        return ErrorInfo(
+            code="policy.red",
+            message=f"The plan may not serve this request: `{seen}`\n  {why}",
+            hint=f"When you have seen to it: `{confirm_command(rule, because, of)}`"
+            if "account_state" in because
+            else f"Read the rule: `oneseat policy show {rule.id}`",
+        )
+    return ErrorInfo(
+        code="policy.grey",
+        message=f"It is not certain that the plan may serve this request: `{seen}`\n  {why}",
+        hint=f"If you are certain, confirm such work in writing: `{confirm_command(rule, because, of)}`",
+    )
+
+
+def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], of: JobClass) -> str:
+    """The command that confirms this class of work."""
+    words = [f"{name}={_word(value)}" for name, value in because.items()]
+    options = [
+        *(("--project", of.project) if of.project is not None else ()),
+        *(("--client", of.client) if of.client is not None else ()),
+    ]
+    return " ".join(["oneseat policy confirm", rule.id, *words, *options])
+
+
+def source_of(rule: Rule, pack: Pack) -> str:
+    """The address of the page that a rule rests on first."""
+    # As plain data: this is asked when something was refused, and the closed types take longer to load than a run may.
+    sources: list[dict[str, str]] = msgspec.json.decode(pack.sources)
+    return next(each["url"] for each in sources if each["id"] == rule.source_ids[0])
+
+
+def _word(value: str | int | None) -> str:
+    return "unknown" if value is None else str(value)

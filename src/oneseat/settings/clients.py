@@ -1,0 +1,56 @@
+"""What a table of the settings says of a purpose, and ``[clients.NAME]``: people and firms that the owner works for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
+
+from .checks import TEXT, Check, one_of
+from .named_tables import Contradiction, NamedTable
+
+#: The keys of a purpose, in whatever table they stand.
+PURPOSE_KEYS: Mapping[str, tuple[Check, str]] = {
+    "for": (
+        TEXT,
+        "Who asks: `me`, `automation` (your own), `anonymous`, `unknown`, or another person's name",
+    ),
+    "reader": (
+        one_of(*READERS),
+        "Who reads the answer; `reviewed` is published after you have read it, `published` without that",
+    ),
+    "work_of": (one_of(*OWNERS), "Whose work it is"),
+}
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody the owner works for. What is not said of a purpose is that the owner asks and reads, and it is a client's work."""
+
+    name: str
+    purpose: PurposeWords
+
+
+def purpose_in(table: Mapping[str, Any]) -> PurposeWords:
+    """What a table says of a purpose."""
+    return PurposeWords(asked_by=table.get("for"), reader=table.get("reader"), work_of=table.get("work_of"))
+
+
+def without_purpose(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The rest of such a table."""
+    return {name: value for name, value in table.items() if name not in PURPOSE_KEYS}
+
+
+def _make(name: str, **table: Any) -> Client:
+    return Client(name=name, purpose=purpose_in(table).over(PurposeWords(work_of="client")))
+
+
+def _contradiction(_name: str, _table: Mapping[str, object]) -> Contradiction | None:
+    return None
+
+
+CLIENTS = NamedTable(
+    table="clients", noun="Client", make=_make, contradiction=_contradiction, keys=PURPOSE_KEYS
+)
