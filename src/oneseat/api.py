@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -34,7 +33,6 @@ from oneseat.assembly import (
     mcp_servers,
     read_attachment,
     read_ledger,
-    read_projects,
     read_text,
     serve_folder,
 )
@@ -45,6 +43,7 @@ from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
 from oneseat.engine.runs import App
+from oneseat.named import Client, find_client, find_project
 from oneseat.rules import tool_profiles
 from oneseat.rules.functions import functions_of
 from oneseat.rules.schemas import check_schema, schema_of
@@ -52,6 +51,7 @@ from oneseat.rules.schemas import check_schema, schema_of
 __all__ = [
     "MAX_INPUT_BYTES",
     "App",
+    "Client",
     "LedgerReader",
     "Project",
     "RequestOptions",
@@ -68,6 +68,7 @@ __all__ = [
     "decode_text",
     "end_sessions",
     "find_cli",
+    "find_client",
     "find_project",
     "in_project",
     "make_request",
@@ -84,15 +85,15 @@ __all__ = [
 class RequestOptions(TypedDict, total=False):
     """Everything about a request but its prompt; what is left out has its default.
 
-    ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
-    ``attachments`` are sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the
-    directory the run belongs to; ``purpose`` says who asks and who reads. ``tools`` is a profile (none, read, edit, all), a
-    list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's structure
-    must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one; ``functions``
-    are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only.
-    ``over_limit`` lets the run begin although a usage window is so full that runs are paused.
-    ``max_budget_usd`` is what the run may cost at list price, counted on a plan too, where nothing is charged; ``max_turns``
-    is how often it may ask the model. ``role``, ``provider`` or ``key`` say who serves it, see the guide on routing.
+    ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full. ``attachments`` are
+    sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the directory the run
+    belongs to; ``purpose`` says who asks and who reads, ``client`` for whom it is. ``tools`` is a profile (none, read, edit,
+    all), a list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's
+    structure must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one;
+    ``functions`` are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only. ``over_limit``
+    lets the run begin although a usage window is so full that runs are paused. ``max_budget_usd`` is what the run may cost at
+    list price, counted on a plan too, where nothing is charged; ``max_turns`` is how often it may ask the model. ``role``,
+    ``provider`` or ``key`` say who serves it, see the guide on routing.
     """
 
     system: str | None
@@ -209,7 +210,8 @@ def make_request(prompt: str, **options: Unpack[RequestOptions]) -> Request:
         model=_model(options.get("model")),
         fallback_model=_model(options.get("fallback_model")),
         attachments=tuple(options.get("attachments", ())),
-        purpose=options.get("purpose", Purpose()),
+        purpose=_purpose(options.get("purpose"), options.get("client")),
+        client=options.get("client"),
         tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
         schema=_schema(options.get("schema")),
         timeout_s=options.get("timeout_s"),
@@ -300,8 +302,10 @@ def in_project(
     tools = request.tools
     if tools == Tools():
         tools = _allowed(choose_tools(project.tools or "none", project.permission_mode, project.add_dirs))
+    own = request.client is not None or request.purpose != Purpose()
     return msgspec.structs.replace(
         request,
+        purpose=request.purpose if own else project.purpose.purpose(),
         cwd=_directory(project.directory),
         system=_instructions(project) if request.system is None else request.system,
         model=request.model or project.model,
@@ -320,22 +324,10 @@ def in_project(
     )
 
 
-def find_project(name: str, env: Mapping[str, str] | None = None) -> Project:
-    """A project of the owner's settings. Raises ``UsageError`` ``usage.unknown_project``, and those of the settings."""
-    projects = read_projects(os.environ if env is None else env)
-    if name in projects:
-        return projects[name]
-    near = get_close_matches(name, projects, n=1)
-    there = ", ".join(sorted(projects)) or "none"
-    raise UsageError(
-        ErrorInfo(
-            code="usage.unknown_project",
-            message=f"Unknown project: `{name}`\n  projects in your oneseat.toml: {there}",
-            hint=f"Did you mean this: `--project {near[0]}`"
-            if near
-            else 'Add it to your oneseat.toml: `[projects.NAME]` with `directory = "~/NAME"`',
-        )
-    )
+def _purpose(stated: Purpose | None, client: str | None) -> Purpose:
+    """What was stated counts, else what the settings say of the client; the owner's own where nobody says anything."""
+    of_client = find_client(client).purpose.purpose() if client is not None else Purpose()
+    return stated if stated is not None else of_client
 
 
 def _instructions(project: Project) -> str | None:

@@ -16,8 +16,8 @@ from oneseat.contract.pack import Confirmation, Installed, Lawbook, OwnersWord, 
 from oneseat.contract.pack_sections import Sections, Source
 from oneseat.contract.policy import InputName, PolicyInputs
 from oneseat.contract.request import Request
+from oneseat.host.child_environment import depth_of
 from oneseat.host.paths import home_error
-from oneseat.providers.claude_cli.environment import depth_of
 from oneseat.rules.policy import Decision, PolicyView, job_class, judge
 from oneseat.rules.policy_inputs import AT_THE_GATE, inputs_of, pack_state
 from oneseat.rules.policy_packs import (
@@ -30,7 +30,15 @@ from oneseat.rules.policy_packs import (
     vocabulary,
 )
 from oneseat.rules.policy_words import confirm_command, objection
-from oneseat.stores.policy import PolicyFiles, bad_pack, bundled_data, bundled_pack, decoded, digest, read_candidate
+from oneseat.stores.policy import (
+    PolicyFiles,
+    bad_pack,
+    bundled_data,
+    bundled_pack,
+    decoded,
+    digest,
+    read_candidate,
+)
 from oneseat.stores.policy_check import pack_schema, whole
 
 __all__ = [

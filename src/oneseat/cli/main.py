@@ -25,6 +25,7 @@ _COMMANDS = {
     "limits": "Show how full each usage window is, and when it is reset",
     "usage": "Add up tokens and list prices, by day, project, model or conversation",
     "advise": "Say what your work costs by key and beside each plan",
+    "policy": "Show, explain and overrule the rules on what your plan may do",
     "sessions": "List, show and end the conversations of your projects",
     "serve": "Keep a server running, so that runs begin at once",
     "status": "Show the server and the runs it does",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -31,7 +32,9 @@ from .policy_text import (
     show_text,
     update_text,
 )
-from .purpose_options import purpose_options, words_of
+from .purpose_options import PURPOSE_OPTIONS, words_of
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Input(click.ParamType[tuple[str, str]]):
@@ -64,8 +67,17 @@ class _Day(click.ParamType[str]):
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _MY_WORD = click.option(
-    "--i-confirm", "words", metavar="TEXT", help="Your own words: a sentence that says why the plan may do this."
+    "--i-confirm",
+    "words",
+    metavar="TEXT",
+    help="Your own words: a sentence that says why the plan may do this.",
 )
+
+
+def _purpose_options(function: _Function) -> _Function:
+    for option in reversed(PURPOSE_OPTIONS):
+        function = option(function)
+    return function
 
 
 @click.group(
@@ -102,7 +114,11 @@ def show(what: str | None, *, as_json: bool) -> None:
     if what is None:
         echo(to_json(show_fields(book, sections, day)) if as_json else show_text(book, day))
     elif what in SECTIONS:
-        echo(to_json({what: SECTIONS[what](book.pack, sections)}) if as_json else section_text(what, book.pack, sections))
+        echo(
+            to_json({what: SECTIONS[what](book.pack, sections)})
+            if as_json
+            else section_text(what, book.pack, sections)
+        )
     else:
         rule = _rule(book.pack, what)
         echo(to_json(rule_fields(rule, sections)) if as_json else rule_text(rule, sections))
@@ -118,7 +134,7 @@ Examples:
   oneseat policy explain host=rented_runner --on 2027-01-01 --json""",
 )
 @click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
-@purpose_options
+@_purpose_options
 @click.option("--project", metavar="NAME", help="As a run of this project of your oneseat.toml.")
 @click.option("--on", "day", type=_Day(), metavar="DAY", help="As on this day: rules and facts have dates.")
 @_JSON
@@ -204,9 +220,7 @@ Examples:
 @click.option("--list", "listing", is_flag=True, help="List what you have confirmed.")
 @click.option("--revoke", metavar="ID", help="Take a confirmation back.")
 @_JSON
-def confirm(
-    rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any
-) -> None:
+def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any) -> None:
     """Confirm in writing that your plan may do a class of work that a GREY rule doubts.
 
     A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
@@ -225,9 +239,7 @@ def confirm(
     words = options["words"]
     if words is None:
         words = _typed("Why may the plan do this? ") if _at_terminal() else ""
-    said = desk.confirm(
-        rule, dict(stated), words, project=options["project"], client=options["client"]
-    )
+    said = desk.confirm(rule, dict(stated), words, project=options["project"], client=options["client"])
     fields_said = _said_fields(said, desk.read_lawbook().pack)
     echo(to_json(fields_said) if as_json else confirmations_text([fields_said]))
 

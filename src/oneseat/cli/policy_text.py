@@ -101,14 +101,20 @@ def rule_text(rule: Rule, sections: Sections) -> str:
     ]
     for source in sections.sources:
         if source.id in rule.source_ids:
-            lines += _field("source", f"{source.title}\n{source.url} ({source.page_date or 'no date of its own'})")
+            lines += _field(
+                "source", f"{source.title}\n{source.url} ({source.page_date or 'no date of its own'})"
+            )
     return "\n".join(lines)
 
 
 def section_text(name: str, pack: Pack, sections: Sections) -> str:
     """One section: an entry under the other, what is not in force marked."""
     found = msgspec.to_builtins(SECTIONS[name](pack, sections))
-    entries = found if isinstance(found, list) else [{"id": key, "is": value} for key, value in found.items()]
+    entries = (
+        found
+        if isinstance(found, list | tuple)
+        else [{"id": key, "is": value} for key, value in found.items()]
+    )
     return "\n".join(line for entry in entries for line in _entry(entry))
 
 
@@ -155,9 +161,11 @@ def explanation_text(found: Explanation) -> str:
     lines += _field("pack", f"{meta.pack_version} of {meta.as_of}, {state} on {found.day}")
     if decision.confirmed is not None:
         lines += _field("confirmed", f"{decision.confirmed.at}: {decision.confirmed.text}")
-    lines += _field("at the gate", ", ".join(found.later) and f"{', '.join(found.later)} are asked for again")
     lines.append("inputs")
-    rows = [(f"  {name}", _said(value)) for name, value in decision.inputs.named().items()]
+    rows: list[tuple[str, ...]] = [
+        (f"  {name}", "asked for at the gate" if name in found.later else _said(value))
+        for name, value in decision.inputs.named().items()
+    ]
     lines.append(table(rows))
     if found.confirm_with is not None:
         lines += ["", f"hint: If you are certain, confirm such work in writing: `{found.confirm_with}`"]
@@ -197,7 +205,10 @@ def confirmations_text(said: Sequence[dict[str, Any]]) -> str:
         inputs = " ".join(f"{name}={_said(value)}" for name, value in one["because"].items())
         of = "".join(f", {kind} {one[kind]}" for kind in ("project", "client") if one[kind] is not None)
         state = "counts" if one["counts"] else "counts no more: the rule has changed"
-        lines += [f"{one['id']} · {one['rule']} {inputs}{of} · {state}", f"  {one['at']}, pack {one['pack']}: {one['text']}"]
+        lines += [
+            f"{one['id']} · {one['rule']} {inputs}{of} · {state}",
+            f"  {one['at']}, pack {one['pack']}: {one['text']}",
+        ]
     return "\n".join(lines)
 
 
@@ -207,7 +218,11 @@ def _verdict(found: Explanation) -> str:
         return "the plan may serve this"
     if not decision.paid_from:
         return "nothing of this is done"
-    return "not on the plan; by key" if decision.rule.tier == "RED" else "not certain; by key, or once you confirm it"
+    return (
+        "not on the plan; by key"
+        if decision.rule.tier == "RED"
+        else "not certain; by key, or once you confirm it"
+    )
 
 
 def _action(rule: Rule) -> str:
@@ -220,13 +235,19 @@ def _action(rule: Rule) -> str:
 
 
 def _basis(rule: Rule) -> str:
-    return {"rule": "a rule of the source", "inference": "oneseat's cautious reading", "own": "oneseat's own caution"}[
-        rule.basis
-    ]
+    return {
+        "rule": "a rule of the source",
+        "inference": "oneseat's cautious reading",
+        "own": "oneseat's own caution",
+    }[rule.basis]
 
 
 def _field(name: str, text: str) -> list[str]:
-    lines = [piece for line in text.splitlines() for piece in wrap(line, _WIDTH - 14, break_on_hyphens=False, break_long_words=False)]
+    lines = [
+        piece
+        for line in text.splitlines()
+        for piece in wrap(line, _WIDTH - 14, break_on_hyphens=False, break_long_words=False)
+    ]
     return [f"  {name if i == 0 else '':<12}{line}" for i, line in enumerate(lines)]
 
 
@@ -235,12 +256,12 @@ def _entry(entry: dict[str, Any]) -> Iterator[str]:
     status = entry.get("status", "active")
     yield f"{name}{'' if status == 'active' else f' ({status})'}"
     for key, value in entry.items():
-        if key not in {"id", "status"} and value not in (None, [], {}, name):
+        if key not in {"id", "status"} and value not in (None, [], (), {}, name):
             yield from _field(key.replace("_", " ")[:11], _plain(value))
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 

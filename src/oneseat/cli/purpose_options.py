@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from oneseat import api
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def purpose_options(function: _F) -> _F:
-    """``--for``, ``--reader``, ``--work-of`` and ``--client``."""
-    for option in (
-        click.option(
-            "--client", metavar="NAME", help="The client of your oneseat.toml that this is done for."
-        ),
-        click.option(
-            "--work-of", "work_of", metavar="WHOSE", type=click.Choice(OWNERS), help=f"Whose work it is: {', '.join(OWNERS)}."
-        ),
-        click.option(
-            "--reader", metavar="WHO", type=click.Choice(READERS), help=f"Who reads the answer: {', '.join(READERS)}."
-        ),
-        click.option(
-            "--for",
-            "asked_by",
-            metavar="NAME",
-            help="Who asks: me, automation, unknown, or anybody else's name.",
-        ),
-    ):
-        function = option(function)
-    return function
+#: In their order.
+PURPOSE_OPTIONS = (
+    click.option(
+        "--for",
+        "asked_by",
+        metavar="NAME",
+        help="Who asks: me, automation, unknown, or anybody else's name.",
+    ),
+    click.option(
+        "--reader",
+        metavar="WHO",
+        type=click.Choice(READERS),
+        help=f"Who reads the answer: {', '.join(READERS)}.",
+    ),
+    click.option(
+        "--work-of",
+        metavar="WHOSE",
+        type=click.Choice(OWNERS),
+        help=f"Whose work it is: {', '.join(OWNERS)}.",
+    ),
+    click.option("--client", metavar="NAME", help="The client of your oneseat.toml that it is done for."),
+)
 
 
 def words_of(options: dict[str, Any], project: api.Project | None) -> PurposeWords:
     """The purpose that was said: by an option, else of the client, else of the project."""
-    said = PurposeWords(
-        asked_by=options["asked_by"], reader=options["reader"], work_of=options["work_of"]
-    )
+    said = PurposeWords(asked_by=options["asked_by"], reader=options["reader"], work_of=options["work_of"])
     if options["client"] is not None:
         said = said.over(api.find_client(options["client"]).purpose)
     return said.over(project.purpose) if project is not None else said

@@ -16,6 +16,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, Request, Tools
 
 from .prompt_argument import OptionalSeconds
+from .purpose_options import PURPOSE_OPTIONS, words_of
 from .standard_input import read_stdin
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -156,6 +157,7 @@ _OPTIONS = (
         help="Have it served by this seat or by a key for this API.",
     ),
     click.option("--key", metavar="NAME", help="Have it served, and paid, by this key of your oneseat.toml."),
+    *PURPOSE_OPTIONS,
 )
 
 
@@ -188,13 +190,18 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
         role=options["role"],
         provider=options["provider"],
         key=options["key"],
+        purpose=words_of(options, project).purpose(),
+        client=options["client"],
     )
+    request = msgspec.structs.replace(request, attended=sys.stderr.isatty())
     if project is None:
         return request
+    own = request.purpose
     request = api.in_project(
         request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
     )
-    return msgspec.structs.replace(request, tools=tools)
+    # What was said here counts, also where it is what the project would not say.
+    return msgspec.structs.replace(request, tools=tools, purpose=own)
 
 
 def _check_route(options: dict[str, Any]) -> None:

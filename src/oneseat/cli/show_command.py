@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 import click
 import msgspec
@@ -17,6 +18,7 @@ from .output import echo
 from .render import cost_text, result_fields, tokens_text
 
 _CUT = 160
+_WIDTH = 100
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
 
 
@@ -37,7 +39,16 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
         events = list(ledger.events(stored.summary.id))
     if as_json:
         result = result_fields(stored.result) if stored.result is not None else None
-        echo(to_json({"run": stored.summary, "result": result, "events": events}))
+        echo(
+            to_json(
+                {
+                    "run": stored.summary,
+                    "policy_inputs": stored.policy_inputs,
+                    "result": result,
+                    "events": events,
+                }
+            )
+        )
     elif only_events:
         for event in events:
             echo(to_json(event))
@@ -56,6 +67,13 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
             yield f"  error      {what} ({result.error.code})"
             yield from (f"             {line.strip()}" for line in why)
         yield from _receipt(result.receipt)
+    if stored.policy_inputs is not None:
+        yield "policy inputs"
+        said = ", ".join(
+            f"{name} = {'unknown' if value is None else value}"
+            for name, value in stored.policy_inputs.items()
+        )
+        yield from (f"  {line}" for line in wrap(said, _WIDTH, break_on_hyphens=False))
     yield "events"
     for event in events:
         kind = event.event.get("type", "?")
@@ -76,7 +94,8 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
     yield f"  money      {cost_text(receipt)}"
     yield f"  time       {receipt.duration_ms / 1000:.2f} s, {receipt.attempts} attempt{'' if receipt.attempts == 1 else 's'}"
     if receipt.policy is not None:
-        yield f"  policy     {receipt.policy.tier}, rule {receipt.policy.rule}, pack {receipt.policy.pack}"
+        word = f", confirmed {local_time(receipt.policy.confirmed)}" if receipt.policy.confirmed else ""
+        yield f"  policy     {receipt.policy.tier}, rule {receipt.policy.rule}, pack {receipt.policy.pack}{word}"
     for limit in receipt.limits:
         used = f"{limit.used:.0%} used" if limit.used is not None else "share not said"
         resets = f", resets {local_time(limit.resets_at)}" if limit.resets_at else ""

@@ -22,6 +22,7 @@ from .retry import PASSING
 #: What another wallet cures: a full window, a vendor in trouble, a budget that is used up.
 _ELSEWHERE = PASSING | {
     "limit.paused",
+    "policy.grey",
     "budget.day_used_up",
     "budget.month_used_up",
     "budget.input_too_large",

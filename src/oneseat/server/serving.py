@@ -158,7 +158,7 @@ class Server:
             await channel.send(Declined(why=why))
             return
         sources = self._circumstances.sources(call.around)
-        request = msgspec.structs.replace(request, caller_sources=sources)
+        request = msgspec.structs.replace(request, caller_sources=sources, exposure="unix_socket")
         await self._run(channel, request, asks=call.asks)
 
     async def _run(self, channel: Channel, request: Request, *, asks: bool) -> None:

@@ -68,13 +68,15 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run with its result as the caller got it, redacted. ``result`` is ``None`` while the run goes on.
 
-    ``text_kept`` is false when the ledger was told to keep no text; the result's text is then empty.
+    ``text_kept`` is false when the ledger was told to keep no text; the result's text is then empty. ``policy_inputs`` is what
+    the policy decided on; ``None`` where it was not asked.
     """
 
     summary: RunSummary
     prompt_sha256: str
     text_kept: bool
     result: RunResult | None
+    policy_inputs: dict[str, Any] | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,15 +125,16 @@ class LedgerReader:
         """
         run_id = self._find(storable(name))
         rows = self._rows(
-            f"SELECT prompt_sha256, text, result, {_SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
+            f"SELECT prompt_sha256, text, result, policy_inputs, {_SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
             {"id": run_id},
         )
-        sha256, text, result, *summary = rows[0]
+        sha256, text, result, inputs, *summary = rows[0]
         return StoredRun(
             summary=_summary(summary),
             prompt_sha256=sha256,
             text_kept=text is not None,
             result=None if result is None else self._result(result, text or ""),
+            policy_inputs=None if inputs is None else msgspec.json.decode(inputs),
         )
 
     def events(self, run_id: str) -> Iterator[StoredEvent]:
