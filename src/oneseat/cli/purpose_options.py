@@ -21,13 +21,13 @@ PURPOSE_OPTIONS = (
         "--reader",
         metavar="WHO",
         type=click.Choice(READERS),
-        help=f"Who reads the answer: {', '.join(READERS)}.",
+        help="Who reads it: me, reviewed, published, others, customers.",
     ),
     click.option(
         "--work-of",
         metavar="WHOSE",
         type=click.Choice(OWNERS),
-        help=f"Whose work it is: {', '.join(OWNERS)}.",
+        help="Whose work it is: me, employer, client, other.",
     ),
     click.option("--client", metavar="NAME", help="The client of your oneseat.toml that it is done for."),
 )
