@@ -1,0 +1,1 @@
+"""Providers on API keys."""
