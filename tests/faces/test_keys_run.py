@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oneseat import api
+from oneseat.contract.errors import UsageError
 from oneseat.contract.events import Event, TextDelta, ToolResult
 from oneseat.rules.functions import tool
 from oneseat.testing import Answer, Simulator, Structured, Text, ToolRound, ToolUse, Usage
@@ -194,7 +195,7 @@ def test_functions_schemas_and_repairs_work_through_the_library(owner: Owner, na
 def test_a_conversation_on_a_key_goes_on(owner: Owner) -> None:
     async def talk() -> list[str]:
         env = owner.env | {"ONESEAT_SIMULATOR_URL": owner.simulator.url("ok", "case")}
-        async with api.opened_app(env) as app, app.conversation() as talk:
+        async with api.opened_app(env) as app, app.conversation(key="work") as talk:
             results = [
                 await talk.run(api.make_request(text, cwd=owner.home, key="work"))
                 for text in ("remember violet", "which colour?")
@@ -203,6 +204,16 @@ def test_a_conversation_on_a_key_goes_on(owner: Owner) -> None:
 
     assert asyncio.run(talk()) == ["completed", "completed"]
     assert "remember violet" in str(owner.simulator.messages()[1].body)
+
+
+def test_a_conversation_needs_a_key_that_is_there(owner: Owner) -> None:
+    async def talk() -> None:
+        async with api.opened_app(owner.env) as app, app.conversation(key="nobodys"):
+            pass
+
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(talk())
+    assert caught.value.info.code == "usage.unknown_key"
 
 
 def test_a_run_on_the_seat_loads_no_sdk(owner: Owner) -> None:

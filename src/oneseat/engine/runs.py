@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 
 from oneseat.aio import uninterrupted
-from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.permission import Asker
 from oneseat.contract.pool import IdleProcess
@@ -16,6 +16,7 @@ from oneseat.contract.ports import Provider, Providers, Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 from oneseat.contract.routes import Candidate, RouteReport
+from oneseat.rules import routing
 
 from .explanation import explain
 from .parts import Parts
@@ -125,15 +126,17 @@ class RunStream:
 
 
 class _Held:
-    """All providers, of which one holds a conversation."""
+    """All providers, of which the one of ``whose`` holds a conversation."""
 
-    def __init__(self, providers: Providers, held: Provider) -> None:
+    def __init__(self, providers: Providers, held: Provider, whose: Candidate) -> None:
         self._providers = providers
         self._held = held
+        self._whose = whose
 
     def of(self, candidate: Candidate) -> Provider:
         """The provider of a candidate."""
-        return self._held if candidate.provider == self._held.name else self._providers.of(candidate)
+        same = (candidate.provider, candidate.key) == (self._whose.provider, self._whose.key)
+        return self._held if same else self._providers.of(candidate)
 
 
 class App:
@@ -153,21 +156,27 @@ class App:
         await self._parts.provider.idle_change()
 
     @asynccontextmanager
-    async def conversation(self, provider: str | None = None) -> AsyncIterator[App]:
+    async def conversation(self, provider: str | None = None, key: str | None = None) -> AsyncIterator[App]:
         """One conversation: what runs in it goes on where the run before has ended, without waiting for a process to start.
 
         Each message is a run with a receipt of its own, and who pays is checked anew. Instructions, schema, tools and
         directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``. ``provider``
-        holds it, the seat by default. Raises ``OneseatError`` for one that is not there.
+        or the API key named ``key`` holds it, the seat by default; its messages name the same. Raises ``OneseatError`` for one
+        that is not there.
         """
-        seat = (
-            self._parts.provider
-            if provider is None
-            else self._parts.providers.of(Candidate(provider=provider))
-        )
+        whose = self._candidate(provider, key)
+        seat = self._parts.provider if (provider, key) == (None, None) else self._parts.providers.of(whose)
         async with seat.held() as held:
-            providers = _Held(self._parts.providers, held)
+            providers = _Held(self._parts.providers, held, whose)
             yield App(self._parts._replace(provider=held, providers=providers), self._new_run_id)
+
+    def _candidate(self, provider: str | None, key: str | None) -> Candidate:
+        if key is None:
+            return Candidate(provider=provider or self._parts.provider.name)
+        found = routing.candidates(Request(prompt="", cwd="", key=key), self._parts.routes)
+        if isinstance(found, ErrorInfo):
+            raise UsageError(found)
+        return found[0]
 
     async def route(self, request: Request) -> RouteReport:
         """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
