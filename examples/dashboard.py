@@ -9,6 +9,7 @@ and from any other page or machine, nothing is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import json
 import secrets
@@ -25,7 +26,8 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>My assistants</title>
 <script>
 f.onsubmit = async event => {{
   event.preventDefault(); answer.textContent = "...";
-  const reply = await fetch("/ask", {{method: "POST", headers: {{"X-Key": {key}}}, body: JSON.stringify(Object.fromEntries(new FormData(f)))}});
+  const body = JSON.stringify(Object.fromEntries(new FormData(f)));
+  const reply = await fetch("/ask", {{method: "POST", headers: {{"X-Key": {key}}}, body}});
   const it = await reply.json();
   answer.textContent = it.error || it.text + "\\n\\n" + it.paid;
 }};
@@ -96,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing: the address holds the key."""
 
 
@@ -113,7 +115,5 @@ async def main(roles: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(sys.argv[1:] or ["reasoning"]))
-    except KeyboardInterrupt:
-        pass

@@ -47,9 +47,8 @@ def paid(result: oneseat.RunResult) -> str:
     return f"{receipt.provider}, {receipt.wallet}, {cost}"
 
 
-async def main(file: Path) -> None:
-    """Sort every line of a file, eight at a time."""
-    messages = [line for line in file.read_text("utf-8").splitlines() if line.strip()]
+async def main(messages: list[str]) -> None:
+    """Sort them all, eight at a time."""
     eight = asyncio.Semaphore(8)
 
     async def one(message: str) -> None:
@@ -62,4 +61,5 @@ async def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    lines = Path(sys.argv[1]).read_text("utf-8").splitlines()
+    asyncio.run(main([line for line in lines if line.strip()]))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .recorder import RecordedRequest
     from .replies import (
         Answer,
+        ByPayer,
         Echo,
         Failure,
         Filler,
@@ -43,6 +44,7 @@ _HOMES = {
     "oneseat.testing.recorder": ("RecordedRequest",),
     "oneseat.testing.replies": (
         "Answer",
+        "ByPayer",
         "Echo",
         "Failure",
         "Filler",
@@ -70,6 +72,7 @@ __all__ = [
     "SIMULATOR_TOKEN",
     "Answer",
     "Behaviour",
+    "ByPayer",
     "CheckResult",
     "Echo",
     "Failure",

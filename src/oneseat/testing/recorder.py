@@ -53,6 +53,11 @@ class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
 
     @property
+    def on_plan(self) -> bool:
+        """Whether the login of a plan would have paid: the official CLIs say so, in a header or by the path."""
+        return self.path.startswith("/codex/") or "oauth" in self.headers.get("anthropic-beta", "")
+
+    @property
     def is_message(self) -> bool:
         """Whether this asked the model for an answer, the only kind of request that costs anything."""
         return dialect_of(self.method, self.path) is not None

@@ -3,6 +3,7 @@
     Reply
     ├─ Answer      a message of the model, complete or broken off by a fault
     ├─ ToolRound   a tool call first, an answer once the request carries the tool's result
+    ├─ ByPayer     one reply where a plan pays, another where a key does
     ├─ Failure     an error in the API's own shape
     ├─ Page        any other body, such as a proxy's HTML page
     └─ NoAnswer    a fault before the first byte
@@ -128,6 +129,13 @@ class ToolRound(msgspec.Struct, frozen=True, kw_only=True, tag="tool_round"):
     answer: Answer
 
 
+class ByPayer(msgspec.Struct, frozen=True, kw_only=True, tag="by_payer"):
+    """One reply to a request that a plan's login pays for, another one to a request with an API key."""
+
+    plan: Answer | Failure
+    key: Answer | Failure
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """An error in the API's own shape. ``kind`` is its ``error.type`` in the Messages API; other APIs put it in their words.
 
@@ -156,4 +164,4 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="no_answer"):
     fault: Literal["reset", "hang"]
 
 
-Reply: TypeAlias = Answer | ToolRound | Failure | Page | NoAnswer
+Reply: TypeAlias = Answer | ToolRound | ByPayer | Failure | Page | NoAnswer

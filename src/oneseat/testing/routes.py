@@ -16,7 +16,7 @@ from .dialects.common import BadRequestError, settle
 from .http import MAX_BODY_BYTES, Connection, HttpRequest
 from .playback import Playback
 from .recorder import Recorder
-from .replies import Answer, Failure, Limits, Reply
+from .replies import Answer, ByPayer, Failure, Limits, Reply
 from .scenarios import UnknownScenarioError, replies_for
 
 #: What follows a scenario and is the beginning of an API's own path, not a label.
@@ -79,7 +79,7 @@ class Service:
         api = dialect_of(request.method, where.path)
         playback = Playback(connection, api or messages, f"req_{record.number:06d}", self._started_at)
         if api is not None:
-            await self._message(playback, api, request, where, nth)
+            await self._message(playback, api, request, where, nth, on_plan=record.on_plan)
         elif (request.method, where.path) == ("POST", "/v1/messages/count_tokens"):
             await connection.respond(200, [_JSON], msgspec.json.encode(messages.count_tokens(request.body)))
         elif request.method in {"GET", "HEAD"} and where.path == "/":
@@ -114,7 +114,14 @@ class Service:
         await connection.respond(200, [_JSON], msgspec.json.encode({"requests": self._recorder.all(label)}))
 
     async def _message(
-        self, playback: Playback, api: Dialect, request: HttpRequest, where: Address, nth: int
+        self,
+        playback: Playback,
+        api: Dialect,
+        request: HttpRequest,
+        where: Address,
+        nth: int,
+        *,
+        on_plan: bool,
     ) -> None:
         if request.body_bytes > MAX_BODY_BYTES:
             await playback.fail(_TOO_LARGE)
@@ -125,7 +132,10 @@ class Service:
         except (UnknownScenarioError, BadRequestError) as error:
             await playback.fail(Failure(status=400, kind="invalid_request_error", message=str(error)))
             return
-        reply = settle(replies[min(nth, len(replies) - 1)], ask)
+        reply = replies[min(nth, len(replies) - 1)]
+        if isinstance(reply, ByPayer):
+            reply = reply.plan if on_plan else reply.key
+        reply = settle(reply, ask)
         await playback.play(reply, ask, _message_id(where, nth))
 
 

@@ -11,6 +11,7 @@ from .replies import (
     SEVEN_DAY,
     Answer,
     Block,
+    ByPayer,
     Echo,
     Failure,
     Filler,
@@ -129,6 +130,10 @@ _LIMITS: dict[str, tuple[str, Reply]] = {
     "limit-opus": (
         "429: the weekly Opus window is full",
         _rejected(Limits(status="rejected", window="seven_day_opus", resets_in_s=_DAY_S)),
+    ),
+    "plan-full": (
+        "the five-hour window of a plan is full; API keys are answered",
+        ByPayer(plan=_rejected(Limits(status="rejected", shares=(_FULL, SEVEN_DAY))), key=_OK),
     ),
     "rate-limited": (
         "429 that names no window",

@@ -1,0 +1,157 @@
+"""Which wallet serves which request, through the real command, the real CLI and the official SDK on the simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import oneseat
+from oneseat.api import make_request
+from oneseat.testing import Simulator
+
+from .driving import Done, Seat, live_in
+
+KEY = """
+[keys.paid]
+provider = "anthropic"
+env = "MY_KEY"
+model = "claude-haiku-4-5"
+"""
+CONSENT = KEY + '\n[fallback]\nto = ["paid"]\n'
+
+
+@pytest.fixture
+def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Seat]:
+    seat = Seat(tmp_path, claude_path, simulator)
+    yield seat
+    seat.assert_nothing_left()
+
+
+def settings(seat: Seat, text: str) -> None:
+    path = seat.home / "config" / "oneseat.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def playing(seat: Seat, simulator: Simulator, scenario: str, label: str = "mine") -> Seat:
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url(scenario, label)
+    return seat
+
+
+def asked(simulator: Simulator, label: str = "mine") -> Counter[str]:
+    """How many model requests came, by what would have paid for them."""
+    return Counter("plan" if request.on_plan else "key" for request in simulator.messages(label))
+
+
+def by(result: dict[str, Any]) -> tuple[str, str | None]:
+    return result["receipt"]["provider"], result["error"] and result["error"]["code"]
+
+
+def events(done: Done, kind: str) -> list[dict[str, Any]]:
+    return [line for line in done.lines if line["type"] == kind]
+
+
+def test_a_full_plan_falls_to_a_key_with_consent_only(seat: Seat, simulator: Simulator) -> None:
+    settings(seat, KEY)
+    refused = playing(seat, simulator, "plan-full").run("run", "--json", "hi")
+    assert (refused.code, by(refused.result)) == (5, ("claude-cli", "limit.five_hour"))
+    assert asked(simulator) == {"plan": 1}
+    settings(seat, CONSENT)
+    simulator.clear()
+    served = seat.run("run", "--stream-json", "hi")
+    assert served.code == 0
+    result = served.lines[-1]
+    assert by(result) == ("anthropic", None)
+    assert result["receipt"]["verdict"] == "verified"
+    assert result["text"] == "ok from the simulator"
+    # The window is known to be full by now, so the seat is not even asked.
+    assert asked(simulator) == {"key": 1}
+    (routed,) = events(served, "routed")
+    assert (routed["paid_from"], routed["key"], routed["cause"]) == ("api_key", "paid", None)
+    assert routed["passed_over"][0]["code"] == "limit.five_hour"
+    assert routed["passed_over"][0]["until"] is not None
+    assert {"what": "passed_over:claude-cli (plan)", "value": "limit.five_hour", "when": "before"} in result[
+        "receipt"
+    ]["evidence"]
+
+
+def test_a_plan_that_turns_out_to_be_full_is_left_in_the_middle_of_the_run(
+    seat: Seat, simulator: Simulator
+) -> None:
+    settings(seat, CONSENT)
+    served = playing(seat, simulator, "plan-full").run("run", "--stream-json", "hi")
+    assert served.code == 0
+    assert [event["cause"] for event in events(served, "routed")] == [None, "limit.five_hour"]
+    assert asked(simulator) == {"plan": 1, "key": 1}
+    receipt = served.lines[-1]["receipt"]
+    assert (receipt["provider"], receipt["attempts"]) == ("anthropic", 2)
+    (logged,) = json.loads(seat.run("log", "--json").stdout)["runs"]
+    assert (logged["provider"], logged["status"]) == ("anthropic", "completed")
+
+
+def test_a_key_that_is_asked_for_serves_alone(seat: Seat, simulator: Simulator) -> None:
+    settings(seat, KEY)
+    done = playing(seat, simulator, "ok").run("run", "--json", "--key", "paid", "hi")
+    assert (done.code, by(done.result), asked(simulator)) == (0, ("anthropic", None), {"key": 1})
+    unknown = seat.run("run", "--json", "--key", "payd", "hi")
+    assert (unknown.code, unknown.result["error"]["code"]) == (2, "usage.unknown_key")
+    assert asked(simulator) == {"key": 1}
+
+
+def test_tools_stay_with_the_seat_whatever_the_settings_allow(seat: Seat, simulator: Simulator) -> None:
+    settings(seat, CONSENT)
+    done = playing(seat, simulator, "plan-full").run("run", "--json", "--tools", "read", "hi")
+    assert (done.code, by(done.result)) == (5, ("claude-cli", "limit.five_hour"))
+    assert "nor anthropic" in done.result["error"]["message"]
+    assert asked(simulator) == {"plan": 1}
+
+
+def test_a_project_on_a_key_is_told_what_was_said_on_the_seat(seat: Seat, simulator: Simulator) -> None:
+    text = f'{CONSENT}\n[projects.shop]\ndirectory = "{seat.root}"\n'
+    settings(seat, text)
+    playing(seat, simulator, "text:teal").run("run", "--project", "shop", "Pick a colour")
+    done = playing(seat, simulator, "plan-full", "later").run(
+        "run", "--json", "--project", "shop", "Which one?"
+    )
+    assert (done.code, done.result["receipt"]["provider"]) == (0, "anthropic")
+    (on_key,) = [it for it in simulator.messages("later") if not it.on_plan]
+    assert "teal" in json.dumps(on_key.body)
+
+
+def test_sixteen_runs_at_once_never_spend_more_than_the_cap(
+    seat: Seat, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(
+        seat,
+        CONSENT.replace('model = "claude-haiku-4-5"', 'model = "claude-haiku-4-5"\nday_budget_usd = 0.05'),
+    )
+    playing(seat, simulator, "ok")
+    live_in(seat, monkeypatch)
+
+    async def all_at_once() -> list[oneseat.RunResult]:
+        async with oneseat.connect() as app:
+            requests = [make_request("hi", key="paid", max_budget_usd=0.01, cwd=seat.root) for _ in range(16)]
+            return await asyncio.gather(*map(app.run, requests))
+
+    results = asyncio.run(all_at_once())
+    ended = Counter(result.error.code if result.error is not None else "ok" for result in results)
+    assert set(ended) == {"ok", "budget.day_used_up"}
+    assert ended["ok"] == asked(simulator)["key"] == 5
+
+
+def test_the_route_is_told_without_asking_anybody(seat: Seat, simulator: Simulator) -> None:
+    settings(seat, CONSENT)
+    told = playing(seat, simulator, "ok").run("route", "--explain", "--json", "hi")
+    report = json.loads(told.stdout)
+    assert (told.code, report["chosen"]) == (0, "claude-cli (plan)")
+    assert [each["serves"] for each in report["candidates"]] == [True, True]
+    with_tools = seat.run("route", "--explain", "--tools", "edit", "hi")
+    assert "2. anthropic claude-haiku-4-5 (api_key `paid`): no, usage.provider_cannot" in with_tools.stdout
+    assert asked(simulator) == {}
+    assert seat.runs() == []
