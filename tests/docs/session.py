@@ -16,6 +16,7 @@ from oneseat.testing.fake_cli import Replay
 
 from .pages import Block, Step, steps
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 #: The port that pages name; the session takes a free one and calls it by this name.
 _SHOWN_PORT = "8700"
 _SHOWN_HOME = "/home/me"
@@ -155,6 +156,11 @@ class Session:
         if fake := block.named("fake"):
             cli = write_fake_cli(self._fake_path, _FAKES.get(fake, fake))
             return [f"ONESEAT_CLAUDE_PATH={shlex.quote(str(cli.path))}", "unset ONESEAT_SIMULATOR_URL"]
+        if example := block.named("settings"):
+            # From this block on, the reader has the example's settings as their own.
+            config = self._home / "oneseat" / "config"
+            config.mkdir(parents=True, exist_ok=True)
+            (config / "oneseat.toml").write_bytes((EXAMPLES / example).read_bytes())
         if block.named("simulator"):
             return [f"ONESEAT_SIMULATOR_URL={shlex.quote(self._url(block))}"]
         return []
