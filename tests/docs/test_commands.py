@@ -82,7 +82,7 @@ def test_what_is_not_run_is_only_what_no_test_may_run(block: Block) -> None:
 
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
     assert [block.place for block in EVERY if block.language not in LANGUAGES] == []
-    notes = re.compile(r"|not run: .+|(simulator|fake): [\w:.-]+|in the background")
+    notes = re.compile(r"|not run: .+|(simulator|fake|settings): [\w:.-]+|in the background")
     assert [block.place for block in EVERY if not notes.fullmatch(block.note)] == []
     assert CONSOLE_PAGES
     assert PROGRAMS

@@ -26,6 +26,8 @@ TEXTS = {
     "warning-seven-day": "ok from the simulator",
     "last-of-five-hour": "ok from the simulator",
     "overage": "ok from the simulator",
+    # As long as no login is in the request; tests/faces/test_wallets.py has both.
+    "plan-full": "ok from the simulator",
     "empty": "",
     "empty-text": "",
     "thinking-only": "",
