@@ -42,6 +42,8 @@ def keys(draw: st.DrawFn) -> ApiKey:
 
 CHOICES = st.builds(
     Choices,
+    seat=st.sampled_from(["claude-cli", "codex-cli"]),
+    other_seat=st.sampled_from([None, "codex-cli"]),
     key=st.none() | keys(),
     day_budget_usd=st.none() | st.floats(0.01, 1_000_000),
     pause_at_percent=st.none() | st.integers(1, 100),
@@ -56,7 +58,8 @@ def test_the_file_of_any_choice_says_just_that(choices: Choices) -> None:
         assert inspect({}, config, config).findings == ()
         settings = load({}, config, config)
         assert read_named(KEYS, config) == ({choices.key.name: choices.key} if choices.key else {})
-    assert settings.fallback_to == ((choices.key.name,) if choices.key else ())
+    names = (choices.other_seat, choices.key.name if choices.key else None)
+    assert settings.fallback_to == tuple(name for name in names if name is not None)
     assert settings.seat_provider == choices.seat
     assert settings.budget_day_usd == choices.day_budget_usd
     assert settings.limits_pause_at_percent == choices.pause_at_percent

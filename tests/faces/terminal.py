@@ -69,7 +69,6 @@ class Terminal:
     def finish(self) -> Done:
         """Read to the end; all of it is on the screen, and so in ``stdout``."""
         end = time.monotonic() + KILL_AFTER_S
-        self._leave()
         while self._read(end - time.monotonic()):
             pass
         code = self._process.wait(KILL_AFTER_S)
@@ -88,4 +87,6 @@ class Terminal:
         except OSError:  # how Linux says that nobody has the other end any more
             return False
         self._seen += piece
+        # From here on the command has the terminal open, and its end is the end of reading.
+        self._leave()
         return bool(piece)

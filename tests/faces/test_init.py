@@ -45,7 +45,8 @@ def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> N
         terminal.answer("[Y/n]: ", "")
         ended = terminal.finish()
     assert ended.code == 0
-    assert "who would pay        simulator\r\n" in found
+    assert "  would pay          simulator\r\n" in found
+    assert "official codex CLI   not found\r\n" in found
     assert "official claude CLI  " in found
     assert "(2.1." in found
     assert written(seat) == {
@@ -183,6 +184,35 @@ def test_settings_that_are_replaced_are_kept_as_a_copy(seat: Seat) -> None:
     assert "timeout_s" not in settings(seat).read_text("utf-8")
 
 
+def test_with_two_seats_the_person_says_which_serves_and_which_comes_second(
+    seat: Seat, codex_path: Path
+) -> None:
+    seat.env["ONESEAT_CODEX_PATH"] = str(codex_path)
+    with Terminal(seat, "init") as terminal:
+        found = terminal.read_until("(claude-cli, codex-cli) [claude-cli]: ")
+        assert f"official codex CLI   {codex_path} (0." in found
+        terminal.type("codex-cli")
+        terminal.answer("May a run go on to claude-cli when that plan cannot serve? [y/N]: ", "y")
+        terminal.answer(BEGIN, "")
+        terminal.answer(FALL_BACK, "")
+        terminal.answer("[Y/n]: ", "")
+        assert terminal.finish().code == 0
+    assert written(seat)["seat"] == {"provider": "codex-cli"}
+    assert written(seat)["fallback"] == {"to": ["claude-cli"]}
+    assert seat.run("config", "check").code == 0
+
+
+def test_where_only_the_second_seat_is_ready_it_serves(seat: Seat, codex_path: Path) -> None:
+    seat.env |= {
+        "ONESEAT_CODEX_PATH": str(codex_path),
+        "ONESEAT_CLAUDE_PATH": str(seat.root / "nothing"),
+    }
+    ended = seat.run("init", "--yes")
+    assert ended.code == 0
+    assert "official claude CLI  not found\n" in ended.stdout
+    assert written(seat)["seat"] == {"provider": "codex-cli"}
+
+
 def test_a_script_says_everything_by_options(seat: Seat) -> None:
     ended = seat.run(
         *("init", "--yes", "--key", "openai", "--key-name", "ci", "--key-env", "CI_KEY"),
@@ -234,6 +264,5 @@ def test_a_machine_that_is_not_ready_is_set_up_and_told_what_is_missing(seat: Se
     ended = seat.run("init", "--yes")
     assert ended.code == 0
     assert "official claude CLI  not found\n" in ended.stdout
-    assert "\nproblem              The official CLI was not found: " in ended.stdout
     assert "\nnext\n  Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`\n" in ended.stdout
     assert settings(seat).exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 import click
@@ -15,7 +15,7 @@ from oneseat.first_setup import Choices, Prepared, Written, new_key, settings_pa
 from oneseat.inspection import examine
 
 from .output import complain, echo
-from .questions import Chosen, ask, key_settings, key_value
+from .questions import Chosen, ask, key_settings, key_value, usual_seat
 from .stoppable import run_stoppable
 
 
@@ -29,6 +29,11 @@ Examples:
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: take what the options say, and the defaults.")
 @click.option("--replace", is_flag=True, help="Replace settings that are there; a copy of them is kept.")
+@click.option(
+    "--seat",
+    type=click.Choice(("claude-cli", "codex-cli")),
+    help="Whose plan serves; without it, the first that is ready.",
+)
 @click.option(
     "--key",
     type=click.Choice(get_args(KeyProvider)),
@@ -59,7 +64,8 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
     there = _settings_are_there(ask_first=not yes, replace=replace)
     report = run_stoppable(examine())
     echo("\n".join(_found(report)))
-    choices = _choices(options) if yes else ask(options)
+    ready = _ready(report)
+    choices = _choices(options, ready) if yes else ask(options, ready)
     prepared = Prepared(choices)
     value = None
     if not yes:
@@ -83,23 +89,41 @@ def _settings_are_there(*, ask_first: bool, replace: bool) -> bool:
     return path.exists()
 
 
-def _choices(chosen: Chosen) -> Choices:
+def _ready(report: Report) -> dict[str, bool | None]:
+    codex = report.codex
+    return {
+        "claude-cli": report.ready if report.cli_path is not None else None,
+        "codex-cli": codex.refusal is None if codex is not None else None,
+    }
+
+
+def _choices(chosen: Chosen, ready: Mapping[str, bool | None]) -> Choices:
     key = None
     if chosen["key"] is not None:
         key = new_key(chosen["key_name"] or chosen["key"], key_settings(chosen))
-    return Choices(key=key, pause_at_percent=chosen["pause_at"])
+    return Choices(seat=usual_seat(chosen, ready), key=key, pause_at_percent=chosen["pause_at"])
 
 
 def _found(report: Report) -> Iterator[str]:
     version = report.cli_version or "unknown version"
     yield f"official claude CLI  {f'{report.cli_path} ({version})' if report.cli_path else 'not found'}"
-    yield f"who would pay        {report.wallet}" + ("" if report.ready else " (not ready)")
-    plans = [login.subscription for login in report.logins if login.subscription is not None]
-    if plans:
-        yield f"plan                 {plans[0]}"
+    if report.cli_path is not None:
+        plan = next((login.subscription for login in report.logins if login.subscription is not None), None)
+        yield _payer(report.wallet, plan, ready=report.ready)
+    codex = report.codex
+    if codex is None:
+        yield "official codex CLI   not found"
+    else:
+        yield f"official codex CLI   {codex.path} ({codex.version or 'unknown version'})"
+        yield _payer(codex.wallet, codex.plan, ready=codex.refusal is None)
     for finding in report.findings:
-        if finding.level == "problem":
-            yield f"problem              {finding.message.partition(chr(10))[0]}"
+        if finding.level == "problem" and report.cli_path is not None:
+            yield f"  problem            {finding.message.partition(chr(10))[0]}"
+
+
+def _payer(wallet: str, plan: str | None, *, ready: bool) -> str:
+    named = f" ({plan})" if plan is not None else ""
+    return f"  would pay          {wallet}{named}{'' if ready else ', not ready'}"
 
 
 def _confirm(*, there: bool) -> None:
@@ -119,9 +143,10 @@ def _done(written: Written) -> Iterator[str]:
 def _next(report: Report, choices: Choices, *, given: bool) -> Iterator[str]:
     yield ""
     yield "next"
-    for finding in report.findings:
-        if finding.level == "problem" and finding.fix is not None:
-            yield f"  {finding.fix}"
+    if choices.seat == "claude-cli":
+        yield from (f"  {each.fix}" for each in report.findings if each.level == "problem" and each.fix)
+    elif report.codex is not None and report.codex.refusal is not None and report.codex.refusal.hint:
+        yield f"  {report.codex.refusal.hint}"
     key = choices.key
     if key is not None and key.env is not None:
         yield f"  set the variable `{key.env}` where your scripts run"

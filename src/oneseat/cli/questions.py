@@ -51,16 +51,41 @@ def _with_usual(given: Mapping[str, float | None]) -> dict[str, float | None]:
     return budgets
 
 
-def ask(chosen: Chosen) -> Choices:
-    """What the person decides; the options are the defaults. Raises ``click.Abort`` on Ctrl-C."""
+def ask(chosen: Chosen, ready: Mapping[str, bool | None]) -> Choices:
+    """What the person decides; the options are the defaults. Raises ``click.Abort`` on Ctrl-C.
+
+    ``ready`` says of each seat whether its plan would pay; ``None`` where its CLI is not installed.
+    """
     echo("\nAn empty answer takes what stands in brackets. Ctrl-C leaves everything as it is.\n")
+    seat, other = _seats(chosen, ready)
     question = (
         "From which percent of a usage window on do scripts pause, so that the rest is yours (0: never)"
     )
     pause = click.prompt(question, type=click.IntRange(0, 100), default=chosen["pause_at"] or 0)
     question = "May a run go to an API key, paid by use, when your plan may not or cannot serve it?"
     key = _key(chosen) if click.confirm(question, default=chosen["key"] is not None) else None
-    return Choices(key=key, pause_at_percent=pause or None)
+    return Choices(seat=seat, other_seat=other, key=key, pause_at_percent=pause or None)
+
+
+def usual_seat(chosen: Chosen, ready: Mapping[str, bool | None]) -> str:
+    """The seat that was chosen, or the first that is ready, or the first."""
+    first = next((seat for seat, is_ready in ready.items() if is_ready), next(iter(ready)))
+    return chosen["seat"] or first
+
+
+def _seats(chosen: Chosen, ready: Mapping[str, bool | None]) -> tuple[str, str | None]:
+    there = [seat for seat, is_ready in ready.items() if is_ready is not None]
+    usual = usual_seat(chosen, ready)
+    if len(there) < 2:
+        return usual, None
+    seat = click.prompt(
+        "Whose plan serves a run that asks for nobody else", type=click.Choice(there), default=usual
+    )
+    (other,) = (name for name in there if name != seat)
+    goes_on = ready[other] and click.confirm(
+        f"May a run go on to {other} when that plan cannot serve?", default=False
+    )
+    return seat, other if goes_on else None
 
 
 def key_value(prepared: Prepared, key: ApiKey | None) -> str | None:

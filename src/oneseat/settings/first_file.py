@@ -12,9 +12,13 @@ from .editing import dotted, written
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
-    """What a first set-up decides. Budgets are in US dollars; ``None`` is no budget, and no pause."""
+    """What a first set-up decides. Budgets are in US dollars; ``None`` is no budget, and no pause.
+
+    Where the plan of ``seat`` may not or cannot serve, a run may go to ``other_seat``, then to ``key``.
+    """
 
     seat: str = "claude-cli"
+    other_seat: str | None = None
     key: ApiKey | None = None
     day_budget_usd: float | None = None
     pause_at_percent: int | None = None
@@ -33,18 +37,21 @@ def _lines(choices: Choices) -> Iterator[str]:
     yield "# Whose plan serves a run that asks for nobody else."
     yield f"provider = {written(choices.seat)}"
     yield ""
-    yield from _fallback(choices.key)
+    yield from _fallback(choices.other_seat, choices.key)
     yield ""
     yield from _limits(choices)
 
 
-def _fallback(key: ApiKey | None) -> Iterator[str]:
+def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
     yield "[fallback]"
     yield "# Who serves a run when the plan may not or cannot. Without this line a run never leaves its plan."
-    if key is None:
+    names = [name for name in (other_seat, key.name if key is not None else None) if name is not None]
+    if names:
+        yield f"to = [{', '.join(map(written, names))}]"
+    else:
         yield '# to = ["work"]                # a key of yours: `oneseat key set work --provider anthropic`'
+    if key is None:
         return
-    yield f"to = [{written(key.name)}]"
     yield ""
     yield f"[{dotted(('keys', key.name))}]"
     yield "# The key itself is in no settings file."
