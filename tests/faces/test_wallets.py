@@ -13,6 +13,7 @@ import pytest
 
 import oneseat
 from oneseat.api import make_request
+from oneseat.contract.request import Purpose
 from oneseat.testing import Answer, ByPayer, Failure, Limits, Simulator, Text
 from oneseat.testing.replies import Usage
 
@@ -165,3 +166,42 @@ def test_the_route_is_told_without_asking_anybody(seat: Seat, simulator: Simulat
     assert "2. anthropic claude-haiku-4-5 (api_key `paid`): no, usage.provider_cannot" in with_tools.stdout
     assert asked(simulator) == {}
     assert seat.runs() == []
+
+
+#: Who asks for whom: the policy's word, its rule, and the purpose as the library says it.
+REQUESTS: dict[str, tuple[tuple[str, ...], str, str, Purpose]] = {
+    # The simulator's made-up login is a token in the environment, which has a rule of its own.
+    "owner": ((), "GREEN", "Y1", Purpose()),
+    "colleague": (("--for", "Ana"), "RED", "R1", Purpose(author="other_human")),
+    "public page": (("--reader", "customers"), "RED", "R3", Purpose(reader="customers")),
+    "client work": (("--work-of", "client"), "GREY", "Y5", Purpose(work_owner="client")),
+    "unknown": (("--for", "unknown"), "GREY", "Y13", Purpose(author="unknown")),
+}
+
+
+@pytest.mark.parametrize("who", REQUESTS)
+def test_each_request_is_served_by_the_wallet_that_may(
+    who: str, seat: Seat, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, tier, rule, purpose = REQUESTS[who]
+    settings(seat, KEY)
+    alone = playing(seat, simulator, "ok", "alone").run("run", "--json", *options, "hi")
+    decided = alone.result["receipt"]["policy"]
+    assert (decided["tier"], decided["rule"]) == (tier, rule)
+    if tier == "GREEN":
+        assert (alone.code, by(alone.result), asked(simulator, "alone")) == (
+            0,
+            ("claude-cli", None),
+            {"plan": 1},
+        )
+    else:
+        assert (alone.code, alone.result["error"]["code"]) == (3, f"policy.{tier.lower()}")
+        assert (alone.result["receipt"]["verdict"], asked(simulator, "alone")) == ("nothing_sent", {})
+    settings(seat, CONSENT)
+    playing(seat, simulator, "ok", "consent")
+    live_in(seat, monkeypatch)
+    served = oneseat.run("hi", purpose=purpose, cwd=seat.cwd)
+    assert served.receipt.policy is not None
+    assert (served.receipt.policy.tier, served.receipt.policy.rule) == (tier, rule)
+    assert asked(simulator, "consent") == ({"plan": 1} if tier == "GREEN" else {"key": 1})
+    assert served.receipt.provider == ("claude-cli" if tier == "GREEN" else "anthropic")
