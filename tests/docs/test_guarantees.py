@@ -7,7 +7,9 @@ import re
 from .pages import ROOT, names_of_tests
 
 BEHAVIOUR = (ROOT / "docs" / "behaviour.md").read_text("utf-8")
-USAGE = (ROOT / "docs" / "behaviour-usage.md").read_text("utf-8")
+USAGE = "\n".join(
+    (ROOT / "docs" / f"behaviour-{part}.md").read_text("utf-8") for part in ("usage", "wallets")
+)
 PROVED, _, NOT_PROVED = f"{USAGE}\n{BEHAVIOUR}".partition("\n## Not proved yet\n")
 COMMENT = re.compile(r"<!-- test: (.+?) -->")
 NAMED = sorted({name for names in COMMENT.findall(USAGE + BEHAVIOUR) for name in names.split(", ")})
