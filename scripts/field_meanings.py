@@ -280,6 +280,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "has_refresh_token": "whether it holds a token to renew the login with",
         "refreshed_at": "when it was last renewed, seconds since the epoch",
         "file_mode": "the permission bits of the file",
+        "account": "a hash of the account's id",
         "problem": "why the file could not be understood",
     },
     "CredentialSource": {

@@ -127,7 +127,8 @@ class CodexLogin(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kind`` says where it lives (the ``keyring`` is never read), ``auth_mode`` is the file's own word for what it is,
     ``has_key`` and ``has_refresh_token`` whether it holds such a thing. ``refreshed_at`` is in seconds since the epoch,
-    ``file_mode`` the permission bits. ``problem`` says why the file could not be understood.
+    ``file_mode`` the permission bits, ``account`` a hash of the account's id. ``problem`` says why the file could not be
+    understood.
     """
 
     kind: Literal["file", "keyring", "none"]
@@ -137,19 +138,22 @@ class CodexLogin(msgspec.Struct, frozen=True, kw_only=True):
     has_refresh_token: bool = False
     refreshed_at: float | None = None
     file_mode: int | None = None
+    account: str | None = None
     problem: str | None = None
 
 
 class CodexFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about who would pay for a run of the official `codex` CLI, gathered before anything is sent.
 
-    ``auth_method`` is what the CLI says it would sign in with, ``plan`` the plan that the vendor's account names for that login,
-    ``refused`` the CLI's own words where it named none. ``model_provider`` is whom the CLI would ask. ``credits_next`` is true
-    when a window is full and further requests would be paid from credits; ``None`` when the vendor did not say.
+    ``interface`` is what of the CLI serves the run, ``auth_method`` what it says it would sign in with, ``plan`` the plan that the
+    vendor's account names for that login, ``refused`` the CLI's own words where it named none. ``model_provider`` is whom the CLI
+    would ask. ``credits_next`` is true when a window is full and further requests would be paid from credits; ``None`` when the
+    vendor did not say.
     ``kept``, ``present``, ``simulated``, ``child_checked`` and ``strange`` mean what they mean in ``CredentialFacts``.
     """
 
     login: CodexLogin
+    interface: str = "app-server"
     auth_method: str | None = None
     plan: str | None = None
     refused: str | None = None

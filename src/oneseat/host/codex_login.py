@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tomllib
@@ -29,9 +30,10 @@ _NOTHING = frozenset({b"", b"null", b'""'})
 
 
 class _Tokens(msgspec.Struct):
-    """Only whether there is a token to renew with: undecoded, it never becomes text."""
+    """Only whether there is a token to renew with: undecoded, it never becomes text. The account's id is no token."""
 
     refresh_token: msgspec.Raw = msgspec.Raw(b"")
+    account_id: str | None = None
 
 
 class _LoginFile(msgspec.Struct):
@@ -70,6 +72,7 @@ def codex_login(folder: Path) -> CodexLogin:
         has_refresh_token=tokens is not None and bytes(tokens.refresh_token) not in _NOTHING,
         refreshed_at=_moment(stored.last_refresh),
         file_mode=content[1] if os.name == "posix" else None,
+        account=_hash(tokens.account_id) if tokens is not None and tokens.account_id else None,
     )
 
 
@@ -104,6 +107,10 @@ def _config(path: Path) -> dict[str, object]:
     except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         # What is wrong with it, the CLI says when it is asked for the settings in force.
         return {}
+
+
+def _hash(account: str) -> str:
+    return hashlib.sha256(account.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _moment(stamp: str | None) -> float | None:

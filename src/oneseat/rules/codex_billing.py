@@ -149,6 +149,7 @@ def _not_a_plan(facts: CodexFacts) -> ErrorInfo:
 
 def _evidence(facts: CodexFacts) -> tuple[Evidence, ...]:
     said: tuple[tuple[str, str | bool | None], ...] = (
+        ("codex.interface", facts.interface),
         ("codex.authMethod", facts.auth_method),
         ("codex.planType", facts.plan),
         ("codex.modelProvider", facts.model_provider or "openai"),

@@ -60,6 +60,8 @@ _REFUSED = _Failure(
 )
 _EXECUTION = _Failure("provider.execution_error", "The CLI reported an error")
 
+_QUOTA = _Failure("provider.credit_exhausted", "The provider wants payment for this request", "you")
+
 _BY_WORD: dict[str, _Failure] = {
     "contextWindowExceeded": _Failure(
         "provider.context_overflow",
@@ -80,9 +82,7 @@ _BY_WORD: dict[str, _Failure] = {
     "inferenceHookDenied": _REFUSED,
     "tooManyDenials": _EXECUTION,
     "sandboxError": _EXECUTION,
-    "sessionBudgetExceeded": _Failure(
-        "provider.credit_exhausted", "The provider wants payment for this request", "you"
-    ),
+    "sessionBudgetExceeded": _QUOTA,
 }
 _BY_STATUS: dict[int, _Failure] = {
     400: _BAD_REQUEST,
@@ -113,6 +113,7 @@ _BY_TEXT: dict[str, _Failure] = {
     _HIGH_DEMAND: _SERVER,
     "exceeded retry limit, last status: 429": _RATE,
     "at capacity": _OVERLOADED,
+    "Quota exceeded": _QUOTA,
     "usage limit": _RATE,
     "ran out of room": _BY_WORD["contextWindowExceeded"],
     "does not exist": _NO_MODEL,
@@ -128,7 +129,6 @@ _BY_KIND = {
     "responseStreamDisconnected": _LOST,
 }
 _UNKNOWN = _Failure("provider.api_error", "The provider reported an error")
-_QUOTA = _Failure("provider.credit_exhausted", "The provider wants payment for this request", "you")
 _INTERRUPTED = _Failure("provider.interrupted", "The turn was interrupted", "you")
 SESSION_LOST = _Failure(
     "provider.session_lost",

@@ -13,12 +13,15 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import CodexLogin
+from oneseat.contract.request import Request
 from oneseat.host.child_environment import allowed
 from oneseat.host.codex_login import codex_home, codex_login, forces_a_login
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import MARKER, private_prefix
 
 from . import discovery, made_up
+from .messages import DEFAULT_SYSTEM
+from .permissions import Permissions
 from .process import CodexProcess, Start
 
 SimulatedLogin = Literal["token", "file", "none"]
@@ -114,6 +117,46 @@ class Launcher:
             self._kept.forget(marker)
             raise
 
+    def launch_exec(
+        self,
+        request: Request,
+        model: str | None,
+        allowed: Permissions,
+        marker: str,
+        redact: Callable[[str], str],
+    ) -> CodexProcess:
+        """Start `codex exec`, which waits for its prompt on stdin. Raises like ``launch``."""
+        executable = self.executable()
+        self._check_forced_login()
+        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
+        try:
+            instructions = private / "instructions.md"
+            instructions.write_text(request.system or DEFAULT_SYSTEM, "utf-8")
+            # It always has commands: without tools they find an empty folder, which they cannot write.
+            cwd = request.cwd if allowed.acts else str(_empty(private))
+            settings = [f"model_instructions_file={quoted(str(instructions))}"]
+            if "web_search" in allowed.config:
+                settings.append('web_search="live"')
+            argv = [
+                *(executable, "exec", "--json", "--color", "never", "--skip-git-repo-check", "--ephemeral"),
+                *("--ignore-user-config", "--ignore-rules", "-s", allowed.sandbox, "-C", cwd),
+                *(word for folder in request.tools.directories for word in ("--add-dir", folder)),
+                *(("-m", model) if model is not None else ()),
+                *self._overrides(cwd, marker),
+                *(word for setting in settings for word in ("-c", setting)),
+                "-",
+            ]
+            start = Start(argv, self._environment(private), cwd, marker, self.own_addresses())
+            return CodexProcess.start(start, private, redact)
+        except BaseException:  # whatever happened, an interrupt too: no private folder stays behind
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+    @property
+    def simulated(self) -> bool:
+        """Whether runs go to a simulator."""
+        return self._config.simulator is not None
+
     async def end_kept(self, process: CodexProcess, patience_s: float) -> None:
         """End such a process and all that it started."""
         try:
@@ -194,6 +237,12 @@ class Launcher:
             CODEX_REFRESH_TOKEN_URL_OVERRIDE=f"{simulator.url.rstrip('/')}/oauth/token",
         )
         return env
+
+
+def _empty(private: Path) -> Path:
+    folder = private / "work"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.request import MCP_PREFIX, McpServer, Request, Tools
 
 Sandbox = Literal["read-only", "workspace-write", "danger-full-access"]
@@ -57,6 +58,23 @@ def permissions_of(
         config=config,
         tools=tuple(name for name in own if name in OFFERED),
     )
+
+
+def check_tools(request: Request, allowed: Permissions) -> None:
+    """Raise ``OneseatError`` ``incomplete.tools_missing`` when a tool that the run needs is none that the CLI has."""
+    missing = [
+        name
+        for name in request.tools.required
+        if not name.startswith(MCP_PREFIX) and name not in allowed.tools
+    ]
+    if missing:
+        raise OneseatError(
+            ErrorInfo(
+                code="incomplete.tools_missing",
+                message=f"The official CLI has no such tool: `{', '.join(missing)}`\n  nothing was sent",
+                hint="Use a profile: `--tools read`, `--tools edit` or `--tools all`",
+            )
+        )
 
 
 def _sandbox(tools: Tools, own: list[str]) -> Sandbox:

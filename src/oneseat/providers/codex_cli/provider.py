@@ -8,16 +8,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from oneseat.aio import uninterrupted
-from oneseat.contract.facts import Abilities
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import McpServer, Permitted, Request
 from oneseat.host.codex_login import around_codex
 from oneseat.host.kept_processes import KeptProcesses
 
+from .exec_session import ExecSession, Outside, can_do
+from .fallback import CodexRun
 from .held import HeldCodex
 from .launcher import CodexCliConfig, Launcher
 from .parse import Parser, Setting
+from .plans import SeenPlans
 from .process import CodexProcess
 from .session import CodexSession, Surroundings
 from .threads import Threads, records
@@ -48,6 +52,7 @@ class CodexCliProvider:
         self._redact = redact
         self._launcher = Launcher(config, redact, kept)
         self._threads = Threads(Path(config.threads))
+        self._plans = SeenPlans(Path(config.threads, "plans"))
 
     @property
     def wallet(self) -> Wallet:
@@ -81,15 +86,16 @@ class CodexCliProvider:
     @asynccontextmanager
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
-    ) -> AsyncIterator[CodexSession]:
-        """An app-server for one run. On leaving, everything the run started has ended."""
+    ) -> AsyncIterator[CodexRun]:
+        """An app-server for one run, or `codex exec` where that does not start. On leaving, all that the run started has ended."""
         request = permitted.request
         process = self._launcher.launch(request.cwd, run_id, hiding(request.mcp_servers, self._redact))
-        opened = self.session_on(process, request, run_id, session)
+        server = self.session_on(process, request, run_id, session)
+        run = CodexRun(server, self._fallback(request, run_id) if can_do(request) else None)
         try:
-            yield opened
+            yield run
         finally:
-            await self._end(opened, process)
+            await self._end(run, process)
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[HeldCodex]:
@@ -112,17 +118,16 @@ class CodexCliProvider:
         self, process: CodexProcess, request: Request, run_id: str, session: SessionStamp | None
     ) -> CodexSession:
         """One run of a process."""
-        model = request.model or self.default_model
         thread = self._threads.of(session.id) if session is not None and session.resumed else None
         around = Surroundings(
             request=request,
-            model=None if model == _CLI_DEFAULT else model,
+            model=self._model_of(request),
             login=self._launcher.login(),
-            kept=around_codex(self._config.environ, self._launcher.folder())
-            if request.caller_sources is None
-            else request.caller_sources,
+            kept=self._kept(request),
             threads=self._threads,
-            simulated=self._config.simulator is not None,
+            plans=self._plans,
+            now=self._now,
+            simulated=self._launcher.simulated,
             session=session,
             thread=thread,
             has_record=process.thread is not None
@@ -130,16 +135,27 @@ class CodexCliProvider:
             mcp_start_s=self._config.mcp_start_s,
             mcp_tool_s=self._config.mcp_tool_s,
         )
-        redact = hiding(request.mcp_servers, self._redact)
-        setting = Setting(
+        setting = self._setting(request, run_id)
+        return CodexSession(process, around, Parser(setting), setting.redact)
+
+    def _model_of(self, request: Request) -> str | None:
+        model = request.model or self.default_model
+        return None if model == _CLI_DEFAULT else model
+
+    def _kept(self, request: Request) -> tuple[CredentialSource, ...]:
+        if request.caller_sources is not None:
+            return request.caller_sources
+        return around_codex(self._config.environ, self._launcher.folder())
+
+    def _setting(self, request: Request, run_id: str) -> Setting:
+        return Setting(
             run_id=run_id,
             provider=self.name,
             cwd=request.cwd,
             now=self._now,
-            redact=redact,
+            redact=hiding(request.mcp_servers, self._redact),
             hide=hiding(request.mcp_servers),
         )
-        return CodexSession(process, around, Parser(setting), redact)
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - the CLI files by date
         """How large the CLI's record of a conversation is; 0 when it is not found."""
@@ -158,11 +174,30 @@ class CodexCliProvider:
         except OSError:
             return 0
 
-    async def _end(self, session: CodexSession, process: CodexProcess) -> None:
+    def _fallback(self, request: Request, run_id: str) -> Callable[[ErrorInfo], ExecSession]:
+        def take_over(why: ErrorInfo) -> ExecSession:
+            login = self._launcher.login()
+            outside = Outside(
+                login=login,
+                kept=self._kept(request),
+                plan=self._plans.of(login.account, self._now()),
+                why=why,
+            )
+            setting = self._setting(request, run_id)
+            return ExecSession(self._launcher, request, self._model_of(request), setting, outside)
+
+        return take_over
+
+    async def _end(self, run: CodexRun, process: CodexProcess) -> None:
+        other = run.fallback.process if run.fallback is not None else None
         try:
-            await uninterrupted(self._leave(session, process))
+            await uninterrupted(self._leave(run.server, process))
+            if other is not None:
+                await uninterrupted(other.end(_IMPATIENT_S))
         except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
             process.kill()
+            if other is not None:
+                other.kill()
             raise
 
     async def _leave(self, session: CodexSession, process: CodexProcess) -> None:

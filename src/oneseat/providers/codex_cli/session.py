@@ -21,7 +21,8 @@ from . import discovery, failures, messages, windows, wire
 from .channel import RpcRefused
 from .config import Settings
 from .parse import Parser
-from .permissions import Permissions, permissions_of
+from .permissions import Permissions, check_tools, permissions_of
+from .plans import SeenPlans
 from .process import CodexProcess
 from .threads import Threads
 
@@ -48,6 +49,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     login: CodexLogin
     kept: tuple[CredentialSource, ...]
     threads: Threads
+    plans: SeenPlans
+    now: Callable[[], float]
     simulated: bool
     session: SessionStamp | None = None
     thread: str | None = None
@@ -110,6 +113,11 @@ class CodexSession:
         return self._ended
 
     @property
+    def opened(self) -> bool:
+        """Whether the app-server has answered at all."""
+        return self._process.opened
+
+    @property
     def sent(self) -> bool:
         """Whether the run's prompt has left."""
         return self._sent
@@ -138,6 +146,8 @@ class CodexSession:
         present = (*settings.sources(self._process.addresses), *seen.sources)
         reached = {source.name for source in present}
         limits = self._limits.rate_limits if self._limits is not None else None
+        if limits is not None and limits.plan_type is not None:
+            around.plans.remember(around.login.account, limits.plan_type, around.now())
         return CodexFacts(
             login=around.login,
             auth_method=status.auth_method,
@@ -163,7 +173,8 @@ class CodexSession:
 
         Raises ``OneseatError``: ``incomplete.servers_missing``, ``incomplete.tools_missing``, and ``provider.*``.
         """
-        self._check_tools()
+        if self._allowed is not None:
+            check_tools(self._around.request, self._allowed)
         if self._beginning is None:
             self._beginning = asyncio.ensure_future(self._begin())
         done, _ = await asyncio.wait({self._beginning}, timeout=_LOOK_S)
@@ -253,19 +264,6 @@ class CodexSession:
                 raise
             return self._redact(refused.said.message)
         return None
-
-    def _check_tools(self) -> None:
-        allowed, tools = self._allowed, self._around.request.tools
-        there = allowed.tools if allowed is not None else ()
-        missing = [name for name in tools.required if not name.startswith(MCP_PREFIX) and name not in there]
-        if missing:
-            raise OneseatError(
-                ErrorInfo(
-                    code="incomplete.tools_missing",
-                    message=f"The official CLI has no such tool: `{', '.join(missing)}`\n  nothing was sent",
-                    hint="Use a profile: `--tools read`, `--tools edit` or `--tools all`",
-                )
-            )
 
     async def _begin(self) -> None:
         """Begin or resume the thread, with its MCP servers."""

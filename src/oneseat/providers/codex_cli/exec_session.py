@@ -1,0 +1,145 @@
+"""One run of `codex exec`: what is left where the app-server does not start. It asks nothing and keeps no conversation."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, Question, Stderr, TurnEnded
+from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
+from oneseat.contract.permission import Permission
+from oneseat.contract.request import Plan, Request
+
+from . import messages
+from .exec_parse import ExecParser
+from .launcher import Launcher
+from .parse import Setting
+from .permissions import check_tools, permissions_of
+from .process import CodexProcess
+
+#: Settings of the administrator: the app-server would name them, `exec` cannot be asked.
+_ADMINISTRATOR = ("config.toml", "managed_config.toml", "requirements.toml")
+_ADMINISTRATOR_FOLDER = Path("/etc/codex")
+
+
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known outside of the process: the login, what lies around it, the ``plan`` that its account was last seen on, and
+    ``why`` there is no app-server.
+    """
+
+    login: CodexLogin
+    kept: tuple[CredentialSource, ...]
+    plan: str | None
+    why: ErrorInfo
+
+
+class ExecSession:
+    """Implements ``ProviderSession``: one run without a conversation. ``model`` is ``None`` for the CLI's own."""
+
+    def __init__(
+        self, launcher: Launcher, request: Request, model: str | None, setting: Setting, outside: Outside
+    ) -> None:
+        self._launcher = launcher
+        self._request = request
+        self._model = model
+        self._setting = setting
+        self._outside = outside
+        self._why = outside.why
+        self._process: CodexProcess | None = None
+        self._ended = False
+        self._allowed = permissions_of(request, 0, 0)
+        self.capabilities = Capabilities()
+
+    @property
+    def process(self) -> CodexProcess | None:
+        """The CLI, once it was started."""
+        return self._process
+
+    @property
+    def turn_ended(self) -> bool:
+        """Whether the CLI has reported the end of its turn."""
+        return self._ended
+
+    async def credential_facts(self) -> CodexFacts:
+        """What the login file and the process say; the CLI itself is started, and waits for its prompt."""
+        self._process = self._launcher.launch_exec(
+            self._request, self._model, self._allowed, self._setting.run_id, self._setting.redact
+        )
+        seen = self._process.look()
+        login = self._outside.login
+        certain = login.kind == "file" and login.auth_mode == "chatgpt" and not login.has_key
+        return CodexFacts(
+            login=login,
+            interface=f"exec, because the app-server did not start: {self._why.code}",
+            auth_method="chatgpt" if certain and login.has_refresh_token else login.auth_mode,
+            plan=self._outside.plan,
+            refused=f"`codex exec` names none, and it was not seen in the last 30 days; {self._why.message}",
+            kept=self._outside.kept,
+            present=(*_administrators(), *seen.sources),
+            simulated=self._launcher.simulated,
+            child_checked=seen.readable,
+            strange=seen.strange,
+        )
+
+    async def ready(self) -> bool:
+        """Whether it has the run's tools. Raises ``OneseatError`` ``incomplete.tools_missing``."""
+        check_tools(self._request, self._allowed)
+        return True
+
+    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+        process, parser = self._opened(), ExecParser(self._setting, self._model, self._allowed.tools)
+        parts = messages.turn_input(plan.cleared.permitted.request, plan.background)
+        await process.child.write("\n\n".join(part["text"] for part in parts).encode())
+        process.child.close_stdin()
+        async with aclosing(process.child.batches()) as batches:
+            async for lines in batches:
+                for line in lines:
+                    for event in parser.events(line if isinstance(line, bytes) else line.start):
+                        self._ended = self._ended or isinstance(event, TurnEnded)
+                        yield event
+                if self._ended:
+                    return
+        raise await process.channel.death("before it reported a result")
+
+    def say(self, text: str) -> AsyncIterator[Event]:  # noqa: ARG002 - the port's
+        """There is no second message: the run was one of its own."""
+        raise OneseatError(self._why)
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Nothing is asked."""
+
+    def stderr(self) -> Stderr | None:
+        """The end of what the CLI printed on stderr, redacted."""
+        return self._process.channel.stderr() if self._process is not None else None
+
+    async def interrupt(self) -> None:
+        """Ask the CLI to stop."""
+        if self._process is not None:
+            self._process.child.signal(signal.SIGINT)
+
+    def _opened(self) -> CodexProcess:
+        if self._process is None:
+            raise OneseatError(self._why)
+        return self._process
+
+
+def _administrators() -> tuple[CredentialSource, ...]:
+    return tuple(
+        CredentialSource(
+            name=name, kind="mode", scope="managed_settings", place=str(_ADMINISTRATOR_FOLDER / name)
+        )
+        for name in _ADMINISTRATOR
+        if (_ADMINISTRATOR_FOLDER / name).exists()
+    )
+
+
+def can_do(request: Request) -> bool:
+    """Whether `codex exec` can serve a request: no conversation, no servers, no schema, no pictures."""
+    pictures = any(attached.media_type.startswith("image/") for attached in request.attachments)
+    return not (request.project or request.mcp_servers or request.schema or pictures)

@@ -1,0 +1,76 @@
+"""One run of the CLI: through its app-server, and where that does not start, through `codex exec`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.events import Event, Question, Stderr
+from oneseat.contract.facts import Capabilities, CodexFacts
+from oneseat.contract.permission import Permission
+from oneseat.contract.receipt import LimitReading
+from oneseat.contract.request import Plan
+
+from .exec_session import ExecSession
+from .session import CodexSession
+
+#: How an app-server fails that does not start: it is not there, or speaks another language.
+_NOT_STARTED = frozenset(
+    {"provider.crashed", "provider.output_closed", "provider.garbled", "provider.execution_error"}
+)
+
+
+class CodexRun:
+    """Implements ``ProviderSession``. ``other`` makes the run that takes over; ``None`` where nothing can."""
+
+    def __init__(self, server: CodexSession, other: Callable[[ErrorInfo], ExecSession] | None) -> None:
+        self.server = server
+        self.fallback: ExecSession | None = None
+        self._other = other
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the CLI offered."""
+        return self._now.capabilities
+
+    async def credential_facts(self) -> CodexFacts:
+        """Ask who would pay. Raises ``OneseatError`` when the CLI cannot answer."""
+        try:
+            return await self.server.credential_facts()
+        except OneseatError as error:
+            if self.server.opened or error.info.code not in _NOT_STARTED or self._other is None:
+                raise
+            self.fallback = self._other(error.info)
+        return await self.fallback.credential_facts()
+
+    async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
+        """What the vendor's account says of the windows; nothing without an app-server."""
+        return await self.server.limits(read_at) if self.fallback is None else ()
+
+    async def ready(self) -> bool:
+        """Whether all that the run needs is there."""
+        return await self._now.ready()
+
+    def send(self, plan: Plan) -> AsyncIterator[Event]:
+        """Send the prompt and yield what comes."""
+        return self._now.send(plan)
+
+    def say(self, text: str) -> AsyncIterator[Event]:
+        """Send a further message."""
+        return self._now.say(text)
+
+    async def answer(self, question: Question, permission: Permission) -> None:
+        """Answer a question."""
+        await self._now.answer(question, permission)
+
+    def stderr(self) -> Stderr | None:
+        """What was printed beside the answers."""
+        return self._now.stderr()
+
+    async def interrupt(self) -> None:
+        """Ask the CLI to stop its turn."""
+        await self._now.interrupt()
+
+    @property
+    def _now(self) -> CodexSession | ExecSession:
+        return self.fallback or self.server

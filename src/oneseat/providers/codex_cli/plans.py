@@ -1,0 +1,54 @@
+"""The plan that an account was last seen on: `codex exec` names none, so this is all that is known of it there."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+#: What an account is on may change, and nobody is told.
+_GOOD_S = 30 * 24 * 3600.0
+#: How often it is written down anew.
+_AGAIN_S = 24 * 3600.0
+_ACCOUNT = re.compile(r"[0-9a-f]{8,64}")
+_MAX_BYTES = 1000
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    plan: str
+    at: float
+
+
+class SeenPlans:
+    """One small file for each account, named by a hash of its id, in ``folder``, which is made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, account: str | None, now: float) -> str | None:
+        """The plan of an account; ``None`` when it is not known, or was seen more than thirty days before ``now`` (seconds)."""
+        seen = self._read(account)
+        return seen.plan if seen is not None and 0 <= now - seen.at < _GOOD_S else None
+
+    def remember(self, account: str | None, plan: str, now: float) -> None:
+        """Write a plan down. Raises ``OSError``."""
+        seen = self._read(account)
+        if account is None or not _ACCOUNT.fullmatch(account):
+            return
+        if seen is not None and seen.plan == plan and 0 <= now - seen.at < _AGAIN_S:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = self._folder / f".{account}.{os.getpid()}"
+        half.write_bytes(msgspec.json.encode(_Seen(plan, now)))
+        half.replace(self._folder / account)
+
+    def _read(self, account: str | None) -> _Seen | None:
+        if account is None or not _ACCOUNT.fullmatch(account):
+            return None
+        try:
+            with (self._folder / account).open("rb") as file:
+                return msgspec.json.decode(file.read(_MAX_BYTES), type=_Seen)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
