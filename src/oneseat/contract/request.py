@@ -1,7 +1,7 @@
 """A request on its way through the stations. Each type is made by one station only, so none can be skipped.
 
-Request -> policy -> Permitted -> billing gate -> Cleared -> routing -> Plan
-              \\________________ Refused ________________/
+Request -> policy -> Permitted -> candidate -> billing gate -> Cleared -> budget -> Plan
+              \\_____________________ Refused ______________________/
 """
 
 from __future__ import annotations
