@@ -106,6 +106,7 @@ CODES: dict[str, str] = {
     "budget.reached": "the run cost as much as it may",
     "budget.turns_reached": "the run asked the model as often as it may",
     "budget.unpriced": "under a budget, the run went on with a model that nobody knows the price of",
+    "billing.open_endpoint": "an API key would be sent to an address where others can read it",
     "billing.api_key_wins": "an API key would pay",
     "billing.auth_token_wins": "a bearer token would be used instead of the login",
     "billing.key_helper_wins": "a command that prints keys would pay",

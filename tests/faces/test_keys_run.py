@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 import pytest
 
 from oneseat import api
-from oneseat.contract.errors import UsageError
+from oneseat.contract.errors import UsageError, exit_code
 from oneseat.contract.events import Event, TextDelta, ToolResult
+from oneseat.contract.receipt import RunResult
 from oneseat.rules.functions import tool
-from oneseat.testing import Answer, Simulator, Structured, Text, ToolRound, ToolUse, Usage
+from oneseat.testing import Answer, Failure, Simulator, Structured, Text, ToolRound, ToolUse, Usage
 
 KEY = "sk-made-up-0123456789abcdefghijklmnop"
 SETTINGS = """
@@ -67,19 +67,20 @@ class Owner:
             "OWN_OPENAI_KEY": KEY,
         }
 
-    def run(self, scenario: str, *options: str, prompt: str = "say ok") -> tuple[int, dict[str, Any], str]:
-        """One ``oneseat run --json``: exit code, result, all that was printed."""
-        env = self.env | {"ONESEAT_SIMULATOR_URL": self.simulator.url(scenario, "case")}
-        command = [sys.executable, "-m", "oneseat", "run", "--json", *options, prompt]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, json.loads(done.stdout), done.stdout + done.stderr
+    def run(self, scenario: str, prompt: str = "say ok", **options: Any) -> tuple[int, RunResult]:
+        """One run of the library in this process, where the SDKs are loaded once: its exit code and its result."""
+        result, _ = asyncio.run(self.events(scenario, prompt, **options))
+        return 0 if result.error is None else exit_code(result.error.code), result
 
-    async def events(self, scenario: str, **options: Any) -> tuple[Any, list[Event]]:
-        """One run of the library, in this process."""
+    async def events(
+        self, scenario: str, prompt: str = "go", **options: Any
+    ) -> tuple[RunResult, list[Event]]:
+        """One run of the library, and what it told."""
         env = self.env | {"ONESEAT_SIMULATOR_URL": self.simulator.url(scenario, "case")}
-        request = api.make_request("go", cwd=self.home, **options)
+        request = api.make_request(prompt, cwd=self.home, **options)
         async with api.opened_app(env) as app, app.stream(request) as stream:
             seen = [event async for event in stream]
+        assert stream.result is not None
         return stream.result, seen
 
 
@@ -90,46 +91,54 @@ def owner(simulator: Simulator, tmp_path: Path) -> Owner:
 
 @keys
 def test_a_run_on_a_key_needs_no_cli_and_proves_who_paid(owner: Owner, name: str) -> None:
-    code, result, printed = owner.run("ok", "--key", name, "--model", "made-up-1")
-    receipt = result["receipt"]
-    assert (code, result["text"], result["status"]) == (0, "ok from the simulator", "completed")
-    assert (receipt["wallet"], receipt["expected_wallet"], receipt["verdict"]) == (
-        "simulator",
-        "simulator",
-        "verified",
-    )
-    evidence = {each["what"]: each["value"] for each in receipt["evidence"]}
-    assert evidence["key.name"] == name
-    assert evidence["key.endpoint"].startswith(owner.simulator.url("ok", "case"))
+    code, result = owner.run("ok", key=name, model="made-up-1")
+    receipt = result.receipt
+    assert (code, result.text, result.status) == (0, "ok from the simulator", "completed")
+    wallets = (receipt.wallet, receipt.expected_wallet, receipt.verdict)
+    assert wallets == ("simulator", "simulator", "verified")
+    evidence = {each.what: each.value for each in receipt.evidence}
+    assert (evidence["key.name"], evidence["key.endpoint_of"]) == (name, "simulator")
     (record,) = owner.simulator.requests()
     assert record.path == PATHS[name]
     assert record.simulator_token, "a real key went to the simulator"
-    assert not re.search(r"made-up-0123456789", printed)
     ledger = b"".join(path.read_bytes() for path in owner.home.rglob("*.db*"))
     assert b"made-up-0123456789" not in ledger
 
 
+def test_the_command_prints_the_same_and_no_key(owner: Owner) -> None:
+    env = owner.env | {"ONESEAT_SIMULATOR_URL": owner.simulator.url("ok", "case")}
+    command = [sys.executable, "-m", "oneseat", "run", "--json", "--key", "work", "say ok"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, json.loads(done.stdout)["receipt"]["verdict"]) == (0, "verified")
+    assert "made-up-0123456789" not in done.stdout + done.stderr
+
+
 def test_what_a_run_cost_is_the_price_of_its_tokens_and_free_where_nothing_is_charged(owner: Owner) -> None:
-    _, paid, _ = owner.run("ok", "--key", "claude", "--model", "claude-sonnet-5-5")
-    _, unknown, _ = owner.run("ok", "--key", "claude", "--model", "made-up-1")
-    _, free, _ = owner.run("ok", "--key", "local", "--model", "made-up-1")
+    _, paid = owner.run("ok", key="claude", model="sonnet")
+    _, unknown = owner.run("ok", key="claude", model="made-up-1")
+    _, free = owner.run("ok", key="local", model="made-up-1")
+    _, lost = owner.run("reset", key="claude", model="sonnet")
     costs = [
-        (each["receipt"]["equivalent_cost_usd"], each["receipt"]["cost_source"])
-        for each in (paid, unknown, free)
+        (each.receipt.equivalent_cost_usd, each.receipt.cost_source) for each in (paid, unknown, free, lost)
     ]
-    assert costs == [(pytest.approx(0.00041), "price_table"), (None, "unknown"), (0.0, "price_table")]
+    assert costs == [
+        (pytest.approx(0.00041), "price_table"),
+        (None, "unknown"),
+        (0.0, "price_table"),
+        (None, "unknown"),
+    ]
+    assert paid.receipt.model == "claude-sonnet-5-5"
 
 
 def test_a_run_stops_at_its_cap_to_the_cent(owner: Owner) -> None:
     usage = Usage(input_tokens=30, cache_write_5m_tokens=0, cache_read_tokens=0)
     owner.simulator.script("long", [Answer(content=(Text("word " * 4000),), usage=usage)])
-    code, result, _ = owner.run(
-        "long", "--key", "claude", "--model", "claude-sonnet-5-5", "--max-budget-usd", "0.02"
-    )
-    receipt = result["receipt"]
-    assert (code, result["error"]["code"]) == (4, "budget.reached")
-    assert 0.015 < receipt["equivalent_cost_usd"] <= 0.02
-    assert result["text"].count("word") == receipt["usage"]["output_tokens"]
+    code, result = owner.run("long", key="claude", model="claude-sonnet-5-5", max_budget_usd=0.02)
+    cost = result.receipt.equivalent_cost_usd
+    assert (code, result.error and result.error.code) == (4, "budget.reached")
+    assert cost is not None
+    assert 0.015 < cost <= 0.02
+    assert result.text.count("word") == result.receipt.usage.output_tokens
 
 
 @pytest.mark.parametrize(
@@ -140,25 +149,30 @@ def test_a_run_stops_at_its_cap_to_the_cent(owner: Owner) -> None:
         ("max-tokens", "incomplete.max_tokens", 8),
         ("html", "provider.garbled", 7),
         ("empty", "incomplete.empty", 8),
+        ("hang", "stall.model", 6),
+        ("hang-mid-stream", "stall.model", 6),
     ],
 )
 def test_failures_have_their_exit_codes(owner: Owner, scenario: str, code: str, exit_code: int) -> None:
-    done, result, _ = owner.run(scenario, "--key", "work")
-    assert (done, result["error"]["code"]) == (exit_code, code)
+    with (owner.home / "config/oneseat.toml").open("a") as settings:
+        settings.write("[watchdog]\nmodel_s = 1\n[retry]\nmax_attempts = 1\n")
+    done, result = owner.run(scenario, key="work")
+    assert (done, result.error and result.error.code) == (exit_code, code)
 
 
 def test_a_request_that_came_too_early_is_repeated_when_the_vendor_says(owner: Owner) -> None:
-    code, result, _ = owner.run("rate-limited-retry-after-once", "--key", "work")
-    assert (code, result["receipt"]["attempts"]) == (0, 2)
-    assert result["receipt"]["duration_ms"] >= 3000
+    early = Failure(status=429, kind="rate_limit_error", message="slower", retry_after_s=1)
+    owner.simulator.script("early", [early, Answer(content=(Text("ok"),))])
+    code, result = owner.run("early", key="work")
+    assert (code, result.receipt.attempts) == (0, 2)
+    assert result.receipt.duration_ms >= 1000
 
 
 def test_a_key_that_is_not_there_is_told_before_anything_is_sent(owner: Owner) -> None:
     del owner.env["OWN_OPENAI_KEY"]
     owner.env |= {"OPENAI_API_KEY": KEY}
-    env = {name: value for name, value in owner.env.items() if name != "ONESEAT_SIMULATOR_URL"}
     command = [sys.executable, "-m", "oneseat", "run", "--json", "--key", "work", "say ok"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=owner.env, capture_output=True, text=True, timeout=60, check=False)
     result = json.loads(done.stdout)
     assert (result["error"]["code"], result["receipt"]["verdict"]) == ("provider.no_key", "nothing_sent")
     assert done.returncode == 7

@@ -19,7 +19,7 @@ from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
 from oneseat.providers.api.session import ApiSession, Chat
-from oneseat.registry import build_codex, build_provider
+from oneseat.registry import build_provider
 from oneseat.rules.redaction import redact
 from oneseat.settings import Settings
 from oneseat.testing import PROVIDER_CHECKS, SIMULATOR_KEY, check_provider
@@ -52,17 +52,6 @@ def test_the_official_claude_cli_passes(claude_path: Path, tmp_path: Path) -> No
         env, settings = settings_for(tmp_path, url)
         settings = msgspec.structs.replace(settings, claude_path=str(claude_path))
         return build_provider(settings, env, find_paths(env), redact)
-
-    report = asyncio.run(check_provider(make, only=ON_A_CLI))
-    assert report.ok, str(report)
-
-
-@pytest.mark.timeout(300)
-def test_the_official_codex_cli_passes(codex_path: Path, tmp_path: Path) -> None:
-    def make(url: str) -> Provider:
-        env, settings = settings_for(tmp_path, url)
-        settings = msgspec.structs.replace(settings, codex_path=str(codex_path))
-        return build_codex(settings, env, find_paths(env), redact)
 
     report = asyncio.run(check_provider(make, only=ON_A_CLI))
     assert report.ok, str(report)

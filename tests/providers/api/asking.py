@@ -68,7 +68,7 @@ def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None
 
 async def asked(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:
     wanted = permitted(**fields)
-    async with asyncio.timeout(20), made.open(wanted, "run1") as session:
+    async with asyncio.timeout(60), made.open(wanted, "run1") as session:
         facts = await session.credential_facts()
         await session.ready()
         return Turn(facts, [event async for event in session.send(plan(wanted, made, allowance))])

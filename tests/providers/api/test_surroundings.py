@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from oneseat.contract.errors import UsageError
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.events import TurnEnded
+from oneseat.providers.api.apis import APIS
 from oneseat.testing import RecordedRequest, Simulator
 
-from .asking import KEY, apis, ask, provider
+from .asking import KEY, apis, ask, permitted, plan, provider
 
 ELSEWHERE = "http://127.0.0.1:9"
 OTHER = "sk-somebody-else-0123456789"
@@ -114,7 +117,8 @@ def test_the_key_that_was_handed_in_is_sent_and_no_other_credential(simulator: S
     ask(provider(api, simulator.url("ok"), lambda: KEY))
     own, other = simulator.requests()
     assert (own.simulator_token, other.simulator_token) == (True, False)
-    assert own.auth == (("x-goog-api-key",) if api == "gemini" else ("bearer",))
+    header = APIS[api].header
+    assert own.auth == (("bearer",) if header == "authorization" else (header,))
 
 
 @apis
@@ -140,4 +144,25 @@ def test_an_http_client_that_is_not_there_is_a_typed_error(
     with pytest.raises(UsageError) as caught:
         ask(provider("gemini", simulator.url("ok")))
     assert caught.value.info.code == "usage.sdk"
+    assert simulator.requests() == []
+
+
+@apis
+def test_an_sdk_that_turns_elsewhere_sends_nothing(simulator: Simulator, api: str) -> None:
+    made = provider(api, simulator.url("ok"))
+    chat = made.chat(permitted().request)
+    asyncio.run(chat.account.facts())
+
+    async def turn_elsewhere() -> ErrorInfo | None:
+        await chat.ready()
+        chat.account.endpoint.base_url = f"{ELSEWHERE}/v1"  # what the SDK was told is another one now
+        session = made.session_on(chat, permitted().request, "run1")
+        ended = [event async for event in session.send(plan(permitted(), made))][-1]
+        await chat.close()
+        assert isinstance(ended, TurnEnded)
+        return ended.error
+
+    error = asyncio.run(turn_elsewhere())
+    assert error is not None
+    assert error.code == "bug.strange_address"
     assert simulator.requests() == []

@@ -22,6 +22,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     ``extra`` is what is installed for it and ``module`` what that brings. ``base_url`` is the vendor's own address;
     ``simulator_path`` is what a simulator's address needs behind it. ``header`` carries the key, behind ``scheme``.
     ``most_tokens`` is how long an answer may be that a budget bounds, or an API that wants a bound: every model of today can.
+    ``short_names`` are those that the vendor's own program takes and its API does not, with what they stand for.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     documents: bool = True
     most_tokens: int = 32_000
+    short_names: dict[str, str] = {}
     converse: Callable[[Endpoint], Conversation]
 
     @property

@@ -43,6 +43,13 @@ APIS = {
             # As a bearer, the vendor takes the token of a login only, and answers 401 to a key.
             header="x-api-key",
             headers={"anthropic-version": "2023-06-01"},
+            # So that a run which names one goes to the same kind of model, whoever pays.
+            short_names={
+                "sonnet": "claude-sonnet-5-5",
+                "opus": "claude-opus-5-5",
+                "haiku": "claude-haiku-5-5",
+                "fable": "claude-fable-5-2",
+            },
             converse=_anthropic,
         ),
         Api(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.errors import ErrorInfo, WhoseTurn
+from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 
 from .endpoint import Answered
 from .talk import CutError, Said, Stop
@@ -73,6 +73,8 @@ _GARBLED = _Failure("provider.garbled", "The endpoint answered what no API of th
 INTERRUPTED = ErrorInfo(
     code="provider.interrupted", message="The turn was interrupted before it was done", whose_turn="you"
 )
+
+_NOTHING_SAID = Said(None, (), "")
 
 #: By the vendors' own words for a kind of error, which say more than a status does.
 _BY_KIND: dict[str, _Failure] = {
@@ -150,8 +152,9 @@ def of_stop(stop: Stop, why: str | None) -> ErrorInfo | None:
 
 def of_error(error: Exception, said: Said | None, answered: Answered | None, key: str | None) -> ErrorInfo:
     """What an exception means. ``said`` is what the vendor says by it, ``key`` the name of the key."""
-    if said is not None:
-        return _of_words(said, answered, key)
+    own = next((each.info for each in _causes(error) if isinstance(each, OneseatError)), None)
+    if own is not None or said is not None:
+        return own or _of_words(said or _NOTHING_SAID, answered, key)
     if isinstance(error, CutError):
         strange = _strange(answered)
         return strange if strange is not None else _info(_LOST, str(error))

@@ -76,7 +76,8 @@ class ApiSession:
         self._turned_down = True
         self._mark = 0
         self._asked = 0
-        self.capabilities = Capabilities()
+        short = self._account.api.short_names
+        self.capabilities = Capabilities(models=tuple(short), full_names=dict(short))
         self.sent = False
 
     async def credential_facts(self) -> KeyFacts:
@@ -197,11 +198,13 @@ class ApiSession:
     async def _next_ask(self) -> Ask:
         """The next request, with a bound where its budget holds it to one. Raises ``OneseatError`` ``budget.*``."""
         plan, terms, most = self._plan, self._chat.terms, self._account.api.most_tokens
+        model = plan.model if plan is not None else ""
+        model = self.capabilities.full_names.get(model, model)
         if plan is None or plan.allowance is None:
-            return Ask(terms, plan.model if plan is not None else "", most)
+            return Ask(terms, model, most)
         size = self._chat.talk.size(terms)
         bound = await plan.allowance(text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most)
-        return Ask(terms, plan.model, bound, held=True)
+        return Ask(terms, model, bound, held=True)
 
     def _failure(self, error: Exception) -> ErrorInfo:
         account = self._account
