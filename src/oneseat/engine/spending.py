@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,9 @@ from oneseat.rules.budget import Meter
 
 from .leg import Leg
 from .record import RunRecord
+
+#: How often, and how long after each other in seconds, a request looks whether others have given back what it lacks.
+_LOOKS, _BETWEEN_LOOKS_S = 80, 0.25
 
 
 class Purse(NamedTuple):
@@ -114,9 +118,7 @@ class _Allowance:
         """Reserve what a request can cost, and say how long its answer may be."""
         leg, used = self._record.leg, _used(self._record)
         sent = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
-        spent, cap = await _reserve(
-            self._purse, self._record, bounds.worst_cost(sent, output_tokens, self._price)
-        )
+        spent, cap = await self._part(bounds.worst_cost(sent, output_tokens, self._price))
         tokens = bounds.affordable(cap.usd - used, sent, output_tokens, self._price) if cap is not None else 0
         if cap is None or not tokens:
             raise OneseatError(self._too_little(sent, cap, spent))
@@ -124,6 +126,15 @@ class _Allowance:
         if leg.meter is not None:
             leg.meter.cover(cap.usd - used, tokens, output_tokens)
         return tokens
+
+    async def _part(self, needs_usd: float) -> tuple[tuple[Spent, ...], Cap | None]:
+        """What is reserved for a request: all it needs, where others that go on may still give back what it lacks."""
+        for _ in range(_LOOKS):
+            spent, cap = await _reserve(self._purse, self._record, needs_usd, whole=True)
+            if cap is not None or not any(each.held_usd for each in spent):
+                break
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+        return (spent, cap) if cap is not None else await _reserve(self._purse, self._record, needs_usd)
 
     def _too_little(self, sent: int, cap: Cap | None, spent: tuple[Spent, ...]) -> ErrorInfo:
         leg = self._record.leg
@@ -181,10 +192,10 @@ def _sent_by(request: Request, background: str | None) -> tuple[int, int]:
 
 
 async def _reserve(
-    purse: Purse, record: RunRecord, needs_usd: float | None
+    purse: Purse, record: RunRecord, needs_usd: float | None, *, whole: bool = False
 ) -> tuple[tuple[Spent, ...], Cap | None]:
     leg = record.leg
-    share = partial(bounds.share, leg.bounds, _used(record), needs_usd)
+    share = partial(bounds.share, leg.bounds, _used(record), needs_usd, whole=whole)
     return await purse.spending.reserve(record.run_id, leg.expected, leg.bounds, purse.since(), share)
 
 

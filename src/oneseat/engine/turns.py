@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
@@ -46,15 +46,17 @@ class Turns(NamedTuple):
 
     async def _turn(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         """Pass on what comes: metered, checked, written, then yielded."""
-        while (event := await self.watchdog.wait(anext(events, None))) is not None:
-            self.watchdog.saw(event)
-            await self._take(event)
-            if not isinstance(event, TurnEnded):
-                yield event
-            if isinstance(event, Question):
-                answered = await self._answer(event)
-                await self._take(answered)
-                yield answered
+        # Closed here and not by the garbage collector, which would do it when what it uses is gone.
+        async with aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext():
+            while (event := await self.watchdog.wait(anext(events, None))) is not None:
+                self.watchdog.saw(event)
+                await self._take(event)
+                if not isinstance(event, TurnEnded):
+                    yield event
+                if isinstance(event, Question):
+                    answered = await self._answer(event)
+                    await self._take(answered)
+                    yield answered
 
     async def _take(self, event: Event) -> None:
         self.record.add(event)

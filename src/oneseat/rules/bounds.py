@@ -57,16 +57,22 @@ def _of(scope: Scope, name: str | None, amounts: Amounts) -> Iterator[Bound]:
 
 
 def share(
-    bounds: Sequence[Bound], used_usd: float, needs_usd: float | None, spent: Sequence[Spent]
+    bounds: Sequence[Bound],
+    used_usd: float,
+    needs_usd: float | None,
+    spent: Sequence[Spent],
+    *,
+    whole: bool = False,
 ) -> Cap | None:
     """What is reserved for a run that has used ``used_usd`` so far; ``None`` when nothing is left for it.
 
     ``needs_usd`` is what its next step can cost at most, where that is known: it gets that, or what is left. Else it gets all of
     a budget of its own, and half of what is left of one that it shares, so that others can begin beside it; it may ask again.
+    With ``whole`` it gets what it needs, or nothing.
     """
     least = tightest(bounds, spent)
     free = least.usd - used_usd
-    if free < refusals.LEAST_USD:
+    if free < refusals.LEAST_USD or (whole and needs_usd is not None and needs_usd > free):
         return None
     if needs_usd is not None:
         part = min(needs_usd, free)

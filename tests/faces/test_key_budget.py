@@ -1,0 +1,179 @@
+"""Budgets of API keys through the real command and the vendors' SDKs on the simulator: never a cent more than allowed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneseat.testing import Answer, Failure, Simulator, Text
+from oneseat.testing.replies import Usage
+
+from .driving import Done, Seat, done
+
+KEYS = """
+[keys.work]
+provider = "anthropic"
+{work}
+[keys.gpt]
+provider = "openai"
+[keys.gem]
+provider = "gemini"
+[keys.local]
+provider = "openai-compatible"
+base_url = "http://127.0.0.1:9/v1"
+charges = false
+"""
+#: $3 and $15 a million: the simulator's default usage costs so much besides its output.
+MODEL = "claude-sonnet-4-6"
+INPUT_USD = (10 * 3 + 100 * 3.75 + 1000 * 0.3) / 1_000_000
+
+Play = Callable[..., None]
+
+
+@pytest.fixture
+def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
+    return Seat(tmp_path, claude_path, simulator)
+
+
+@pytest.fixture
+def play(seat: Seat, simulator: Simulator) -> Play:
+    def play(*answers: Answer | Failure) -> None:
+        simulator.script("mine", answers)
+        seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("mine")
+
+    return play
+
+
+def settings(seat: Seat, work: str = "", more: str = "") -> None:
+    path = seat.home / "config" / "oneseat.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(KEYS.format(work=work) + more, "utf-8")
+
+
+def says(text: str = "ok", **usage: int) -> Answer:
+    return Answer(content=(Text(text),), usage=Usage(**usage))
+
+
+def go(seat: Seat, *more: str, key: str = "work", model: str = MODEL) -> Done:
+    return seat.run("run", "say ok", "--key", key, "--model", model, "--json", *more)
+
+
+def cost(ended: Done) -> float:
+    """What it would have been charged: a simulated run is charged nothing."""
+    usd = ended.result["receipt"]["equivalent_cost_usd"]
+    assert isinstance(usd, float)
+    return usd
+
+
+def code_of(ended: Done) -> tuple[int, str]:
+    return ended.code, ended.result["error"]["code"]
+
+
+def bodies(simulator: Simulator) -> list[Any]:
+    return [request.body for request in simulator.messages()]
+
+
+def test_a_run_on_a_key_costs_what_the_table_says_and_its_day_ends_to_the_cent(
+    seat: Seat, play: Play, simulator: Simulator
+) -> None:
+    settings(seat, "day_budget_usd = 0.05")
+    play(says(output_tokens=1000))
+    first = go(seat)
+    receipt = first.result["receipt"]
+    assert (first.code, receipt["cost_source"]) == (0, "price_table")
+    assert cost(first) == pytest.approx(0.015 + INPUT_USD)
+    spent, codes = cost(first), []
+    while 3 not in codes:
+        ended = go(seat)
+        codes.append(ended.code)
+        spent += cost(ended)
+    # The next answer was bounded by what was left, and the vendor was told.
+    bounds = [body["max_tokens"] for body in bodies(simulator)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert all(
+        spent_before + tokens * 15 / 1_000_000 <= 0.05
+        for spent_before, tokens in zip((number * cost(first) for number in range(9)), bounds, strict=False)
+    )
+    assert spent <= 0.05
+    # Two more whole answers, one that was cut where the day ends, and none after it.
+    assert codes == [0, 0, 4, 3]
+    assert ended.result["error"]["code"] in ("budget.day_used_up", "budget.input_too_large")
+    (budget,) = seat.run("limits", "--json").result["budgets"]
+    assert budget["used_usd"] == pytest.approx(spent)
+
+
+def test_an_answer_that_was_cut_by_its_budget_says_so(seat: Seat, play: Play, simulator: Simulator) -> None:
+    settings(seat)
+    play(Answer(content=(Text("half an"),), usage=Usage(output_tokens=300), stop_reason="max_tokens"))
+    ended = go(seat, "--max-budget-usd", "0.01")
+    assert code_of(ended) == (4, "budget.reached")
+    assert "cut at its budget" in ended.result["error"]["message"]
+    assert ended.result["text"] == "half an"
+    assert 0 < cost(ended) <= 0.01
+    assert 16 <= bodies(simulator)[0]["max_tokens"] < 16_000
+    # As long as answers may be at all: then it is the model's own end.
+    unbounded = go(seat, "--max-budget-usd", "5")
+    assert code_of(unbounded) == (8, "incomplete.max_tokens")
+
+
+@pytest.mark.parametrize(("key", "model"), [("gpt", "gpt-6.1-sol"), ("gem", "gemini-3.8-flash")])
+def test_every_vendor_is_told_and_settled(
+    key: str, model: str, seat: Seat, play: Play, simulator: Simulator
+) -> None:
+    settings(seat)
+    play(says(output_tokens=100))
+    ended = go(seat, "--max-budget-usd", "0.02", key=key, model=model)
+    assert ended.code == 0
+    assert 0 < cost(ended) < 0.02
+    refused = go(seat, "--max-budget-usd", "0.000001", key=key, model=model)
+    assert code_of(refused) == (3, "budget.input_too_large")
+    assert "up to" in refused.result["error"]["message"]
+
+
+def test_a_key_without_a_budget_is_counted_all_the_same(seat: Seat, play: Play) -> None:
+    settings(seat)
+    play(says(output_tokens=1000))
+    assert cost(go(seat)) == pytest.approx(0.015 + INPUT_USD)
+    unknown = go(seat, model="claude-nova-9")
+    assert (unknown.code, unknown.result["receipt"]["equivalent_cost_usd"]) == (0, None)
+
+
+def test_a_server_that_charges_nothing_is_under_no_budget(seat: Seat, play: Play) -> None:
+    settings(seat, more="[budget]\nday_usd = 0.001\n")
+    play(says(output_tokens=100_000))
+    for _ in range(2):
+        ended = go(seat, key="local", model="my-model")
+        assert (ended.code, cost(ended)) == (0, 0.0)
+
+
+def test_a_request_that_was_turned_down_costs_nothing(seat: Seat, play: Play) -> None:
+    settings(seat, "day_budget_usd = 1")
+    play(Failure(status=401, kind="authentication_error", message="invalid x-api-key"))
+    ended = go(seat)
+    assert ended.code == 7
+    (budget,) = seat.run("limits", "--json").result["budgets"]
+    assert (budget["used_usd"], budget["held_usd"]) == (0, 0)
+
+
+def test_sixteen_commands_at_once_never_pass_the_cap_of_their_key(
+    seat: Seat, play: Play, simulator: Simulator
+) -> None:
+    settings(seat, "day_budget_usd = 0.1", "[run]\nmax_parallel = 32\n")
+    play(says(output_tokens=600))
+    command = [*seat.command, "run", "say ok", "--key", "work", "--model", MODEL, "--json"]
+    started = [
+        subprocess.Popen(command, env=seat.env, cwd=seat.cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(16)
+    ]
+    ended = [done((), process.wait(), *process.communicate()) for process in started]
+    costs = [cost(each) for each in ended]
+    assert sum(costs) <= 0.1
+    # What one run was not given, others got: nine answers of a cent and a bit fit, and nine came.
+    answered = [each for each in ended if each.code == 0]
+    assert len(answered) == int(0.1 / (600 * 15 / 1e6 + INPUT_USD)) or sum(costs) > 0.1 - 0.02
+    assert {each.code for each in ended} <= {0, 3}
+    assert len(simulator.messages()) == len(answered)
