@@ -86,6 +86,13 @@ def test_a_run_gets_what_the_tightest_budget_leaves(
     assert share(under, used, needs, before) == cap
 
 
+def test_a_patient_run_waits_for_what_others_may_give_back() -> None:
+    held, settled = [Spent(DAY, 0.75, 0.5)], [Spent(DAY, 0.75, 0.0)]
+    assert share([DAY], 0.0, 0.5, held, patient=True) is None
+    assert share([DAY], 0.0, 0.25, held, patient=True) == Cap(0.25, 0.25, DAY)
+    assert share([DAY], 0.0, 0.5, settled, patient=True) == Cap(0.25, 0.25, DAY)
+
+
 @pytest.mark.parametrize(
     ("bound", "code", "words"),
     [

@@ -23,7 +23,7 @@ from .leg import Leg
 from .record import RunRecord
 
 #: How often, and how long after each other in seconds, a request looks whether others have given back what it lacks.
-_LOOKS, _BETWEEN_LOOKS_S = 80, 0.25
+_LOOKS, _BETWEEN_LOOKS_S = 200, 0.1
 
 
 class Purse(NamedTuple):
@@ -45,7 +45,7 @@ async def reserved(purse: Purse, record: RunRecord, permitted: Permitted) -> Per
     if not leg.bounds or _is_free(purse, leg):
         return permitted
     # What is paid by use is reserved request by request, each as large as it can get.
-    spent, cap = await _reserve(purse, record, 0.0 if leg.by_use else None)
+    spent, cap = await (_when_there(purse, record, 0.0) if leg.by_use else _reserve(purse, record, None))
     if cap is None:
         return Refused(error=bounds.used_up(leg.bounds, spent), policy=permitted.policy)
     leg.cap = cap
@@ -118,7 +118,8 @@ class _Allowance:
         """Reserve what a request can cost, and say how long its answer may be."""
         leg, used = self._record.leg, _used(self._record)
         sent = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
-        spent, cap = await self._part(bounds.worst_cost(sent, output_tokens, self._price))
+        needs = bounds.worst_cost(sent, output_tokens, self._price)
+        spent, cap = await _when_there(self._purse, self._record, needs)
         tokens = bounds.affordable(cap.usd - used, sent, output_tokens, self._price) if cap is not None else 0
         if cap is None or not tokens:
             raise OneseatError(self._too_little(sent, cap, spent))
@@ -126,15 +127,6 @@ class _Allowance:
         if leg.meter is not None:
             leg.meter.cover(cap.usd - used, tokens, output_tokens)
         return tokens
-
-    async def _part(self, needs_usd: float) -> tuple[tuple[Spent, ...], Cap | None]:
-        """What is reserved for a request: all it needs, where others that go on may still give back what it lacks."""
-        for _ in range(_LOOKS):
-            spent, cap = await _reserve(self._purse, self._record, needs_usd, whole=True)
-            if cap is not None or not any(each.held_usd for each in spent):
-                break
-            await asyncio.sleep(_BETWEEN_LOOKS_S)
-        return (spent, cap) if cap is not None else await _reserve(self._purse, self._record, needs_usd)
 
     def _too_little(self, sent: int, cap: Cap | None, spent: tuple[Spent, ...]) -> ErrorInfo:
         leg = self._record.leg
@@ -192,11 +184,23 @@ def _sent_by(request: Request, background: str | None) -> tuple[int, int]:
 
 
 async def _reserve(
-    purse: Purse, record: RunRecord, needs_usd: float | None, *, whole: bool = False
+    purse: Purse, record: RunRecord, needs_usd: float | None, *, patient: bool = False
 ) -> tuple[tuple[Spent, ...], Cap | None]:
     leg = record.leg
-    share = partial(bounds.share, leg.bounds, _used(record), needs_usd, whole=whole)
+    share = partial(bounds.share, leg.bounds, _used(record), needs_usd, patient=patient)
     return await purse.spending.reserve(record.run_id, leg.expected, leg.bounds, purse.since(), share)
+
+
+async def _when_there(
+    purse: Purse, record: RunRecord, needs_usd: float
+) -> tuple[tuple[Spent, ...], Cap | None]:
+    """Reserve what a request needs, or what there is of it once the others that go on have given back what they can."""
+    for _ in range(_LOOKS):
+        spent, cap = await _reserve(purse, record, needs_usd, patient=True)
+        if cap is not None or not any(each.held_usd for each in spent):
+            return spent, cap
+        await asyncio.sleep(_BETWEEN_LOOKS_S)
+    return await _reserve(purse, record, needs_usd)
 
 
 def _keep(leg: Leg, cap: Cap) -> None:

@@ -62,17 +62,19 @@ def share(
     needs_usd: float | None,
     spent: Sequence[Spent],
     *,
-    whole: bool = False,
+    patient: bool = False,
 ) -> Cap | None:
     """What is reserved for a run that has used ``used_usd`` so far; ``None`` when nothing is left for it.
 
     ``needs_usd`` is what its next step can cost at most, where that is known: it gets that, or what is left. Else it gets all of
     a budget of its own, and half of what is left of one that it shares, so that others can begin beside it; it may ask again.
-    With ``whole`` it gets what it needs, or nothing.
+    A ``patient`` one gets nothing as long as others hold a part of what it lacks.
     """
     least = tightest(bounds, spent)
     free = least.usd - used_usd
-    if free < refusals.LEAST_USD or (whole and needs_usd is not None and needs_usd > free):
+    if free < refusals.LEAST_USD:
+        return None
+    if patient and needs_usd is not None and needs_usd > free and any(each.held_usd for each in spent):
         return None
     if needs_usd is not None:
         part = min(needs_usd, free)
