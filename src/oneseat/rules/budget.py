@@ -22,7 +22,7 @@ from oneseat.contract.events import (
     TurnEnded,
     UsageSeen,
 )
-from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.receipt import NO_TOKENS, TokenUsage
 from oneseat.contract.request import Request
 
 from . import budget_refusals as refusals
@@ -307,6 +307,9 @@ class Meter:
         self._close()
         if event.list_cost_usd is not None:
             self._done_usd, self._reported = event.list_cost_usd, True
+            self._covered = None
+        elif self._covered is not None and event.error is not None and event.usage == NO_TOKENS:
+            # The vendor turned it down, and nothing of it was sent before.
             self._covered = None
 
     def _cut_by_budget(self, event: TurnEnded) -> bool:
