@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Scope
-from oneseat.settings import KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
+from oneseat.settings import CLIENTS, KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
 from oneseat.stores.prices import PriceTable
 
 
@@ -42,10 +42,12 @@ def price_table(config_dir: Path) -> PriceTable:
 def budgets_in(config_dir: Path, settings: Settings) -> Budgets:
     """Every budget of the owner, those of projects aside, which come with their requests. Raises ``UsageError``."""
     keys, roles = read_named(KEYS, config_dir), read_named(ROLES, config_dir)
+    clients = read_named(CLIENTS, config_dir)
     return Budgets(
         all=Amounts(day_usd=settings.budget_day_usd, month_usd=settings.budget_month_usd),
         keys=_amounts(keys),
         roles=_amounts(roles),
+        clients=_amounts(clients),
         free_keys=frozenset(name for name, key in keys.items() if not key.charges),
         allow_unpriced=settings.budget_allow_unpriced,
     )

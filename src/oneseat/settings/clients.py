@@ -9,7 +9,7 @@ import msgspec
 
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
-from .checks import TEXT, Check, one_of
+from .checks import DOLLARS, TEXT, Check, one_of
 from .named_tables import Contradiction, NamedTable
 
 #: The keys of a purpose, in whatever table they stand.
@@ -27,10 +27,16 @@ PURPOSE_KEYS: Mapping[str, tuple[Check, str]] = {
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody the owner works for. What is not said of a purpose is that the owner asks and reads, and it is a client's work."""
+    """Somebody the owner works for. What is not said of a purpose is that the owner asks and reads, and it is a client's work.
+
+    Budgets are in US dollars at list price.
+    """
 
     name: str
     purpose: PurposeWords
+    run_budget_usd: float | None = None
+    day_budget_usd: float | None = None
+    month_budget_usd: float | None = None
 
 
 def purpose_in(table: Mapping[str, Any]) -> PurposeWords:
@@ -44,7 +50,8 @@ def without_purpose(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make(name: str, **table: Any) -> Client:
-    return Client(name=name, purpose=purpose_in(table).over(PurposeWords(work_of="client")))
+    purpose = purpose_in(table).over(PurposeWords(work_of="client"))
+    return Client(name=name, purpose=purpose, **without_purpose(table))
 
 
 def _contradiction(_name: str, _table: Mapping[str, object]) -> Contradiction | None:
@@ -52,5 +59,14 @@ def _contradiction(_name: str, _table: Mapping[str, object]) -> Contradiction | 
 
 
 CLIENTS = NamedTable(
-    table="clients", noun="Client", make=_make, contradiction=_contradiction, keys=PURPOSE_KEYS
+    table="clients",
+    noun="Client",
+    make=_make,
+    contradiction=_contradiction,
+    keys={
+        **PURPOSE_KEYS,
+        "run_budget_usd": (DOLLARS, "What one run for the client may cost"),
+        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together for the client"),
+        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together for the client"),
+    },
 )
