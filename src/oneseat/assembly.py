@@ -391,13 +391,14 @@ def build_app(
     depth = depth_of(env)
     locks = _locks(find_paths(env))
     clock = SystemClock()
+    providers = Registry(
+        provider,
+        partial(build_codex, settings, env, find_paths(env), known.redact),
+        _on_keys(settings, env, known),
+    )
     parts = Parts(
         provider=provider,
-        providers=Registry(
-            provider,
-            partial(build_codex, settings, env, find_paths(env), known.redact),
-            _on_keys(settings, env, known),
-        ),
+        providers=providers,
         routes=read_routes(settings, find_paths(env)),
         outcomes=ledger,
         ledger=ledger,
@@ -409,7 +410,7 @@ def build_app(
             locks,
             at_once=settings.run_max_parallel,
             depth=depth,
-            expires_at=provider.login_expires_at,
+            expires_at=providers.login_expires_at,
             now=time.time,
         ),
         nesting=Nesting(depth, settings.run_max_depth),

@@ -32,7 +32,9 @@ class Registry:
     ``seat`` is that of the official CLI, which is always there; ``codex`` makes the second seat, ``on_keys`` all that keys pay.
     """
 
-    def __init__(self, seat: ClaudeCliProvider, codex: Callable[[], Provider], on_keys: KeyProviders) -> None:
+    def __init__(
+        self, seat: ClaudeCliProvider, codex: Callable[[], CodexCliProvider], on_keys: KeyProviders
+    ) -> None:
         self._seat = seat
         self._codex = functools.cache(codex)
         self._on_keys = on_keys
@@ -46,6 +48,10 @@ class Registry:
         if candidate.key is not None:
             return self._on_keys.of(candidate.provider, candidate.key)
         raise _unknown(candidate.provider)
+
+    def login_expires_at(self, provider: str, cwd: str) -> float | None:
+        """Until when the login of a seat in ``cwd`` is good, in seconds since the epoch; ``None`` where that is not known."""
+        return (self._codex() if provider == _CODEX else self._seat).login_expires_at(cwd)
 
 
 class KeyProviders:

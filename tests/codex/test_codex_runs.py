@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from oneseat.assembly import opened_app
+from oneseat.assembly import build_codex, find_paths, opened_app, read_settings, redactor
 from oneseat.contract.events import (
     LimitSeen,
     Question,
@@ -23,6 +27,8 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Tools
+from oneseat.host.paths import Paths
+from oneseat.settings import Settings
 from oneseat.testing import Answer, Text, ToolRound, ToolUse
 
 from .conftest import PLAIN_MODEL, CodexSeat, of
@@ -326,3 +332,24 @@ def test_the_cli_is_not_left_to_repeat_what_cannot_pass(seat: CodexSeat) -> None
     assert result.error.code == "provider.auth_rejected"
     assert [retry.attempt for retry in of(Retry)(events)] == [1]
     assert len(seat.simulator.messages("codex")) <= 2
+
+
+def test_a_login_that_is_about_to_be_renewed_is_started_alone(seat: CodexSeat) -> None:
+    seat.run()
+    stored = json.loads((seat.folder / "auth.json").read_text())
+    # The CLI looks at this; the simulated login itself never ends.
+    stored["last_refresh"] = (datetime.now(UTC) - timedelta(days=7)).isoformat()
+    provider = build_codex(*made_of(seat))
+    fresh = provider.login_expires_at(str(seat.cwd))
+    assert fresh is not None
+    assert fresh > time.time() + 6 * 86_400
+    (seat.folder / "auth.json").write_text(json.dumps(stored))
+    stale = provider.login_expires_at(str(seat.cwd))
+    assert stale is not None
+    assert stale < time.time() + 300
+
+
+def made_of(seat: CodexSeat) -> tuple[Settings, dict[str, str], Paths, Callable[[str], str]]:
+    """What a provider of this seat is made of."""
+    paths = find_paths(seat.env)
+    return read_settings(seat.env, seat.cwd, paths), seat.env, paths, redactor(seat.env).redact

@@ -245,7 +245,7 @@ class Room:
         yield self
 
     @asynccontextmanager
-    async def start(self, cwd: str) -> AsyncIterator[Room]:
+    async def start(self, provider: str, cwd: str) -> AsyncIterator[Room]:
         yield self
 
 

@@ -156,7 +156,9 @@ async def test_nobody_keeps_a_place_for_longer_than_said(tmp_path: Path) -> None
 
 
 def lanes(folder: Path, expires_at: float | None, depth: int = 0) -> FileLanes:
-    return FileLanes(folder, at_once=1, depth=depth, expires_at=lambda _cwd: expires_at, now=time.time)
+    return FileLanes(
+        folder, at_once=1, depth=depth, expires_at=lambda _provider, _cwd: expires_at, now=time.time
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,17 +169,27 @@ async def test_starts_are_one_at_a_time_only_while_a_login_is_near_its_end(
 ) -> None:
     expires_at = None if expires_in_s is None else time.time() + expires_in_s
     async with (
-        lanes(tmp_path, expires_at).start("/") as first,
-        lanes(tmp_path, expires_at).start("/") as second,
+        lanes(tmp_path, expires_at).start("seat", "/") as first,
+        lanes(tmp_path, expires_at).start("seat", "/") as second,
     ):
         assert (first.taken, second.taken) == (True, not alone)
 
 
+async def test_providers_do_not_wait_for_each_others_logins(tmp_path: Path) -> None:
+    async with (
+        lanes(tmp_path, 0).start("one", "/") as first,
+        lanes(tmp_path, 0).start("other", "/") as second,
+    ):
+        assert (first.taken, second.taken) == (True, True)
+
+
 async def test_a_renewal_that_is_seen_in_the_file_lets_all_go_on(tmp_path: Path) -> None:
     expiry = [time.time()]
-    seeing = FileLanes(tmp_path, at_once=1, depth=0, expires_at=lambda _cwd: expiry[0], now=time.time)
+    seeing = FileLanes(
+        tmp_path, at_once=1, depth=0, expires_at=lambda _provider, _cwd: expiry[0], now=time.time
+    )
     async with AsyncExitStack() as stack:
-        places: list[Place] = [await stack.enter_async_context(seeing.start("/")) for _ in range(3)]
+        places: list[Place] = [await stack.enter_async_context(seeing.start("seat", "/")) for _ in range(3)]
         assert [place.taken for place in places] == [True, False, False]
         expiry[0] += 8 * 3600
         async with asyncio.timeout(20):

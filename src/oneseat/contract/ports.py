@@ -246,8 +246,8 @@ class Lanes(Protocol):
     def run(self) -> AbstractAsyncContextManager[Place]:
         """A place among the runs that go on; given back on leaving."""
 
-    def start(self, cwd: str) -> AbstractAsyncContextManager[Place]:
-        """The right to start the provider in ``cwd``, for one at a time while its login is about to be renewed."""
+    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Place]:
+        """The right to start a provider in ``cwd``, for one at a time while its login is about to be renewed."""
 
 
 class Clock(Protocol):

@@ -92,9 +92,9 @@ def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
 
 async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
     """One process of the provider, begun when no other renews the login."""
-    parts = around.parts
+    parts, cwd = around.parts, permitted.request.cwd
     logs_in = parts.provider.abilities.process
-    async with parts.lanes.start(permitted.request.cwd) if logs_in else nullcontext(FREE) as place:
+    async with parts.lanes.start(parts.provider.name, cwd) if logs_in else nullcontext(FREE) as place:
         async for event in admitted(place, around.watchdog):
             yield event
         async with aclosing(_process(around, permitted)) as events:

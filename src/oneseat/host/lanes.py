@@ -24,8 +24,8 @@ class FileLanes:
     """Implements ``Lanes`` with locks in ``folder``.
 
     ``at_once`` runs go on at a time, counted apart at each ``depth``: a run inside of a run that waited for the place of its own
-    outer run would wait for ever. ``expires_at`` tells until when the login of a directory is good, in seconds since the epoch,
-    ``None`` where that is not known; ``now`` is the time in the same seconds.
+    outer run would wait for ever. ``expires_at`` tells until when the login of a provider in a directory is good, in seconds since
+    the epoch, ``None`` where that is not known; ``now`` is the time in the same seconds.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FileLanes:
         *,
         at_once: int,
         depth: int,
-        expires_at: Callable[[str], float | None],
+        expires_at: Callable[[str, str], float | None],
         now: Callable[[], float],
     ) -> None:
         self._folder = folder
@@ -46,14 +46,14 @@ class FileLanes:
         """A place among the runs that go on."""
         return self._runs.place()
 
-    def start(self, cwd: str) -> AbstractAsyncContextManager[Place]:
-        """The only place of a start that may renew the login of ``cwd``. Nobody needs it while the login is good for long."""
+    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Place]:
+        """The only place of a start that may renew a provider's login in ``cwd``. Nobody needs it while that is good for long."""
 
         def near_its_end() -> bool:
-            expires = self._expires_at(cwd)
+            expires = self._expires_at(provider, cwd)
             return expires is not None and expires - self._now() < _MARGIN_S
 
-        return Places(self._folder / "renewal", 1, near_its_end, _LONGEST_S).place()
+        return Places(self._folder / f"renewal-{provider}", 1, near_its_end, _LONGEST_S).place()
 
 
 def clear_places(folder: Path) -> None:
