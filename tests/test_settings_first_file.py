@@ -42,6 +42,9 @@ def keys(draw: st.DrawFn) -> ApiKey:
 
 CHOICES = st.builds(
     Choices,
+    humans=st.integers(1, 1000),
+    host=st.sampled_from([None, "owner_machine", "owner_vps", "rented_runner", "customer_machine"]),
+    plan=st.sampled_from([None, "pro", "max", "ultra", "team_seat", "ent_seat"]),
     seat=st.sampled_from(["claude-cli", "codex-cli"]),
     other_seat=st.sampled_from([None, "codex-cli"]),
     key=st.none() | keys(),
@@ -61,5 +64,10 @@ def test_the_file_of_any_choice_says_just_that(choices: Choices) -> None:
     names = (choices.other_seat, choices.key.name if choices.key else None)
     assert settings.fallback_to == tuple(name for name in names if name is not None)
     assert settings.seat_provider == choices.seat
+    assert (settings.policy_humans, settings.policy_host, settings.policy_plan) == (
+        choices.humans,
+        choices.host,
+        choices.plan,
+    )
     assert settings.budget_day_usd == choices.day_budget_usd
     assert settings.limits_pause_at_percent == choices.pause_at_percent

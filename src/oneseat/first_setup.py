@@ -19,12 +19,29 @@ from oneseat.assembly import (
 )
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.keys import ApiKey
+from oneseat.host.runners import rented_runner
 from oneseat.keys import keyring_problem, new_key
 from oneseat.rules import api_keys
 from oneseat.settings import FILE_NAME
 from oneseat.settings.first_file import Choices, first_file
+from oneseat.settings.table import declared
 
-__all__ = ["ApiKey", "Choices", "Prepared", "Written", "keyring_problem", "new_key", "settings_path"]
+__all__ = [
+    "HOSTS",
+    "PLANS",
+    "ApiKey",
+    "Choices",
+    "Prepared",
+    "Written",
+    "keyring_problem",
+    "new_key",
+    "settings_path",
+    "usual_host",
+]
+
+#: What may be said of the machine and of the plan.
+HOSTS = tuple(host for host in declared()["policy.host"][1].check.options if host != "unknown")
+PLANS = declared()["policy.plan"][1].check.options
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +55,11 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 def settings_path(env: Mapping[str, str] | None = None) -> Path:
     """Where the owner's settings file is, or will be."""
     return find_paths(os.environ if env is None else env).config_dir / FILE_NAME
+
+
+def usual_host(env: Mapping[str, str] | None = None) -> str:
+    """Whose machine this is as long as the settings say nothing."""
+    return "rented_runner" if rented_runner(os.environ if env is None else env) else "owner_machine"
 
 
 class Prepared:

@@ -15,6 +15,8 @@ from .driving import Seat
 from .terminal import Terminal
 from .test_keys import KEY, assert_nowhere, choose
 
+HUMANS = "How many people use oneseat here [1]: "
+HOST = "Whose machine is this (owner_machine, owner_vps, rented_runner, customer_machine) [owner_machine]: "
 BEGIN = "so that the rest is yours (0: never) [0]: "
 FALL_BACK = "when your plan may not or cannot serve it? [y/N]: "
 WRITE = "Write this to "
@@ -33,14 +35,22 @@ def settings(seat: Seat) -> Path:
     return seat.home / "config" / "oneseat.toml"
 
 
+def owner(terminal: Terminal) -> None:
+    """One person on a machine of their own."""
+    terminal.answer(HUMANS, "")
+    terminal.answer(HOST, "")
+
+
 def written(seat: Seat) -> dict[str, Any]:
     return tomllib.loads(settings(seat).read_text("utf-8"))
 
 
 def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> None:
     with Terminal(seat, "init") as terminal:
-        found = terminal.read_until(BEGIN)
+        found = terminal.read_until(HUMANS)
         terminal.type("")
+        terminal.answer(HOST, "")
+        terminal.answer(BEGIN, "")
         terminal.answer(FALL_BACK, "")
         terminal.answer("[Y/n]: ", "")
         ended = terminal.finish()
@@ -50,6 +60,7 @@ def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> N
     assert "official claude CLI  " in found
     assert "(2.1." in found
     assert written(seat) == {
+        "policy": {"humans": 1},
         "seat": {"provider": "claude-cli"},
         "fallback": {},
         "limits": {},
@@ -66,6 +77,7 @@ def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> N
 
 def test_a_person_with_a_key_types_it_without_seeing_it(seat: Seat) -> None:
     with Terminal(seat, "init") as terminal:
+        owner(terminal)
         terminal.answer(BEGIN, "80")
         terminal.answer(FALL_BACK, "y")
         terminal.answer("Whose API (anthropic, openai, gemini, openai-compatible) [anthropic]: ", "")
@@ -105,6 +117,7 @@ def test_a_person_with_a_key_types_it_without_seeing_it(seat: Seat) -> None:
 def test_without_a_keyring_the_other_places_are_offered(seat: Seat) -> None:
     del seat.env["PYTHON_KEYRING_BACKEND"]
     with Terminal(seat, "init") as terminal:
+        owner(terminal)
         terminal.answer(BEGIN, "")
         terminal.answer(FALL_BACK, "y")
         terminal.answer("[anthropic]: ", "gemini")
@@ -124,6 +137,7 @@ def test_without_a_keyring_the_other_places_are_offered(seat: Seat) -> None:
 
 def test_a_model_on_this_machine_needs_neither_key_nor_budget(seat: Seat) -> None:
     with Terminal(seat, "init") as terminal:
+        owner(terminal)
         terminal.answer(BEGIN, "")
         terminal.answer(FALL_BACK, "y")
         terminal.answer("[anthropic]: ", "openai-compatible")
@@ -144,11 +158,11 @@ def test_a_model_on_this_machine_needs_neither_key_nor_budget(seat: Seat) -> Non
 
 @pytest.mark.parametrize("answers", range(3))
 def test_ctrl_c_leaves_nothing_behind(answers: int, seat: Seat) -> None:
-    questions = [(BEGIN, ""), (FALL_BACK, "y"), ("[anthropic]: ", "openai"), ("key [openai]: ", "\x03")]
+    questions = [(HUMANS, ""), (HOST, ""), (BEGIN, "")]
     with Terminal(seat, "init") as terminal:
         for question, answer in questions[:answers]:
             terminal.answer(question, answer)
-        terminal.answer(questions[answers][0], "\x03")
+        terminal.interrupt(questions[answers][0])
         ended = terminal.finish()
     assert ended.code == 130
     assert not settings(seat).exists()
@@ -158,11 +172,13 @@ def test_ctrl_c_leaves_nothing_behind(answers: int, seat: Seat) -> None:
 def test_ctrl_c_and_a_no_at_the_last_question_leave_the_settings_as_they_were(seat: Seat) -> None:
     settings(seat).parent.mkdir(parents=True)
     settings(seat).write_text("# mine\n", "utf-8")
-    for last in ("\x03", "n", ""):
+    for last in (None, "n"):
         with Terminal(seat, "init") as terminal:
+            owner(terminal)
             terminal.answer(BEGIN, "")
             terminal.answer(FALL_BACK, "")
-            terminal.answer("A copy is kept [y/N]: ", last)
+            question = "A copy is kept [y/N]: "
+            terminal.interrupt(question) if last is None else terminal.answer(question, last)
             assert terminal.finish().code == 130
         assert [path.name for path in settings(seat).parent.iterdir()] == ["oneseat.toml"]
         assert settings(seat).read_text("utf-8") == "# mine\n"
@@ -189,8 +205,11 @@ def test_with_two_seats_the_person_says_which_serves_and_which_comes_second(
 ) -> None:
     seat.env["ONESEAT_CODEX_PATH"] = str(codex_path)
     with Terminal(seat, "init") as terminal:
-        found = terminal.read_until("(claude-cli, codex-cli) [claude-cli]: ")
+        found = terminal.read_until(HUMANS)
         assert f"official codex CLI   {codex_path} (0." in found
+        terminal.type("")
+        terminal.answer(HOST, "")
+        terminal.read_until("(claude-cli, codex-cli) [claude-cli]: ")
         terminal.type("codex-cli")
         terminal.answer("May a run go on to claude-cli when that plan cannot serve? [y/N]: ", "y")
         terminal.answer(BEGIN, "")
@@ -200,6 +219,21 @@ def test_with_two_seats_the_person_says_which_serves_and_which_comes_second(
     assert written(seat)["seat"] == {"provider": "codex-cli"}
     assert written(seat)["fallback"] == {"to": ["claude-cli"]}
     assert seat.run("config", "check").code == 0
+
+
+def test_of_several_people_on_a_server_nothing_goes_to_the_plan(seat: Seat) -> None:
+    with Terminal(seat, "init") as terminal:
+        terminal.answer(HUMANS, "0")
+        terminal.answer(HUMANS, "3")
+        terminal.read_until("a plan is for one person: nothing will go to it, only to an API key")
+        terminal.answer(HOST, "owner_vps")
+        terminal.answer(BEGIN, "")
+        terminal.answer(FALL_BACK.replace("y/N", "Y/n"), "n")
+        terminal.answer("[Y/n]: ", "")
+        assert terminal.finish().code == 0
+    assert written(seat)["policy"] == {"humans": 3, "host": "owner_vps"}
+    refused = seat.run("run", "go", "--json")
+    assert (refused.code, refused.result["receipt"]["verdict"]) == (3, "nothing_sent")
 
 
 def test_where_only_the_second_seat_is_ready_it_serves(seat: Seat, codex_path: Path) -> None:
@@ -216,10 +250,11 @@ def test_where_only_the_second_seat_is_ready_it_serves(seat: Seat, codex_path: P
 def test_a_script_says_everything_by_options(seat: Seat) -> None:
     ended = seat.run(
         *("init", "--yes", "--key", "openai", "--key-name", "ci", "--key-env", "CI_KEY"),
-        *("--day-budget", "0.5", "--pause-at", "70"),
+        *("--day-budget", "0.5", "--pause-at", "70", "--host", "rented_runner", "--plan", "ultra"),
     )
     assert (ended.code, ended.stderr) == (0, "")
     assert written(seat) == {
+        "policy": {"humans": 1, "host": "rented_runner", "plan": "ultra"},
         "seat": {"provider": "claude-cli"},
         "fallback": {"to": ["ci"]},
         "keys": {

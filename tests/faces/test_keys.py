@@ -59,7 +59,7 @@ def test_a_key_is_typed_on_a_terminal_that_does_not_show_it(seat: Seat) -> None:
 
 def test_ctrl_c_at_the_question_changes_nothing(seat: Seat) -> None:
     with Terminal(seat, "key", "set", "work", "--provider", "anthropic") as terminal:
-        terminal.answer("API key for work (not shown): ", "\x03")
+        terminal.interrupt("API key for work (not shown): ")
         ended = terminal.finish()
     assert ended.code == 130
     assert not settings(seat).exists()

@@ -11,11 +11,11 @@ import click
 from oneseat.contract.checkup import Report
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
-from oneseat.first_setup import Choices, Prepared, Written, new_key, settings_path
+from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, Written, new_key, settings_path
 from oneseat.inspection import examine
 
 from .output import complain, echo
-from .questions import Chosen, ask, key_settings, key_value, usual_seat
+from .questions import Chosen, ask, key_settings, key_value, said_host, usual_seat
 from .stoppable import run_stoppable
 
 
@@ -29,6 +29,14 @@ Examples:
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: take what the options say, and the defaults.")
 @click.option("--replace", is_flag=True, help="Replace settings that are there; a copy of them is kept.")
+@click.option(
+    "--humans",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="How many people use oneseat here. [default: 1]",
+)
+@click.option("--host", type=click.Choice(HOSTS), help="Whose machine this is.")
+@click.option("--plan", type=click.Choice(PLANS), help="Your plan, where the official CLI does not name it.")
 @click.option(
     "--seat",
     type=click.Choice(("claude-cli", "codex-cli")),
@@ -65,7 +73,7 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
     report = run_stoppable(examine())
     echo("\n".join(_found(report)))
     ready = _ready(report)
-    choices = _choices(options, ready) if yes else ask(options, ready)
+    choices = _choices(options, ready) if yes else ask(options, ready, plan_is_known=_names_plan(report))
     prepared = Prepared(choices)
     value = None
     if not yes:
@@ -89,6 +97,12 @@ def _settings_are_there(*, ask_first: bool, replace: bool) -> bool:
     return path.exists()
 
 
+def _names_plan(report: Report) -> bool:
+    """Whether nothing is to be asked: a login names its plan, or a simulator plays it, or there is no login to speak of."""
+    unnamed = report.wallet == "plan" and all(login.subscription is None for login in report.logins)
+    return not unnamed
+
+
 def _ready(report: Report) -> dict[str, bool | None]:
     codex = report.codex
     return {
@@ -101,7 +115,14 @@ def _choices(chosen: Chosen, ready: Mapping[str, bool | None]) -> Choices:
     key = None
     if chosen["key"] is not None:
         key = new_key(chosen["key_name"] or chosen["key"], key_settings(chosen))
-    return Choices(seat=usual_seat(chosen, ready), key=key, pause_at_percent=chosen["pause_at"])
+    return Choices(
+        humans=chosen["humans"] or 1,
+        host=said_host(chosen["host"]),
+        plan=chosen["plan"],
+        seat=usual_seat(chosen, ready),
+        key=key,
+        pause_at_percent=chosen["pause_at"],
+    )
 
 
 def _found(report: Report) -> Iterator[str]:

@@ -9,7 +9,7 @@ import click
 
 from oneseat.contract.errors import UsageError
 from oneseat.contract.keys import ApiKey, KeyProvider
-from oneseat.first_setup import Choices, Prepared, keyring_problem, new_key
+from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, keyring_problem, new_key, usual_host
 
 from .output import echo
 
@@ -51,20 +51,48 @@ def _with_usual(given: Mapping[str, float | None]) -> dict[str, float | None]:
     return budgets
 
 
-def ask(chosen: Chosen, ready: Mapping[str, bool | None]) -> Choices:
+def ask(chosen: Chosen, ready: Mapping[str, bool | None], *, plan_is_known: bool) -> Choices:
     """What the person decides; the options are the defaults. Raises ``click.Abort`` on Ctrl-C.
 
     ``ready`` says of each seat whether its plan would pay; ``None`` where its CLI is not installed.
     """
     echo("\nAn empty answer takes what stands in brackets. Ctrl-C leaves everything as it is.\n")
+    humans = click.prompt(
+        "How many people use oneseat here", type=click.IntRange(1, 1000), default=chosen["humans"] or 1
+    )
+    if humans > 1:
+        echo("  a plan is for one person: nothing will go to it, only to an API key")
+    host = click.prompt(
+        "Whose machine is this", type=click.Choice(HOSTS), default=chosen["host"] or usual_host()
+    )
+    plan = chosen["plan"] if plan_is_known else _plan(chosen["plan"])
     seat, other = _seats(chosen, ready)
     question = (
         "From which percent of a usage window on do scripts pause, so that the rest is yours (0: never)"
     )
     pause = click.prompt(question, type=click.IntRange(0, 100), default=chosen["pause_at"] or 0)
     question = "May a run go to an API key, paid by use, when your plan may not or cannot serve it?"
-    key = _key(chosen) if click.confirm(question, default=chosen["key"] is not None) else None
-    return Choices(seat=seat, other_seat=other, key=key, pause_at_percent=pause or None)
+    wanted = click.confirm(question, default=chosen["key"] is not None or humans > 1)
+    return Choices(
+        humans=humans,
+        host=said_host(host),
+        plan=plan,
+        seat=seat,
+        other_seat=other,
+        key=_key(chosen) if wanted else None,
+        pause_at_percent=pause or None,
+    )
+
+
+def said_host(host: str | None) -> str | None:
+    """The host as the settings have to say it: not where it is what oneseat finds by itself."""
+    return None if host == usual_host() else host
+
+
+def _plan(chosen: str | None) -> str | None:
+    question = "Your plan, which the official CLI does not name"
+    plan = click.prompt(question, type=click.Choice((*PLANS, "unknown")), default=chosen or "unknown")
+    return None if plan == "unknown" else str(plan)
 
 
 def usual_seat(chosen: Chosen, ready: Mapping[str, bool | None]) -> str:

@@ -14,9 +14,13 @@ from .editing import dotted, written
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """What a first set-up decides. Budgets are in US dollars; ``None`` is no budget, and no pause.
 
-    Where the plan of ``seat`` may not or cannot serve, a run may go to ``other_seat``, then to ``key``.
+    Where the plan of ``seat`` may not or cannot serve, a run may go to ``other_seat``, then to ``key``. ``host`` and ``plan`` are
+    ``None`` where what oneseat finds by itself is right.
     """
 
+    humans: int = 1
+    host: str | None = None
+    plan: str | None = None
     seat: str = "claude-cli"
     other_seat: str | None = None
     key: ApiKey | None = None
@@ -37,9 +41,21 @@ def _lines(choices: Choices) -> Iterator[str]:
     yield "# Whose plan serves a run that asks for nobody else."
     yield f"provider = {written(choices.seat)}"
     yield ""
+    yield from _policy(choices)
+    yield ""
     yield from _fallback(choices.other_seat, choices.key)
     yield ""
     yield from _limits(choices)
+
+
+def _policy(choices: Choices) -> Iterator[str]:
+    yield "[policy]"
+    yield "# A plan serves the one person who pays for it: with more people here, nothing goes to it."
+    yield f"humans = {choices.humans}"
+    yield "# Whose machine this is: owner_machine, owner_vps, rented_runner or customer_machine."
+    yield f"host = {written(choices.host)}" if choices.host is not None else '# host = "owner_vps"'
+    yield "# Your plan, where the official CLI does not name it: pro, max, ultra, team_seat or ent_seat."
+    yield f"plan = {written(choices.plan)}" if choices.plan is not None else '# plan = "max"'
 
 
 def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
