@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -58,8 +59,19 @@ class Terminal:
         return new
 
     def type(self, text: str) -> None:
-        """Type a line, or what has no line of its own, such as Ctrl-C (``\\x03``)."""
-        os.write(self._master, (text if text == "\x03" else text + "\n").encode())
+        """Type a line."""
+        os.write(self._master, f"{text}\n".encode())
+
+    def interrupt(self, question: str) -> None:
+        """Wait for a question and press Ctrl-C: once more where nothing came of it, as a person does.
+
+        Between the last character of a question and the reading of the answer, Python notes a signal and goes on to read.
+        """
+        self.read_until(question)
+        while self._process.poll() is None:
+            os.write(self._master, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question and answer it."""
