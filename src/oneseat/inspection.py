@@ -31,7 +31,7 @@ from oneseat.host.codex_login import codex_login
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.codex_cli import discovery as codex_discovery
-from oneseat.rules import billing, policy, readiness, untested
+from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
 
@@ -125,6 +125,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         now_ms=int(time.time() * 1000),
         codex=codex,
         canary=canary,
+        old_pack=_old_pack(settings, env),
         canary_refusal=untested.refusal(canary, discovery.dotted(discovery.NEWEST))
         if canary is not None and beyond and settings.canary_auto
         else None,
@@ -202,6 +203,11 @@ def _permitted(cwd: Path, settings: Settings, env: Mapping[str, str]) -> Permitt
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
     return permitted
+
+
+def _old_pack(settings: Settings, env: Mapping[str, str]) -> str | None:
+    view = policy_view(settings, env)
+    return policy_words.age(view.pack, policy_inputs.pack_state(view.pack, view.day))
 
 
 def _silent(limit_s: float) -> ErrorInfo:

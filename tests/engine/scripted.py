@@ -14,7 +14,7 @@ from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialF
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.pack import Lawbook, OwnersWord
 from oneseat.contract.permission import Permission
-from oneseat.contract.policy import Lately, PolicyInputs
+from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
@@ -177,6 +177,8 @@ class Memory:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.results: list[RunResult] = []
+        #: What the owner says of their plan.
+        self.plan: PlanKind | None = None
         self.decisions: list[tuple[PolicyStamp, PolicyInputs]] = []
         self.ends: list[tuple[str, Outcome]] = []
         self.seen: dict[str, list[SeenLimit]] = {}
@@ -293,7 +295,9 @@ def scripted_app(
         outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
-        counsel=Counsel(Bundled(), memory, Around(), lambda: 0.0, lambda pack: pack.meta.as_of),
+        counsel=Counsel(
+            Bundled(), memory, Around(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
+        ),
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
         lanes=Room(),

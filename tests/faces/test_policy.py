@@ -244,6 +244,7 @@ def test_rules_and_facts_have_dates(seat: Seat, simulator: Simulator) -> None:
     stale = seat.run("run", "hi", "--json")
     assert (stale.code, stale.result["receipt"]["policy"]["rule"]) == (3, "Y14")
     assert simulator.requests() == []
+    assert "too old to say yes" in seat.run("doctor").stdout
     confirm = stale.result["error"]["hint"].split("`")[1].split()[1:]
     assert seat.run(*confirm, "--i-confirm", SURE).code == 0
     assert seat.run("run", "hi").code == 0

@@ -18,6 +18,7 @@ from oneseat.policy import (
     in_words,
     pack_state,
 )
+from oneseat.rules.policy_words import age
 
 from .log_command import table
 
@@ -66,12 +67,14 @@ def show_text(book: Lawbook, day: str) -> str:
     # What nobody allows comes after what somebody might.
     rules = sorted(pack.rules, key=lambda rule: (order[rule.tier] if rule.when else 3, rule.priority))
     rows = [("rule", "tier", "in force", "why"), *(_row(rule, day) for rule in rules)]
+    old = age(pack, pack_state(pack, day))
     whence = "comes with oneseat" if book.bundled else "installed by you"
     return "\n".join(
         [
             f"pack {meta.pack_version} · {whence} · {_STATES[pack_state(pack, day)]}",
             f"  as of {meta.as_of}, to be reviewed by {meta.review_after}, trusted with a yes until {meta.hard_stale_after}",
             f"  tried with the official CLI {meta.tested_cli_min} to {meta.tested_cli_max}",
+            *([f"  warning: {old}"] if old is not None else []),
             "",
             table(rows),
             "",

@@ -46,7 +46,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     ``refusal`` is what the billing gate says of the facts. ``logins`` are what the CLI could sign in with, in its order: made-up
     ones where a simulator is in use. ``proxies`` are kept from the CLI, ``passed`` are the variables that ``settings_file`` has
     it see. ``now_ms`` is in milliseconds since the epoch. ``canary`` is the stored trial of the installed CLI, ``canary_refusal``
-    why runs refuse it. ``codex`` is the other official CLI, where it is installed.
+    why runs refuse it. ``old_pack`` says why the rules of the policy are to be looked at, ``None`` while they are fresh.
+    ``codex`` is the other official CLI, where it is installed.
     """
 
     cli_path: str | None
@@ -69,6 +70,7 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     canary: CanaryReport | None = None
     canary_refusal: ErrorInfo | None = None
+    old_pack: str | None = None
     codex: CodexCheckup | None = None
 
 

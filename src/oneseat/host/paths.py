@@ -100,7 +100,9 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     def _files(self) -> Iterator[Path]:
         yield from (self.runs_db, self.runs_db.with_name("runs.db-wal"), self.canary_results)
         yield self.data_dir / "usage.db"
-        yield self.config_dir / "oneseat.toml"
+        yield from (
+            self.config_dir / name for name in ("oneseat.toml", "policy-pack.json", "policy-word.json")
+        )
 
 
 def home_error(error: OSError, path: Path) -> UsageError:

@@ -9,7 +9,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.pack import Pack, Rule
-from oneseat.contract.policy import InputName
+from oneseat.contract.policy import InputName, PackState
 
 
 class JobClass(NamedTuple):
@@ -51,6 +51,16 @@ def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], o
         *(("--client", of.client) if of.client is not None else ()),
     ]
     return " ".join(["oneseat policy confirm", rule.id, *words, *options])
+
+
+def age(pack: Pack, state: PackState) -> str | None:
+    """What there is to say of a pack's age; nothing while it is fresh."""
+    meta = pack.meta
+    if state == "fresh":
+        return None
+    if state == "review_due":
+        return f"The rules were to be looked at by {meta.review_after}; from {meta.hard_stale_after} on none says yes"
+    return f"The rules are too old to say yes since {meta.hard_stale_after}: pack {meta.pack_version}"
 
 
 def source_of(rule: Rule, pack: Pack) -> str:

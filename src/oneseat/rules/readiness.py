@@ -74,6 +74,13 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
     for source in sorted(seen.found, key=_strength):
         yield _found(source)
     yield from _proxies(seen)
+    if seen.old_pack is not None:
+        yield CheckupFinding(
+            level="warning",
+            code="pack.old",
+            message=seen.old_pack,
+            fix="Update oneseat, or take a newer pack: `oneseat policy update FILE`",
+        )
     for file in seen.open_files:
         yield CheckupFinding(
             level="warning",
