@@ -50,10 +50,9 @@ def test_every_explained_code_is_one_of_the_product() -> None:
 
 
 def test_every_family_that_is_put_together_is_explained() -> None:
-    whole, begun = used()
-    assert [
-        start for start in begun if not any(code.startswith(start) for code in CODES.keys() - whole)
-    ] == []
+    # A code of such a family may be spelled out elsewhere too, where something follows from it.
+    _, begun = used()
+    assert [start for start in begun if not any(code.startswith(start) for code in CODES)] == []
 
 
 def test_only_bugs_have_the_exit_code_of_a_bug() -> None:
