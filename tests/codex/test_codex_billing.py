@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,20 @@ def test_the_real_folder_is_never_looked_at_in_a_simulated_run(seat: CodexSeat, 
     before = sorted(path.name for path in real.iterdir())
     assert seat.run().status == "completed"
     assert sorted(path.name for path in real.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["openai_base_url", "chatgpt_base_url"])
+def test_in_real_life_an_address_of_the_owners_settings_is_met_before_the_cli_starts(
+    seat: CodexSeat, name: str
+) -> None:
+    real = seat.root / ".codex"
+    real.mkdir()
+    (real / "auth.json").write_text(json.dumps({"auth_mode": "chatgpt", "tokens": TOKENS}))
+    (real / "config.toml").write_text(f'{name} = "{seat.simulator.url(label="codex")}"\n')
+    del seat.env["ONESEAT_SIMULATOR_URL"]
+    result = seat.run()
+    assert result.error is not None
+    assert (result.error.code, result.receipt.verdict) == ("billing.base_url_changed", "nothing_sent")
+    assert name in result.error.message
+    assert seat.simulator.requests() == []
+    assert sorted(path.name for path in real.iterdir()) == ["auth.json", "config.toml"]

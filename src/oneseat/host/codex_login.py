@@ -26,6 +26,8 @@ _STORE = "cli_auth_credentials_store"
 _ASSIGNMENT = re.compile(
     rb"^[ \t]*+(?:export[ \t]++)?+([A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+(?![\r\n#])\S", re.MULTILINE
 )
+#: Settings that name an address the login is sent to.
+ADDRESSES = ("openai_base_url", "chatgpt_base_url")
 _NOTHING = frozenset({b"", b"null", b'""'})
 
 
@@ -80,6 +82,12 @@ def around_codex(env: Mapping[str, str], folder: Path) -> tuple[CredentialSource
     """What could change who pays and is kept from the CLI: the caller's variables, and those of the `.env` in its folder."""
     names = [source for source in scan_environment(env, codex_name) if source.name.upper() not in CODEX_LOGIN]
     return (*names, *_dotenv(folder / ".env"))
+
+
+def moved_addresses(folder: Path) -> tuple[str, ...]:
+    """The settings of the CLI's own folder that send the login elsewhere. It does so as soon as it starts, before any question."""
+    settings = _config(folder / _CONFIG_FILE)
+    return tuple(name for name in ADDRESSES if name in settings)
 
 
 def forces_a_login(folder: Path) -> bool:

@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.facts import CredentialSource, Scope
+from oneseat.host.codex_login import ADDRESSES
 
-#: Settings that name an address the login is sent to.
-_ADDRESSES = ("openai_base_url", "chatgpt_base_url")
 _VENDOR = "openai"
 #: Where a setting comes from, by the CLI's word for the layer.
 _SCOPES: dict[str, Scope] = {
@@ -65,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         return (*self._addresses(own), *self._projects())
 
     def _addresses(self, own: dict[str, str]) -> Iterator[CredentialSource]:
-        for name in _ADDRESSES:
+        for name in ADDRESSES:
             value = self.config.get(name)
             if value is not None and value != own.get(name):
                 yield self._source(name)

@@ -15,7 +15,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import CodexLogin
 from oneseat.contract.request import Request
 from oneseat.host.child_environment import allowed
-from oneseat.host.codex_login import codex_home, codex_login, forces_a_login
+from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import MARKER, private_prefix
 
@@ -95,10 +95,10 @@ class Launcher:
 
     def launch(self, cwd: str, marker: str, redact: Callable[[str], str]) -> CodexProcess:
         """Start an app-server in ``cwd``. Raises ``OneseatError``: ``provider.not_found``, ``provider.cannot_start``, and
-        ``billing.api_key_wins`` where starting it could make it delete the stored login.
+        ``billing.*`` where starting it could make it delete the stored login, or send it elsewhere.
         """
         executable = self.executable()
-        self._check_forced_login()
+        self._check_settings()
         private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
         try:
             argv = [executable, "app-server", *self._overrides(cwd, marker)]
@@ -127,7 +127,7 @@ class Launcher:
     ) -> CodexProcess:
         """Start `codex exec`, which waits for its prompt on stdin. Raises like ``launch``."""
         executable = self.executable()
-        self._check_forced_login()
+        self._check_settings()
         private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
         try:
             instructions = private / "instructions.md"
@@ -190,8 +190,19 @@ class Launcher:
         base = simulator.url.rstrip("/")
         return {"openai_base_url": f"{base}/codex/v1", "chatgpt_base_url": f"{base}/backend-api/"}
 
-    def _check_forced_login(self) -> None:
+    def _check_settings(self) -> None:
+        """Raise ``OneseatError`` for settings that do harm as soon as the CLI starts, before anybody can ask it."""
         login, folder = self.login(), self.folder()
+        moved = moved_addresses(folder) if self._config.simulator is None else ()
+        if moved:
+            raise OneseatError(
+                ErrorInfo(
+                    code="billing.base_url_changed",
+                    message="The login would be sent to another address than the vendor's: "
+                    f"`{', '.join(moved)}`\n  set in {folder / 'config.toml'}; the CLI was not started",
+                    hint=f"Take it out of {folder / 'config.toml'}, then check: `oneseat doctor`",
+                )
+            )
         if login.kind == "file" and login.auth_mode != "chatgpt" and forces_a_login(folder):
             raise OneseatError(
                 ErrorInfo(

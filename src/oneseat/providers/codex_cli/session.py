@@ -134,16 +134,17 @@ class CodexSession:
         numbers = [
             await self._channel.send("getAuthStatus", {"includeToken": False, "refreshToken": False}),
             await self._channel.send("config/read", {"includeLayers": True, "cwd": self._around.request.cwd}),
-            await self._channel.send("account/rateLimits/read"),
         ]
         status = await self._channel.answer(numbers[0], _Status, self._keep_early)
         settings = await self._channel.answer(numbers[1], Settings, self._keep_early)
-        refused = await self._read_limits(numbers[2])
+        sources = settings.sources(self._process.addresses)
+        # That question takes the login with it: it is not asked where it could go to a stranger.
+        refused = None if sources else await self._read_limits()
         around, seen = self._around, await asyncio.to_thread(self._process.look)
         request = around.request
         self._allowed = permissions_of(request, around.mcp_start_s, around.mcp_tool_s, settings.servers())
         self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
-        present = (*settings.sources(self._process.addresses), *seen.sources)
+        present = (*sources, *seen.sources)
         reached = {source.name for source in present}
         limits = self._limits.rate_limits if self._limits is not None else None
         if limits is not None and limits.plan_type is not None:
@@ -253,10 +254,12 @@ class CodexSession:
         self.capabilities = Capabilities(cli_version=process.version)
         discovery.check_version(process.version)
 
-    async def _read_limits(self, number: int) -> str | None:
-        """Take the answer about limits in; returns why there is none, where that is the login's fault."""
+    async def _read_limits(self) -> str | None:
+        """Ask for the plan and its windows; returns why there is no answer, where that is the login's fault."""
         try:
-            self._limits = await self._channel.answer(number, wire.LimitAnswer, self._keep_early)
+            self._limits = await self._channel.ask(
+                "account/rateLimits/read", None, wire.LimitAnswer, self._keep_early
+            )
         except RpcRefused as refused:
             if _NOT_CHATGPT in refused.said.message:
                 return self._redact(refused.said.message)
