@@ -34,6 +34,9 @@ max_budget_usd = 5
 day_budget_usd = 4
 [watchdog]
 tool_s = 5
+[budget]
+day_usd = 9
+month_usd = 3
 """
 
 
@@ -67,6 +70,7 @@ def test_every_finding_has_its_place_and_the_nearest_right_word(config: Path, pr
         (13, 1, "API key cannot be used: `keys.three`", None),
         (14, 1, "API key cannot be used: `keys.three`", None),
         (18, 1, "Project cannot be used: `projects.shop`", None),
+        (23, 1, "Setting cannot be used: `budget.day_usd`", None),
     ]
 
 

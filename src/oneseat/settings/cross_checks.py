@@ -35,8 +35,12 @@ def clashes(values: Values, tables: Tables) -> Iterator[Clash]:
 _BUDGETS = ("run_budget_usd", "max_budget_usd", "day_budget_usd", "month_budget_usd")
 
 
-def _budgets(_: Values, tables: Tables) -> Iterator[Clash]:
+def _budgets(values: Values, tables: Tables) -> Iterator[Clash]:
     """A budget that a shorter one already exceeds would never be reached, or stop the very first run."""
+    day, month = values.get("budget.day_usd"), values.get("budget.month_usd")
+    if isinstance(day, float) and isinstance(month, float) and day > month:
+        why = f"`day_usd = {day:g}` is more than `month_usd = {month:g}` allows in all"
+        yield Clash(("budget", "day_usd"), Contradiction(why))
     for table, rows in tables.items():
         for name, row in rows.items():
             set_here = [(key, row[key]) for key in _BUDGETS if key in row]
