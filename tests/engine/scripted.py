@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
@@ -51,10 +52,14 @@ class Silence(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What one process of the provider does. It dies after the last step unless that is a ``TurnEnded``."""
+    """What one process of the provider does. It dies after the last step unless that is a ``TurnEnded``.
+
+    ``together`` is whether what stands between two silences comes at once.
+    """
 
     steps: Sequence[Event | Silence] = ()
     facts: PayerFacts | Silence | ErrorInfo = ON_PLAN
+    together: bool = False
 
 
 def started(api_key_source: str = "none", tools: tuple[str, ...] = ()) -> Started:
@@ -86,6 +91,7 @@ class _Session:
     def __init__(self, script: Script) -> None:
         self._script = script
         self.capabilities = Capabilities()
+        self.at_hand = False
 
     async def credential_facts(self) -> PayerFacts:
         match self._script.facts:
@@ -101,10 +107,13 @@ class _Session:
         return True
 
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
-        for step in self._script.steps:
+        for step, following in zip_longest(self._script.steps, self._script.steps[1:]):
             if isinstance(step, Silence):
                 await elapse(step.seconds)
             else:
+                self.at_hand = (
+                    self._script.together and following is not None and not isinstance(following, Silence)
+                )
                 yield step
                 if isinstance(step, TurnEnded):
                     return
@@ -176,6 +185,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.writes: list[int] = []
         self.results: list[RunResult] = []
         #: What the owner says of their plan.
         self.plan: PlanKind | None = None
@@ -196,8 +206,9 @@ class Memory:
     async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
         return Lately()
 
-    async def record(self, run_id: str, event: Event) -> None:
-        self.events.append(event)
+    async def record(self, run_id: str, *events: Event) -> None:
+        self.events += events
+        self.writes.append(len(events))
 
     async def finish(self, result: RunResult) -> None:
         self.results.append(result)

@@ -35,6 +35,10 @@ class ProviderSession(Protocol):
         Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
         """
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next event has come already, so that it and the last one can be written down together."""
+
     def send(self, plan: Plan) -> AsyncIterator[Event]:
         """Send the prompt and yield events up to and including one ``TurnEnded``.
 
@@ -144,8 +148,8 @@ class Ledger(Protocol):
         Raises ``UsageError`` when the ledger cannot be written.
         """
 
-    async def record(self, run_id: str, event: Event) -> None:
-        """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
+    async def record(self, run_id: str, *events: Event) -> None:
+        """Append events, all or none of them. Raises ``UsageError`` when the ledger cannot be written."""
 
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""

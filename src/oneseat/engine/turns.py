@@ -45,39 +45,56 @@ class Turns(NamedTuple):
                 yield event
 
     async def _turn(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-        """Pass on what comes: metered, checked, written, then yielded."""
         # Closed here and not by the garbage collector, which would do it when what it uses is gone.
-        async with aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext():
-            while (event := await self.watchdog.wait(anext(events, None))) is not None:
-                self.watchdog.saw(event)
-                await self._take(event)
-                if not isinstance(event, TurnEnded):
-                    yield event
-                if isinstance(event, Question):
-                    answered = await self._answer(event)
-                    await self._take(answered)
-                    yield answered
+        closing = aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext()
+        async with closing, aclosing(self._passed_on(events)) as passed:
+            async for event in passed:
+                yield event
 
-    async def _take(self, event: Event) -> None:
-        self.record.add(event)
-        if event.durable:
-            await self.parts.ledger.record(self.record.run_id, event)
+    async def _passed_on(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        """Pass on what comes: metered, checked, written, then yielded. What has come together is written together."""
+        came: list[Event] = []
+        while (event := await self.watchdog.wait(anext(events, None))) is not None:
+            self.watchdog.saw(event)
+            came.append(event)
+            self.record.add(event)
+            alarm = await self._alarm(event)
+            if alarm is None and self.session.at_hand and not isinstance(event, Question):
+                continue
+            await self._write(came)
+            if alarm is not None:
+                # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
+                await self.session.interrupt()
+                came.pop()
+            for each in came:
+                if not isinstance(each, TurnEnded):
+                    yield each
+            if alarm is not None:
+                raise OneseatError(alarm)
+            came = []
+            if isinstance(event, Question):
+                yield await self._answered(event)
+
+    async def _write(self, came: list[Event]) -> None:
+        durable = [event for event in came if event.durable]
+        if durable:
+            await self.parts.ledger.record(self.record.run_id, *durable)
+
+    async def _alarm(self, event: Event) -> ErrorInfo | None:
+        """Why the turn must end now; ``None`` when it need not."""
         alarm = billing.judge_during(event) or self.record.objection(event)
         if alarm is not None and await self._more(alarm):
             alarm = self.record.objection(event)
-        if alarm is not None:
-            # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
-            await self.session.interrupt()
-            raise OneseatError(alarm)
+        return alarm
 
     async def _more(self, objection: ErrorInfo) -> bool:
         """Whether a run that has used its part of a shared budget gets more of it."""
         return objection.code == "budget.reached" and await more(self.parts.purse, self.record)
 
-    async def _answer(self, question: Question) -> Answered:
+    async def _answered(self, question: Question) -> Answered:
         permission, by = await self.watchdog.wait(decide(self.ask, question, self.parts.patience.question))
         await self.session.answer(question, permission)
-        return Answered(
+        answered = Answered(
             id=question.id,
             tool=question.tool,
             allowed=permission.allowed,
@@ -85,3 +102,6 @@ class Turns(NamedTuple):
             why=None if permission.allowed else permission.why,
             call=question.call,
         )
+        self.record.add(answered)
+        await self._write([answered])
+        return answered

@@ -27,16 +27,16 @@ _PRIVATE_KEY = re.compile(
 )
 #: The second half swallows what is no token: `eyJeyJeyJ...` would be read to its end again from each `eyJ`.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+")
-#: What looks like a credential by itself, whatever stands before it.
+#: What looks like a credential by itself, whatever stands before it: what every such text holds, its kind, its pattern.
 _SHAPES = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("anthropic-key", r"sk-ant-[A-Za-z0-9]" + _REST),
-        ("openai-key", r"sk-proj-[A-Za-z0-9]" + _REST),
-        ("key", r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]{0,64}+[0-9])[A-Za-z0-9_-]{16,}+"),
-        ("github-token", r"gh[opsur]_[A-Za-z0-9]{16}" + _REST),
-        ("github-token", r"github_pat_[A-Za-z0-9_]{16}" + _REST),
-        ("aws-key", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}" + _REST),
+    (needle, re.compile(pattern), f"[redacted:{kind}]")
+    for needle, kind, pattern in (
+        ("sk-ant-", "anthropic-key", r"sk-ant-[A-Za-z0-9]" + _REST),
+        ("sk-proj-", "openai-key", r"sk-proj-[A-Za-z0-9]" + _REST),
+        ("sk-", "key", r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]{0,64}+[0-9])[A-Za-z0-9_-]{16,}+"),
+        ("_", "github-token", r"gh[opsur]_[A-Za-z0-9]{16}" + _REST),
+        ("github_pat_", "github-token", r"github_pat_[A-Za-z0-9_]{16}" + _REST),
+        ("A", "aws-key", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}" + _REST),
     )
 )
 _URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)")
@@ -58,19 +58,6 @@ _NAMES = (
 )
 _QUOTED = r"(?P<slash>\\{0,7}+)(?P<quote>[\"'])(?P<inside>(?:(?!(?<!\\)(?P=slash)(?P=quote))[^\n])++)"
 _BARE = r"(?P<bare>[^\s\"'`&;<>|]++)"
-_ASSIGNMENTS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        # JSON, also JSON inside JSON: "api_key": "..."
-        rf"{_NAMES}\\{{0,7}}+[\"']\s*+:\s*+{_QUOTED}",
-        # Shells, .env files, query strings: API_KEY=...
-        rf"{_NAMES}=(?![=>])(?:{_QUOTED}|{_BARE})",
-        # Programs and TOML: api_key = "..."
-        rf"{_NAMES}[ \t]*+=[ \t]*+{_QUOTED}",
-        # YAML with the name of a variable: ANTHROPIC_API_KEY: ...
-        rf"(?<=_)(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]{{0,64}}+:[ \t]++(?:{_QUOTED}|{_BARE})",
-    )
-)
 _COUNT = re.compile(r"[0-9]{1,12}+")
 
 
@@ -132,15 +119,9 @@ class Redactor:
         known = self._known
         if known is not None:
             text = known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
-        text = _PRIVATE_KEY.sub("[redacted:private-key]", text)
-        for kind, shape in _SHAPES:
-            text = shape.sub(f"[redacted:{kind}]", text)
-        text = _JWT.sub(_jwt, text)
-        text = _URL_PASSWORD.sub(_url_password, text)
-        text = _HEADER.sub(r"\1[redacted:header]", text)
-        text = _BEARER.sub(_bearer, text)
-        for assignment in _ASSIGNMENTS:
-            text = assignment.sub(_assigned, text)
+        for needle, pattern, new in _STEPS:
+            if needle in text:
+                text = pattern.sub(new, text)
         return text
 
 
@@ -199,4 +180,28 @@ def _inner_base64(data: bytes, offset: int, encode: Callable[[bytes], bytes]) ->
     return text[first:last]
 
 
+_ASSIGNMENTS = tuple(
+    (needle, re.compile(pattern), _assigned)
+    for needle, pattern in (
+        # JSON, also JSON inside JSON: "api_key": "..."
+        (":", rf"{_NAMES}\\{{0,7}}+[\"']\s*+:\s*+{_QUOTED}"),
+        # Shells, .env files, query strings: API_KEY=...
+        ("=", rf"{_NAMES}=(?![=>])(?:{_QUOTED}|{_BARE})"),
+        # Programs and TOML: api_key = "..."
+        ("=", rf"{_NAMES}[ \t]*+=[ \t]*+{_QUOTED}"),
+        # YAML with the name of a variable: ANTHROPIC_API_KEY: ...
+        (":", rf"(?<=_)(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]{{0,64}}+:[ \t]++(?:{_QUOTED}|{_BARE})"),
+    )
+)
+#: In this order: what every text holds that the pattern matches, the pattern, and what is written instead. Nearly every text is
+#: an identifier or a word, and looking for the first takes a twentieth of the time of the pattern.
+_STEPS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    ("-----BEGIN ", _PRIVATE_KEY, "[redacted:private-key]"),
+    *_SHAPES,
+    ("eyJ", _JWT, _jwt),
+    ("://", _URL_PASSWORD, _url_password),
+    (":", _HEADER, r"\1[redacted:header]"),
+    ("", _BEARER, _bearer),
+    *_ASSIGNMENTS,
+)
 _NOTHING_KNOWN = Redactor()

@@ -119,22 +119,24 @@ class LedgerWriter:
                 (provider, paid_from, key_name, run_id),
             )
 
-    def record(self, run_id: str, event: Event) -> None:
-        """Append one event. Deltas are not stored, and the last event is stored as the end of its run."""
-        if isinstance(event, NOT_STORED):
+    def record(self, run_id: str, *events: Event) -> None:
+        """Append events, all or none of them. Deltas are not stored, and the last event is stored as the end of its run."""
+        if events and isinstance(events[-1], Finished | Failed):
+            self.finish(events[-1].result)
+        stored = [event for event in events if not isinstance(event, (*NOT_STORED, Finished, Failed))]
+        if not stored:
             return
-        if isinstance(event, Finished | Failed):
-            self.finish(event.result)
-            return
-        kind, json = self._entries.event(event)
+        rows = [(run_id, self._clock.utc_iso(), *self._entries.event(event)) for event in stored]
         with self._transaction(durable=False) as db:
-            db.execute(
+            # One row sees those before it: their numbers are in the order in which the events came.
+            db.executemany(
                 "INSERT INTO events (run_id, seq, at, type, json)"
-                " VALUES (:run, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = :run), :at, :type, :json)",
-                {"run": run_id, "at": self._clock.utc_iso(), "type": kind, "json": json},
+                " VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = ?1), ?2, ?3, ?4)",
+                rows,
             )
-            if isinstance(event, LimitSeen):
-                _note_limit(db, run_id, event)
+            for event in stored:
+                if isinstance(event, LimitSeen):
+                    _note_limit(db, run_id, event)
 
     def finish(self, result: RunResult) -> None:
         """Record how a run ended. A second call for the same run replaces the first."""

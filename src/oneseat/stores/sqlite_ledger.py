@@ -47,10 +47,10 @@ class SqliteLedger:
         """Record where a run goes next. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.routed, run_id, provider, paid_from, key_name)
 
-    async def record(self, run_id: str, event: Event) -> None:
-        """Append one event. Raises ``UsageError`` when the ledger cannot be written."""
-        if not isinstance(event, NOT_STORED):
-            await self._do(self._writer.record, run_id, event)
+    async def record(self, run_id: str, *events: Event) -> None:
+        """Append events, all or none of them. Raises ``UsageError`` when the ledger cannot be written."""
+        if any(not isinstance(event, NOT_STORED) for event in events):
+            await self._do(self._writer.record, run_id, *events)
 
     async def finish(self, result: RunResult) -> None:
         """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written."""

@@ -78,6 +78,7 @@ class ApiSession:
         self._asked = 0
         short = self._account.api.short_names
         self.capabilities = Capabilities(models=tuple(short), full_names=dict(short))
+        self.at_hand = False
         self.sent = False
 
     async def credential_facts(self) -> KeyFacts:

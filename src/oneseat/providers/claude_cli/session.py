@@ -27,6 +27,8 @@ from .usage_answer import limits_of
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
+#: How many events are handed on together at most: they stay in memory until their transaction is written.
+_TOGETHER = 1000
 #: How long the CLI may take to read that it is interrupted, in seconds.
 _INTERRUPT_S = 1.0
 
@@ -62,6 +64,7 @@ class ClaudeSession:
         self._clean = False
         self._sent = False
         self.capabilities = Capabilities()
+        self.at_hand = False
 
     @property
     def turn_ended(self) -> bool:
@@ -140,26 +143,37 @@ class ClaudeSession:
     async def _turn(self, message: bytes) -> AsyncIterator[Event]:
         await self._channel.write(message)
         self._ended = False
+        while not self._ended:
+            if not await self._channel.more():
+                raise await self._channel.death("before it reported a result")
+            if came := self._came():
+                last = came.pop()
+                self.at_hand = True
+                for event in came:
+                    yield event
+                self.at_hand = False
+                yield last
+
+    def _came(self) -> list[Event]:
+        """What the lines that have come mean, up to the end of the turn, and of so many of them as are worth a transaction."""
         process, lines = self._process, self._channel.lines
-        while await self._channel.more():
-            while lines:
-                line = lines.popleft()
-                if type(line) is wire.StreamEvent:
-                    # Nearly every line is one: it ends nothing, asks nothing and reports no limit.
-                    process.answering = True
-                    for event in self._parser.events(line):
-                        yield event
-                    continue
-                self._attend(line)
-                for event in self._parser.events(line):
-                    if isinstance(event, TurnEnded):
-                        for last in self._end(event):
-                            yield last
-                        return
-                    if isinstance(event, LimitSeen):
-                        process.limit, self._limit_seen = event, True
-                    yield self._placed(event)
-        raise await self._channel.death("before it reported a result")
+        came: list[Event] = []
+        while lines and len(came) < _TOGETHER:
+            line = lines.popleft()
+            if type(line) is wire.StreamEvent:
+                # Nearly every line is one: it ends nothing, asks nothing and reports no limit.
+                process.answering = True
+                came += self._parser.events(line)
+                continue
+            self._attend(line)
+            for event in self._parser.events(line):
+                if isinstance(event, TurnEnded):
+                    came += self._end(event)
+                    return came
+                if isinstance(event, LimitSeen):
+                    process.limit, self._limit_seen = event, True
+                came.append(self._placed(event))
+        return came
 
     def _placed(self, event: Event) -> Event:
         # A process that waited did so in an empty folder of its own; the run belongs to its caller's directory all the same.

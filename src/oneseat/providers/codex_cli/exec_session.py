@@ -54,6 +54,7 @@ class ExecSession:
         self._ended = False
         self._allowed = permissions_of(request, 0, 0)
         self.capabilities = Capabilities()
+        self.at_hand = False
 
     @property
     def process(self) -> CodexProcess | None:

@@ -51,6 +51,11 @@ class CodexRun:
         """Whether all that the run needs is there."""
         return await self._now.ready()
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next event has come already."""
+        return self._now.at_hand
+
     def send(self, plan: Plan) -> AsyncIterator[Event]:
         """Send the prompt and yield what comes."""
         return self._now.send(plan)

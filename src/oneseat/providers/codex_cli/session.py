@@ -106,6 +106,7 @@ class CodexSession:
         self._sent = False
         self._limits: wire.LimitAnswer | None = None
         self.capabilities = Capabilities()
+        self.at_hand = False
 
     @property
     def turn_ended(self) -> bool:
