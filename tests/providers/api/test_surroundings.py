@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,14 @@ def test_an_sdk_that_turns_elsewhere_sends_nothing(simulator: Simulator, api: st
     assert error is not None
     assert error.code == "bug.strange_address"
     assert simulator.requests() == []
+
+
+@apis
+def test_no_log_holds_the_key(simulator: Simulator, caplog: pytest.LogCaptureFixture, api: str) -> None:
+    for name in (None, "openai", "anthropic", "google_genai", "httpx2", "httpcore2"):
+        caplog.set_level(logging.DEBUG, name)
+    for scenario in ("ok", "invalid-api-key", "eof-mid-stream", "reset"):
+        ask(provider(api, simulator.url(scenario)))
+    assert caplog.records
+    said = [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
+    assert [line for line in said if KEY in line] == []
