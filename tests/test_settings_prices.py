@@ -52,7 +52,7 @@ def test_the_owners_price_comes_before_the_tables_from_its_day_on(tmp_path: Path
     prices = [table.of("claude-sonnet-5", day) for day in ("2026-11-30", "2026-12-01")]
     assert [price.rates.input for price in prices if price is not None] == [2, 1]
     assert [price.table.partition(" ")[0] for price in prices if price is not None] == [
-        "genai-prices",
+        "policy",
         "your",
     ]
     free = table.of("vendor/model-1.5:free")
@@ -80,6 +80,27 @@ def test_what_is_no_price_is_refused_by_name(text: str, named: str, tmp_path: Pa
     with pytest.raises(UsageError) as caught:
         price_table(folder).of("m")
     assert named in caught.value.info.message
+
+
+def test_the_pack_comes_between_the_owner_and_the_tables(tmp_path: Path) -> None:
+    table = price_table(tmp_path)
+    # Known to the pack alone; what it does not say of the cache costs as much as everything else.
+    newest = table.of("gpt-6.2-sol")
+    assert newest is not None
+    assert newest.table.startswith("policy pack ")
+    assert (newest.rates.output, newest.rates.cache_read, newest.rates.cache_write_1h) == (10, 2, 2)
+    assert [(tier.above, tier.rates.input) for tier in newest.tiers] == [(272_000, 4)]
+    # Dearer to read from its cache until a day in October.
+    reads = [table.of("claude-sonnet-5-5", day) for day in ("2026-10-06", "2026-10-07")]
+    assert [price.rates.cache_read for price in reads if price is not None] == [0.2, 0.1]
+    # What the tables know of days before the pack stays.
+    old = [table.of("claude-opus-4-6", day) for day in ("2026-03-12", "2026-03-13", "2026-12-01")]
+    assert [len(price.tiers) for price in old if price is not None] == [1, 0, 0]
+    assert table.of("gemini-3.8-flash", "2026-12-31") != table.of("gemini-3.8-flash", "2027-01-01")
+    (written(tmp_path, '[prices."gpt-6.2-sol"]\ninput = 1\noutput = 1\n'))
+    own = price_table(tmp_path).of("gpt-6.2-sol")
+    assert own is not None
+    assert own.table == "your oneseat.toml"
 
 
 def test_a_project_cannot_make_its_runs_cheap(tmp_path: Path) -> None:

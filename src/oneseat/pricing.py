@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Scope
+import msgspec
+
+from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
+from oneseat.contract.pack import Pack
+from oneseat.contract.pack_sections import PackPrice, PriceTier
 from oneseat.settings import CLIENTS, KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
+from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.prices import PriceTable
 
 
@@ -28,15 +35,64 @@ class Budgeted(Protocol):
 
 
 def price_table(config_dir: Path) -> PriceTable:
-    """The table for the settings in ``config_dir``, which are read when a price is asked for.
+    """The owner's own prices, over those of the policy pack in force, over the tables. All are read when a price is asked for.
 
-    A question raises ``UsageError`` for settings that cannot be used.
+    A question raises ``UsageError`` for settings or a pack that cannot be used.
     """
 
-    def own() -> Sequence[DatedPrice]:
-        return tuple(read_named(PRICES, config_dir).values())
+    @cache
+    def own() -> dict[str, DatedPrice]:
+        return read_named(PRICES, config_dir)
 
-    return PriceTable(own)
+    @cache
+    def pack() -> Pack:
+        return PolicyFiles(config_dir).read().pack
+
+    @cache
+    def rows() -> tuple[PackPrice, ...]:
+        return msgspec.json.decode(pack().prices, type=tuple[PackPrice, ...])
+
+    def of_owner(model: str) -> Sequence[DatedPrice]:
+        return [own()[model]] if model in own() else ()
+
+    def of_pack(model: str) -> Sequence[DatedPrice]:
+        return [
+            _pack_price(pack(), row, model)
+            for row in rows()
+            if row.status == "active" and (row.model_id == model or model in row.aliases)
+        ]
+
+    return PriceTable(of_owner, of_pack)
+
+
+def _pack_price(pack: Pack, row: PackPrice, model: str) -> DatedPrice:
+    below = PriceTable().of(row.model_id, row.effective_from)
+    until = None
+    if row.effective_to is not None:
+        until = (date.fromisoformat(row.effective_to) - timedelta(days=1)).isoformat()
+    price = Price(
+        rates=_rates(row, below.rates if below is not None else None),
+        tiers=tuple(Tier(tier.above_prompt_tokens, _rates(tier, None)) for tier in row.tiers),
+        table=f"policy pack {pack.meta.pack_version}",
+    )
+    # What the tables know of earlier days is older than the pack, and not made wrong by it.
+    since = row.effective_from or ("" if below is None else pack.meta.as_of)
+    return DatedPrice(model=model, price=price, since=since, until=until)
+
+
+def _rates(row: PackPrice | PriceTier, below: Rates | None) -> Rates:
+    """The rates of a pack. What it does not know is as in the tables, or as dear as everything else."""
+    given = row.input
+    read = row.cache_read if row.cache_read is not None else (below.cache_read if below else given)
+    short = (
+        row.cache_write_5m if row.cache_write_5m is not None else (below.cache_write_5m if below else given)
+    )
+    long = (
+        row.cache_write_1h if row.cache_write_1h is not None else (below.cache_write_1h if below else short)
+    )
+    return Rates(
+        input=given, output=row.output, cache_read=read, cache_write_5m=short, cache_write_1h=max(short, long)
+    )
 
 
 def budgets_in(config_dir: Path, settings: Settings) -> Budgets:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", "blocks")
 _PRICES = os.path.join(os.path.dirname(__file__), "stores", "price_tables")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
+_PACK = os.path.join(os.path.dirname(__file__), "stores", "policy_pack.json")  # noqa: PTH118, PTH120 - as above
 _DAY_MS = 86_400_000
 _EPOCH = 719_163  # the number of 1970-01-01 where days are counted from the year 1
 PERIODS = ("daily", "weekly", "monthly")
@@ -200,8 +201,12 @@ def _prices(env: Mapping[str, str]) -> str:
     """What the prices look like: as long as it is the same, none has changed."""
     with os.scandir(_PRICES) as tables:
         looks = [(table.name, table.stat()) for table in tables]
+    folder = config_dir(env)
+    for name, pack in (("pack", _PACK), ("own pack", f"{folder}{os.sep}policy-pack.json")):
+        if os.path.exists(pack):  # noqa: PTH110 - pathlib takes 10 ms to import
+            looks.append((name, os.stat(pack)))  # noqa: PTH116 - as above
     try:
-        with open(f"{config_dir(env)}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
+        with open(f"{folder}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
             # Most files hold no price, and another setting changes none.
             if b"prices" in file.read():
                 looks.append(("own", os.fstat(file.fileno())))

@@ -86,7 +86,7 @@ def priced(usd: float, model: str = FLASH, **when: str) -> DatedPrice:
 
 
 def on_days(*over: list[DatedPrice], model: str = FLASH) -> list[float | None]:
-    table = PriceTable(*(lambda rows=rows: rows for rows in over))
+    table = PriceTable(*(lambda name, rows=rows: [row for row in rows if row.model == name] for rows in over))
     prices = [table.of(model, day) for day in DAYS]
     return [None if price is None else price.rates.input for price in prices]
 
@@ -103,17 +103,17 @@ def test_what_stands_over_the_tables_comes_first_on_its_days() -> None:
 
 
 def test_no_question_means_nothing_read() -> None:
-    asked: list[int] = []
+    asked: list[str] = []
 
-    def over() -> list[DatedPrice]:
-        asked.append(1)
+    def over(name: str) -> list[DatedPrice]:
+        asked.append(name)
         return []
 
     table = PriceTable(over)
     assert asked == []
     table.of("claude-sonnet-5")
-    table.of("gpt-5")
-    assert asked == [1]
+    table.of("claude-sonnet-5")
+    assert asked == ["claude-sonnet-5"]
 
 
 @pytest.mark.parametrize("vendor", ["anthropic", "openai", "google"])

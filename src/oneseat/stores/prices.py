@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -49,14 +49,13 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 class PriceTable:
-    """Implements ``Prices``. Each of ``over`` gives prices that come before the tables', the first of them before the second.
+    """Implements ``Prices``. Each of ``over`` gives a model's prices that come before the tables', the first before the second.
 
     Nothing is read before the first question, and then only the table of that model's vendor.
     """
 
-    def __init__(self, *over: Callable[[], Sequence[DatedPrice]]) -> None:
-        self._sources = over
-        self._read: list[dict[str, list[DatedPrice]]] | None = None
+    def __init__(self, *over: Callable[[str], Sequence[DatedPrice]]) -> None:
+        self._over = over
         self._known: dict[str, tuple[tuple[str, Price | None], ...]] = {}
 
     def of(self, model: str, day: str | None = None) -> Price | None:
@@ -78,15 +77,9 @@ class PriceTable:
         table = _table("anthropic")
         return Stamp(table.table, table.source, table.as_of)
 
-    def _over(self) -> list[dict[str, list[DatedPrice]]]:
-        if self._read is None:
-            self._read = [_by_model(source()) for source in self._sources]
-        return self._read
-
     def _history(self, model: str) -> tuple[tuple[str, Price | None], ...]:
         names = tuple(_names(model))
-        listed = next(filter(None, map(_listed, names)), ())
-        layers = [*(_first(rows, names) for rows in self._over()), listed]
+        layers = [next(filter(None, map(rows, names)), ()) for rows in (*self._over, _listed)]
         days = sorted({"", *(day for layer in layers for row in layer for day in _changes(row))})
         found: list[tuple[str, Price | None]] = []
         for day in days:
@@ -102,17 +95,6 @@ def _names(model: str) -> Iterator[str]:
     yield plain
     if _DATE.search(plain):
         yield _DATE.sub("", plain)
-
-
-def _by_model(rows: Iterable[DatedPrice]) -> dict[str, list[DatedPrice]]:
-    found: dict[str, list[DatedPrice]] = {}
-    for row in rows:
-        found.setdefault(row.model, []).append(row)
-    return found
-
-
-def _first(rows: Mapping[str, Sequence[DatedPrice]], names: Iterable[str]) -> Sequence[DatedPrice]:
-    return next((rows[name] for name in names if name in rows), ())
 
 
 def _changes(row: DatedPrice) -> Iterator[str]:
