@@ -18,6 +18,7 @@ import msgspec
 
 from oneseat.assembly import find_paths, read_keys, read_routes, read_settings
 from oneseat.contract.billing_names import BILLING_NAMES, SEAT_LOGIN
+from oneseat.contract.codex_names import CODEX_LOGIN, CODEX_NAMES, codex_name
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.facts import CredentialSource
 from oneseat.contract.keys import ApiKey
@@ -49,7 +50,8 @@ class Circumstances:
         self._keys, self._routes = read_keys(self._env), read_routes(self.settings, self._paths)
         # A key that is in a variable is the caller's own.
         of_keys = {key.env for key in self._keys.values() if key.env is not None}
-        names = {*shared_names(self.settings.claude_pass_environment), *of_keys, *RUNNER_VARIABLES}
+        passed = (*self.settings.claude_pass_environment, *self.settings.codex_pass_environment)
+        names = {*shared_names(passed), *CODEX_LOGIN, *of_keys, *RUNNER_VARIABLES}
         self._compared = Watched(names=tuple(sorted(names)), prefixes=_PREFIXES)
         self._umask = current_umask()
 
@@ -78,7 +80,8 @@ class Circumstances:
 
     def sources(self, around: Surroundings) -> tuple[CredentialSource, ...]:
         """What the caller's environment holds that could change who pays."""
-        return credentials.scan_environment(around.named)
+        of_claude = credentials.scan_environment(around.named)
+        return (*of_claude, *credentials.scan_environment(around.named, codex_name))
 
     def _differing_variables(self, around: Surroundings, nonce: str) -> list[str]:
         ours = hashes(self._env, msgspec.to_builtins(self._compared), nonce)
@@ -120,10 +123,10 @@ class Circumstances:
 _NAMED = Watched(
     names=tuple(
         entry.name
-        for entry in BILLING_NAMES
-        if entry.pays and not entry.prefix and entry.name not in SEAT_LOGIN
+        for entry in (*BILLING_NAMES, *CODEX_NAMES)
+        if entry.pays and not entry.prefix and entry.name not in SEAT_LOGIN | CODEX_LOGIN
     ),
-    prefixes=tuple(entry.name for entry in BILLING_NAMES if entry.pays and entry.prefix),
+    prefixes=tuple(entry.name for entry in (*BILLING_NAMES, *CODEX_NAMES) if entry.pays and entry.prefix),
 )
 
 

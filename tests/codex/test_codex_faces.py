@@ -72,3 +72,27 @@ def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(
     assert "billing.api_key_wins" in shown
     assert "codex login" in shown
     assert "PLANTED" not in shown
+
+
+def test_a_server_does_the_run_and_names_the_callers_keys(seat: CodexSeat, claude_path: Path) -> None:
+    seat.env["ONESEAT_CLAUDE_PATH"] = str(claude_path)
+    server = subprocess.Popen(
+        [ONESEAT, "serve"], env=seat.env, cwd=seat.cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with server:
+        try:
+            assert server.stdout is not None
+            for line in server.stdout:
+                if b"stop with Ctrl-C" in line:
+                    break
+            seat.env["CODEX_API_KEY"] = "sk-PLANTED"
+            ran = json.loads(oneseat(seat, "run", "--provider", "codex-cli", "--json", "hello"))
+            assert ran["receipt"]["verdict"] == "verified"
+            assert "kept:CODEX_API_KEY" in [evidence["what"] for evidence in ran["receipt"]["evidence"]]
+            assert json.loads(oneseat(seat, "status", "--json"))["server"]["last_cold"] is None
+            seat.env["CODEX_HOME"] = str(seat.root / "another")
+            oneseat(seat, "run", "--provider", "codex-cli", "--json", "hello")
+            cold = json.loads(oneseat(seat, "status", "--json"))["server"]["last_cold"]
+            assert "CODEX_HOME" in cold["why"]
+        finally:
+            server.terminate()

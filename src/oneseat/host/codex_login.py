@@ -78,9 +78,19 @@ def codex_login(folder: Path) -> CodexLogin:
     )
 
 
-def around_codex(env: Mapping[str, str], folder: Path) -> tuple[CredentialSource, ...]:
-    """What could change who pays and is kept from the CLI: the caller's variables, and those of the `.env` in its folder."""
-    names = [source for source in scan_environment(env, codex_name) if source.name.upper() not in CODEX_LOGIN]
+def around_codex(
+    env: Mapping[str, str], folder: Path, caller: tuple[CredentialSource, ...] | None = None
+) -> tuple[CredentialSource, ...]:
+    """What could change who pays and is kept from the CLI: the caller's variables, and those of the `.env` in its folder.
+
+    ``caller`` is what the environment of a caller in another process holds, in place of our own.
+    """
+    found = scan_environment(env, codex_name) if caller is None else caller
+    names = [
+        source
+        for source in found
+        if codex_name(source.name) is not None and source.name.upper() not in CODEX_LOGIN
+    ]
     return (*names, *_dotenv(folder / ".env"))
 
 

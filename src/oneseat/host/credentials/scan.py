@@ -41,7 +41,9 @@ def scan(
     script around it may). ``caller`` is what the environment of a caller in another process holds, in place of our own.
     """
     places = Places.find(env, cwd)
-    around = scan_environment(env) if caller is None else caller
+    # What could pay for a run of another CLI is not this one's matter.
+    given = tuple(source for source in caller or () if billing_name(source.name) is not None)
+    around = scan_environment(env) if caller is None else given
     return (*around, *scan_settings_files(places), *scan_dotenv(places))
 
 

@@ -143,9 +143,7 @@ class CodexCliProvider:
         return None if model == _CLI_DEFAULT else model
 
     def _kept(self, request: Request) -> tuple[CredentialSource, ...]:
-        if request.caller_sources is not None:
-            return request.caller_sources
-        return around_codex(self._config.environ, self._launcher.folder())
+        return around_codex(self._config.environ, self._launcher.folder(), request.caller_sources)
 
     def _setting(self, request: Request, run_id: str) -> Setting:
         return Setting(
