@@ -1,5 +1,5 @@
 # Everything a contributor runs. Each target does all of its own set-up on first use, inside this folder:
-# .venv (locked Python packages) and .tools (private copies of the official claude CLI).
+# .venv (locked Python packages) and .tools (private copies of the official CLIs).
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -58,7 +58,7 @@ bench: ## Measure against the peers and write docs/performance.md (installs the 
 	@$(BOOTSTRAP) bench
 	@. ./.tools/bench.env && $(IN_SCRATCH_HOME) .tools/bench-venv/bin/python -m bench $(ARGS)
 
-lock: ## Renew the locks from pyproject.toml and scripts/claude-cli, and the price table; ARGS=--upgrade moves every pin
+lock: ## Renew the locks from pyproject.toml, scripts/claude-cli and scripts/codex-cli, and the price table; ARGS=--upgrade moves every pin
 	@$(BOOTSTRAP) lock
 	.tools/lock-venv/bin/python -m scripts.lock $(ARGS)
 
