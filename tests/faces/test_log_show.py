@@ -138,7 +138,7 @@ def test_a_run_is_shown_with_its_receipt_evidence_and_events(name: str, run: str
 
 def test_as_json_everything_is_there(seat: Seat) -> None:
     shown = seat.run("show", "aa0000000001", "--json").result
-    assert list(shown) == ["run", "result", "events"]
+    assert list(shown) == ["run", "result", "events", "policy_inputs"]
     assert shown["result"]["text"] == "ok from the fake"
     assert [event["seq"] for event in shown["events"]] == list(range(1, len(shown["events"]) + 1))
     events = [event["event"]["type"] for event in shown["events"]]

@@ -92,8 +92,8 @@ def test_every_decision_is_stored_with_its_inputs(seat: Seat) -> None:
     assert (inputs[0]["plan"], inputs[0]["token_handling"]) == ("paid_unnamed", "env_setup_token_by_owner")
     assert (inputs[1]["request_author"], inputs[1]["plan"]) == ("other_human", "unknown")
     shown = seat.run("show", done["run_id"]).stdout
-    assert "token_handling = env_setup_token_by_owner" in shown
-    assert "request_author = other_human" in seat.run("show", refused["run_id"]).stdout
+    assert "token_handling=env_setup_token_by_owner" in shown
+    assert "request_author=other_human" in seat.run("show", refused["run_id"]).stdout
     assert seat.run("show", refused["run_id"], "--json").result["policy_inputs"] == inputs[1]
 
 

@@ -31,7 +31,9 @@ Examples:
 )
 @click.argument("run")
 @click.option("--events", "only_events", is_flag=True, help="Only the events, whole, one JSON object a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events, policy inputs."
+)
 def command(run: str, only_events: bool, as_json: bool) -> None:
     """Print one run with its events and evidence. RUN is its id or the beginning of it."""
     with api.read_ledger() as ledger:
@@ -43,9 +45,9 @@ def command(run: str, only_events: bool, as_json: bool) -> None:
             to_json(
                 {
                     "run": stored.summary,
-                    "policy_inputs": stored.policy_inputs,
                     "result": result,
                     "events": events,
+                    "policy_inputs": stored.policy_inputs,
                 }
             )
         )
@@ -70,8 +72,7 @@ def _lines(stored: StoredRun, events: list[StoredEvent]) -> Iterator[str]:
     if stored.policy_inputs is not None:
         yield "policy inputs"
         said = ", ".join(
-            f"{name} = {'unknown' if value is None else value}"
-            for name, value in stored.policy_inputs.items()
+            f"{name}={'unknown' if value is None else value}" for name, value in stored.policy_inputs.items()
         )
         yield from (f"  {line}" for line in wrap(said, _WIDTH, break_on_hyphens=False))
     yield "events"
