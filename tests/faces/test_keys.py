@@ -115,6 +115,13 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             "usage.arguments",
             "A key is never an argument: other users see it",
         ),
+        (
+            [KEY, "--provider", "anthropic"],
+            "",
+            2,
+            "usage.arguments",
+            "`oneseat key set NAME`",
+        ),
         (["a b", "--provider", "openai"], KEY, 2, "usage.arguments", "Not a name for a key: `a b`"),
         (
             ["work", "--provider", "openai-compatible"],

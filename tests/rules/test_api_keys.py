@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oneseat.contract.keys import ApiKey, KeyProvider
-from oneseat.rules.api_keys import doubt, fault
+from oneseat.rules.api_keys import doubt, fault, looks_like_key
 
 ANTHROPIC, OPENAI, GOOGLE = "sk-ant-" + "api03-made-up", "sk-" + "proj-made-up", "AIza" + "made-up-key"
 SIGNED = "eyJhbGciOiJSUzI1NiJ9." + "eyJhdWQiOiJtYWRlLXVwIn0." + "c2lnbmF0dXJl"
@@ -80,3 +80,10 @@ def test_a_key_on_its_way_to_another_vendor_is_doubted(provider: KeyProvider, va
     assert doubt(key(provider), value) == f"the key is to be sent to `{provider}`, but {words}"
     assert doubt(key(provider, "https://gateway.example"), value) is None
     assert doubt(key("openai-compatible", "https://gateway.example"), value) is None
+
+
+def test_a_key_in_the_place_of_a_name_is_known_and_a_name_is_none() -> None:
+    for value in (ANTHROPIC, OPENAI + "-0123", GOOGLE + "-0123", SIGNED, "ya29." + "made-up-token-01"):
+        assert looks_like_key(value)
+    for name in ("work", "sk-work", "AIza", "sk-ant-team", "a-name-that-is-quite-long-for-a-name"):
+        assert not looks_like_key(name)

@@ -11,6 +11,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
 from oneseat.json_line import to_json
 from oneseat.keys import MAX_KEY_LENGTH, KeyState, change_key, key_states, remove_key
+from oneseat.rules.api_keys import looks_like_key
 
 from .log_command import table
 from .output import complain, echo
@@ -54,14 +55,15 @@ def set_key(
     base_url: str | None,
 ) -> None:
     """Give oneseat the API key NAME: asked for without showing it, or read from standard input."""
-    if key:
-        # Not click's own words, which would repeat it.
+    is_key = looks_like_key(name)
+    if key or is_key:
+        # Not click's own words, which would repeat it. And a key that is taken for a name would be written to the settings.
         raise UsageError(
             ErrorInfo(
                 code="usage.arguments",
                 message="A key is never an argument: other users see it, and your shell keeps it in its history\n"
                 "  what was typed just now may be in there already: have a new key made in its place",
-                hint=f"Type it when you are asked: `oneseat key set {name}`",
+                hint=f"Type it when you are asked: `oneseat key set {'NAME' if is_key else name}`",
             )
         )
     change = change_key(name, {"provider": provider, "env": env, "file": file, "base_url": base_url})

@@ -8,6 +8,8 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey, KeyProvider
 
 _SHORTEST = 8
+#: Of names that begin like a key, such as `sk-work`.
+_LONGEST_NAME = 16
 _TYPED = re.compile(r"[\x21-\x7e]+", re.ASCII)
 #: Logins of subscriptions: tokens of `claude setup-token` and of a stored login. Nobody else's API takes one either.
 _SEAT_TOKEN = re.compile(r"sk-ant-(?:oat|ort|sid)")
@@ -48,6 +50,12 @@ def doubt(key: ApiKey, value: str) -> str | None:
     others = [name for name, pattern in _BEGINNINGS.items() if pattern.match(value)]
     seen = f"it begins like a key of `{others[0]}`" if others else "it does not begin as its keys do"
     return f"the key is to be sent to `{key.provider}`, but {seen}"
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether ``text``, meant to be a name, is more likely a key or a login that was typed in the wrong place."""
+    beginnings = (*_BEGINNINGS.values(), _SEAT_TOKEN, _SIGNED, _GOOGLE_LOGIN)
+    return len(text) > _LONGEST_NAME and any(pattern.match(text) for pattern in beginnings)
 
 
 def _is_login(key: ApiKey, value: str) -> bool:
