@@ -154,6 +154,7 @@ def test_turns_are_bounded(simulator: Simulator, api: str) -> None:
     simulator.script("loop", [Answer(content=(ToolUse("look", {"place": "box"}),))])
     turn = ask(provider(api, simulator.url("loop")), functions=functions_of([look]), max_turns=3)
     assert (turn.code, len(simulator.requests())) == ("budget.turns_reached", 3)
+    assert turn.ended.usage is not None, "all that was sent was answered and counted"
 
 
 @apis

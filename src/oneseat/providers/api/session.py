@@ -74,12 +74,10 @@ class ApiSession:
         self._interrupted = False
         self._started = self._began = False
         self._turned_down = True
-        self._mark = 0
         self._asked = 0
         short = self._account.api.short_names
         self.capabilities = Capabilities(models=tuple(short), full_names=dict(short))
         self.at_hand = False
-        self.sent = False
 
     async def credential_facts(self) -> KeyFacts:
         """Read the key, and say which it is and where it would be sent. Sends nothing."""
@@ -92,7 +90,7 @@ class ApiSession:
 
     async def send(self, plan: Plan) -> AsyncIterator[Event]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
-        self._plan, self.sent = plan, True
+        self._plan = plan
         prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
         async with aclosing(self._turn(prompt)) as events:
             async for event in events:
@@ -118,32 +116,31 @@ class ApiSession:
 
     async def _turn(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """One message of the user, with all requests that it takes. What failed is forgotten, or the next would answer it too."""
-        self._mark, self._asked = self._chat.talk.mark(), 0
+        mark, self._asked = self._chat.talk.mark(), 0
         self._chat.talk.prompt(prompt)
         whole = False
         try:
-            async for event in self._rounds():
-                whole = isinstance(event, TurnEnded) and event.error is None and bool(event.text)
-                if isinstance(event, TurnEnded) and not whole:
-                    self._chat.talk.back_to(self._mark)
-                yield event
+            async with aclosing(self._rounds()) as events:
+                async for event in events:
+                    whole = isinstance(event, TurnEnded) and event.error is None and bool(event.text)
+                    yield event
         finally:
-            if not whole:
-                self._chat.talk.back_to(self._mark)
             await self._stop()
+            if not whole:
+                self._chat.talk.back_to(mark)
 
     async def _stop(self) -> None:
         if self._pump is not None:
             await self._pump.stop()
         await self._toolbox.stop()
 
-    async def _rounds(self) -> AsyncIterator[Event]:
+    async def _rounds(self) -> AsyncGenerator[Event, None]:
         used: TokenUsage | None = NO_TOKENS
         while True:
             reply: Reply | None = None
-            error = self._out_of_turns()
-            if error is None:
-                async for seen in self._one_request():
+            error: ErrorInfo | None = None
+            async with aclosing(self._one_request()) as request:
+                async for seen in request:
                     if isinstance(seen, Reply):
                         reply = seen
                     elif isinstance(seen, ErrorInfo):
@@ -160,15 +157,17 @@ class ApiSession:
             if not reply.calls or reply.stop != "tool_use":
                 yield self._ended(reply.text, self._fault(reply), used, reply.model)
                 return
-            async for event in self._functions(reply.calls):
-                yield event
+            async with aclosing(self._functions(reply.calls)) as events:
+                async for event in events:
+                    yield event
 
-    async def _one_request(self) -> AsyncIterator[Event | Reply | ErrorInfo]:
+    async def _one_request(self) -> AsyncGenerator[Event | Reply | ErrorInfo, None]:
         """Ask the model once: what comes, then the whole answer or the failure."""
         talk = self._chat.talk
         self._began, self._turned_down = False, True
-        if self._interrupted:
-            yield failures.INTERRUPTED
+        kept_back = failures.INTERRUPTED if self._interrupted else self._out_of_turns()
+        if kept_back is not None:
+            yield kept_back
             return
         try:
             ask = await self._next_ask()
@@ -221,7 +220,7 @@ class ApiSession:
         error = failures.of_stop(reply.stop, reply.why)
         return None if error is None else msgspec.structs.replace(error, message=self._hide(error.message))
 
-    async def _functions(self, calls: tuple[Call, ...]) -> AsyncIterator[Event]:
+    async def _functions(self, calls: tuple[Call, ...]) -> AsyncGenerator[Event, None]:
         results: dict[int, Returned] = {}
         for each in calls:
             yield ToolCall(id=each.id, name=_shown(each.name), input=each.given or {})
