@@ -201,7 +201,7 @@ def test_the_bundled_pack_holds_every_section_with_sources_and_dates() -> None:
         "T2",
         "T3",
     }
-    assert {plan.id for plan in pack.plans} >= {
+    assert {plan.id for plan in sections.plans} >= {
         "free",
         "pro",
         "max",

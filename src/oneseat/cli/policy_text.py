@@ -32,7 +32,7 @@ _EFFECTS = {"looser": "allows more", "tighter": "allows less", "other": "otherwi
 #: What `oneseat policy show` prints by its name.
 SECTIONS: dict[str, Callable[[Pack, Sections], Any]] = {
     "rules": lambda pack, _: pack.rules,
-    "plans": lambda pack, _: pack.plans,
+    "plans": lambda _, rest: rest.plans,
     "facts": lambda _, rest: rest.facts,
     "windows": lambda _, rest: rest.windows,
     "routes": lambda pack, _: pack.billing_routes,

@@ -29,13 +29,6 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of everything in a pack."""
 
 
-class Change(Closed, frozen=True, kw_only=True):
-    """One line of a pack's history."""
-
-    pack_version: str
-    what: str
-
-
 class Meta(Closed, frozen=True, kw_only=True):
     """What the pack is. After ``review_after`` oneseat warns, after ``hard_stale_after`` it trusts no GREEN of it."""
 
@@ -49,7 +42,7 @@ class Meta(Closed, frozen=True, kw_only=True):
     author: str
     sha256: str | None = None
     signature: str | None = None
-    changelog: tuple[Change, ...] = ()
+    changelog: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class Dated(Closed, frozen=True, kw_only=True):
@@ -70,21 +63,6 @@ class Dated(Closed, frozen=True, kw_only=True):
             and (self.effective_from is None or self.effective_from <= day)
             and (self.effective_to is None or day < self.effective_to)
         )
-
-
-class Plan(Dated, frozen=True, kw_only=True):
-    """A plan by an id that survives renames. Money is US dollars a month; ``None`` is not known."""
-
-    vendor: Vendor
-    names: tuple[str, ...]
-    legacy_ids: tuple[str, ...] = ()
-    price_usd_month: float | None
-    terms: Literal["consumer", "commercial"]
-    windows: tuple[str, ...]
-    model_scopes: tuple[str, ...] = ()
-    allowance: str | None = None
-    api_credit_usd: float | None
-    eligible_credits: bool
 
 
 class Route(Dated, frozen=True, kw_only=True):
@@ -145,7 +123,7 @@ class Pack(Closed, frozen=True, kw_only=True):
     meta: Meta
     sources: msgspec.Raw
     facts: msgspec.Raw
-    plans: tuple[Plan, ...]
+    plans: msgspec.Raw
     windows: msgspec.Raw
     billing_routes: tuple[Route, ...]
     rules: tuple[Rule, ...]

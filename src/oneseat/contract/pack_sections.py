@@ -9,6 +9,28 @@ import msgspec
 from .pack import Closed, Confidence, Dated, Status, Vendor
 
 
+class Change(Closed, frozen=True, kw_only=True):
+    """One line of a pack's history."""
+
+    pack_version: str
+    what: str
+
+
+class Plan(Dated, frozen=True, kw_only=True):
+    """A plan by an id that survives renames. Money is US dollars a month; ``None`` is not known."""
+
+    vendor: Vendor
+    names: tuple[str, ...]
+    legacy_ids: tuple[str, ...] = ()
+    price_usd_month: float | None
+    terms: Literal["consumer", "commercial"]
+    windows: tuple[str, ...]
+    model_scopes: tuple[str, ...] = ()
+    allowance: str | None = None
+    api_credit_usd: float | None
+    eligible_credits: bool
+
+
 class Source(Closed, frozen=True, kw_only=True):
     """Where something is written. ``page_date`` is the page's own date; ``content_hash`` is ``None`` where no copy was kept."""
 
@@ -160,6 +182,7 @@ class Sections(Closed, frozen=True, kw_only=True):
 
     sources: tuple[Source, ...]
     facts: tuple[Fact, ...]
+    plans: tuple[Plan, ...]
     windows: tuple[Window, ...]
     auth_precedence: tuple[AuthStep, ...]
     env_policy: EnvPolicy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -131,10 +132,14 @@ def draws_from(pack: Pack, day: str, token: TokenHandling) -> DrawsFrom:
 
 def plan_of(name: str | None, pack: Pack) -> PlanKind:
     """The plan that the official CLI names, such as ``Claude Max`` or, with its old size, ``Claude Max 20x``."""
-    wanted = (name or "").strip().lower().removeprefix(_VENDOR)
-    for plan in pack.plans:
-        if plan.vendor == "anthropic" and wanted in map(str.lower, plan.names):
-            found: PlanKind = msgspec.convert(plan.id, PlanKind)
+    if name is None:
+        return "unknown"
+    wanted = name.strip().lower().removeprefix(_VENDOR)
+    # As plain data: a run asks for two keys of them, and the closed types take longer to load than a run may.
+    plans: list[dict[str, Any]] = msgspec.json.decode(pack.plans)
+    for plan in plans:
+        if plan["vendor"] == "anthropic" and wanted in map(str.lower, plan["names"]):
+            found: PlanKind = msgspec.convert(plan["id"], PlanKind)
             return found
     return "unknown"
 

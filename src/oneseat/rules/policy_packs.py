@@ -131,7 +131,7 @@ def _about_ids(pack: Pack, sections: Sections) -> Iterator[str]:
     lists: dict[str, Iterable[Any]] = {
         "sources": sections.sources,
         "facts": sections.facts,
-        "plans": pack.plans,
+        "plans": sections.plans,
         "billing_routes": pack.billing_routes,
         "rules": pack.rules,
         "signals": sections.signals,
@@ -143,12 +143,18 @@ def _about_ids(pack: Pack, sections: Sections) -> Iterator[str]:
         ids = [entry.id for entry in entries]
         yield from (f"{name}: `{one}` is there twice" for one in sorted({i for i in ids if ids.count(i) > 1}))
     known = {source.id for source in sections.sources}
-    cited: list[Any] = [*pack.plans, *pack.billing_routes, *pack.rules, *sections.facts, *sections.windows]
+    cited: list[Any] = [
+        *sections.plans,
+        *pack.billing_routes,
+        *pack.rules,
+        *sections.facts,
+        *sections.windows,
+    ]
     cited += [*sections.error_patterns, *sections.prices, *sections.signals, *sections.auth_precedence]
     for missing in sorted({one for entry in cited for one in entry.source_ids} - known):
         yield f"sources: there is no `{missing}`"
     windows = {window.kind for window in sections.windows}
-    for plan in pack.plans:
+    for plan in sections.plans:
         yield from (
             f"plans: `{plan.id}` has no such window: `{one}`" for one in plan.windows if one not in windows
         )
@@ -326,7 +332,7 @@ def _of_routes(old: Pack, new: Pack) -> Iterator[Difference]:
         if was != now:
             effect: Effect = "looser" if now.endswith("plan_limits") else "tighter"
             yield Difference("what headless runs are paid from", effect, was, now, None)
-    names = [{(name, plan.id) for plan in pack.plans for name in plan.names} for pack in (old, new)]
+    names = [_plan_names(pack) for pack in (old, new)]
     for name, plan in sorted(names[1] - names[0]):
         yield Difference("name of a plan", "looser", None, f"{name}: {plan}", None)
 
@@ -334,3 +340,8 @@ def _of_routes(old: Pack, new: Pack) -> Iterator[Difference]:
 def _paid(pack: Pack, day: str) -> list[str]:
     tokens: tuple[TokenHandling, ...] = ("native_login", "env_setup_token_by_owner")
     return [f"{token}: {draws_from(pack, day, token)}" for token in tokens]
+
+
+def _plan_names(pack: Pack) -> set[tuple[str, str]]:
+    plans: list[dict[str, Any]] = msgspec.json.decode(pack.plans)
+    return {(name, plan["id"]) for plan in plans for name in plan["names"]}
