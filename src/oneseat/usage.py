@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from oneseat.stores.transcripts.sums import PriceOf
     from oneseat.stores.transcripts.zones import OffsetAt
 
-VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", "blocks")
+#: Views of whose runs they were, by the ledger's name for it.
+_OWNERS = {"keys": "key_name", "roles": "role", "clients": "client"}
+VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", *_OWNERS, "blocks")
 _PRICES = os.path.join(os.path.dirname(__file__), "stores", "price_tables")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
 _PACK = os.path.join(os.path.dirname(__file__), "stores", "policy_pack.json")  # noqa: PTH118, PTH120 - as above
 _DAY_MS = 86_400_000
@@ -37,6 +39,7 @@ def _keys() -> dict[str, Callable[[rules.Part], rules.Key]]:
         "projects": lambda part: part.project,
         "models": lambda part: part.model,
         "wallets": lambda part: part.wallet,
+        **dict.fromkeys(_OWNERS, lambda part: part.session),
     }
 
 
@@ -174,6 +177,9 @@ def _parts(
     view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf
 ) -> Iterator[tuple[int, rules.Part]]:
     """The parts that a view is made of, each with its moment where the view is about moments."""
+    if view in _OWNERS:
+        yield from _owned(view, index, offset_at, price_of)
+        return
     if view not in ("sessions", "blocks"):
         for day, source, wallet, project, model, count, *tokens, listed, charged, special in index.days():
             named = (day, source, wallet, project, model, "")
@@ -189,6 +195,23 @@ def _parts(
             day = (key + offset_at(key // 1000) * 1000) // _DAY_MS
         named = (day, source, wallet, project, model, str(key))
         yield at, rules.Part(named, count, tuple(tokens), listed, charged, special)
+
+
+def _owned(
+    view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf
+) -> Iterator[tuple[int, rules.Part]]:
+    """Our runs by whose they were; what others used was nobody's."""
+    from oneseat.stores.transcripts.ledger import owners  # noqa: PLC0415 - only these views need it
+    from oneseat.stores.transcripts.sums import Sums  # noqa: PLC0415 - as above
+
+    for part in (part for _, part in _parts("daily", index, offset_at, price_of) if part.source != "run"):
+        yield 0, part
+    whose = owners(index.ledger, _OWNERS[view])
+    for day, source, run, wallet, project, model, count, *tokens, listed, charged, special in Sums(
+        index.db, offset_at, price_of
+    ).by_run():
+        named = (day, source, wallet, project, model, whose.get(run, ""))
+        yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
 
 
 def _asked(data: str, env: Mapping[str, str], zone: str) -> Wanted:

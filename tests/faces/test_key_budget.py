@@ -105,6 +105,8 @@ def test_a_run_on_a_key_costs_what_the_table_says_and_its_day_ends_to_the_cent(
     assert ended.result["error"]["code"] in ("budget.day_used_up", "budget.input_too_large")
     (budget,) = seat.run("limits", "--json").result["budgets"]
     assert budget["used_usd"] == pytest.approx(spent)
+    used = seat.run("usage", "keys", "--wallet", "simulator", "--csv").stdout.splitlines()
+    assert [line.partition(",")[0] for line in used] == ["key", "work"]
 
 
 def test_an_answer_that_was_cut_by_its_budget_says_so(seat: Seat, play: Play, simulator: Simulator) -> None:

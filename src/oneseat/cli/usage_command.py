@@ -27,7 +27,7 @@ _FILTERS = ("project", "model", "wallet")
     "usage",
     epilog="""\b
 Views: daily (the default), weekly, monthly, sessions, projects, models,
-wallets, blocks (of five hours).
+wallets, keys, roles, clients, blocks (of five hours).
 
 \b
 Examples:

@@ -17,6 +17,9 @@ _HEADS = {
     "projects": "project",
     "models": "model",
     "wallets": "wallet",
+    "keys": "key",
+    "roles": "role",
+    "clients": "client",
     "blocks": "five hours from",
 }
 _WIDEST_LABEL = 24
@@ -51,7 +54,7 @@ def label_of(report: Report, key: Key) -> str:
         return "no date" if key is None else date_text(int(key))[:7]
     if report.view == "projects":
         return report.directories.get(str(key), str(key)) or "unknown"
-    return str(key) or "unknown"
+    return str(key) or ("none" if report.view in ("keys", "roles", "clients") else "unknown")
 
 
 def moment_text(report: Report, at_ms: int) -> str:

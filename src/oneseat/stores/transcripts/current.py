@@ -33,10 +33,11 @@ class Wanted:
 
 
 class Index:
-    """An index that is up to date. As long as it is open, nothing in it changes. Close it."""
+    """An index that is up to date, with our runs in ``ledger``. As long as it is open, nothing in it changes. Close it."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, ledger: str) -> None:
         self.db = db
+        self.ledger = ledger
 
     def days(self) -> list[tuple[Any, ...]]:
         """The sums by day, in the order of the columns of ``days``."""
@@ -98,7 +99,7 @@ def as_it_lies(wanted: Wanted, walk: Walk) -> Index | None:
         "listing": walk.listing(),
     }
     if all(meta.get(name) == value for name, value in expected.items()):
-        return Index(db)
+        return Index(db, wanted.ledger)
     db.close()
     return None
 
@@ -135,7 +136,7 @@ def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of
     except BaseException:  # also Ctrl-C: an open connection keeps its locks
         db.close()
         raise
-    return Index(db)
+    return Index(db, wanted.ledger)
 
 
 def _remember(

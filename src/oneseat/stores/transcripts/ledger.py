@@ -37,6 +37,20 @@ def copy_runs(index: sqlite3.Connection, path: str) -> None:
         ledger.close()
 
 
+def owners(path: str, column: str) -> dict[str, str]:
+    """Whose each run was, by its id: ``column`` is ``key_name``, ``role`` or ``client``. Nothing where it cannot be read."""
+    if not os.path.exists(path):  # noqa: PTH110 - as above
+        return {}
+    ledger = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    try:
+        ledger.execute("PRAGMA query_only = ON")
+        return dict(ledger.execute(f"SELECT id, {column} FROM runs WHERE {column} IS NOT NULL"))  # noqa: S608 - a name from above
+    except sqlite3.Error:
+        return {}
+    finally:
+        ledger.close()
+
+
 def _copy_events(index: sqlite3.Connection, ledger: sqlite3.Connection) -> None:
     last = _meta(index, "ledger_event", 0)
     query = "SELECT id, run_id, type, json FROM events WHERE id > ? AND type IN ('usage', 'limit_seen') ORDER BY id"

@@ -82,8 +82,13 @@ class Sums:
         ):
             model, *sums = rest
             yield (on, "transcript", session, "unknown", project, model, *sums, None, special)
-        for on, _, session, *rest in self._runs():
+        for on, _, session, _, *rest in self._runs():
             yield (on, "run", session, *rest, 0)
+
+    def by_run(self) -> Iterator[tuple[Any, ...]]:
+        """Our runs, each with its id after the source, in the columns of ``days``."""
+        for on, _, _, run, *rest in self._runs():
+            yield (on, "run", run, *rest, 0)
 
     def by_moment(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` told apart by moment, which follows the source. Answers without a date are not among them."""
@@ -91,7 +96,7 @@ class Sums:
         answers = self._answers("before, project", "1, 2", where, lambda key: self._day_at(-key[0]))
         for before, project, model, *sums, special in answers:
             yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
-        for _, at, _, *rest in self._runs():
+        for _, at, _, _, *rest in self._runs():
             yield (None, "run", at, *rest, 0)
 
     def _day(self, moment_ms: str) -> str:
@@ -103,13 +108,13 @@ class Sums:
     def _write_runs(self) -> None:
         self._db.executemany(
             "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-            ((day, *rest) for day, _, _, *rest in self._runs()),
+            ((day, *rest) for day, _, _, _, *rest in self._runs()),
         )
 
     def _runs(self) -> list[tuple[Any, ...]]:
-        """Each of our runs: day, moment, conversation, wallet, project, model, answers, tokens by kind, list price, charged."""
+        """Each of our runs: day, moment, conversation, id, wallet, project, model, answers, tokens by kind, list price, charged."""
         query = f"""
-            SELECT {self._day("at")}, at, coalesce(session, 'run ' || id), wallet, project, model,
+            SELECT {self._day("at")}, at, coalesce(session, 'run ' || id), id, wallet, project, model,
                 (SELECT max(count(*), 1) FROM asked WHERE asked.run = runs.id),
                 input, output, cache_read, cache_write_5m, cache_write_1h, listed, charged
             FROM runs
