@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import UsageError
@@ -154,6 +154,7 @@ LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=8))
 def test_a_check_finds_what_runs_refuse(lines: list[str]) -> None:
     import tempfile

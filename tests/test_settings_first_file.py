@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.keys import ApiKey
@@ -53,21 +53,22 @@ CHOICES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(CHOICES)
 def test_the_file_of_any_choice_says_just_that(choices: Choices) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder)
         (config / FILE_NAME).write_text(first_file(choices), "utf-8")
         assert inspect({}, config, config).findings == ()
-        settings = load({}, config, config)
+        loaded = load({}, config, config)
         assert read_named(KEYS, config) == ({choices.key.name: choices.key} if choices.key else {})
     names = (choices.other_seat, choices.key.name if choices.key else None)
-    assert settings.fallback_to == tuple(name for name in names if name is not None)
-    assert settings.seat_provider == choices.seat
-    assert (settings.policy_humans, settings.policy_host, settings.policy_plan) == (
+    assert loaded.fallback_to == tuple(name for name in names if name is not None)
+    assert loaded.seat_provider == choices.seat
+    assert (loaded.policy_humans, loaded.policy_host, loaded.policy_plan) == (
         choices.humans,
         choices.host,
         choices.plan,
     )
-    assert settings.budget_day_usd == choices.day_budget_usd
-    assert settings.limits_pause_at_percent == choices.pause_at_percent
+    assert loaded.budget_day_usd == choices.day_budget_usd
+    assert loaded.limits_pause_at_percent == choices.pause_at_percent

@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.settings.editing import dotted, with_table, with_value, written
@@ -106,6 +106,7 @@ def files(draw: st.DrawFn) -> tuple[str, dict[tuple[str, ...], tuple[int, int]]]
     return "".join(lines), places
 
 
+@settings(deadline=None)
 @given(files())
 def test_the_place_of_every_key_is_found(
     file: tuple[str, dict[tuple[str, ...], tuple[int, int]]],
@@ -115,6 +116,7 @@ def test_the_place_of_every_key_is_found(
     assert positions(text) == places
 
 
+@settings(deadline=None)
 @given(files(), NAMES, st.text(max_size=10).filter(lambda text: text.isprintable()))
 def test_a_table_is_added_and_everything_else_stays(
     file: tuple[str, dict[tuple[str, ...], tuple[int, int]]], name: str, value: str
