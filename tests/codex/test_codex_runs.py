@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from oneseat.assembly import build_codex, find_paths, opened_app, read_settings, redactor
@@ -317,6 +318,33 @@ def test_leaving_a_run_ends_all_that_it_started(seat: CodexSeat) -> None:
 
     asyncio.run(go())
     seat.assert_nothing_left()
+
+
+def test_a_server_that_hides_ends_with_its_run(seat: CodexSeat) -> None:
+    stubborn = McpServer(
+        name="db", command=sys.executable, args=(SERVER, "stubborn"), env={"HID": str(seat.root)}
+    )
+    result = seat.run(seat.request(mcp_servers=(stubborn,)))
+    assert result.status == "completed", result.error
+    assert [pid for pid in psutil.pids() if str(seat.root) in variables_of(pid).get("HID", "")] == []
+
+
+def variables_of(pid: int) -> dict[str, str]:
+    try:
+        return psutil.Process(pid).environ()
+    except psutil.Error:
+        return {}
+
+
+def test_a_conversation_that_grew_too_large_is_not_resumed(seat: CodexSeat) -> None:
+    seat.settings("session.max_bytes = 100000")
+    use = ProjectUse(name="shop")
+    seat.play("huge")
+    seat.run(seat.request("much", project=use))
+    seat.play("ok")
+    events, result = seat.told(seat.request("more", project=use))
+    assert result.status == "completed"
+    assert [renewed.reason for renewed in of(SessionRenewed)(events)] == ["bytes"]
 
 
 def call(seat: CodexSeat, use: ToolUse) -> None:

@@ -24,7 +24,8 @@ def become_stubborn() -> None:
         os.execve(sys.executable, [sys.executable, *sys.argv], rest)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    if os.getpid() != os.getsid(0):
+    # Whoever leads a group already cannot leave its session.
+    if os.getpid() not in {os.getsid(0), os.getpgrp()}:
         os.setsid()
     if sys.argv[1] != "child":
         subprocess.Popen([sys.executable, sys.argv[0], "child"], stdin=subprocess.DEVNULL)

@@ -52,7 +52,7 @@ class ExecSession:
         self._why = outside.why
         self._process: CodexProcess | None = None
         self._ended = False
-        self._allowed = permissions_of(request, 0, 0)
+        self._allowed = permissions_of(request)
         self.capabilities = Capabilities()
         self.at_hand = False
 

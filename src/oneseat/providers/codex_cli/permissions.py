@@ -7,6 +7,7 @@ opens the working directory, without a network. What must leave the sandbox is a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -34,9 +35,16 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def permissions_of(
-    request: Request, start_s: float, tool_s: float, foreign: tuple[str, ...] = ()
+    request: Request,
+    start_s: float = 0.0,
+    tool_s: float = 0.0,
+    foreign: tuple[str, ...] = (),
+    marked: Mapping[str, str] | None = None,
 ) -> Permissions:
-    """The permissions of a request. ``foreign`` are MCP servers that the CLI would start by itself; durations are in seconds."""
+    """The permissions of a request. ``foreign`` are MCP servers that the CLI would start by itself; durations are in seconds.
+
+    ``marked`` are variables by which the run's own servers are found again.
+    """
     tools = request.tools
     own = [name for name in tools.names if not name.startswith(MCP_PREFIX)]
     acts = bool(set(own) - _SEARCHES)
@@ -46,7 +54,10 @@ def permissions_of(
     if tools.directories:
         config["sandbox_workspace_write"] = {"writable_roots": list(tools.directories)}
     servers: dict[str, Any] = {name: {"enabled": False} for name in foreign}
-    servers |= {server.name: _server(server, tools, start_s, tool_s) for server in request.mcp_servers}
+    servers |= {
+        server.name: _server(server, tools, {**server.env, **(marked or {})}, start_s, tool_s)
+        for server in request.mcp_servers
+    }
     if servers:
         config["mcp_servers"] = servers
     if not acts:
@@ -85,7 +96,9 @@ def _sandbox(tools: Tools, own: list[str]) -> Sandbox:
     return "read-only"
 
 
-def _server(server: McpServer, tools: Tools, start_s: float, tool_s: float) -> dict[str, Any]:
+def _server(
+    server: McpServer, tools: Tools, env: Mapping[str, str], start_s: float, tool_s: float
+) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "enabled": True,
         "required": True,
@@ -93,7 +106,7 @@ def _server(server: McpServer, tools: Tools, start_s: float, tool_s: float) -> d
         "tool_timeout_sec": tool_s,
     }
     if server.type == "stdio":
-        entry |= {"command": server.command, "args": list(server.args), "env": dict(server.env)}
+        entry |= {"command": server.command, "args": list(server.args), "env": dict(env)}
     else:
         entry |= {"url": server.url, "http_headers": dict(server.headers)}
     whole = f"{MCP_PREFIX}{server.name}"

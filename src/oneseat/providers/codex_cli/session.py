@@ -15,6 +15,7 @@ from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, Credent
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
 from oneseat.contract.request import MCP_PREFIX, Plan, Request
+from oneseat.host.process_tree import MARKER
 from oneseat.version import __version__
 
 from . import discovery, failures, messages, windows, wire
@@ -143,7 +144,14 @@ class CodexSession:
         refused = None if sources else await self._read_limits()
         around, seen = self._around, await asyncio.to_thread(self._process.look)
         request = around.request
-        self._allowed = permissions_of(request, around.mcp_start_s, around.mcp_tool_s, settings.servers())
+        self._allowed = permissions_of(
+            request,
+            around.mcp_start_s,
+            around.mcp_tool_s,
+            settings.servers(),
+            # The CLI gives its servers an environment of its own making.
+            {MARKER: self._process.marker},
+        )
         self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
         present = (*sources, *seen.sources)
         reached = {source.name for source in present}
