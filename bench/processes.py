@@ -23,15 +23,11 @@ _BOOTED_S = 3.0
 
 
 class Finished(NamedTuple):
-    """One process that ended. ``cpu_s`` is user plus system time, its own and that of the children it waited for.
-
-    ``memory_mb`` is the most that the process or one of those children held at once.
-    """
+    """One process that ended. ``cpu_s`` is user plus system time, its own and that of the children it waited for."""
 
     wall_s: float
     cpu_s: float
     stdout: str
-    memory_mb: float
 
 
 class BrokenRunError(Exception):
@@ -58,9 +54,15 @@ def measure(
             raise BrokenRunError(
                 f"exit code {process.returncode}: {Path(command[0]).name} {command[1:]}\n{stdout[-500:]}\n{words}"
             )
+    return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout)
+
+
+def memory_mb(command: Sequence[str], env: Mapping[str, str]) -> float:
+    """The most that ``command``, or a child it waited for, held at once. Raises ``BrokenRunError`` when it fails."""
+    # Started by a program of a few megabytes: a child is charged with what its parent holds when it is started.
+    found = measure([PYTHON, "-IS", str(PROGRAMS / "weigh.py"), *command], env).stdout
     # macOS counts it in bytes, Linux in kilobytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Finished(wall_s, usage.ru_utime + usage.ru_stime, stdout, usage.ru_maxrss * unit / 2**20)
+    return int(found) * (1 if sys.platform == "darwin" else 1024) / 2**20
 
 
 class Live:

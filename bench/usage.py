@@ -11,7 +11,17 @@ from oneseat.testing.corpus import KINDS, CorpusPlan
 from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
 
 from .harness import Figure, Goal, Measure, Spread, compare, progress, race
-from .processes import ONESEAT, PROGRAMS, PYTHON, BrokenRunError, Finished, measure, plain_env, scratch
+from .processes import (
+    ONESEAT,
+    PROGRAMS,
+    PYTHON,
+    BrokenRunError,
+    Finished,
+    measure,
+    memory_mb,
+    plain_env,
+    scratch,
+)
 
 ROUNDS = 5
 #: Files, bytes, and whether there are traps in them.
@@ -49,6 +59,13 @@ class Meters:
         """Ours, without an index."""
         self._index.unlink(missing_ok=True)
         return self.ours()
+
+    def memory(self) -> tuple[float, float]:
+        """What both take, ours without an index, in megabytes."""
+        self._index.unlink(missing_ok=True)
+        return memory_mb([ONESEAT, "usage"], self._ours), memory_mb(
+            [ccusage(), "claude", "daily", "--offline"], self._theirs
+        )
 
     def unchanged(self) -> Finished:
         """Ours, with an index of just these files."""
@@ -91,12 +108,13 @@ def run() -> list[Figure]:
         meters = Meters(home, LARGE)
         taken: dict[str, list[Finished]] = {name: [] for name in (COLD, UNCHANGED, GROWN, PEER)}
         race({name: _noting(meters, name, taken[name]) for name in taken}, ROUNDS)
+        weighed = [meters.memory() for _ in range(ROUNDS)]
         trapped = meters.miscounted()
     if ordinary[0] or trapped[0]:
         raise BrokenRunError(f"`oneseat usage` is wrong by {ordinary[0]} and {trapped[0]} tokens")
     cpu = {name: [done.cpu_s * 1000 for done in all_done[1:]] for name, all_done in taken.items()}
     wall = {name: [done.wall_s * 1000 for done in all_done[1:]] for name, all_done in taken.items()}
-    memory = {name: [done.memory_mb for done in all_done[1:]] for name, all_done in taken.items()}
+    memory = dict(zip((COLD, PEER), zip(*weighed, strict=True), strict=True))
     return [
         compare("usage for the first time, CPU", "ms", cpu, COLD, PEER, goal=Goal(0.55)),
         compare("usage, nothing changed, wall", "ms", wall, UNCHANGED, PEER, goal=Goal(0.04)),
