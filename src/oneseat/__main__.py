@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without the enumerations, which take a fifth of a quick answer to load
 
 #: What a shell says of a command that Ctrl-C ended.
 _CANCELLED = 130

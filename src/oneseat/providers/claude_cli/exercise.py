@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: The first version that rewinds. Of one that is not tested nobody knows whether it holds a prompt back.
 _SINCE = (2, 1, 329)
-_HOLDING = {"UserPromptSubmit": [{"hookCallbackIds": ["hold"]}]}
+#: Held for a day, in seconds, should oneseat be stopped before it answers.
+_HOLDING = {"UserPromptSubmit": [{"hookCallbackIds": ["hold"], "timeout": 86_400}]}
 _PROMPT = "hello"
 #: How long all of it may take, in seconds. A hook that is not answered in time would let the prompt go.
 _PATIENCE_S = 20.0
