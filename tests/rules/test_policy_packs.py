@@ -16,6 +16,7 @@ from oneseat import policy
 from oneseat.contract.errors import UsageError
 from oneseat.contract.pack import Pack, Rule
 from oneseat.contract.pack_sections import Sections
+from oneseat.providers.claude_cli import discovery
 from oneseat.rules.policy_packs import differences
 from oneseat.stores.policy import bundled_data, bundled_pack
 from oneseat.stores.policy_check import pack_schema, whole
@@ -303,3 +304,11 @@ def test_confirmations_are_kept_with_their_rule_and_taken_back(home: dict[str, s
     assert policy.read_lawbook(home).word.confirmations == (other,)
     with pytest.raises(UsageError):
         policy.revoke(one.id, home)
+
+
+def test_the_pack_names_the_versions_that_oneseat_is_tested_with() -> None:
+    meta = bundled_pack().meta
+    assert (meta.tested_cli_min, meta.tested_cli_max) == (
+        discovery.dotted(discovery.OLDEST),
+        discovery.dotted(discovery.NEWEST),
+    )
