@@ -56,7 +56,8 @@ _NAMES = (
     r"|[tTsSpPaA](?i:(?<=t)oken(?!s?_?(?:source|iz|type))|(?<=s)ecret|(?<=p)assw(?:or)?d|(?<=a)uthorization))"
     r"[A-Za-z0-9_.-]{0,64}+"
 )
-_QUOTED = r"(?P<slash>\\{0,7}+)(?P<quote>[\"'])(?P<inside>(?:(?!(?<!\\)(?P=slash)(?P=quote))[^\n])++)"
+# `inside` is not possessive, as the others are: before Python 3.11.5, such a group with a lookahead in it swallows what ends it.
+_QUOTED = r"(?P<slash>\\{0,7}+)(?P<quote>[\"'])(?P<inside>(?:(?!(?<!\\)(?P=slash)(?P=quote))[^\n])+)"
 _BARE = r"(?P<bare>[^\s\"'`&;<>|]++)"
 _COUNT = re.compile(r"[0-9]{1,12}+")
 
