@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -25,6 +26,9 @@ from .process import CodexProcess
 #: Settings of the administrator: the app-server would name them, `exec` cannot be asked.
 _ADMINISTRATOR = ("config.toml", "managed_config.toml", "requirements.toml")
 _ADMINISTRATOR_FOLDER = Path("/etc/codex")
+#: What the CLI prints on stderr when it waits for its prompt, and how often that is looked for, in seconds.
+_ASKS = "Reading prompt from stdin"
+_LOOK_S = 0.02
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,7 @@ class ExecSession:
         self._process = self._launcher.launch_exec(
             self._request, self._model, self._allowed, self._setting.run_id, self._setting.redact
         )
+        await _asked_for_prompt(self._process)
         seen = self._process.look()
         login = self._outside.login
         certain = login.kind == "file" and login.auth_mode == "chatgpt" and not login.has_key
@@ -128,6 +133,14 @@ class ExecSession:
         if self._process is None:
             raise OneseatError(self._why)
         return self._process
+
+
+async def _asked_for_prompt(process: CodexProcess) -> None:
+    """Wait until the CLI itself reads. Looked at earlier, it may still be what starts it, with another environment."""
+    while _ASKS not in process.child.stderr_tail().text:
+        if process.child.exited:
+            raise await process.channel.death("before it asked for a prompt")
+        await asyncio.sleep(_LOOK_S)
 
 
 def _administrators() -> tuple[CredentialSource, ...]:

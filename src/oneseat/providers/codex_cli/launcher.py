@@ -144,7 +144,6 @@ class Launcher:
                 *(("-m", model) if model is not None else ()),
                 *self._overrides(cwd, marker),
                 *(word for setting in settings for word in ("-c", setting)),
-                "-",
             ]
             start = Start(argv, self._environment(private), cwd, marker, self.own_addresses())
             return CodexProcess.start(start, private, redact)
