@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat.cli import fast_lane, run_command
+from oneseat.cli import fast_lane, request_options, run_command
 from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.remote import Broken, Call, FromServer, Hello, Spoken, Watched
@@ -61,7 +61,7 @@ def nothing() -> Iterator[IO[str]]:
 def test_a_plain_form_means_what_the_parser_takes_it_for(nothing: IO[str], arguments: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_lane, "_stdin", lambda: "piped")
-        patch.setattr(run_command, "_stdin", lambda: b"piped")
+        patch.setattr(request_options, "_stdin", lambda: b"piped")
         patch.setattr("sys.stdin", nothing)
         plain = fast_lane.read_plain(arguments)
         request = None if plain is None else fast_lane._request(plain, str(Path.cwd()))

@@ -156,6 +156,7 @@ FromServer = (
     | Declined
     | Broken
     | ServerStatus
+    | events.Routed
     | events.WalletVerified
     | events.SessionRenewed
     | events.Started
