@@ -91,6 +91,8 @@ def test_a_patient_run_waits_for_what_others_may_give_back() -> None:
     assert share([DAY], 0.0, 0.5, held, patient=True) is None
     assert share([DAY], 0.0, 0.25, held, patient=True) == Cap(0.25, 0.25, DAY)
     assert share([DAY], 0.0, 0.5, settled, patient=True) == Cap(0.25, 0.25, DAY)
+    # What its own budget lacks nobody gives back.
+    assert share([Bound(0.125), DAY], 0.0, 0.5, held, patient=True) == Cap(0.125, 0.125, Bound(0.125))
 
 
 @pytest.mark.parametrize(

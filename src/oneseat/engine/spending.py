@@ -197,7 +197,7 @@ async def _when_there(
     """Reserve what a request needs, or what there is of it once the others that go on have given back what they can."""
     for _ in range(_LOOKS):
         spent, cap = await _reserve(purse, record, needs_usd, patient=True)
-        if cap is not None or not any(each.held_usd for each in spent):
+        if cap is not None or not bounds.tightest(record.leg.bounds, spent).held_usd:
             return spent, cap
         await asyncio.sleep(_BETWEEN_LOOKS_S)
     return await _reserve(purse, record, needs_usd)

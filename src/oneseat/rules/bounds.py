@@ -74,7 +74,7 @@ def share(
     free = least.usd - used_usd
     if free < refusals.LEAST_USD:
         return None
-    if patient and needs_usd is not None and needs_usd > free and any(each.held_usd for each in spent):
+    if patient and needs_usd is not None and needs_usd > free and least.held_usd:
         return None
     if needs_usd is not None:
         part = min(needs_usd, free)
