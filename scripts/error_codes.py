@@ -32,7 +32,6 @@ CODES: dict[str, str] = {
     "bug.simulator_not_bound": "the simulator was asked for its address before it had one",
     "bug.unexpected": "anything nobody foresaw; please report it",
     "usage.key_elsewhere": "oneseat does not keep this API key and can neither set nor remove it",
-    "usage.no_such_key": "the settings name no API key of this name",
     "usage.ambiguous_run": "the beginning of a run id fits several runs",
     "usage.arguments": "the command line is wrong",
     "usage.bad_directory": "the directory of the run does not exist",

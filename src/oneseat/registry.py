@@ -75,7 +75,7 @@ class KeyProviders:
         self._made: dict[str, Provider] = {}
 
     def of(self, provider: str, name: str) -> Provider:
-        """The provider of a key. Raises ``UsageError``: ``usage.no_such_key``, ``usage.unknown_provider``, ``usage.sdk``."""
+        """The provider of a key. Raises ``UsageError``: ``usage.unknown_key``, ``usage.unknown_provider``, ``usage.sdk``."""
         if name not in self._made:
             self._made[name] = self._make(provider, name)
         return self._made[name]
@@ -114,7 +114,7 @@ def _unknown(provider: str) -> UsageError:
 def _unknown_key(name: str) -> UsageError:
     return UsageError(
         ErrorInfo(
-            code="usage.no_such_key",
+            code="usage.unknown_key",
             message=f"There is no API key of this name: `{name}`",
             hint="See those there are: `oneseat key list`",
         )

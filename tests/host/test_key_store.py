@@ -93,7 +93,7 @@ def test_a_key_without_settings_can_still_be_removed_from_the_keyring(choose: Ch
 
 def test_without_a_keyring_a_name_that_nobody_knows_is_what_is_wrong(choose: Choose) -> None:
     choose(keyrings.Broken())
-    assert refusal(lambda: Store(openai()).keys.remove("wrok")).code == "usage.no_such_key"
+    assert refusal(lambda: Store(openai()).keys.remove("wrok")).code == "usage.unknown_key"
     assert refusal(lambda: Store(openai()).keys.remove("work")).code == "provider.keyring_unusable"
 
 
@@ -271,7 +271,7 @@ def test_a_folder_that_cannot_be_written_is_named(ordinary_user: Path) -> None:
 
 def test_a_source_knows_its_own_keys_only() -> None:
     error = refusal(lambda: Store(openai(env="A"), {"A": KEY}).keys.get("other"))
-    assert (error.code, error.hint) == ("usage.no_such_key", "See those there are: `oneseat key list`")
+    assert (error.code, error.hint) == ("usage.unknown_key", "See those there are: `oneseat key list`")
 
 
 def test_a_server_that_charges_nothing_needs_no_key_unless_its_place_is_named() -> None:

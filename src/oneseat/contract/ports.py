@@ -112,7 +112,7 @@ class KeySource(Protocol):
         Blocks until a locked keyring is opened, a minute at most, so a thread is the place to call it. Raises ``OneseatError``:
         ``provider.no_key`` where there is none, ``provider.keyring_missing``, ``provider.keyring_unusable``,
         ``provider.key_file_open``, ``provider.key_file_unusable``, ``provider.bad_key`` and ``policy.login_as_key`` for what is
-        no key, ``usage.no_such_key`` for a name that is not the provider's.
+        no key, ``usage.unknown_key`` for a name that is not the provider's.
         """
 
 

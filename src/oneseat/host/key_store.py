@@ -116,7 +116,7 @@ def _another_place(key: ApiKey) -> Iterator[None]:
 def _unknown(name: str) -> UsageError:
     return UsageError(
         ErrorInfo(
-            code="usage.no_such_key",
+            code="usage.unknown_key",
             message=f"There is no API key of this name: `{name}`",
             hint="See those there are: `oneseat key list`",
         )
