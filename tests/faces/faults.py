@@ -49,6 +49,7 @@ LIMITS = {
     "warning-seven-day": OK,
     "last-of-five-hour": OK,
     "limit-five-hour": waits("five_hour", resets_in_s=3 * 3600),
+    "plan-full": waits("five_hour", resets_in_s=3 * 3600),
     "limit-seven-day": waits("seven_day", resets_in_s=DAY_S),
     "limit-opus": waits("seven_day_opus", resets_in_s=DAY_S),
     # No window is named: that is no word on who paid, and no time is invented.

@@ -217,7 +217,7 @@ def test_the_simulator_is_not_loaded_for_a_known_version(tmp_path: Path, claude_
     seat = Seat(tmp_path, claude_path)
     program = (
         "import asyncio, os, sys, pathlib; from oneseat.admission import Admission;"
-        "asyncio.run(Admission(os.environ, pathlib.Path.cwd()).check());"
+        "asyncio.run(Admission(os.environ, pathlib.Path.cwd()).check('claude-cli'));"
         "print([name for name in sys.modules if name.startswith(('oneseat.testing', 'oneseat.canary'))])"
     )
     ended = subprocess.run(

@@ -160,7 +160,9 @@ async def test_leaving_early_ends_everything_first(
                     break
         assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])
         assert stream.result is not None
-        assert (stream.result.status, stream.result.text) == ("cancelled", "a")
+        # What came together with the piece that was read was received too.
+        assert stream.result.status == "cancelled"
+        assert stream.result.text in {"a", "a stream"}
     assert seat.runs()[0]["status"] == "cancelled"
 
 
@@ -293,7 +295,9 @@ async def test_a_run_may_be_opened_read_and_left_in_different_tasks(
         await asyncio.create_task(stream.__aexit__(None, None, None))
         assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])
         assert stream.result is not None
-        assert (stream.result.status, stream.result.text) == ("cancelled", "a")
+        # What came together with the piece that was read was received too.
+        assert stream.result.status == "cancelled"
+        assert stream.result.text in {"a", "a stream"}
 
 
 async def test_a_run_may_be_left_while_another_task_waits_for_its_next_event(

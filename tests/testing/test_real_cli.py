@@ -66,6 +66,7 @@ SUCCESSES = {
 }
 FAILURES = {
     "limit-five-hour": Bad(429, "rate_limit", "You've hit your 5-hour limit · resets "),
+    "plan-full": Bad(429, "rate_limit", "You've hit your 5-hour limit · resets "),
     "limit-seven-day": Bad(429, "rate_limit", "You've hit your weekly limit · resets "),
     "limit-opus": Bad(429, "rate_limit", "You've hit your Opus limit · resets "),
     "rate-limited": Bad(

@@ -19,6 +19,9 @@ from .record import RunRecord
 from .spending import more
 from .watchdog import Watchdog
 
+#: So many events are written at once at most: a provider that is faster than its caller would be heard at its end only.
+_TOGETHER = 256
+
 
 class Turns(NamedTuple):
     """One opened provider and what a turn with it needs."""
@@ -59,7 +62,8 @@ class Turns(NamedTuple):
             came.append(event)
             self.record.add(event)
             alarm = await self._alarm(event)
-            if alarm is None and self.session.at_hand and not isinstance(event, Question):
+            gathers = self.session.at_hand and len(came) < _TOGETHER and not isinstance(event, Question)
+            if alarm is None and gathers:
                 continue
             await self._write(came)
             if alarm is not None:
