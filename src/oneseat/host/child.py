@@ -34,6 +34,8 @@ _MEMORY_LIMIT = 16 * 1024 * 1024
 _JOIN_S = 1.0
 #: After the death of the child, silence of this length is the end of its output, whoever holds it open, in seconds.
 _QUIET_S = 2.0
+#: How long the end of stderr may come after the exit, in seconds.
+_LAST_WORDS_S = 0.2
 #: How much of the end of stderr is kept.
 _STDERR_BYTES = 64 * 1024
 
@@ -220,6 +222,8 @@ class Child:
 
     def _await_exit(self) -> None:
         self._popen.wait()
+        # What a child prints as it dies says why; on a busy machine its exit is seen first. Another one may hold the pipe open.
+        self._threads[1].join(_LAST_WORDS_S)
         with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._exited.set)
         # A tool in a session of its own can hold the pipe open for hours after the child has died.
