@@ -12,13 +12,17 @@ import pytest
 from oneseat.testing import SCENARIOS, Failure, Simulator
 
 from .driving import Done, Seat, told
-from .faults import KINDS, NO_FAULTS, OLD, STALLED, Fault
+from .faults import BLOCK, KINDS, NO_FAULTS, OLD, STALLED, Fault, passes
 
 #: One attempt, and a model that may be silent for two seconds: repeating has tests of its own.
 SETTINGS = "claude.max_retries = 0\nretry.max_attempts = 1\nwatchdog.model_s = {}\n"
 SCHEMA = '{"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}'
 #: As many as the smallest machine has cores.
 SIDE_BY_SIDE = 2
+
+
+#: How often 2.1.329 asks again after a whole block depends on how busy the machine is (measured: 3 to 5 requests).
+BREAKS_OFF = "eof-after-block"
 
 
 def test_every_scenario_is_in_the_table_or_is_no_fault() -> None:
@@ -29,7 +33,12 @@ def test_every_scenario_is_in_the_table_or_is_no_fault() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fault_has_its_end(kind: str, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
-    assert ends(KINDS[kind], tmp_path, claude_path, simulator) == KINDS[kind]
+    found, expected = ends(KINDS[kind], tmp_path, claude_path, simulator), dict(KINDS[kind])
+    if BREAKS_OFF in expected:
+        asked = found[BREAKS_OFF].requests
+        assert 3 <= asked <= 5
+        expected[BREAKS_OFF] = passes("connection_lost", asked, asked * BLOCK, tokens=10 * asked)
+    assert found == expected
 
 
 def test_every_fault_that_the_oldest_cli_takes_otherwise_has_its_end(

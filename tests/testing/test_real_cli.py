@@ -162,8 +162,11 @@ def test_a_failure(player: Player, scenario: str) -> None:
     result = turn.result
     assert (result["subtype"], result["is_error"], turn.code) == ("success", True, 1)
     assert expected.text in result["result"]
-    found = (result["api_error_status"], turn.error_class, player.asked, result["terminal_reason"])
-    assert found == (expected.status, expected.error, expected.asked, expected.reason)
+    found = (result["api_error_status"], turn.error_class, result["terminal_reason"])
+    assert found == (expected.status, expected.error, expected.reason)
+    # How often it asks again after a whole block depends on how busy the machine is (measured: 3 to 5 requests).
+    often = {"SSS", "SSSS", "SSSSS"} if scenario == "eof-after-block" else {expected.asked}
+    assert player.asked in often
 
 
 @pytest.mark.parametrize(
