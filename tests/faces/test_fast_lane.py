@@ -100,7 +100,7 @@ def test_every_event_can_come_from_a_server() -> None:
 
 @contextmanager
 def listening(seat: Seat, answers: Sequence[Spoken]) -> Iterator[list[dict[str, Any]]]:
-    """A stand-in for the server that says hello, hears one line, and looks at the process that said it."""
+    """A stand-in for the server that says hello, hears one line, and looks at the process while it says it."""
     seat.home.mkdir()
     (seat.home / "state").mkdir()
     door = UnixDoor(str(seat.home / "state" / "serve"))
@@ -110,13 +110,14 @@ def listening(seat: Seat, answers: Sequence[Spoken]) -> Iterator[list[dict[str, 
         connection, _ = listener.accept()
         with connection:
             connection.sendall(msgspec.json.encode(HELLO) + b"\n")
-            line = b""
-            while not line.endswith(b"\n"):
-                line += connection.recv(65536)
             pid = int.from_bytes(
                 connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little"
             )
-            heard.append({"said": json.loads(line), **looks(pid)})
+            line = connection.recv(1)
+            look = looks(pid)
+            while not line.endswith(b"\n"):
+                line += connection.recv(65536)
+            heard.append({"said": json.loads(line), **look})
             for answer in answers:
                 connection.sendall(msgspec.json.encode(answer) + b"\n")
 
@@ -137,12 +138,14 @@ def looks(pid: int) -> dict[str, Any]:
 
 def test_a_request_is_on_its_way_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     seat = Seat(tmp_path, Path("/bin/false"))
+    # More than a socket holds: the command cannot go on before the stand-in has looked at it.
+    prompt = "say ok " * 200_000
     with listening(seat, [Broken(error=ErrorInfo(code="provider.api", message="Enough"))]) as heard:
-        done = seat.run("run", "say ok", "--json")
+        done = seat.run("run", "--json", stdin=prompt.encode())
     assert (done.code, done.result["error"]["message"]) == (7, "Enough")
     (look,) = heard
     call = msgspec.json.decode(msgspec.json.encode(look["said"]), type=Call)
-    assert (call.version, msgspec.json.decode(call.request, type=Request).prompt) == (__version__, "say ok")
+    assert (call.version, msgspec.json.decode(call.request, type=Request).prompt) == (__version__, prompt)
     assert call.around.compared.keys() >= {"HOME", "PATH", "ONESEAT_HOME"}
     loaded = [name for name in ("msgspec", "psutil", "_sqlite3", "_asyncio") if f"/{name}" in look["maps"]]
     assert loaded == []
