@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,17 +154,23 @@ def _flatten_named(first: str, tables: Mapping[str, object]) -> Iterator[tuple[t
             yield (first, name), table
 
 
-def _parse_toml(path: Path) -> dict[str, object]:
+def _parse_toml(path: Path) -> Mapping[str, object]:
     text = read_text(path)
-    if _TOO_DOTTED.search(text):
-        raise refusals.bad_file(path, "a key has too many parts")
     try:
-        return tomllib.loads(text)
+        return _parsed(text)
     except RecursionError:
         raise refusals.bad_file(path, "the values are nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, and ValueError itself for a number of thousands of digits
         reason, position = _toml_position(str(error), text)
         raise refusals.bad_file(path, reason, position) from None
+
+
+@lru_cache(maxsize=2)
+def _parsed(text: str) -> Mapping[str, object]:
+    """What a text holds, for reading only: the same object is given to all who ask. A run asks eight times, of two files."""
+    if _TOO_DOTTED.search(text):
+        raise ValueError("a key has too many parts")
+    return tomllib.loads(text)
 
 
 def read_text(path: Path) -> str:
