@@ -13,6 +13,7 @@ from oneseat.pricing import price_table
 from oneseat.rules.reconcile import reconcile
 from oneseat.stores.audit import read_books
 from oneseat.usage import read_others
+from oneseat.utc import iso_ms
 
 #: What is not between them is no date of a transcript.
 _FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 30)
@@ -27,7 +28,7 @@ def check_usage(since: date | None, until: date | None, env: Mapping[str, str] |
     first = _moment(max(since or _FIRST, _FIRST))
     last = _moment(min(until or _LAST, _LAST) + timedelta(days=1))
     read_ledger(env).close()  # closes the books of runs whose process is gone
-    books = read_books(find_paths(env).runs_db, _iso(first), _iso(last))
+    books = read_books(find_paths(env).runs_db, iso_ms(first), iso_ms(last))
     everything, transcripts, not_read = read_others(env)
     others = [(at, part) for at, part in everything if _ms(first) <= at < _ms(last)]
     prices = price_table(find_paths(env).config_dir)
@@ -47,10 +48,6 @@ def check_usage(since: date | None, until: date | None, env: Mapping[str, str] |
 
 def _moment(day: date) -> datetime:
     return datetime(day.year, day.month, day.day).astimezone().astimezone(UTC)
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ms(at: datetime) -> int:

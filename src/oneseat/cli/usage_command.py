@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.json_line import to_json
 from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
 from oneseat.usage import VIEWS, Report, read_usage
+from oneseat.utc import iso
 
 from .days import Day, number_of
 from .output import complain, echo
@@ -143,10 +144,8 @@ def _named_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def _block_fields(block: Block) -> dict[str, Any]:
-    def iso(ms: int) -> str:
-        return datetime.fromtimestamp(ms // 1000, UTC).isoformat().replace("+00:00", "Z")
-
-    return {"key": iso(block.begin), "ends_at": iso(block.end), "end_reported": block.reported}
+    begin, end = iso(block.begin // 1000), iso(block.end // 1000)
+    return {"key": begin, "ends_at": end, "end_reported": block.reported}
 
 
 def _sum_fields(found: Sum) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from oneseat.contract.budget import Since
+from oneseat.utc import iso_ms
 
 
 class SystemClock:
@@ -17,14 +18,10 @@ class SystemClock:
 
     def utc_iso(self) -> str:
         """Now as ISO 8601 in UTC, milliseconds, trailing ``Z``."""
-        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso_ms(datetime.now(UTC))
 
     def since(self) -> Since:
         """When this day and this month began where this machine is, in the form of ``utc_iso``."""
         day = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        # Made local only in `_iso`: on the day the clocks change, midnight has another offset than this moment.
-        return Since(day=_iso(day), month=_iso(day.replace(day=1)))
-
-
-def _iso(local: datetime) -> str:
-    return local.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        # Made local only in `iso_ms`: on the day the clocks change, midnight has another offset than this moment.
+        return Since(day=iso_ms(day), month=iso_ms(day.replace(day=1)))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.utc import iso_ms
 
 from .records import LOGGER
 
@@ -40,9 +41,8 @@ class JsonLines(logging.Handler):
 
 def line_of(record: logging.LogRecord) -> bytes:
     """A record as JSON. ASCII only, so that no terminal obeys what is in it."""
-    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     fields = {
-        "at": moment.replace("+00:00", "Z"),
+        "at": iso_ms(datetime.fromtimestamp(record.created, UTC)),
         "level": record.levelname.lower(),
         **getattr(record, "oneseat", {}),
         "message": record.getMessage(),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
+from oneseat.utc import iso
 
 from .limits import Window, pausing, percents, warning, windows
 
@@ -30,9 +29,7 @@ def decide(
 
 
 def _near(window: Window, percent: int) -> LimitNear:
-    resets_at = None
-    if window.resets_at is not None:
-        resets_at = datetime.fromtimestamp(round(window.resets_at), UTC).isoformat().replace("+00:00", "Z")
+    resets_at = None if window.resets_at is None else iso(round(window.resets_at))
     return LimitNear(
         window=window.name, used=window.share or 0.0, pause_at_percent=percent, resets_at=resets_at
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import msgspec
@@ -13,6 +12,7 @@ from oneseat.contract.facts import Abilities, Capabilities
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
+from oneseat.utc import iso
 
 from .breaker import open_until
 from .budget import input_tokens
@@ -116,10 +116,7 @@ def not_now(candidate: Candidate, permitted: Permitted, standing: Standing) -> E
 
 def passed_over(candidate: Candidate, error: ErrorInfo, now: float) -> PassedOver:
     """How events and receipts tell of it. ``now`` is in seconds since 1970."""
-    until = None
-    if error.retry_after_s is not None:
-        moment = datetime.fromtimestamp(round(now + error.retry_after_s), UTC)
-        until = moment.isoformat().replace("+00:00", "Z")
+    until = None if error.retry_after_s is None else iso(round(now + error.retry_after_s))
     why = error.message.partition("\n")[0]
     return PassedOver(candidate=candidate.label, code=error.code, why=why, until=until)
 

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 from oneseat.contract.policy import Lately
+from oneseat.utc import iso_ms
 
 _HOUR_S = 3_600.0
 _DAY_S = 86_400.0
@@ -40,12 +41,12 @@ def lately(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool
     values = {
         "provider": provider,
         "simulated": simulated,
-        "day": _iso(now - _DAY_S),
+        "day": iso_ms(datetime.fromtimestamp(now - _DAY_S, UTC)),
         "believed": _BELIEVED_S,
         "longest": now - _LONGEST_S,
     }
     begun = [at for (at,) in db.execute(_BEGUN, values)]
-    hour = _iso(now - _HOUR_S)
+    hour = iso_ms(datetime.fromtimestamp(now - _HOUR_S, UTC))
     (going_on,) = db.execute(_GOING_ON, values).fetchone()
     last_error, last_end = db.execute(_LAST_END, values).fetchone() or (None, None)
     (overage_until,) = db.execute(_OVERAGE, values).fetchone()
@@ -58,8 +59,3 @@ def lately(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool
         last_end=last_end,
         overage_until=overage_until,
     )
-
-
-def _iso(moment: float) -> str:
-    # As the ledger writes times, so that comparing texts compares times.
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

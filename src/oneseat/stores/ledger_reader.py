@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from oneseat.contract.events import WalletVerified
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import Evidence, RunResult, Status, Wallet
 from oneseat.contract.session import Session
+from oneseat.utc import iso_ms
 
 from . import failures, limits, sessions, spending
 from .database import open_ledger
@@ -267,10 +268,7 @@ def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:
 
 
 def _stamp(moment: datetime | None) -> str | None:
-    """A moment written like the ledger's own, so that comparing texts compares times."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else iso_ms(moment)
 
 
 def _no_such_run(name: str, ids: list[str]) -> UsageError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.utc import iso_reported
 
 from . import failures, wire
 from .tasks import Tasks
@@ -268,9 +268,9 @@ class Parser:
             window=name,
             status=status,
             used=used if used is None or 0 <= used <= 1 else None,
-            resets_at=_iso(resets_at),
+            resets_at=iso_reported(resets_at),
             source="rate_limit_event",
-            read_at=_iso(self._now()) or "",
+            read_at=iso_reported(self._now()) or "",
         )
 
     def _result(self, line: wire.ResultLine) -> Iterable[Event]:
@@ -333,15 +333,6 @@ def _any(usage: TokenUsage | None) -> bool:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def _iso(epoch: float | None) -> str | None:
-    if epoch is None:
-        return None
-    try:
-        return datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 def _flatten(content: Any) -> str:

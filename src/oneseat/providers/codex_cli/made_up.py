@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from oneseat.host.codex_login import codex_login
+from oneseat.utc import iso
 
 _LOGIN_FILE = "auth.json"
 #: Its end, in seconds since the epoch: the year 2100, so that the CLI never tries to renew it.
@@ -53,7 +53,7 @@ def _login(token: str, now: float) -> dict[str, object]:
             "refresh_token": token,
             "account_id": _ACCOUNT,
         },
-        "last_refresh": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
+        "last_refresh": iso(now),
     }
 
 

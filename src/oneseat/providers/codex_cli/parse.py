@@ -26,6 +26,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
+from oneseat.utc import iso_reported
 
 from . import failures, windows, wire
 
@@ -230,7 +231,7 @@ class Parser:
             return (Progress(state="account/rateLimits/updated"),)
         self.limits = limits
         overage = windows.on_credits(limits, self.credits)
-        read_at = windows.iso(self._setting.now()) or ""
+        read_at = iso_reported(self._setting.now()) or ""
         found = windows.readings(limits, "account/rateLimits/updated", read_at, self._setting.redact)
         return [LimitSeen(limit=reading, overage=overage) for reading in found]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from oneseat.contract.receipt import LimitReading
+from oneseat.utc import iso_reported
 
 from . import wire
 
@@ -25,7 +25,7 @@ def readings(
             window=redact(_name(limits.limit_id, window)),
             status="rejected" if is_full(window) else "allowed",
             used=_share(window.used_percent),
-            resets_at=iso(window.resets_at),
+            resets_at=iso_reported(window.resets_at),
             source=source,
             read_at=read_at,
         )
@@ -63,16 +63,6 @@ def name_of(window: wire.Window) -> str:
     """What a window is called."""
     minutes = window.window_duration_mins
     return _NAMES.get(minutes or 0) or (f"{minutes}_minutes" if minutes else "unknown")
-
-
-def iso(epoch: float | None) -> str | None:
-    """A moment in seconds since the epoch as ISO 8601 UTC; ``None`` for none that there is."""
-    if epoch is None:
-        return None
-    try:
-        return datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 def _name(limit_id: str | None, window: wire.Window) -> str:
