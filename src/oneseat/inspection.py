@@ -31,6 +31,7 @@ from oneseat.host.codex_login import codex_login
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.codex_cli import discovery as codex_discovery
+from oneseat.providers.official_cli.program import dotted
 from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
@@ -107,7 +108,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
     return Observations(
         cli_path=path,
         cli_version=version,
-        tested=(discovery.dotted(discovery.OLDEST), discovery.dotted(discovery.NEWEST)),
+        tested=(dotted(discovery.OLDEST), dotted(discovery.NEWEST)),
         beyond_tested=beyond,
         logins=_logins(env, cwd, settings),
         found=facts.kept if facts is not None else credentials.scan(env, cwd),
@@ -126,7 +127,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         codex=codex,
         canary=canary,
         old_pack=_old_pack(settings, env),
-        canary_refusal=untested.refusal(canary, discovery.dotted(discovery.NEWEST))
+        canary_refusal=untested.refusal(canary, dotted(discovery.NEWEST))
         if canary is not None and beyond and settings.canary_auto
         else None,
     )
@@ -186,7 +187,7 @@ async def _ask_codex(
     return CodexCheckup(
         path=path,
         version=version,
-        tested=codex_discovery.dotted(codex_discovery.NEWEST),
+        tested=dotted(codex_discovery.NEWEST),
         auth_method=facts.auth_method,
         plan=facts.plan,
         login=facts.login,

@@ -13,7 +13,8 @@ import pytest
 
 import oneseat
 from oneseat.contract.canary import EXPECTED
-from oneseat.providers.claude_cli.discovery import NEWEST, dotted
+from oneseat.providers.claude_cli.discovery import NEWEST
+from oneseat.providers.official_cli.program import dotted
 from oneseat.testing import Behaviour, Simulator
 from oneseat.vetting import InstalledCli, Vetting
 from tests.canary.tampering import Tamper, Tampered, write_tampered

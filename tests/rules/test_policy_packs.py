@@ -17,6 +17,7 @@ from oneseat.contract.errors import UsageError
 from oneseat.contract.pack import Pack, Rule
 from oneseat.contract.pack_sections import Sections
 from oneseat.providers.claude_cli import discovery
+from oneseat.providers.official_cli.program import dotted
 from oneseat.rules.policy_packs import differences
 from oneseat.stores.policy import bundled_data, bundled_pack
 from oneseat.stores.policy_check import pack_schema, whole
@@ -309,6 +310,6 @@ def test_confirmations_are_kept_with_their_rule_and_taken_back(home: dict[str, s
 def test_the_pack_names_the_versions_that_oneseat_is_tested_with() -> None:
     meta = bundled_pack().meta
     assert (meta.tested_cli_min, meta.tested_cli_max) == (
-        discovery.dotted(discovery.OLDEST),
-        discovery.dotted(discovery.NEWEST),
+        dotted(discovery.OLDEST),
+        dotted(discovery.NEWEST),
     )

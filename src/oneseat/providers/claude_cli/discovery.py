@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import shlex
-import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.canary import CliFile
-from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.child import Child
+from oneseat.providers.official_cli.program import Program, Version, dotted
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
 OLDEST = (2, 1, 197)
@@ -24,8 +21,7 @@ NEWEST = (2, 1, 329)
 #: A smaller file may be a script that starts another program, and does not change when that one does: its version is asked
 #: every time. The CLI itself takes many megabytes.
 SCRIPT_BYTES = 1_000_000
-_INSTALL = "Install it: `npm install -g @anthropic-ai/claude-code`"
-_NAME_IT = "Name the program: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+_PROGRAM = Program("claude", "claude.path", "ONESEAT_CLAUDE_PATH", "@anthropic-ai/claude-code")
 _VERSION = re.compile(r"^\s*(\d+)\.(\d+)\.(\d+)\b")
 _VERSION_S = 10.0
 #: How long the CLI may take to leave after it told its version, in seconds.
@@ -34,41 +30,7 @@ _EXIT_S = 1.0
 
 def find_executable(configured: str | None, search_path: str | None) -> str:
     """The path of the official CLI. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
-    if configured is not None:
-        return _configured(configured)
-    found = shutil.which("claude", path=search_path)
-    if found is None:
-        folders = len([folder for folder in (search_path or "").split(":") if folder])
-        raise _missing(
-            f"The official CLI was not found: `claude`\n  looked in PATH ({folders} folders); claude.path is not set",
-            _INSTALL,
-        )
-    if sys.platform == "win32" and Path(found).suffix.lower() in (".cmd", ".bat", ".ps1"):
-        # A command shim hands its arguments to a shell, which would interpret them.
-        raise _missing(
-            f"The official CLI is a command shim: `{found}`\n  oneseat starts programs without a shell",
-            _NAME_IT,
-        )
-    return found
-
-
-def _configured(configured: str) -> str:
-    path = Path(configured).expanduser()
-    if not path.is_file():
-        why = "it is not a file" if path.exists() else "there is no such file"
-        raise _missing(
-            f"The official CLI was not found: `{configured}`\n  named by claude.path or ONESEAT_CLAUDE_PATH; {why}",
-            _NAME_IT,
-        )
-    if shutil.which(str(path)) is None:
-        raise OneseatError(
-            ErrorInfo(
-                code="provider.cannot_start",
-                message=f"The official CLI cannot be started: `{configured}`\n  the file is not executable",
-                hint=f"Run `chmod +x {shlex.quote(str(path))}`",
-            )
-        )
-    return str(path.absolute())
+    return _PROGRAM.find(configured, search_path)
 
 
 def identify(executable: str) -> CliFile:
@@ -78,7 +40,7 @@ def identify(executable: str) -> CliFile:
     return CliFile(path=str(path), size=found.st_size, changed_ns=found.st_mtime_ns)
 
 
-def parse_version(text: str) -> tuple[int, int, int] | None:
+def parse_version(text: str) -> Version | None:
     """The version at the start of ``text``, such as ``2.1.329 (Claude Code)``; ``None`` when there is none."""
     match = _VERSION.match(text)
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
@@ -109,7 +71,7 @@ async def ask_version(executable: str, env: Mapping[str, str]) -> str | None:
     finally:
         await uninterrupted(child.end(_EXIT_S if answer else 0))
     version = parse_version(answer or "")
-    return ".".join(map(str, version)) if version else None
+    return dotted(version) if version else None
 
 
 async def _first_line(child: Child) -> str | None:
@@ -122,21 +84,5 @@ async def _first_line(child: Child) -> str | None:
 def check_version(version: str | None) -> None:
     """Raise ``OneseatError`` ``provider.too_old`` when the CLI is older than the oldest one tested."""
     parsed = parse_version(version or "")
-    if parsed is None or parsed >= OLDEST:
-        return
-    raise OneseatError(
-        ErrorInfo(
-            code="provider.too_old",
-            message=f"The official CLI is too old: `{version}`\n  oneseat is tested from {dotted(OLDEST)} to {dotted(NEWEST)}",
-            hint="Install a current one: `npm install -g @anthropic-ai/claude-code`",
-        )
-    )
-
-
-def dotted(version: tuple[int, int, int]) -> str:
-    """``(2, 1, 197)`` as ``2.1.197``."""
-    return ".".join(map(str, version))
-
-
-def _missing(message: str, hint: str) -> OneseatError:
-    return OneseatError(ErrorInfo(code="provider.not_found", message=message, hint=hint))
+    if parsed is not None and parsed < OLDEST:
+        raise _PROGRAM.too_old(version, f"from {dotted(OLDEST)} to {dotted(NEWEST)}")

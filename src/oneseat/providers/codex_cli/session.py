@@ -16,6 +16,7 @@ from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
 from oneseat.contract.request import MCP_PREFIX, Plan, Request
 from oneseat.host.process_tree import MARKER
+from oneseat.providers.official_cli.program import dotted
 from oneseat.version import __version__
 
 from . import discovery, failures, messages, windows, wire
@@ -257,7 +258,7 @@ class CodexSession:
             opened = await self._channel.ask("initialize", options, _Opened, self._keep_early)
             await self._channel.write({"method": "initialized"})
             version = discovery.parse_version(opened.user_agent or "")
-            process.version = discovery.dotted(version) if version is not None else None
+            process.version = dotted(version) if version is not None else None
             process.opened = True
         # Known also where what follows fails: it is what the failure is about.
         self.capabilities = Capabilities(cli_version=process.version)
