@@ -15,8 +15,9 @@ from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli.environment import McpPatience
-from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Simulator
+from oneseat.providers.claude_cli.launcher import ClaudeCliConfig
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.providers.official_cli.simulator import Simulator
 from oneseat.settings import Settings
 
 if TYPE_CHECKING:
@@ -151,9 +152,7 @@ def build_codex(
     simulator = None
     if settings.simulator_url is not None:
         folder = str(paths.state_dir / "simulator" / "codex")
-        simulator = launcher.Simulator(
-            settings.simulator_url, settings.simulator_login, SIMULATOR_TOKEN, folder
-        )
+        simulator = Simulator(settings.simulator_url, settings.simulator_login, SIMULATOR_TOKEN, folder)
     config = launcher.CodexCliConfig(
         environ=env,
         threads=str(paths.state_dir / "codex-threads"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneseat.providers.claude_cli import account, wire
+from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.testing import Simulator
 
 from .assumptions import Notes
@@ -63,7 +64,7 @@ def _note_opening(opened: dict[str, Any], notes: Notes) -> None:
 
 def _note_lines(lines: Sequence[Line], prompt: str, notes: Notes) -> None:
     missing = [name for name, there in _known(lines).items() if not there]
-    strange = sorted({line.why for line in lines if isinstance(line, wire.Undecoded)})
+    strange = sorted({line.why for line in lines if isinstance(line, Undecoded)})
     seen = "all of them" if not missing else f"missing: {', '.join(missing)}" + f"; {strange}" * bool(strange)
     notes.note("lines", seen, holds=not missing)
     result = lines[-1]

@@ -20,6 +20,7 @@ from oneseat.host.lines import OversizedLine
 from oneseat.host.process_tree import marked_processes
 from oneseat.providers.claude_cli import environment, messages, wire
 from oneseat.providers.claude_cli.argv import command_line
+from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.testing import Simulator
 
 #: The alias every plan has; what it stands for is the CLI's business.
@@ -31,7 +32,7 @@ _FOLLOW_S = 1.0
 #: Should an unknown version call somewhere else than the base URL, it meets a closed port of this machine.
 _NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 
-Line = wire.KnownLine | wire.Undecoded
+Line = wire.KnownLine | Undecoded
 
 
 class BrokenOffError(Exception):
@@ -145,7 +146,7 @@ class Talk:
         async for batch in self._child.batches():
             for line in batch:
                 if isinstance(line, OversizedLine):
-                    yield wire.Undecoded(line.start, f"line of {line.size} bytes")
+                    yield Undecoded(line.start, f"line of {line.size} bytes")
                 else:
                     yield wire.decode(line)
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -16,22 +13,13 @@ from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.process_tree import private_prefix
+from oneseat.providers.official_cli.hiding import hiding
+from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder
+from oneseat.providers.official_cli.simulator import Simulator
 
 from . import discovery, environment, servers
 from .argv import Offered, bounds, command_line
-from .process import Acquaintances, CliProcess, Start
-
-SimulatedLogin = Literal["token", "file", "none"]
-
-
-class Simulator(msgspec.Struct, frozen=True):
-    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
-
-    url: str
-    login: SimulatedLogin
-    token: str
-    folder: str
+from .process import Acquaintances, ClaudeStart, CliProcess
 
 
 class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,39 +85,23 @@ class Launcher:
         Raises ``OneseatError``: ``provider.not_found`` or ``provider.cannot_start``.
         """
         executable = self.executable()
-        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
-        try:
-            cwd = shape.cwd or _empty_folder(private)
+        with private_folder(marker) as private:
+            cwd = shape.cwd or empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
             argv = command_line(executable, model, shape.tools, session, _offered(private, shape))
-            redact = servers.hiding(shape.mcp_servers, self._redact)
+            redact = hiding(shape.mcp_servers, self._redact)
             argv += bounds(shape.max_turns, shape.max_budget_usd, session)
-            start = Start(argv, env, cwd, model, marker)
+            start = ClaudeStart(argv, env, cwd, marker, model)
             return CliProcess.start(start, private, redact, self._known)
-        except (
-            BaseException
-        ):  # whatever happened, an interrupt too: no folder with a made-up login stays behind
-            shutil.rmtree(private, ignore_errors=True)
-            raise
 
     def launch_kept(self, shape: Shape, model: str, session: SessionStamp | None = None) -> CliProcess:
         """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
-        marker = self._kept.new_marker()
-        try:
+        with kept_marker(self._kept) as marker:
             return self.launch(shape, model, marker, session)
-        except BaseException:  # an interrupt too: what was never started must not be looked for
-            self._kept.forget(marker)
-            raise
 
     async def end_kept(self, process: CliProcess, patience_s: float) -> None:
         """End such a process and all that it started."""
-        try:
-            await process.end(patience_s)
-        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
-            process.kill()
-            raise
-        finally:
-            self.forget(process)
+        await process.end_kept(patience_s, self._kept)
 
     def forget(self, process: CliProcess) -> None:
         """A process that outlived its run has ended otherwise."""
@@ -187,9 +159,3 @@ def _offered(private: Path, shape: Shape) -> Offered | None:
         return None
     own = (f"{MCP_PREFIX}{FUNCTIONS}",) if shape.functions else ()
     return Offered(config, (*shape.tools.of_servers, *own))
-
-
-def _empty_folder(private: Path) -> str:
-    folder = private / "work"
-    folder.mkdir(mode=0o700)
-    return str(folder)

@@ -25,6 +25,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.utc import iso_reported
 
 from . import failures, wire
@@ -94,9 +95,9 @@ class Parser:
             wire.Lifecycle: lambda _: _ALIVE,
         }
 
-    def events(self, line: wire.KnownLine | wire.Undecoded) -> Iterable[Event]:
+    def events(self, line: wire.KnownLine | Undecoded) -> Iterable[Event]:
         """The events that one line means; none for control traffic, which belongs to the provider."""
-        if isinstance(line, wire.Undecoded):
+        if isinstance(line, Undecoded):
             return (self.unknown(line.raw, line.why),)
         return self._handlers[type(line)](line)
 

@@ -1,35 +1,30 @@
-"""One started process of the official CLI with its private folder. It may serve one run, or several one after the other."""
+"""One started process of the official CLI, and what is learned of it and of the program it was started from."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from oneseat.contract.canary import CliFile
-from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import LimitSeen
 from oneseat.host import credentials
 from oneseat.host.child import Child
 from oneseat.host.sighting import Sighting, look_at
+from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
 
 from . import discovery
 from .channel import Channel
 from .inquiry import Ahead
 
 
-class Start(msgspec.Struct, frozen=True):
-    """How a process is started. ``marker`` is inherited by all that it starts; ``model`` is the one in ``argv``."""
+class ClaudeStart(Start, frozen=True):
+    """How a process is started. ``model`` is the one in ``argv``."""
 
-    argv: list[str]
-    env: Mapping[str, str]
-    cwd: str
     model: str
-    marker: str
 
 
 class Special(msgspec.Struct, frozen=True):
@@ -69,7 +64,7 @@ class Acquaintances:
             self._known[file] = (version, frozenset(models))
 
 
-class CliProcess:
+class CliProcess(OfficialProcess[Channel]):
     """A running CLI. Make it with ``start``; ``end`` or ``kill`` it, whatever happened.
 
     ``marker`` is what its whole family carries, ``env`` and ``cwd`` what it was given, ``model`` what it would use now,
@@ -82,12 +77,15 @@ class CliProcess:
     """
 
     def __init__(
-        self, child: Child, channel: Channel, start: Start, private: Path, file: CliFile, known: Acquaintances
+        self,
+        child: Child,
+        channel: Channel,
+        start: ClaudeStart,
+        private: Path,
+        file: CliFile,
+        known: Acquaintances,
     ) -> None:
-        self.child = child
-        self.channel = channel
-        self.marker = start.marker
-        self.env = start.env
+        super().__init__(child, channel, start, private)
         self.cwd = start.cwd
         self.model = start.model
         self.executable = start.argv[0]
@@ -104,25 +102,16 @@ class CliProcess:
         self.first_message: str | None = None
         self.ahead: Ahead | None = None
         self._sightings: dict[int | None, Sighting] = {}
-        self._private = private
         self._known = known
 
     @classmethod
     def start(
-        cls, start: Start, private: Path, redact: Callable[[str], str], known: Acquaintances
+        cls, start: ClaudeStart, private: Path, redact: Callable[[str], str], known: Acquaintances
     ) -> CliProcess:
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
-        try:
+        with starting(start.argv[0]):
             file = discovery.identify(start.argv[0])
             child = Child.start(start.argv, env=start.env, cwd=start.cwd, run_id=start.marker)
-        except OSError as error:
-            raise OneseatError(
-                ErrorInfo(
-                    code="provider.cannot_start",
-                    message=f"The official CLI cannot be started: `{start.argv[0]}`\n  {error.strerror or error}",
-                    hint="Check the installation: `oneseat doctor`",
-                )
-            ) from error
         return cls(child, Channel(child, redact), start, private, file, known)
 
     @property
@@ -166,14 +155,4 @@ class CliProcess:
         """End the CLI and all that it started, which may take ``patience_s`` seconds to leave, and remove its folder."""
         if self.ahead is not None:
             self.ahead.cancel()
-        await self.child.end(patience_s)
-        await self.channel.close()
-        await asyncio.to_thread(self._remove_folder)
-
-    def kill(self) -> None:
-        """The same at once and without an event loop, for a loop that is being torn down."""
-        self.child.kill()
-        self._remove_folder()
-
-    def _remove_folder(self) -> None:
-        shutil.rmtree(self._private, ignore_errors=True)
+        await super().end(patience_s)

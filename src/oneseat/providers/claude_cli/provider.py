@@ -13,8 +13,8 @@ from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.providers.official_cli.hiding import hiding
 
-from . import servers
 from .held import HeldProvider
 from .launcher import ClaudeCliConfig, Launcher, Shape
 from .parse import Parser
@@ -153,8 +153,8 @@ class ClaudeCliProvider:
     def session_on(self, process: CliProcess, surroundings: Surroundings, run_id: str) -> ClaudeSession:
         """One run of a process."""
         secret = surroundings.request.mcp_servers
-        redact = servers.hiding(secret, self._redact)
-        parser = Parser(run_id, self._now, redact, servers.hiding(secret))
+        redact = hiding(secret, self._redact)
+        parser = Parser(run_id, self._now, redact, hiding(secret))
         return ClaudeSession(process, surroundings, parser, redact)
 
     async def end(self, session: ClaudeSession, process: CliProcess) -> None:

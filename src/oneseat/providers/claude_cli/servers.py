@@ -59,18 +59,6 @@ def _entry(server: McpServer) -> dict[str, Any]:
     return {"type": server.type, "url": server.url, "headers": server.headers}
 
 
-def hiding(servers: tuple[McpServer, ...], redact: Callable[[str], str] = str) -> Callable[[str], str]:
-    """Takes the secrets of the run's configuration out of a text: a server can repeat what it was given. Then ``redact``."""
-    secrets = [secret for server in servers for secret in server.secrets]
-
-    def hide(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "[secret]")
-        return redact(text)
-
-    return hide
-
-
 class ServerWatch:
     """Watches the servers of one run until all of them are there. ``ask`` asks the CLI, ``clean`` takes secrets out of a text."""
 

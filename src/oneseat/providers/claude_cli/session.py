@@ -16,6 +16,7 @@ from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import Plan, Request
 from oneseat.host import credentials
+from oneseat.providers.official_cli.lines import Undecoded
 
 from . import account, discovery, messages, wire
 from .functions import FunctionServer
@@ -256,11 +257,11 @@ class ClaudeSession:
     async def _ask(self, subtype: str, **fields: Any) -> dict[str, Any]:
         return await self._channel.ask(subtype, self._keep_early, **fields)
 
-    def _keep_early(self, line: wire.KnownLine | wire.Undecoded) -> None:
+    def _keep_early(self, line: wire.KnownLine | Undecoded) -> None:
         self._attend(line)
         self._early.extend(self._parser.events(line))
 
-    def _attend(self, line: wire.KnownLine | wire.Undecoded) -> None:
+    def _attend(self, line: wire.KnownLine | Undecoded) -> None:
         """Answer what the CLI asks of its host. Permissions are the caller's to give."""
         if isinstance(line, wire.ControlRequest) and line.request.subtype != "can_use_tool":
             # What this version cannot answer is said to be so: left unanswered, the CLI would wait for ever.

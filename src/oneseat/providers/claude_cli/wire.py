@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from oneseat.providers.official_cli.lines import Undecoded
+
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts of the Messages API."""
@@ -246,13 +248,6 @@ class _Probe(msgspec.Struct):
 
 _decode_known = msgspec.json.Decoder(KnownLine).decode
 _decode_probe = msgspec.json.Decoder(_Probe).decode
-
-
-class Undecoded(msgspec.Struct, frozen=True, gc=False):
-    """A line that is not one of the known ones, and why."""
-
-    raw: bytes
-    why: str
 
 
 def decode(line: bytes) -> KnownLine | Undecoded:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -17,14 +14,15 @@ from oneseat.contract.request import Request
 from oneseat.host.child_environment import allowed
 from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
 from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.process_tree import MARKER, private_prefix
+from oneseat.host.process_tree import MARKER
+from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder
+from oneseat.providers.official_cli.simulator import Simulator
 
 from . import discovery, made_up
 from .messages import DEFAULT_SYSTEM
 from .permissions import Permissions
-from .process import CodexProcess, Start
+from .process import CodexProcess, CodexStart
 
-SimulatedLogin = Literal["token", "file", "none"]
 #: The CLI's own settings for every run, each with the failure it prevents.
 _SETTINGS = (
     # The owner's settings can name another provider, which would then be asked and paid.
@@ -59,15 +57,6 @@ _OFF = (
 )  # fmt: skip
 
 
-class Simulator(msgspec.Struct, frozen=True):
-    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
-
-    url: str
-    login: SimulatedLogin
-    token: str
-    folder: str
-
-
 class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the provider needs to know. ``environ`` is a snapshot of the caller's environment, never changed.
 
@@ -86,11 +75,10 @@ class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Launcher:
-    """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
+    """Starts processes of the CLI that ``config`` describes. A ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: CodexCliConfig, redact: Callable[[str], str], kept: KeptProcesses) -> None:
+    def __init__(self, config: CodexCliConfig, kept: KeptProcesses) -> None:
         self._config = config
-        self._redact = redact
         self._kept = kept
 
     def launch(self, cwd: str, marker: str, redact: Callable[[str], str]) -> CodexProcess:
@@ -99,23 +87,14 @@ class Launcher:
         """
         executable = self.executable()
         self._check_settings()
-        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
-        try:
+        with private_folder(marker) as private:
             argv = [executable, "app-server", *self._overrides(cwd, marker)]
-            start = Start(argv, self._environment(private), cwd, marker, self.own_addresses())
-            return CodexProcess.start(start, private, redact)
-        except BaseException:  # whatever happened, an interrupt too: no private folder stays behind
-            shutil.rmtree(private, ignore_errors=True)
-            raise
+            return self._start(argv, cwd, marker, private, redact)
 
     def launch_kept(self, cwd: str, redact: Callable[[str], str]) -> CodexProcess:
         """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
-        marker = self._kept.new_marker()
-        try:
+        with kept_marker(self._kept) as marker:
             return self.launch(cwd, marker, redact)
-        except BaseException:  # an interrupt too: what was never started must not be looked for
-            self._kept.forget(marker)
-            raise
 
     def launch_exec(
         self,
@@ -128,12 +107,11 @@ class Launcher:
         """Start `codex exec`, which waits for its prompt on stdin. Raises like ``launch``."""
         executable = self.executable()
         self._check_settings()
-        private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
-        try:
+        with private_folder(marker) as private:
             instructions = private / "instructions.md"
             instructions.write_text(request.system or DEFAULT_SYSTEM, "utf-8")
             # It always has commands: without tools they find an empty folder, which they cannot write.
-            cwd = request.cwd if allowed.acts else str(_empty(private))
+            cwd = request.cwd if allowed.acts else empty_folder(private)
             settings = [f"model_instructions_file={quoted(str(instructions))}"]
             if "web_search" in allowed.config:
                 settings.append('web_search="live"')
@@ -145,11 +123,7 @@ class Launcher:
                 *self._overrides(cwd, marker),
                 *(word for setting in settings for word in ("-c", setting)),
             ]
-            start = Start(argv, self._environment(private), cwd, marker, self.own_addresses())
-            return CodexProcess.start(start, private, redact)
-        except BaseException:  # whatever happened, an interrupt too: no private folder stays behind
-            shutil.rmtree(private, ignore_errors=True)
-            raise
+            return self._start(argv, cwd, marker, private, redact)
 
     @property
     def simulated(self) -> bool:
@@ -158,13 +132,7 @@ class Launcher:
 
     async def end_kept(self, process: CodexProcess, patience_s: float) -> None:
         """End such a process and all that it started."""
-        try:
-            await process.end(patience_s)
-        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
-            process.kill()
-            raise
-        finally:
-            self._kept.forget(process.marker)
+        await process.end_kept(patience_s, self._kept)
 
     def executable(self) -> str:
         """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
@@ -212,6 +180,12 @@ class Launcher:
                 )
             )
 
+    def _start(
+        self, argv: list[str], cwd: str, marker: str, private: Path, redact: Callable[[str], str]
+    ) -> CodexProcess:
+        start = CodexStart(argv, self._environment(private), cwd, marker, self.own_addresses())
+        return CodexProcess.start(start, private, redact)
+
     def _overrides(self, cwd: str, marker: str) -> list[str]:
         settings = [*_SETTINGS, *(f"features.{name}=false" for name in _OFF)]
         # The tools' environment is cleaned by the CLI; without the marker they could not be found when it dies.
@@ -247,12 +221,6 @@ class Launcher:
             CODEX_REFRESH_TOKEN_URL_OVERRIDE=f"{simulator.url.rstrip('/')}/oauth/token",
         )
         return env
-
-
-def _empty(private: Path) -> Path:
-    folder = private / "work"
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def quoted(text: str) -> str:

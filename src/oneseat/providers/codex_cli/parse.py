@@ -26,6 +26,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
+from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.utc import iso_reported
 
 from . import failures, windows, wire
@@ -110,7 +111,7 @@ class Parser:
 
     def events(self, line: wire.Line) -> Iterable[Event]:
         """The events that one line means; none for answers, which belong to whoever asked."""
-        if isinstance(line, wire.Undecoded):
+        if isinstance(line, Undecoded):
             return (self.unknown(line.raw, line.why),)
         if line.method is None:
             return (Progress(state="answer"),)

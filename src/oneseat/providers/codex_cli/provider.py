@@ -12,9 +12,10 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import McpServer, Permitted, Request
+from oneseat.contract.request import Permitted, Request
 from oneseat.host.codex_login import around_codex
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.providers.official_cli.hiding import hiding
 
 from .exec_session import ExecSession, Outside, can_do
 from .fallback import CodexRun
@@ -50,7 +51,7 @@ class CodexCliProvider:
         self._config = config
         self._now = now
         self._redact = redact
-        self._launcher = Launcher(config, redact, kept)
+        self._launcher = Launcher(config, kept)
         self._threads = Threads(Path(config.threads))
         self._plans = SeenPlans(Path(config.threads, "plans"))
 
@@ -205,15 +206,3 @@ class CodexCliProvider:
         else:
             await session.interrupt()
             await process.end(_IMPATIENT_S)
-
-
-def hiding(servers: tuple[McpServer, ...], redact: Callable[[str], str] = str) -> Callable[[str], str]:
-    """Takes the secrets of the run's MCP servers out of a text: a server can repeat what it was given. Then ``redact``."""
-    secrets = [secret for server in servers for secret in server.secrets]
-
-    def hide(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "[secret]")
-        return redact(text)
-
-    return hide

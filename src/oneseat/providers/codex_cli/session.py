@@ -16,6 +16,7 @@ from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
 from oneseat.contract.request import MCP_PREFIX, Plan, Request
 from oneseat.host.process_tree import MARKER
+from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.providers.official_cli.program import dotted
 from oneseat.version import __version__
 
@@ -256,7 +257,7 @@ class CodexSession:
             # Without the experimental part of its interface the CLI cannot be told to have no environment for commands.
             options = {"clientInfo": _CLIENT, "capabilities": {"experimentalApi": True}}
             opened = await self._channel.ask("initialize", options, _Opened, self._keep_early)
-            await self._channel.write({"method": "initialized"})
+            await self._channel.tell({"method": "initialized"})
             version = discovery.parse_version(opened.user_agent or "")
             process.version = dotted(version) if version is not None else None
             process.opened = True
@@ -395,7 +396,7 @@ class CodexSession:
 
     async def _attend(self, line: wire.Line) -> None:
         """Turn down what the CLI asks of its host and nobody can answer. Permissions are the caller's to give."""
-        if isinstance(line, wire.Undecoded) or line.id is None or line.method is None:
+        if isinstance(line, Undecoded) or line.id is None or line.method is None:
             return
         if not any(isinstance(event, Question) for event in self._parser.events(line)):
             await self._channel.decline(line)

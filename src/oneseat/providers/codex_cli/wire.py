@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from oneseat.providers.official_cli.lines import Undecoded
+
 
 class RpcError(msgspec.Struct, frozen=True, gc=False):
     """Why a request was refused."""
@@ -26,13 +28,6 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     params: msgspec.Raw = msgspec.Raw(b"{}")
     result: msgspec.Raw = msgspec.Raw(b"{}")
     error: RpcError | None = None
-
-
-class Undecoded(msgspec.Struct, frozen=True, gc=False):
-    """A line that is no such message, and why."""
-
-    raw: bytes
-    why: str
 
 
 Line = Envelope | Undecoded
