@@ -1,4 +1,4 @@
-"""Every assumption holds for the CLIs oneseat is tested with, and each is missed when it does not hold."""
+"""Each assumption is missed when it does not hold. That all of them hold for the tested CLIs is shown in tests/faces."""
 
 from __future__ import annotations
 
@@ -16,34 +16,9 @@ from oneseat.canary.acts import ACTS, write_scripts
 from oneseat.canary.talk import Stage
 from oneseat.canary.trial import _perform
 from oneseat.contract.canary import EXPECTED, Assumption
-from oneseat.providers.claude_cli.discovery import identify
 from oneseat.testing import Simulator, write_fake_cli
 
 from .tampering import Tamper, write_tampered
-
-#: Read before the tests take the caller's environment away.
-OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
-
-
-@pytest.fixture(params=["newest", "oldest"])
-def tested_cli(request: pytest.FixtureRequest, claude_path: Path) -> str:
-    if request.param == "newest":
-        return str(claude_path)
-    if OLD_CLAUDE is None:
-        pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
-    return OLD_CLAUDE
-
-
-async def test_everything_holds_for_the_versions_oneseat_is_tested_with(
-    tested_cli: str, tmp_path: Path
-) -> None:
-    environ = {**os.environ, "TMPDIR": str(tmp_path), "CLAUDE_CODE_OAUTH_TOKEN": "never-to-be-used"}
-    report = await try_cli(tested_cli, environ)
-    assert report.broken == ()
-    assert report.complete
-    assert report.version is not None
-    assert report.cli == identify(tested_cli)
-    assert [process for process in psutil.Process().children(recursive=True) if process.is_running()] == []
 
 
 async def test_a_cancelled_trial_leaves_no_process_and_no_file(
@@ -77,45 +52,57 @@ async def perform(executable: Path, name: str, folder: Path) -> Mapping[str, Ass
     return {each.name: each for each in notes.all() if each.name in act.shows}
 
 
-#: A change of the real CLI, and exactly the assumptions of one act that it breaks.
+#: Changes of the real CLI, and exactly the assumptions of one act that they break: each change breaks one, and those that leave
+#: each other alone are made at once, because every row starts the CLI.
 BREAKS: dict[str, tuple[Tamper, set[str]]] = {
-    "reads files": (Tamper(env={"CLAUDE_CODE_DISABLE_ATTACHMENTS": None}), {"attachments"}),
+    "talks otherwise": (
+        Tamper(
+            env={"CLAUDE_CODE_DISABLE_ATTACHMENTS": None},
+            options={"--tools=": "--tools=Read"},
+            lines_in={"systemPrompt": "system", '" /usage"': '"/usage"'},
+            lines_out={'"account"': '"user"', '"rate_limit_event"': '"limit_event"'},
+            leaves_a_process=True,
+        ),
+        {"attachments", "no_tools", "system", "slash", "login", "lines", "nothing_left"},
+    ),
     "sends the directory's notes": (
         Tamper(
             lines_in={"You are the canary of oneseat.": "the text of a CLAUDE.md that no request may carry"}
         ),
         {"memory", "system"},
     ),
-    "has no such option": (Tamper(options={"--strict-mcp-config": "--stricter-mcp"}), set(ACTS[1].shows)),
-    "hides keys": (Tamper(lines_out={'"apiKeySource"': '"keySource"'}), {"key_seen"}),
-    "hides settings": (Tamper(lines_out={"ANTHROPIC_CUSTOM_HEADERS": "X"}), {"settings_seen"}),
+    "hides keys and settings": (
+        Tamper(lines_out={'"apiKeySource"': '"keySource"', "ANTHROPIC_CUSTOM_HEADERS": "X"}),
+        {"key_seen", "settings_seen"},
+    ),
     "hides tokens": (
         Tamper(lines_out={'"ANTHROPIC_AUTH_TOKEN"': '"CLAUDE_CODE_OAUTH_TOKEN"'}),
         {"token_seen"},
     ),
-    "names no login": (Tamper(lines_out={'"account"': '"user"'}), {"login"}),
-    "keeps its instructions": (Tamper(lines_in={"systemPrompt": "system"}), {"system"}),
-    "takes a command": (Tamper(lines_in={'" /usage"': '"/usage"'}), {"slash"}),
-    "offers tools": (Tamper(options={"--tools=": "--tools=Read"}), {"no_tools"}),
-    "renames a line": (Tamper(lines_out={'"rate_limit_event"': '"limit_event"'}), {"lines"}),
-    "leaves a process": (Tamper(leaves_a_process=True), {"nothing_left"}),
-    "hides extra usage": (Tamper(lines_out={'"isUsingOverage":true': '"isUsingOverage":false'}), {"overage"}),
-    "calls a failure a success": (Tamper(lines_out={'"is_error":true': '"is_error":false'}), {"failure"}),
+    "hides extra usage and failures": (
+        Tamper(
+            lines_out={
+                '"isUsingOverage":true': '"isUsingOverage":false',
+                '"is_error":true': '"is_error":false',
+            }
+        ),
+        {"overage", "failure"},
+    ),
     "retries for itself": (Tamper(env={"CLAUDE_CODE_MAX_RETRIES": "0"}), {"retries"}),
     "cuts lines": (Tamper(lines_out={"x" * 2048: "x"}), {"long_line"}),
     "writes unasked": (Tamper(options={"default": "acceptEdits"}), {"question"}),
     "knows no schema": (Tamper(lines_in={"jsonSchema": "schema"}), {"schema"}),
-    "forgets": (Tamper(options={"--resume": "--session-id"}), {"resume"}),
-    "keeps its model": (Tamper(lines_in={'"haiku"': '"sonnet"'}), {"switch"}),
-    "only says that it forgets": (
-        Tamper(
-            lines_in={"rewind_conversation": "get_settings"},
-            lines_out={'"effective"': '"rewound":true,"effective"'},
-        ),
-        {"forget"},
+    "forgets and keeps no record": (
+        Tamper(env={"CLAUDE_CONFIG_DIR": None}, options={"--resume": "--session-id"}),
+        {"session", "resume"},
     ),
-    "hides its servers": (Tamper(lines_out={'"mcpServers"': '"servers"'}), {"servers"}),
-    "keeps no record": (Tamper(env={"CLAUDE_CONFIG_DIR": None}), {"session"}),
+    "keeps its model, only says that it forgets, hides its servers": (
+        Tamper(
+            lines_in={'"haiku"': '"sonnet"', "rewind_conversation": "get_settings"},
+            lines_out={'"effective"': '"rewound":true,"effective"', '"mcpServers"': '"servers"'},
+        ),
+        {"switch", "forget", "servers"},
+    ),
 }
 
 
@@ -144,6 +131,7 @@ async def test_a_cli_that_does_not_know_an_option_is_quoted(tmp_path: Path, clau
     tamper = Tamper(options={"--strict-mcp-config": "--stricter-mcp"})
     cli = write_tampered(tmp_path / "claude", claude_path, tamper)
     seen = await perform(cli.path, "options", tmp_path)
+    assert {each.name for each in seen.values() if not each.holds} == {*ACTS[1].shows}
     assert "unknown option '--stricter-mcp'" in seen["options"].seen
 
 

@@ -13,9 +13,9 @@ import pytest
 
 import oneseat
 from oneseat.contract.canary import EXPECTED
-from oneseat.providers.claude_cli.discovery import NEWEST
+from oneseat.providers.claude_cli.discovery import NEWEST, identify
 from oneseat.providers.official_cli.program import dotted
-from oneseat.testing import Behaviour, Simulator
+from oneseat.testing import Behaviour, Simulator, write_fake_cli
 from oneseat.vetting import InstalledCli, Vetting
 from tests.canary.tampering import Tamper, Tampered, write_tampered
 
@@ -26,6 +26,8 @@ BROKEN = Tamper(
     version=NEWER,
     lines_out={'"is_error":true': '"is_error":false', f'"{dotted(NEWEST)}"': f'"{NEWER}"'},
 )
+#: A newer version that is like the real one in hardly anything.
+UNLIKE = Behaviour(version=NEWER)
 #: How often a trial starts the CLI when everything holds.
 STARTS = 11
 NOTE = f"note: the official CLI {NEWER} is new to oneseat; trying it on the simulator first, a few seconds, once\n"
@@ -37,15 +39,12 @@ def tampered_seat(root: Path, real: Path, simulator: Simulator, tamper: Tamper) 
     return Seat(root, cli.path, simulator), cli
 
 
-@pytest.fixture
-def broken(tmp_path: Path, claude_path: Path, simulator: Simulator) -> tuple[Seat, Tampered]:
-    return tampered_seat(tmp_path, claude_path, simulator, BROKEN)
-
-
 def test_the_canary_reports_every_assumption_and_is_remembered(
-    tmp_path: Path, claude_path: Path, simulator: Simulator
+    tmp_path: Path, old_claude_path: Path, simulator: Simulator
 ) -> None:
-    seat = Seat(tmp_path, claude_path, simulator)
+    """With the oldest CLI; the newest is tried below, under another version."""
+    seat = Seat(tmp_path, old_claude_path, simulator)
+    seat.env["CLAUDE_CODE_OAUTH_TOKEN"] = "never-to-be-used"
     ended = seat.run("doctor", "--canary")
     assert ended.code == 0, ended
     assert all(f"holds   {name:<14}  {expected}\n" in ended.stdout for name, expected in EXPECTED.items())
@@ -62,22 +61,25 @@ def test_a_newer_version_is_tried_once_and_then_used(
     tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:
     seat, cli = tampered_seat(tmp_path, claude_path, simulator, Tamper(version=NEWER))
-    first = seat.run("run", "hello", "--json")
-    assert (first.code, first.result["text"]) == (0, "ok from the simulator"), first
-    assert first.stderr.startswith(NOTE)
-    assert cli.starts == STARTS + 1
-    second = seat.run("run", "hello")
-    assert second.code == 0
-    assert "new to oneseat" not in second.stderr
+    # Two meet it at the same moment: one tries it, the other waits for what it finds.
+    with seat.start("run", "one") as one, seat.start("run", "two") as two:
+        met = (one.finish(), two.finish())
+    assert [(ended.code, ended.stdout) for ended in met] == [(0, "ok from the simulator\n")] * 2, met
+    assert any(ended.stderr.startswith(NOTE) for ended in met), met
     assert cli.starts == STARTS + 2
-    assert len(simulator.messages()) == 2
+    later = seat.run("run", "hello")
+    assert later.code == 0
+    assert "new to oneseat" not in later.stderr
+    assert cli.starts == STARTS + 3
+    assert len(simulator.messages()) == 3
+    assert f"canary        {len(EXPECTED)} assumptions, all hold" in seat.run("doctor").stdout
     seat.assert_nothing_left()
 
 
 def test_a_newer_version_that_breaks_an_assumption_is_refused_by_name(
-    broken: tuple[Seat, Tampered], simulator: Simulator
+    tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:
-    seat, cli = broken
+    seat, cli = tampered_seat(tmp_path, claude_path, simulator, BROKEN)
     ended = seat.run("run", "hello", "--json")
     assert ended.code == 7
     assert ended.stderr.startswith(NOTE)
@@ -91,15 +93,17 @@ def test_a_newer_version_that_breaks_an_assumption_is_refused_by_name(
     assert again.stderr.startswith("error: The official CLI breaks an assumption of oneseat")
     assert cli.starts == starts
     assert simulator.requests() == []
+    doctor = seat.run("doctor")
+    assert doctor.code == 7
+    assert f"canary        {len(EXPECTED)} assumptions, broken: failure (tried " in doctor.stdout
     seat.assert_nothing_left()
 
 
-def test_the_doctor_names_what_is_broken(broken: tuple[Seat, Tampered]) -> None:
-    seat, _ = broken
+def test_the_doctor_names_what_is_broken(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, UNLIKE)
     tried = seat.run("doctor", "--canary")
     assert tried.code == 7
-    assert f"BROKEN  failure         {EXPECTED['failure']}\n" in tried.stdout
-    assert "seen: is_error False, api_error_status 401\n" in tried.stdout
+    assert f"BROKEN  failure         {EXPECTED['failure']}\n{'':<24}seen: is_error False, " in tried.stdout
     again = seat.run("doctor", "--json")
     assert (again.code, again.result["ready"], again.result["canary"]["version"]) == (7, False, NEWER)
     assert [each["code"] for each in again.result["findings"] if each["level"] == "problem"] == [
@@ -107,47 +111,47 @@ def test_the_doctor_names_what_is_broken(broken: tuple[Seat, Tampered]) -> None:
     ]
 
 
-def test_the_owner_can_switch_it_off(broken: tuple[Seat, Tampered]) -> None:
-    seat, cli = broken
+def test_the_owner_can_switch_it_off(tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, UNLIKE)
     (seat.home / "config").mkdir(parents=True)
     (seat.home / "config" / "oneseat.toml").write_text("canary.auto = false\n", "utf-8")
     ended = seat.run("run", "hello")
-    assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
+    assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
     assert "new to oneseat" not in ended.stderr
-    assert cli.starts == 1
+    assert len(cli.starts()) == 1
 
 
-def test_a_project_cannot_switch_it_off(broken: tuple[Seat, Tampered]) -> None:
-    seat, cli = broken
+def test_a_project_cannot_switch_it_off(tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, UNLIKE)
     (seat.cwd / "oneseat.toml").write_text("canary.auto = false\n", "utf-8")
     ended = seat.run("run", "hello")
     assert ended.code == 2
     assert "usage.setting_not_allowed" in ended.stderr
-    assert cli.starts == 0
+    assert cli.starts() == []
 
 
-def test_a_tested_version_is_not_tried(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
-    seat, cli = tampered_seat(tmp_path, claude_path, simulator, Tamper())
+def test_a_tested_version_is_not_tried(tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, "ok")
     ended = seat.run("run", "hello")
-    assert ended.code == 0
+    assert (ended.code, len(cli.starts())) == (0, 1)
     assert "new to oneseat" not in ended.stderr
-    assert cli.starts == 1
 
 
-def test_the_version_of_the_cli_itself_is_asked_once(
+async def test_the_version_of_the_cli_itself_is_asked_once(
     tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:
-    seat = Seat(tmp_path, claude_path, simulator)
-    assert seat.run("run", "hello").code == 0
-    kept = (seat.home / "data" / "canary.json").read_bytes()
-    (entry,) = json.loads(kept)
-    assert (entry["cli"]["path"], entry["report"]) == (str(claude_path.resolve()), None)
-    assert seat.run("run", "hello").code == 0
-    assert (seat.home / "data" / "canary.json").read_bytes() == kept
+    seat, kept = Seat(tmp_path, claude_path, simulator), []
+    for _ in range(2):
+        async with oneseat.connect(seat.env) as app:
+            assert (await app.run(oneseat.make_request("hello", cwd=seat.cwd))).status == "completed"
+        kept.append((seat.home / "data" / "canary.json").read_bytes())
+    (entry,) = json.loads(kept[0])
+    assert (entry["cli"]["path"], entry["report"]) == (identify(str(claude_path)).path, None)
+    assert kept[1] == kept[0]
 
 
 def test_a_cli_that_is_nothing_like_it_is_refused(tmp_path: Path) -> None:
-    seat, _ = fake_seat(tmp_path, Behaviour(version=NEWER))
+    seat, _ = fake_seat(tmp_path, UNLIKE)
     ended = seat.run("run", "hello", "--quiet")
     assert (ended.code, ended.stdout) == (7, "")
     assert "provider.untested_cli" in ended.stderr
@@ -155,51 +159,32 @@ def test_a_cli_that_is_nothing_like_it_is_refused(tmp_path: Path) -> None:
     seat.assert_nothing_left()
 
 
-def test_two_runs_that_meet_a_new_version_try_it_once(
-    tmp_path: Path, claude_path: Path, simulator: Simulator
-) -> None:
-    seat, cli = tampered_seat(tmp_path, claude_path, simulator, Tamper(version=NEWER))
-    with seat.start("run", "one") as one, seat.start("run", "two") as two:
-        assert (one.finish().code, two.finish().code) == (0, 0)
-    assert cli.starts == STARTS + 2
-    seat.assert_nothing_left()
-
-
 async def test_a_library_user_is_as_safe_as_a_command(
-    tmp_path: Path, claude_path: Path, simulator: Simulator
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seat, cli = tampered_seat(tmp_path, claude_path, simulator, Tamper(version=NEWER))
+    seat, cli = fake_seat(tmp_path, UNLIKE)
     async with oneseat.connect(seat.env) as app:
         requests = [oneseat.make_request("hello", cwd=seat.cwd) for _ in range(2)]
         results = await asyncio.gather(*(app.run(request) for request in requests))
-        assert [result.status for result in results] == ["completed", "completed"]
-        # One trial for both, although they began at once.
-        assert cli.starts == STARTS + 2
+        once = len(cli.starts())
         # Another file is looked at anew, also by an app that is open.
-        write_tampered(cli.path, claude_path, BROKEN)
-        result = await app.run(oneseat.make_request("hello", cwd=seat.cwd))
-        assert result.error is not None
-        assert result.error.code == "provider.untested_cli"
-
-
-async def test_a_version_that_breaks_an_assumption_is_refused_to_a_library_user_and_kept_in_the_ledger(
-    broken: tuple[Seat, Tampered], simulator: Simulator, caplog: pytest.LogCaptureFixture
-) -> None:
-    seat, _ = broken
-    async with oneseat.connect(seat.env) as app:
-        result = await app.run(oneseat.make_request("hello", cwd=seat.cwd))
-    assert result.error is not None
-    assert (result.error.code, result.receipt.verdict) == ("provider.untested_cli", "nothing_sent")
-    assert simulator.requests() == []
-    assert [run["error_code"] for run in seat.runs()] == ["provider.untested_cli"]
+        write_fake_cli(cli.path, Behaviour(version=f"{NEWER}1"))
+        results.append(await app.run(oneseat.make_request("hello", cwd=seat.cwd)))
+    assert [(result.error and result.error.code, result.receipt.verdict) for result in results] == [
+        ("provider.untested_cli", "nothing_sent")
+    ] * 3
+    # One trial for the first two, although they began at once.
+    assert len(cli.starts()) == 2 * once
+    assert [run["error_code"] for run in seat.runs()] == ["provider.untested_cli"] * 3
     tried = [record for record in caplog.records if record.__dict__["oneseat"]["event"] == "canary"]
-    assert [record.__dict__["oneseat"]["broken"] for record in tried] == ["failure"]
+    assert len(tried) == 2
+    assert all("failure" in record.__dict__["oneseat"]["broken"].split(",") for record in tried)
 
 
 async def test_a_known_file_is_looked_at_and_nothing_more(
-    tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seat = Seat(tmp_path, claude_path, simulator)
+    seat, _ = fake_seat(tmp_path, "ok")
     looks: list[str] = []
     look = Vetting.look
 
