@@ -11,13 +11,12 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.ports import KeySource, Provider
 from oneseat.contract.routes import Candidate
-from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
+from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN, Simulator
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli.environment import McpPatience
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
-from oneseat.providers.official_cli.simulator import Simulator
 from oneseat.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 
 from oneseat.contract.ports import Provider
-from oneseat.contract.simulated import SIMULATOR_TOKEN
+from oneseat.contract.simulated import SIMULATOR_TOKEN, Simulator
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.codex_cli.launcher import CodexCliConfig
 from oneseat.providers.codex_cli.provider import CodexCliProvider
-from oneseat.providers.official_cli.simulator import Simulator
 from oneseat.rules.redaction import redact
 from oneseat.testing import check_provider
 

@@ -32,6 +32,12 @@ asyncio.run(main())
 _OVERLOADED = Failure(status=529, kind="overloaded_error", message="Overloaded")
 
 
+@oneseat.tool
+def shout(word: str) -> str:
+    """The word, louder."""
+    return word.upper()
+
+
 @pytest.fixture(params=["newest", "oldest"])
 def seat(
     request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
@@ -106,8 +112,13 @@ async def test_who_pays_is_asked_for_each_message(newest: Seat, simulator: Simul
 async def test_what_is_fixed_cannot_change(newest: Seat, simulator: Simulator) -> None:
     async with oneseat.connect() as app, app.conversation() as talk:
         await say(talk, "one", system="Be brief.")
-        for change in ({"system": "Be long."}, {"system": "Be brief.", "tools": "read"}):
-            result = await say(talk, "two", **change)
+        for change in (
+            {"system": "Be long."},
+            {"tools": "read"},
+            {"functions": (shout,)},
+            {"mcp_servers": {"mcpServers": {"db": {"command": sys.executable}}}},
+        ):
+            result = await say(talk, "two", **{"system": "Be brief.", **change})
             assert result.error is not None
             assert (result.error.code, result.receipt.verdict) == (
                 "usage.conversation_changed",

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from msgspec.structs import asdict
+
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
+from oneseat.providers import conversation
 
 from .account import Account, Api, ApiAccount, check_installed
 from .session import DEFAULT_SYSTEM, ApiSession, Chat
@@ -132,15 +135,9 @@ class HeldApiProvider(ApiProvider):
         async with self._turn:
             if self._chat is None:
                 self._chat = self.chat(request)
-            changed = _changed(self._chat.terms, terms_of(request))
-            if changed is not None:
-                raise UsageError(
-                    ErrorInfo(
-                        code="usage.conversation_changed",
-                        message=f"An open conversation cannot change: `{changed}`\n  it is fixed by the first message",
-                        hint="Begin another one: `async with app.conversation() as talk`",
-                    )
-                )
+            change = conversation.first_change(asdict(self._chat.terms), asdict(terms_of(request)))
+            if change is not None:
+                raise conversation.changed(change)
             opened = self.session_on(self._chat, request, run_id)
             try:
                 yield opened
@@ -181,12 +178,3 @@ def _check(request: Request, provider: ApiProvider, session: SessionStamp | None
 async def _leave(session: ApiSession, chat: Chat) -> None:
     await session.interrupt()
     await chat.close()
-
-
-def _changed(before: Terms, now: Terms) -> str | None:
-    fields = {
-        "system": (before.system, now.system),
-        "schema": (before.schema, now.schema),
-        "functions": (before.functions, now.functions),
-    }
-    return next((name for name, (one, other) in fields.items() if one != other), None)

@@ -11,11 +11,11 @@ import msgspec
 from oneseat.contract.facts import LoginFacts
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
+from oneseat.contract.simulated import Simulator
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.official_cli.hiding import hiding
 from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder
-from oneseat.providers.official_cli.simulator import Simulator
 
 from . import discovery, environment, servers
 from .argv import Offered, bounds, command_line

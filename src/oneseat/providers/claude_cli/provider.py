@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.facts import Abilities
@@ -15,12 +16,14 @@ from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.official_cli.hiding import hiding
 
-from .held import HeldProvider
 from .launcher import ClaudeCliConfig, Launcher, Shape
 from .parse import Parser
-from .pool import WarmPool
 from .process import CliProcess
 from .session import ClaudeSession, Surroundings
+
+if TYPE_CHECKING:
+    from .held import HeldClaude
+    from .pool import WarmPool
 
 ABILITIES = Abilities(
     tools=True,
@@ -77,6 +80,8 @@ class ClaudeCliProvider:
     @asynccontextmanager
     async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
         """Keep processes ready for runs to come as long as this is held."""
+        from .pool import WarmPool  # noqa: PLC0415 - most runs keep nothing ready
+
         pool = WarmPool(self._launcher, limits, self.default_model)
         async with pool.running():
             self._pool = pool
@@ -104,12 +109,12 @@ class ClaudeCliProvider:
         """
         request = permitted.request
         pool = self._pool if session is None and not _needs_its_own(request) else None
-        surroundings = self.surroundings(request, session)
+        surroundings = self._surroundings(request, session)
         if pool is None:
             process = self._launcher.launch(Shape.bounded(request), surroundings.model, run_id, session)
         else:
             process = pool.hand_out(request, surroundings.model)
-        opened = self.session_on(process, surroundings, run_id)
+        opened = self._opened(process, surroundings, run_id)
         try:
             yield opened
         finally:
@@ -123,9 +128,11 @@ class ClaudeCliProvider:
                     pool.gone(process)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[HeldProvider]:
+    async def held(self) -> AsyncIterator[HeldClaude]:
         """The same provider, whose runs are one conversation on one process, which ends with this context."""
-        held = HeldProvider(self)
+        from .held import HeldClaude  # noqa: PLC0415 - most runs are in no conversation
+
+        held = HeldClaude(self)
         try:
             yield held
         finally:
@@ -133,14 +140,23 @@ class ClaudeCliProvider:
 
     def start_held(self, request: Request, session: SessionStamp | None) -> CliProcess:
         """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
-        return self._launcher.launch_kept(Shape.of(request), request.model or self.default_model, session)
+        model = request.model or self.default_model
+        process = self._launcher.launch_kept(Shape.of(request), model, session)
+        # A message the provider has failed on can be taken back; a session's record keeps it, as in any other run.
+        process.rewindable = session is None
+        return process
 
     async def end_held(self, process: CliProcess) -> None:
         """End such a process and all that it started."""
         await self._launcher.end_kept(process, _IMPATIENT_S)
 
-    def surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
-        """What lies around the caller of a request."""
+    def session_on(
+        self, process: CliProcess, request: Request, run_id: str, session: SessionStamp | None
+    ) -> ClaudeSession:
+        """One run of a process."""
+        return self._opened(process, self._surroundings(request, session), run_id)
+
+    def _surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
         return Surroundings(
             request=request,
             model=request.model or self.default_model,
@@ -150,8 +166,7 @@ class ClaudeCliProvider:
             mcp_start_s=self._config.mcp.start_s,
         )
 
-    def session_on(self, process: CliProcess, surroundings: Surroundings, run_id: str) -> ClaudeSession:
-        """One run of a process."""
+    def _opened(self, process: CliProcess, surroundings: Surroundings, run_id: str) -> ClaudeSession:
         secret = surroundings.request.mcp_servers
         redact = hiding(secret, self._redact)
         parser = Parser(run_id, self._now, redact, hiding(secret))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo
@@ -19,13 +20,15 @@ from oneseat.providers.official_cli.hiding import hiding
 
 from .exec_session import ExecSession, Outside, can_do
 from .fallback import CodexRun
-from .held import HeldCodex
 from .launcher import CodexCliConfig, Launcher
 from .parse import Parser, Setting
 from .plans import SeenPlans
 from .process import CodexProcess
 from .session import CodexSession, Surroundings
 from .threads import Threads, records
+
+if TYPE_CHECKING:
+    from .held import HeldCodex
 
 #: How long an interrupted or failed CLI may take to leave by itself, in seconds.
 _IMPATIENT_S = 1.0
@@ -101,13 +104,15 @@ class CodexCliProvider:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[HeldCodex]:
         """The same provider, whose runs are one conversation on one process, which ends with this context."""
+        from .held import HeldCodex  # noqa: PLC0415 - most runs are in no conversation
+
         held = HeldCodex(self)
         try:
             yield held
         finally:
             await uninterrupted(held.close())
 
-    def start_held(self, request: Request) -> CodexProcess:
+    def start_held(self, request: Request, session: SessionStamp | None) -> CodexProcess:  # noqa: ARG002 - told later
         """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
         return self._launcher.launch_kept(request.cwd, hiding(request.mcp_servers, self._redact))
 

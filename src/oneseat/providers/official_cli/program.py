@@ -8,14 +8,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 
 Version = tuple[int, int, int]
 
 
-class Program(NamedTuple):
+class Program(msgspec.Struct, frozen=True):
     """One official CLI: its name, the setting and the variable that name its file, and its npm package."""
 
     name: str
