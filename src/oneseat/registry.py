@@ -81,14 +81,14 @@ class KeyProviders:
         return self._made[name]
 
     def _make(self, provider: str, name: str) -> Provider:
-        # Modules that a run on the seat has no use for.
+        from oneseat.host.key_store import unknown_key  # noqa: PLC0415 - a run on the seat has no use for it
         from oneseat.providers.api.account import ApiAccount  # noqa: PLC0415 - as above
         from oneseat.providers.api.apis import APIS  # noqa: PLC0415 - as above
         from oneseat.providers.api.provider import ApiProvider  # noqa: PLC0415 - as above
 
         key = self._keys().get(name)
         if key is None:
-            raise _unknown_key(name)
+            raise unknown_key(name)
         if provider not in APIS or key.provider != provider:
             raise _unknown(provider)
         account = ApiAccount(
@@ -108,16 +108,6 @@ class KeyProviders:
 def _unknown(provider: str) -> UsageError:
     return UsageError(
         ErrorInfo(code="usage.unknown_provider", message=f"There is no such provider: `{provider}`")
-    )
-
-
-def _unknown_key(name: str) -> UsageError:
-    return UsageError(
-        ErrorInfo(
-            code="usage.unknown_key",
-            message=f"There is no API key of this name: `{name}`",
-            hint="See those there are: `oneseat key list`",
-        )
     )
 
 

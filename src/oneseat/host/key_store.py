@@ -84,11 +84,11 @@ class KeyStore:
         except OneseatError:
             if key is not None:
                 raise
-            raise _unknown(name) from None
+            raise unknown_key(name) from None
 
     def _named(self, name: str) -> ApiKey:
         if name not in self._keys:
-            raise _unknown(name)
+            raise unknown_key(name)
         return self._keys[name]
 
     def _read(self, key: ApiKey) -> str | None:
@@ -113,7 +113,8 @@ def _another_place(key: ApiKey) -> Iterator[None]:
         raise OneseatError(msgspec.structs.replace(error.info, hint=hint)) from None
 
 
-def _unknown(name: str) -> UsageError:
+def unknown_key(name: str) -> UsageError:
+    """That the settings have no API key of this name."""
     return UsageError(
         ErrorInfo(
             code="usage.unknown_key",
