@@ -11,6 +11,7 @@ from oneseat.contract.receipt import Evidence, Verdict, Wallet
 from oneseat.contract.request import Cleared, Permitted, Refused
 
 from . import codex_billing, key_billing
+from .billing_evidence import evidence_before
 from .billing_refusals import (
     bad_token,
     cloud,
@@ -207,22 +208,13 @@ def _is_plan(subscription: str | None) -> bool:
 
 def _evidence_before(facts: CredentialFacts) -> tuple[Evidence, ...]:
     account = facts.account or Account()
-    said: tuple[tuple[str, str | None], ...] = (
+    said = (
         ("account.tokenSource", account.token_source),
         ("account.apiKeySource", account.api_key_source),
         ("account.apiProvider", account.api_provider),
         ("account.subscriptionType", account.subscription),
-        ("child.environment", _child_state(facts)),
-        *((f"kept:{source.name}", source.place) for source in facts.kept),
-        *((f"present:{source.name}", source.place) for source in facts.present),
     )
-    return tuple(Evidence(what, value, "before") for what, value in said)
-
-
-def _child_state(facts: CredentialFacts) -> str:
-    if facts.strange is not None:
-        return facts.strange
-    return "checked" if facts.child_checked else "not readable"
+    return evidence_before(said, facts)
 
 
 def _evidence_during(started: Started | None, overage: bool | None) -> tuple[Evidence, ...]:  # noqa: FBT001 - a reading, not an option

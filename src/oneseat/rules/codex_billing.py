@@ -6,6 +6,8 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import CodexFacts, CredentialSource, SourceKind
 from oneseat.contract.receipt import Evidence, Wallet
 
+from .billing_evidence import evidence_before
+
 #: The CLI's word for a login with a ChatGPT account.
 _CHATGPT = "chatgpt"
 #: Whom the CLI asks when nothing else is set.
@@ -148,24 +150,15 @@ def _not_a_plan(facts: CodexFacts) -> ErrorInfo:
 
 
 def _evidence(facts: CodexFacts) -> tuple[Evidence, ...]:
-    said: tuple[tuple[str, str | bool | None], ...] = (
+    said = (
         ("codex.interface", facts.interface),
         ("codex.authMethod", facts.auth_method),
         ("codex.planType", facts.plan),
         ("codex.modelProvider", facts.model_provider or "openai"),
         ("login.auth_mode", facts.login.auth_mode),
         ("login.has_key", facts.login.has_key),
-        ("child.environment", _child_state(facts)),
-        *((f"kept:{source.name}", source.place) for source in facts.kept),
-        *((f"present:{source.name}", source.place) for source in facts.present),
     )
-    return tuple(Evidence(what, value, "before") for what, value in said)
-
-
-def _child_state(facts: CodexFacts) -> str:
-    if facts.strange is not None:
-        return facts.strange
-    return "checked" if facts.child_checked else "not readable"
+    return evidence_before(said, facts)
 
 
 def _refusal(code: str, what: str, why: str, hint: str) -> ErrorInfo:
