@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import TypeVar
 
 from oneseat.assembly import find_paths, read_projects
 from oneseat.contract.errors import ErrorInfo, UsageError
@@ -12,38 +13,33 @@ from oneseat.settings import CLIENTS, Client, Project, read_named
 
 __all__ = ["Client", "Project", "find_client", "find_project"]
 
+_Row = TypeVar("_Row")
+
 
 def find_project(name: str, env: Mapping[str, str] | None = None) -> Project:
     """A project of the owner's settings. Raises ``UsageError`` ``usage.unknown_project``, and those of the settings."""
     projects = read_projects(os.environ if env is None else env)
-    if name in projects:
-        return projects[name]
-    near = get_close_matches(name, projects, n=1)
-    there = ", ".join(sorted(projects)) or "none"
-    raise UsageError(
-        ErrorInfo(
-            code="usage.unknown_project",
-            message=f"Unknown project: `{name}`\n  projects in your oneseat.toml: {there}",
-            hint=f"Did you mean this: `--project {near[0]}`"
-            if near
-            else 'Add it to your oneseat.toml: `[projects.NAME]` with `directory = "~/NAME"`',
-        )
-    )
+    return _found(name, projects, kind="project", code="usage.unknown_project", least='directory = "~/NAME"')
 
 
 def find_client(name: str, env: Mapping[str, str] | None = None) -> Client:
     """A client of the owner's settings. Raises ``UsageError`` ``usage.unknown_client``, and those of the settings."""
     clients = read_named(CLIENTS, find_paths(os.environ if env is None else env).config_dir)
-    if name in clients:
-        return clients[name]
-    near = get_close_matches(name, clients, n=1)
-    there = ", ".join(sorted(clients)) or "none"
+    return _found(name, clients, kind="client", code="usage.unknown_client", least='work_of = "client"')
+
+
+def _found(name: str, rows: Mapping[str, _Row], *, kind: str, code: str, least: str) -> _Row:
+    """The row of a name; ``least`` is what a new one needs."""
+    if name in rows:
+        return rows[name]
+    near = get_close_matches(name, rows, n=1)
+    there = ", ".join(sorted(rows)) or "none"
     raise UsageError(
         ErrorInfo(
-            code="usage.unknown_client",
-            message=f"Unknown client: `{name}`\n  clients in your oneseat.toml: {there}",
-            hint=f"Did you mean this: `--client {near[0]}`"
+            code=code,
+            message=f"Unknown {kind}: `{name}`\n  {kind}s in your oneseat.toml: {there}",
+            hint=f"Did you mean this: `--{kind} {near[0]}`"
             if near
-            else 'Add it to your oneseat.toml: `[clients.NAME]` with `work_of = "client"`',
+            else f"Add it to your oneseat.toml: `[{kind}s.NAME]` with `{least}`",
         )
     )
