@@ -22,25 +22,12 @@ from .standard_input import read_stdin
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class _Seconds(click.ParamType[float]):
-    """A length of time."""
+class _AboveZero(click.ParamType[float]):
+    """An amount of a unit; ``called`` is how an error speaks of it."""
 
-    name = "seconds"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not (math.isfinite(seconds) and seconds > 0):
-            self.fail(f"`{value}` is not a number of seconds above 0", param, ctx)
-        return seconds
-
-
-class _Dollars(click.ParamType[float]):
-    """An amount of money."""
-
-    name = "dollars"
+    def __init__(self, unit: str, called: str) -> None:
+        self.name = unit
+        self._called = called
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
@@ -48,7 +35,7 @@ class _Dollars(click.ParamType[float]):
         except ValueError:
             amount = math.nan
         if not (math.isfinite(amount) and amount > 0):
-            self.fail(f"`{value}` is not an amount of US dollars above 0", param, ctx)
+            self.fail(f"`{value}` is not {self._called} above 0", param, ctx)
         return amount
 
 
@@ -137,13 +124,13 @@ _OPTIONS = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=_Seconds(),
+        type=_AboveZero("seconds", "a number of seconds"),
         help="Longest time the whole run may take. [default: 1800]",
     ),
     click.option(
         "--max-budget-usd",
         metavar="USD",
-        type=_Dollars(),
+        type=_AboveZero("dollars", "an amount of US dollars"),
         help="Stop at this cost, counted at list price.",
     ),
     click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after asking the model N times."),
