@@ -12,10 +12,10 @@ from msgspec.structs import asdict
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import Abilities
-from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.providers import conversation
+from oneseat.providers.nothing_ahead import NothingAhead
 
 from .account import Account, Api, ApiAccount, check_installed
 from .session import DEFAULT_SYSTEM, ApiSession, Chat
@@ -31,7 +31,7 @@ class MadeOf(NamedTuple):
     redact: Callable[[str], str]
 
 
-class ApiProvider:
+class ApiProvider(NothingAhead):
     """Implements ``Provider``. ``read_key`` gives the key and raises ``OneseatError`` where there is none.
 
     Raises ``UsageError`` ``usage.sdk`` when the vendor's SDK is not installed.
@@ -62,15 +62,6 @@ class ApiProvider:
     def abilities(self) -> Abilities:
         """What it can be asked for."""
         return self.made_of.api.abilities
-
-    @property
-    def idle(self) -> tuple[IdleProcess, ...]:
-        """There are no processes."""
-        return ()
-
-    async def idle_change(self) -> None:
-        """Nothing is started ahead."""
-        await asyncio.Event().wait()
 
     @asynccontextmanager
     async def open(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, CredentialSource
-from oneseat.contract.pool import IdleProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host.codex_login import around_codex
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.providers.nothing_ahead import NothingAhead
 from oneseat.providers.official_cli.hiding import hiding
 
 from .exec_session import ExecSession, Outside, can_do
@@ -38,7 +38,7 @@ _RENEWED_AFTER_S = 7 * 24 * 3600.0
 _CLI_DEFAULT = "default"
 
 
-class CodexCliProvider:
+class CodexCliProvider(NothingAhead):
     """Implements ``Provider`` for the official ``codex`` CLI."""
 
     name = "codex-cli"
@@ -77,15 +77,6 @@ class CodexCliProvider:
     def folder(self) -> Path:
         """The CLI's own folder."""
         return self._launcher.folder()
-
-    @property
-    def idle(self) -> tuple[IdleProcess, ...]:
-        """Nothing is started ahead."""
-        return ()
-
-    async def idle_change(self) -> None:
-        """Wait for ever: nothing is started ahead."""
-        await asyncio.Event().wait()
 
     @asynccontextmanager
     async def open(

@@ -1,0 +1,20 @@
+"""What a provider says of waiting processes when it starts none."""
+
+from __future__ import annotations
+
+import asyncio
+
+from oneseat.contract.pool import IdleProcess
+
+
+class NothingAhead:
+    """Part of a ``Provider`` that starts nothing ahead."""
+
+    @property
+    def idle(self) -> tuple[IdleProcess, ...]:
+        """Nothing is started ahead."""
+        return ()
+
+    async def idle_change(self) -> None:
+        """Wait for ever: nothing is started ahead."""
+        await asyncio.Event().wait()
