@@ -15,7 +15,7 @@ from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
 from . import sealed
-from .endpoint import PLACEHOLDER, Endpoint
+from .endpoint import Endpoint
 from .failures import retry_after
 from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, arguments_of, count, file_text
 
@@ -37,14 +37,8 @@ class AnthropicConversation(History):
     """Implements ``Conversation``."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-
         super().__init__()
-        self._client = AsyncAnthropic(
-            api_key=PLACEHOLDER,
-            base_url=endpoint.base_url,
-            http_client=sealed.client(endpoint),
-            max_retries=0,
-        )
+        self._client = AsyncAnthropic(**sealed.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
         """The user says something."""

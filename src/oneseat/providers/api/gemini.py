@@ -37,7 +37,6 @@ class GeminiConversation(History):
     """Implements ``Conversation``."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-
         super().__init__()
         # It is never used, and made here because the SDK would otherwise make one that reads certificates and proxies.
         self._unused = httpx2.Client(transport=httpx2.MockTransport(_nowhere), trust_env=False)

@@ -13,7 +13,7 @@ from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
 from . import openai_errors, sealed
-from .endpoint import PLACEHOLDER, Endpoint
+from .endpoint import Endpoint
 from .openai_responses import can_be_strict, data_url
 from .talk import (
     Ask,
@@ -42,14 +42,8 @@ class ChatConversation(History):
     """Implements ``Conversation``."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-
         super().__init__()
-        self._client = AsyncOpenAI(
-            api_key=PLACEHOLDER,
-            base_url=endpoint.base_url,
-            http_client=sealed.client(endpoint),
-            max_retries=0,
-        )
+        self._client = AsyncOpenAI(**sealed.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
         """The user says something."""

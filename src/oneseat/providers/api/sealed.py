@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import ssl
 from functools import cache
+from typing import TypedDict
 
 import httpx2
 
 from oneseat.contract.errors import ErrorInfo, InternalError
 
-from .endpoint import Answered, Endpoint
+from .endpoint import PLACEHOLDER, Answered, Endpoint
 
 #: The only headers that an SDK may decide, as they describe the body.
 _PASSED = ("content-length", "transfer-encoding")
 #: In seconds. How long an answer may take, the engine's watchdog knows.
 _PATIENCE = {"connect": 30.0, "read": None, "write": None, "pool": None}
+
+
+class Options(TypedDict):
+    """What the SDKs that are made alike are made of."""
+
+    api_key: str
+    base_url: str
+    http_client: httpx2.AsyncClient
+    max_retries: int
+
+
+def options(endpoint: Endpoint) -> Options:
+    """An SDK's way to one endpoint. It repeats nothing by itself: whether anything is sent again, the engine decides."""
+    return Options(
+        api_key=PLACEHOLDER, base_url=endpoint.base_url, http_client=client(endpoint), max_retries=0
+    )
 
 
 def client(endpoint: Endpoint) -> httpx2.AsyncClient:
