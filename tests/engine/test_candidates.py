@@ -94,6 +94,15 @@ def test_a_plan_at_its_limit_falls_to_a_key_where_the_settings_allow_it() -> Non
     assert run.memory.routed_to == [("claude-cli", "plan", None), ("anthropic", "api_key", "paid")]
 
 
+def test_a_seat_that_nobody_asks_is_not_loaded() -> None:
+    there = providers(anthropic=(ON_KEY,), seat=())
+    # `Several` knows no provider of this name.
+    routes = RouteTable(seat=Candidate(provider="codex-cli"), keys=(PAID,))
+    app = scripted_app(there["claude-cli"], Memory(), Several(*there.values()), routes)
+    result = run_virtual(app.run(Request(prompt="hi", cwd="/", key="paid")))
+    assert (result.status, result.text) == ("completed", "from the key")
+
+
 def test_without_consent_it_stays_on_the_plan() -> None:
     run = ran(RouteTable(seat=SEAT), seat=(FULL,), anthropic=(ON_KEY,))
     assert run.result.error is not None

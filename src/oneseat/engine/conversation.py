@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -153,11 +153,17 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation_of(
-    books: Books, request: Request, run_id: str, clock: Clock, *, provider: Provider, seat: Provider
+    books: Books,
+    request: Request,
+    run_id: str,
+    clock: Clock,
+    *,
+    provider: Provider,
+    seat: Callable[[], Provider],
 ) -> AsyncIterator[Conversation]:
     """The conversation a run belongs to. A project is held until the run is over, so that no other run writes to it.
 
-    ``seat`` is whose conversation a ``provider`` that keeps none is told of.
+    ``seat`` gives whose conversation a ``provider`` that keeps none is told of; others have no need to load it.
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """
@@ -170,5 +176,5 @@ async def conversation_of(
         if provider.abilities.sessions:
             await conversation.choose(request, use)
         else:
-            await conversation.tell(request, use, seat)
+            await conversation.tell(request, use, seat())
         yield conversation

@@ -66,7 +66,7 @@ async def _served(
         await parts.ledger.record(record.run_id, room)
         yield room
     await parts.admit(parts.provider.name)
-    seat = parts.providers.of(parts.routes.seat)
+    seat = partial(parts.providers.of, parts.routes.seat)
     belonging = conversation_of(
         parts.books, permitted.request, record.run_id, parts.clock, provider=parts.provider, seat=seat
     )
