@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 
 from oneseat.quick_paths import config_dir, data_dir
@@ -13,14 +14,11 @@ from oneseat.stores.transcripts.walk import Walk, roots_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator, Mapping
 
     from oneseat.contract.budget import Price
     from oneseat.stores.transcripts.sums import PriceOf
     from oneseat.stores.transcripts.zones import OffsetAt
-else:
-    import _sqlite3 as sqlite3  # all that is needed of it, without the dates it can convert
 
 #: Views of whose runs they were, by the ledger's name for it.
 _OWNERS = {"keys": "key_name", "roles": "role", "clients": "client"}

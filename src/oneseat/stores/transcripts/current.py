@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from .database import open_for_reading, open_for_writing
 from .walk import Walk, listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
     from typing import Any
 
     from .sums import PriceOf
     from .walk import Looks
     from .zones import OffsetAt
-else:
-    import _sqlite3 as sqlite3  # all that is needed of it, without the dates it can convert
 
 
 class Wanted:

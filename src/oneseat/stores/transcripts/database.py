@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-else:
-    import _sqlite3 as sqlite3  # all that is needed of it, without the dates it can convert
+import sqlite3
 
 #: "osus" in ASCII.
 APPLICATION_ID = 0x6F737573
