@@ -388,18 +388,18 @@ def build_app(
     known: Redactor,
 ) -> App:
     """Wire one app together. ``known`` learns every key that is read."""
-    depth = depth_of(env)
-    locks = _locks(find_paths(env))
+    depth, paths = depth_of(env), find_paths(env)
+    locks = _locks(paths)
     clock = SystemClock()
     providers = Registry(
         provider,
-        partial(build_codex, settings, env, find_paths(env), known.redact),
+        partial(build_codex, settings, env, paths, known.redact),
         _on_keys(settings, env, known),
     )
     parts = Parts(
         provider=provider,
         providers=providers,
-        routes=read_routes(settings, find_paths(env)),
+        routes=read_routes(settings, paths),
         outcomes=ledger,
         ledger=ledger,
         clock=clock,
@@ -419,9 +419,9 @@ def build_app(
         audience=audience,
         admit=admit,
         purse=Purse(
-            price_table(find_paths(env).config_dir),
+            price_table(paths.config_dir),
             ledger,
-            budgets_in(find_paths(env).config_dir, settings),
+            budgets_in(paths.config_dir, settings),
             clock.since,
         ),
         room=Room(ledger, settings.limits_pause_at_percent, time.time),
