@@ -24,6 +24,9 @@ def main() -> None:
 
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
+    from oneseat.cli import collector  # noqa: PLC0415 - as above
+
+    collector.wait()
     if sys.argv[1:2] == ["usage"]:
         from oneseat.cli.usage_quick import answered  # noqa: PLC0415 - as above
 

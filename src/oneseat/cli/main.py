@@ -12,6 +12,7 @@ import click
 from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
+from . import collector
 from .form import Form
 from .output import echo, fill_standard_streams
 from .show_error import print_error
@@ -49,6 +50,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"oneseat.cli.{cmd_name}_command").command
+        collector.begin()
         return command
 
     def resolve_command(
