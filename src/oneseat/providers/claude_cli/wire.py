@@ -4,7 +4,7 @@ Only fields that oneseat uses are named, all are optional, and unknown ones are 
 the decoding of what it did not change. Seen on 2.1.197 and 2.1.329.
 """
 
-from __future__ import annotations
+# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 0.7 ms.
 
 from typing import Any
 
