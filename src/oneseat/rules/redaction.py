@@ -11,6 +11,8 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TypeAlias
 from urllib.parse import quote, quote_plus
 
 #: Shorter values are words: taking `on` out of every text would hide nothing and break much.
@@ -21,15 +23,15 @@ _DONE = r"\[redacted:[a-z-]{1,32}+\]"
 _WHOLLY_DONE = re.compile(_DONE)
 _REST = r"[A-Za-z0-9_-]*+"
 
-_PRIVATE_KEY = re.compile(
+_PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:(?!-----END )[A-Za-z0-9+/=\s:,.()\\-])*+(?:-----END [A-Z0-9 ]{0,60}+-----)?+"
 )
 #: The second half swallows what is no token: `eyJeyJeyJ...` would be read to its end again from each `eyJ`.
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+")
+_JWT = r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+"
 #: What looks like a credential by itself, whatever stands before it: what every such text holds, its kind, its pattern.
 _SHAPES = tuple(
-    (needle, re.compile(pattern), f"[redacted:{kind}]")
+    (needle, pattern, f"[redacted:{kind}]")
     for needle, kind, pattern in (
         ("sk-ant-", "anthropic-key", r"sk-ant-[A-Za-z0-9]" + _REST),
         ("sk-proj-", "openai-key", r"sk-proj-[A-Za-z0-9]" + _REST),
@@ -39,14 +41,14 @@ _SHAPES = tuple(
         ("A", "aws-key", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}" + _REST),
     )
 )
-_URL_PASSWORD = re.compile(rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)")
+_URL_PASSWORD = rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)"
 #: A header's value goes on to the end of the line or of the quoted text. "authorization: ask" is prose: no scheme follows.
-_HEADER = re.compile(
+_HEADER = (
     r"([xXpPaA](?i:(?<=x)-(?:goog-)?api-key[ \t]*+:[ \t]*+|(?:(?<=p)roxy-a|(?<=a))uthorization[ \t]*+:[ \t]*+"
     r"(?=(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t])))"
     rf"(?!{_DONE})[^\s\"'\\][^\r\n\"'\\]*+"
 )
-_BEARER = re.compile(r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/-]{8,}+=*+)")
+_BEARER = r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/-]{8,}+=*+)"
 _DIGIT = re.compile(r"[0-9]")
 
 #: The names of variables and fields that hold a secret end in the pattern below. `key` alone is a word of every program:
@@ -77,7 +79,7 @@ _SHORTEST_SECRET = 8
 def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
     """The values in an environment that are credentials, by the names of their variables, and the passwords in addresses."""
     for name, value in environ.items():
-        found = [secret.rpartition("@")[0] for _, secret in _URL_PASSWORD.findall(value)]
+        found = [secret.rpartition("@")[0] for _, secret in re.findall(_URL_PASSWORD, value)]
         if _SECRET_NAME.search(name):
             found.append(value.strip())
             found += (
@@ -89,6 +91,22 @@ def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
 def redact(text: str) -> str:
     """``text`` with everything that looks like a credential replaced by ``[redacted:<kind>]``."""
     return _NOTHING_KNOWN.redact(text)
+
+
+#: What is written in the place of a match.
+_New: TypeAlias = str | Callable[[re.Match[str]], str]
+
+
+class _Step:
+    """One pattern, compiled when a text first may match it: all of them take 3 ms, and a plain run needs few."""
+
+    def __init__(self, pattern: str, new: _New) -> None:
+        self._source = pattern
+        self.new = new
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self._source)
 
 
 class Redactor:
@@ -120,9 +138,9 @@ class Redactor:
         known = self._known
         if known is not None:
             text = known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
-        for needle, pattern, new in _STEPS:
+        for needle, step in _STEPS:
             if needle in text:
-                text = pattern.sub(new, text)
+                text = step.pattern.sub(step.new, text)
         return text
 
 
@@ -182,7 +200,7 @@ def _inner_base64(data: bytes, offset: int, encode: Callable[[bytes], bytes]) ->
 
 
 _ASSIGNMENTS = tuple(
-    (needle, re.compile(pattern), _assigned)
+    (needle, pattern, _assigned)
     for needle, pattern in (
         # JSON, also JSON inside JSON: "api_key": "..."
         (":", rf"{_NAMES}\\{{0,7}}+[\"']\s*+:\s*+{_QUOTED}"),
@@ -196,7 +214,7 @@ _ASSIGNMENTS = tuple(
 )
 #: In this order: what every text holds that the pattern matches, the pattern, and what is written instead. Nearly every text is
 #: an identifier or a word, and looking for the first takes a twentieth of the time of the pattern.
-_STEPS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+_ALL: tuple[tuple[str, str, _New], ...] = (
     ("-----BEGIN ", _PRIVATE_KEY, "[redacted:private-key]"),
     *_SHAPES,
     ("eyJ", _JWT, _jwt),
@@ -205,4 +223,5 @@ _STEPS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]],
     ("", _BEARER, _bearer),
     *_ASSIGNMENTS,
 )
+_STEPS = tuple((needle, _Step(pattern, new)) for needle, pattern, new in _ALL)
 _NOTHING_KNOWN = Redactor()
