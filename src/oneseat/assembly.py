@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
@@ -31,10 +32,8 @@ from oneseat.engine.watchdog import Patience
 from oneseat.host.child_environment import depth_of
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
-from oneseat.host.key_store import KeyStore
 from oneseat.host.lanes import FileLanes, clear_places
 from oneseat.host.locks import ProjectLocks
-from oneseat.host.os_keyring import OsKeyring
 from oneseat.host.paths import Paths
 from oneseat.host.private_socket import Door
 from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
@@ -50,8 +49,6 @@ from oneseat.pricing import budgets_in, price_table
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.registry import KeyProviders, Registry, build_codex, build_provider, kept_processes
-from oneseat.rules import api_keys
-from oneseat.rules.mcp_config import servers_of
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.policy_inputs import Around
 from oneseat.rules.redaction import Redactor, redact, secret_values
@@ -73,6 +70,9 @@ from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, St
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.sqlite_ledger import SqliteLedger
+
+if TYPE_CHECKING:
+    from oneseat.host.key_store import KeyStore
 
 __all__ = [
     "MAX_INPUT_BYTES",
@@ -271,6 +271,8 @@ def _say_swept(run_id: str) -> None:
 
 def mcp_servers(config: object, source: str, env: Mapping[str, str]) -> tuple[McpServer, ...]:
     """The MCP servers of a configuration. Raises ``UsageError`` ``usage.bad_mcp_config``."""
+    from oneseat.rules.mcp_config import servers_of  # noqa: PLC0415 - most runs have no server
+
     return servers_of(config, source, env, find_program)
 
 
@@ -306,6 +308,9 @@ def key_store(
     env: Mapping[str, str], redactor: Redactor, keys: Mapping[str, ApiKey] | None = None
 ) -> KeyStore:
     """Where API keys are read; ``redactor`` knows each from then on. ``keys`` are those that may be asked for, all by default."""
+    from oneseat.host.key_store import KeyStore  # noqa: PLC0415 - a run on a plan asks for no key
+    from oneseat.host.os_keyring import OsKeyring  # noqa: PLC0415 - as above
+
     # Another home is another owner as far as oneseat knows: a test must not replace the real key of the same name.
     home = find_paths(env).home
     keyring = OsKeyring("oneseat" if home is None else f"oneseat:{home}")
@@ -320,6 +325,8 @@ def _on_keys(settings: Settings, env: Mapping[str, str], known: Redactor) -> Key
 
 
 def _refuse_bad_key(key: ApiKey, value: str) -> None:
+    from oneseat.rules import api_keys  # noqa: PLC0415 - a run on a plan asks for no key
+
     fault = api_keys.fault(key, value)
     if fault is not None:
         raise OneseatError(fault)

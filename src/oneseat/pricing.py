@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
 from oneseat.contract.pack import Pack
-from oneseat.contract.pack_sections import PackPrice, PriceTier
 from oneseat.settings import CLIENTS, KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
 from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.prices import PriceTable
+
+if TYPE_CHECKING:
+    from oneseat.contract.pack_sections import PackPrice, PriceTier
 
 
 class Budgeted(Protocol):
@@ -50,6 +52,8 @@ def price_table(config_dir: Path) -> PriceTable:
 
     @cache
     def rows() -> tuple[PackPrice, ...]:
+        from oneseat.contract.pack_sections import PackPrice  # noqa: PLC0415 - only who asks for a price needs it
+
         return msgspec.json.decode(pack().prices, type=tuple[PackPrice, ...])
 
     def of_owner(model: str) -> Sequence[DatedPrice]:

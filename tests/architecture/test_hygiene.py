@@ -18,6 +18,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/cli/",
     "src/oneseat/host/private_socket.py",
     "src/oneseat/limits.py",
+    "src/oneseat/pricing.py",
     "src/oneseat/providers/api/apis.py",
     "src/oneseat/providers/claude_cli/provider.py",
     "src/oneseat/providers/codex_cli/provider.py",
@@ -25,6 +26,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/registry.py",
     "src/oneseat/remote.py",
     "src/oneseat/rules/schemas.py",
+    "src/oneseat/settings/entries.py",
     "src/oneseat/stores/transcripts/",
     "src/oneseat/usage.py",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -53,6 +53,14 @@ FREE = Price(
     rates=Rates(input=0.0, output=0.0, cache_read=0.0, cache_write_5m=0.0, cache_write_1h=0.0),
     table="your oneseat.toml",
 )
+
+
+class Stamp(NamedTuple):
+    """Where a number is from: its name, the address of its source as text, and the day on which it was true (ISO 8601)."""
+
+    name: str
+    source: str
+    as_of: str
 
 
 class DatedPrice(msgspec.Struct, frozen=True, kw_only=True):

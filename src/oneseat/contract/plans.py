@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,14 +15,6 @@ _Text = Annotated[str, msgspec.Meta(max_length=400, pattern=r"^[^\x00-\x1f\x7f-\
 _Usd = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 _Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-
-class Stamp(NamedTuple):
-    """Where a number is from: its name, the address of its source as text, and the day on which it was true (ISO 8601)."""
-
-    name: str
-    source: str
-    as_of: str
 
 
 class _Dated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,8 +18,8 @@ from oneseat.contract.advice import (
     Verdict,
     Workload,
 )
-from oneseat.contract.budget import Price, Rates
-from oneseat.contract.plans import Plan, PlanBook, Stamp
+from oneseat.contract.budget import Price, Rates, Stamp
+from oneseat.contract.plans import Plan, PlanBook
 
 from .usage import Part, Sum, date_text
 

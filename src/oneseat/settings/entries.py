@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -168,6 +167,8 @@ def _parse_toml(path: Path) -> Mapping[str, object]:
 @lru_cache(maxsize=2)
 def _parsed(text: str) -> Mapping[str, object]:
     """What a text holds, for reading only: the same object is given to all who ask. A run asks eight times, of two files."""
+    import tomllib  # noqa: PLC0415 - where there is no settings file, nothing has to be parsed
+
     if _TOO_DOTTED.search(text):
         raise ValueError("a key has too many parts")
     return tomllib.loads(text)
