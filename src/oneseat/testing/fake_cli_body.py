@@ -1,15 +1,21 @@
-"""The program inside a fake `claude`. Copied whole into the executable by ``write_fake_cli``: standard library only."""
+"""The program inside a fake `claude`. Copied whole into the executable by ``write_fake_cli``: standard library only.
+
+Nothing compiles it once for all, and tests start it thousands of times: what few fakes need is imported where they need it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal  # without the enumerations, as in oneseat itself
 
 #: No fake outlives a forgetful test for longer than this.
 _FOREVER_S = 600
@@ -31,7 +37,7 @@ def _emit(message: dict[str, Any]) -> None:
 
 def _note(fact: dict[str, Any]) -> None:
     """Append one line to the journal beside the executable; one write, so that parallel fakes never mix their lines."""
-    journal = os.open(f"{Path(__file__).resolve()}.journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    journal = os.open(f"{os.path.realpath(__file__)}.journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(journal, json.dumps(fact).encode() + b"\n")
     os.close(journal)
 
@@ -101,7 +107,8 @@ class _Fake:
         )
 
     def _do_say(self, text: str) -> None:
-        _emit({"type": "system", "subtype": "init", "cwd": str(Path.cwd()), "session_id": _SESSION, "tools": [],
+        directory = os.getcwd()  # noqa: PTH109 - see above
+        _emit({"type": "system", "subtype": "init", "cwd": directory, "session_id": _SESSION, "tools": [],
                "mcp_servers": [], "model": "claude-fake", "apiKeySource": "none"})  # fmt: skip
         _emit(_assistant(text))
 
@@ -124,7 +131,8 @@ class _Fake:
         _write(text.encode())
 
     def _do_replay(self, path: str) -> None:
-        _write(Path(path).read_bytes())
+        with open(path, "rb") as recording:  # noqa: PTH123 - see above
+            _write(recording.read())
 
     def _do_complain(self, text: str) -> None:
         sys.stderr.write(text)
@@ -143,6 +151,8 @@ class _Fake:
             time.sleep(_FOREVER_S)
 
     def _do_transcribe(self, times: int, pause_s: float, *, subagent: bool) -> None:
+        from pathlib import Path  # noqa: PLC0415 - few fakes need it
+
         option = "--resume" if "--resume" in sys.argv else "--session-id"
         session = sys.argv[sys.argv.index(option) + 1]
         folder = Path(os.environ["CLAUDE_CONFIG_DIR"], "projects", "fake")
@@ -161,6 +171,8 @@ class _Fake:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def _do_grandchild(self, *, holds_output: bool) -> None:
+        import subprocess  # noqa: PLC0415 - few fakes need it
+
         sleeper = f"import time; time.sleep({_FOREVER_S})"
         child = subprocess.Popen(
             [sys.executable, "-IS", "-c", sleeper],
