@@ -35,6 +35,11 @@ _ORDINARY = (
 )
 #: Read before the tests take the caller's environment away.
 UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
+#: The modules that bring the vendors' SDKs, a second of loading, for a seat whose runs go to API keys.
+SDKS = tuple(
+    f"oneseat.providers.api.{name}"
+    for name in ("anthropic_messages", "openai_responses", "openai_chat", "gemini")
+)
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
@@ -124,6 +129,8 @@ class Seat:
         self.cwd = root / "work"
         self.temporary = root / "tmp"
         self.command = [ONESEAT]
+        #: Modules that its commands load late, and that take long: see `SDKS`.
+        self.loads: tuple[str, ...] = ()
         for folder in (self.home.parent, self.cwd, self.temporary):
             folder.mkdir()
         self.env = {
@@ -148,8 +155,9 @@ class Seat:
         self, *arguments: str, stdin: bytes | None = None, stdout: IO[bytes] | int = subprocess.PIPE
     ) -> Done:
         """Run a command to its end. Without ``stdin`` there is none: ``/dev/null``."""
-        if self.command == [ONESEAT] and preloaded().serves(self.env):
-            code, said, complained = preloaded().run(
+        start = preloaded(*self.loads)
+        if self.command == [ONESEAT] and start.serves(self.env):
+            code, said, complained = start.run(
                 [ONESEAT, *arguments],
                 env=self.env,
                 cwd=self.cwd,
@@ -202,9 +210,9 @@ class Seat:
 
 
 @functools.cache
-def preloaded() -> Preloaded:
+def preloaded(*more: str) -> Preloaded:
     """What all seats of this process start commands from."""
-    return Preloaded()
+    return Preloaded(*more)
 
 
 def live_in(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:

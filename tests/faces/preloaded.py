@@ -32,16 +32,16 @@ _NUMBER = struct.Struct("!q")
 
 
 class Preloaded:
-    """The process that has everything loaded. It ends with this one."""
+    """The process that has everything loaded, ``more`` modules too. It ends with this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: str) -> None:
         self._lock = threading.Lock()
         self._start = read_at_start(os.environ)
         self._control, theirs = socket.socketpair()
         with theirs:
             # Nothing of a test in its environment: a test that looks for processes of its own must not find this one.
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, __file__, str(theirs.fileno()), *more],
                 env={**self._start, "PATH": os.environ["PATH"]},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.PIPE,
@@ -262,6 +262,8 @@ def _main() -> None:
     package = importlib.import_module("oneseat.cli")
     for module in pkgutil.iter_modules(package.__path__, "oneseat.cli."):
         importlib.import_module(module.name)
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
     gc.freeze()  # otherwise each fork would copy what a collection touches
     command = _Forks(control).serve()
     if command is not None:

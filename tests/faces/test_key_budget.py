@@ -13,7 +13,7 @@ import oneseat
 from oneseat.testing import Answer, Failure, Simulator, Text
 from oneseat.testing.replies import Usage
 
-from .driving import Done, Seat
+from .driving import SDKS, Done, Seat
 
 KEYS = """
 [keys.work]
@@ -37,7 +37,9 @@ Play = Callable[..., None]
 
 @pytest.fixture
 def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
-    return Seat(tmp_path, claude_path, simulator)
+    seat = Seat(tmp_path, claude_path, simulator)
+    seat.loads = SDKS
+    return seat
 
 
 @pytest.fixture

@@ -250,7 +250,9 @@ HUNDRED = 100
 
 
 def test_a_hundred_runs_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, _ = fake_seat(tmp_path, "ok")  # what could be left is this process's own, whichever CLI has answered
+    seat, _ = fake_seat(
+        tmp_path, "ok"
+    )  # what could be left is this process's own, whichever CLI has answered
     live_in(seat, monkeypatch)
 
     async def work() -> list[str]:

@@ -17,7 +17,7 @@ from oneseat.contract.request import Purpose
 from oneseat.testing import Answer, ByPayer, Failure, Limits, Simulator, Text
 from oneseat.testing.replies import Usage
 
-from .driving import Done, Seat, live_in
+from .driving import SDKS, Done, Seat, live_in
 
 KEY = """
 [keys.paid]
@@ -31,6 +31,7 @@ CONSENT = KEY + '\n[fallback]\nto = ["paid"]\n'
 @pytest.fixture
 def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Seat]:
     seat = Seat(tmp_path, claude_path, simulator)
+    seat.loads = SDKS
     yield seat
     seat.assert_nothing_left()
 
