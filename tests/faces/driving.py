@@ -143,6 +143,10 @@ class Seat:
             "TMPDIR": str(self.temporary),
         }
 
+    def load_anew(self) -> None:
+        """From here on, each command is an interpreter of its own, which has loaded nothing yet."""
+        self.command = [sys.executable, ONESEAT]
+
     def become_ordinary(self) -> None:
         """From here on, commands run as a user whom permissions stop."""
         self.command = [sys.executable, "-IS", "-c", _ORDINARY, ONESEAT]

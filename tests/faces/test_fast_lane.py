@@ -138,6 +138,7 @@ def looks(pid: int) -> dict[str, Any]:
 
 def test_a_request_is_on_its_way_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     seat = Seat(tmp_path, Path("/bin/false"))
+    seat.load_anew()
     # More than a socket holds: the command cannot go on before the stand-in has looked at it.
     prompt = "say ok " * 200_000
     with listening(seat, [Broken(error=ErrorInfo(code="provider.api", message="Enough"))]) as heard:

@@ -33,6 +33,14 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: p
     return seat
 
 
+@pytest.fixture
+def quick_seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seat:
+    """A seat in this very process whose CLI answers at once: for what has nothing to do with the real one."""
+    seat, _ = fake_seat(tmp_path, "ok")
+    live_in(seat, monkeypatch)
+    return seat
+
+
 async def all_of(stream: oneseat.RunStream) -> list[events.Event]:
     async with stream as run:
         return [event async for event in run]
@@ -94,15 +102,15 @@ def test_bad_input_is_an_exception_of_its_own(
     assert not seat.home.exists()
 
 
-async def test_it_works_inside_a_running_loop(seat: Seat) -> None:
+async def test_it_works_inside_a_running_loop(quick_seat: Seat) -> None:
     # As in a notebook: the call blocks its cell, and no other loop is entered.
-    assert oneseat.run("hello").text == "ok from the simulator"
+    assert oneseat.run("hello").text == "ok from the fake"
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("oneseat-run")] == []
 
 
-async def test_it_works_in_threads(seat: Seat) -> None:
+async def test_it_works_in_threads(quick_seat: Seat) -> None:
     results = await asyncio.gather(*(asyncio.to_thread(oneseat.run, "hello") for _ in range(2)))
-    assert [result.text for result in results] == ["ok from the simulator"] * 2
+    assert [result.text for result in results] == ["ok from the fake"] * 2
     assert results[0].run_id != results[1].run_id
 
 
@@ -136,11 +144,11 @@ async def test_a_failure_is_the_last_event_and_no_exception(
     assert stream.result.status == "failed"
 
 
-async def test_what_was_yielded_is_in_the_ledger_already(seat: Seat) -> None:
+async def test_what_was_yielded_is_in_the_ledger_already(quick_seat: Seat) -> None:
     async with oneseat.connect() as app, app.stream(oneseat.make_request("hello")) as stream:
         async for event in stream:
             if isinstance(event, events.Message):
-                stored = seat.run("show", stream.run_id, "--json").result["events"]
+                stored = quick_seat.run("show", stream.run_id, "--json").result["events"]
                 assert [entry["event"]["type"] for entry in stored] == [
                     "wallet_verified",
                     "started",
@@ -191,7 +199,7 @@ async def test_a_time_limit_around_a_run_is_kept(
     seat.assert_nothing_left()
 
 
-async def test_an_interrupt_that_strikes_inside_a_run_is_no_bug_of_ours(seat: Seat) -> None:
+async def test_an_interrupt_that_strikes_inside_a_run_is_no_bug_of_ours(quick_seat: Seat) -> None:
     async with oneseat.connect() as app, app.stream(oneseat.make_request("hello")) as stream:
         run = stream.__aiter__()
         assert isinstance(run, AsyncGenerator)
@@ -201,7 +209,7 @@ async def test_an_interrupt_that_strikes_inside_a_run_is_no_bug_of_ours(seat: Se
             await run.athrow(KeyboardInterrupt)
         assert stream.result is not None
         assert stream.result.status == "cancelled"
-    seat.assert_nothing_left()
+    quick_seat.assert_nothing_left()
 
 
 async def test_a_stream_that_nobody_reads_starts_nothing(seat: Seat) -> None:
@@ -249,11 +257,8 @@ def test_a_program_that_is_interrupted_twice_leaves_nothing(tmp_path: Path) -> N
 HUNDRED = 100
 
 
-def test_a_hundred_runs_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seat, _ = fake_seat(
-        tmp_path, "ok"
-    )  # what could be left is this process's own, whichever CLI has answered
-    live_in(seat, monkeypatch)
+def test_a_hundred_runs_leave_nothing_behind(quick_seat: Seat) -> None:
+    """What could be left is this process's own, whichever CLI has answered."""
 
     async def work() -> list[str]:
         async with oneseat.connect() as app:
@@ -269,8 +274,8 @@ def test_a_hundred_runs_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest
     assert asyncio.run(work()) == ["completed"] * HUNDRED
     gc.collect()
     assert counts() == before
-    seat.assert_nothing_left()
-    assert len(seat.run("log", "--json", "-n", "1000").result["runs"]) == HUNDRED + 1
+    quick_seat.assert_nothing_left()
+    assert len(quick_seat.run("log", "--json", "-n", "1000").result["runs"]) == HUNDRED + 1
 
 
 def counts() -> tuple[list[str], int, int]:

@@ -73,6 +73,14 @@ def report(used: float | None, ago: float = 120.0, now: float = NOW, **fields: A
     return SeenLimit(**{**given, "used": used, "first_at": now - ago, "last_at": now - ago, **fields})
 
 
+@pytest.fixture
+def quick_seat(tmp_path: Path) -> Seat:
+    """A seat whose CLI answers at once and says nothing of windows: what was said before is written by the test."""
+    seat, _ = fake_seat(tmp_path, "ok")
+    seat.env["TZ"] = "UTC"
+    return seat
+
+
 def own_settings(seat: Seat, text: str) -> None:
     folder = seat.home / "config"
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,25 +131,14 @@ def test_what_a_run_was_told_is_shown(seat: Seat, simulator: Simulator, scenario
     assert bar(seat) == line
 
 
-def test_the_oldest_cli_names_a_share_only_in_a_warning(
-    seat: Seat, simulator: Simulator, old_claude_path: Path
-) -> None:
-    seat.env["ONESEAT_CLAUDE_PATH"] = str(old_claude_path)
-    seat.run("run", "hi", "--quiet")
-    assert windows_of(seat.run("limits", "--json"))["five_hour"]["used"] is None
-    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("warning-five-hour")
-    seat.run("run", "hi", "--quiet")
-    assert bar(seat) == "5h 93% T | week ?\n"
-
-
 def test_a_real_run_and_a_simulated_one_know_nothing_of_each_other(seat: Seat) -> None:
-    seat.run("run", "hi", "--quiet")
+    fill_ledger(seat.ledger, report(0.12, now=time.time()), simulated=True)
     fill_ledger(seat.ledger, report(0.5, now=time.time()))
-    assert bar(seat) == "5h 12% T | week 34%\n"
+    assert bar(seat) == "5h 12% T | week ?\n"
     del seat.env["ONESEAT_SIMULATOR_URL"]
     assert bar(seat) == "5h 50% T | week ?\n"
     own_settings(seat, '[simulator]\nurl = "http://127.0.0.1:9"\n')
-    assert bar(seat) == "5h 12% T | week 34%\n"
+    assert bar(seat) == "5h 12% T | week ?\n"
 
 
 REPORT = """\
@@ -280,7 +277,7 @@ def test_settings_that_cannot_be_read_are_named(seat: Seat) -> None:
 
 
 def test_quick_and_ordinary_answers_are_one(seat: Seat) -> None:
-    seat.run("run", "hi", "--quiet")
+    fill_ledger(seat.ledger, report(0.12, now=time.time()), simulated=True)
     code = "import sys\nfrom oneseat.cli.main import entry\nsys.exit(entry(sys.argv[1:]))"
     for form in ("--statusline", "--json"):
         ordinary = subprocess.run(
@@ -305,7 +302,7 @@ def without(value: Any, names: set[str]) -> Any:
 
 
 def test_a_status_bar_does_not_load_the_command_line(seat: Seat) -> None:
-    seat.run("run", "hi", "--quiet")
+    fill_ledger(seat.ledger, report(0.12, now=time.time()), simulated=True)
     program = (
         "import sys; from oneseat.cli.limits_quick import answered; assert answered(['--statusline']);"
         "print(sorted({'click', 'msgspec', 'pathlib', 'platformdirs', 'json', 'asyncio'} & set(sys.modules)))"
@@ -313,7 +310,7 @@ def test_a_status_bar_does_not_load_the_command_line(seat: Seat) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], env=seat.env, capture_output=True, text=True, check=True
     )
-    assert TIME_LEFT.sub("T", done.stdout).splitlines() == ["5h 12% T | week 34%", "[]"]
+    assert TIME_LEFT.sub("T", done.stdout).splitlines() == ["5h 12% T | week ?", "[]"]
 
 
 def test_watching_ends_with_ctrl_c(seat: Seat) -> None:
@@ -348,10 +345,10 @@ def test_a_run_of_automation_is_paused_before_anything_is_sent(seat: Seat, simul
     assert "note: the window `five_hour` is used to 93 %" in over.stderr
 
 
-def test_a_run_near_the_pause_is_told_in_one_line(seat: Seat, simulator: Simulator) -> None:
+def test_a_run_near_the_pause_is_told_in_one_line(quick_seat: Seat) -> None:
+    seat = quick_seat
     own_settings(seat, "[limits]\npause_at_percent = 95\n")
-    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("warning-five-hour")
-    seat.run("run", "hi")
+    fill_ledger(seat.ledger, report(0.93, now=time.time()), simulated=True)
     done = seat.run("run", "hi")
     (note,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     assert note == (
@@ -381,14 +378,16 @@ def test_a_full_window_of_a_model_pauses_its_runs_only(seat: Seat, simulator: Si
     assert seat.run("run", "hi", "--model", "sonnet").code == 0
 
 
-def test_a_window_that_was_reset_pauses_nothing(seat: Seat) -> None:
+def test_a_window_that_was_reset_pauses_nothing(quick_seat: Seat) -> None:
+    seat = quick_seat
     own_settings(seat, "[limits]\npause_at_percent = 50\n")
     now = time.time()
     fill_ledger(seat.ledger, report(1.0, 600, now, status="rejected", resets_at=now - 1), simulated=True)
     assert seat.run("run", "hi").code == 0
 
 
-def test_a_person_at_a_terminal_is_not_paused(seat: Seat) -> None:
+def test_a_person_at_a_terminal_is_not_paused(quick_seat: Seat) -> None:
+    seat = quick_seat
     own_settings(seat, "[limits]\npause_at_percent = 50\n")
     now = time.time()
     fill_ledger(seat.ledger, report(0.6, 600, now), simulated=True)
@@ -431,10 +430,15 @@ def test_a_refresh_with_another_wallet_is_refused(tmp_path: Path) -> None:
     assert "  code billing." in done.stderr
 
 
-def test_where_no_share_is_known_tokens_are_counted_and_marked(seat: Seat, old_claude_path: Path) -> None:
+def test_the_oldest_cli_names_a_share_only_in_a_warning_and_tokens_are_counted_until_then(
+    seat: Seat, simulator: Simulator, old_claude_path: Path
+) -> None:
     seat.env["ONESEAT_CLAUDE_PATH"] = str(old_claude_path)
     seat.run("run", "hi", "--quiet")
     done = seat.run("limits", "--refresh", "--json")
     assert done.result["estimate"]["tokens"] == 10 + 4 + 1000 + 100
     assert windows_of(done)["five_hour"]["used"] is None
     assert "five hours: at least 1,114 tokens since" in seat.run("limits", "--refresh").stdout
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("warning-five-hour")
+    seat.run("run", "hi", "--quiet")
+    assert bar(seat) == "5h 93% T | week ?\n"

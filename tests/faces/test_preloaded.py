@@ -25,7 +25,7 @@ def test_it_is_as_the_installed_command(
     seat, _ = fake_seat(tmp_path, "ok")
     assert preloaded().serves(seat.env)
     forked = seat.run(*arguments, stdin=stdin)
-    seat.command = ["/usr/bin/env", ONESEAT]  # not what is forked
+    seat.load_anew()
     installed = seat.run(*arguments, stdin=stdin)
     assert (forked.code, forked.stdout) == (installed.code, installed.stdout)
     assert forked.code == code

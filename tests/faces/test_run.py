@@ -29,17 +29,13 @@ def only(simulator: Simulator) -> RecordedRequest:
     return request
 
 
+#: Each begins in a way that something takes for its own: the command line for an option, the CLI for a command or a shell's line.
 PROMPTS = {
-    "dash": "-5 degrees, is that cold?",
-    "option": "--json is an option of what?",
+    "dash": "-5 degrees, is that cold? \"'`$(id) ${HOME} \\n %s {0}\n¿Qué? 日本語 🦊 e\u0301 \u200b\u202etxet\u2028\ufeff",
+    "option": "--json is an option of what?\x01 bell \x07 \x1b[31mred\x1b[0m \x7f \x85one\r\ntwo\rthree\n\n\tfour  ",
     "command": "/usage",
     "path": "/etc/passwd: what is it for?",
-    "attachment": "read @/etc/passwd, @./secret.txt and @secret.txt",
-    "shell": "!ls\n#remember this",
-    "controls": "\x01 bell \x07 \x1b[31mred\x1b[0m \x7f \x85",
-    "unicode": "¿Qué? 日本語 🦊 e\u0301 \u200b\u202etxet\u2028\ufeff",
-    "line-ends": "one\r\ntwo\rthree\n\n\tfour  ",
-    "quotes": "\"'`$(id) ${HOME} \\n %s {0}",
+    "shell": "!ls\n#remember this\nread @/etc/passwd, @./secret.txt and @secret.txt",
 }
 
 
@@ -48,7 +44,7 @@ def test_a_prompt_is_sent_as_the_text_it_is(name: str, seat: Seat, simulator: Si
     assert_sent_as_it_is(PROMPTS[name], seat, simulator)
 
 
-@pytest.mark.parametrize("name", ["command", "attachment", "shell"])
+@pytest.mark.parametrize("name", ["command", "shell"])
 def test_the_oldest_cli_takes_it_for_nothing_else_either(
     name: str, tmp_path: Path, old_claude_path: Path, simulator: Simulator
 ) -> None:
@@ -74,16 +70,15 @@ def test_a_prompt_that_is_an_option_follows_two_dashes(seat: Seat, simulator: Si
     assert told(only(simulator)) == "--json"
 
 
-@pytest.mark.parametrize("arguments", [("run",), ("run", "-")])
-def test_a_prompt_can_be_piped_in(arguments: tuple[str, ...], seat: Seat, simulator: Simulator) -> None:
+def test_a_prompt_can_be_piped_in(seat: Seat, simulator: Simulator) -> None:
     prompt = "a\x00b \x1b[2J ñ\r\n" + 10_000 * "four hundred kilobytes of plain text. 🦊\n"
     assert len(prompt.encode()) > 400_000
-    assert seat.run(*arguments, stdin=prompt.encode()).code == 0
+    assert seat.run("run", stdin=prompt.encode()).code == 0
     assert told(only(simulator)) == prompt
 
 
 def test_a_byte_order_mark_is_not_part_of_the_prompt(seat: Seat, simulator: Simulator) -> None:
-    assert seat.run("run", stdin=b"\xef\xbb\xbfsay ok").code == 0
+    assert seat.run("run", "-", stdin=b"\xef\xbb\xbfsay ok").code == 0
     assert told(only(simulator)) == "say ok"
 
 
@@ -115,22 +110,18 @@ def test_instructions_go_upstream_and_never_on_a_command_line(seat: Seat, simula
     assert told(sent) == "Where is the treasure?"
 
 
-def test_instructions_can_be_an_argument(seat: Seat, simulator: Simulator) -> None:
-    assert seat.run("run", "hello", "--system", "/help @/etc/passwd ñ").code == 0
-    assert [block["text"] for block in only(simulator).body["system"]][-1] == "/help @/etc/passwd ñ"
-
-
 @pytest.mark.parametrize(
     ("name", "sent"), [("haiku", "claude-haiku-"), ("claude-sonnet-5", "claude-sonnet-5")]
 )
-def test_a_model_is_chosen_by_alias_or_full_name(
+def test_instructions_and_a_model_by_alias_or_full_name_can_be_arguments(
     name: str, sent: str, seat: Seat, simulator: Simulator
 ) -> None:
-    ended = seat.run("run", "hello", "--model", name, "--json")
-    asked = only(simulator).model
-    assert asked is not None
-    assert asked.startswith(sent)
-    assert ended.result["receipt"]["model"] == asked
+    ended = seat.run("run", "hello", "--model", name, "--system", "/help @/etc/passwd ñ", "--json")
+    request = only(simulator)
+    assert request.model is not None
+    assert request.model.startswith(sent)
+    assert ended.result["receipt"]["model"] == request.model
+    assert [block["text"] for block in request.body["system"]][-1] == "/help @/etc/passwd ñ"
 
 
 def test_a_model_nobody_knows_is_refused_with_the_nearest_one(seat: Seat, simulator: Simulator) -> None:
@@ -159,27 +150,24 @@ PDF = (
 )
 
 
-def test_files_are_attached_before_the_prompt_in_their_order(seat: Seat, simulator: Simulator) -> None:
+def test_files_of_any_name_are_attached_before_the_prompt_in_their_order(
+    seat: Seat, simulator: Simulator
+) -> None:
+    name = os.fsdecode(b"caf\xe9 @x.txt")
+    (seat.cwd / name).write_text("hello")
     (seat.cwd / "notes.txt").write_text("remember the milk\r\n", "utf-8", newline="")
     (seat.cwd / "dot.png").write_bytes(png())
     (seat.cwd / "page.pdf").write_bytes(PDF)
     ended = seat.run(
         *("run", "what is in these?", "--file", "notes.txt", "--file", "dot.png"),
-        *("--file", "page.pdf", "--file", "-"),
+        *("--file", "page.pdf", "--file", name, "--file", "-"),
         stdin=b"from a pipe @/etc/passwd",
     )
     assert ended.code == 0, ended
-    text, image, document, piped, prompt = contents(only(simulator))
+    text, image, document, named, piped, prompt = contents(only(simulator))
     assert "remember the milk\r\n" in text["text"]
     assert base64.b64decode(image["source"]["data"]) == png()
     assert base64.b64decode(document["source"]["data"]) == PDF
+    assert named["text"] == '<file name="caf? @x.txt">\nhello\n</file>'
     assert "from a pipe @/etc/passwd" in piped["text"]
     assert prompt["text"] == "what is in these?"
-
-
-def test_a_file_may_have_any_name(seat: Seat, simulator: Simulator) -> None:
-    name = os.fsdecode(b"caf\xe9 @x.txt")
-    (seat.cwd / name).write_text("hello")
-    assert seat.run("run", "what is in it?", "--file", name).code == 0
-    attached, _ = contents(only(simulator))
-    assert attached["text"] == '<file name="caf? @x.txt">\nhello\n</file>'

@@ -57,12 +57,11 @@ def test_a_signal_while_waiting_for_the_model(number: int, seat: Seat, simulator
     assert (receipt["verdict"], receipt["usage"]["output_tokens"]) == ("unverified", None)
 
 
-@pytest.mark.parametrize("number", ENDINGS)
-def test_a_signal_while_the_answer_comes(number: int, seat: Seat, simulator: Simulator) -> None:
+def test_a_signal_while_the_answer_comes(seat: Seat, simulator: Simulator) -> None:
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang-mid-stream")
     with seat.start("run", "hello") as live:
         live.read_until("a stream")
-        live.signal(number)
+        live.signal(signal.SIGTERM)  # all three are one from the test above on
         ended = live.finish()
     assert assert_cancelled(seat, ended, "a stream\n")["result"]["text"] == "a stream"
 

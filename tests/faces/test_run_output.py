@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.testing import Answer, Echo, Failure, Simulator, Text
+from oneseat.testing import Answer, Behaviour, Echo, Failure, Simulator, Text
+from oneseat.testing.fake_cli import Result, Say
 
-from .driving import ONESEAT, Live, Seat, check_snapshot
+from .driving import ONESEAT, Live, Seat, check_snapshot, fake_seat
 
 
 @pytest.fixture
@@ -150,9 +151,10 @@ def test_the_receipt_is_one_line_on_stderr_and_the_answer_alone_on_stdout(seat: 
     assert seat.runs()[0]["id"] in ended.stderr
 
 
-def test_quiet_leaves_stderr_empty(seat: Seat) -> None:
+def test_quiet_leaves_stderr_empty(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, "ok")
     ended = seat.run("run", "hello", "--quiet")
-    assert (ended.code, ended.stdout, ended.stderr) == (0, "ok from the simulator\n", "")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "ok from the fake\n", "")
 
 
 def test_quiet_does_not_hide_an_error(seat: Seat, simulator: Simulator) -> None:
@@ -191,26 +193,31 @@ def at_terminal(seat: Seat, *arguments: str, stdout: bool) -> tuple[int, str, st
     return process.returncode, (piped or b"").decode(), shown.decode()
 
 
-def test_a_status_line_tells_the_time_on_a_terminal_and_leaves_no_trace(seat: Seat) -> None:
+def test_a_status_line_tells_the_time_on_a_terminal_and_leaves_no_trace(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, "ok")
     code, piped, shown = at_terminal(seat, "run", "hello", stdout=False)
-    assert (code, piped) == (0, "ok from the simulator\n")
+    assert (code, piped) == (0, "ok from the fake\n")
     assert "checking who pays … 0 s" in shown
     status, _, rest = shown.rpartition("\r\x1b[K")
     assert (bool(status), rest.startswith("receipt: "), rest.count("\n")) == (True, True, 1), shown
 
 
-def test_quiet_shows_no_status_line_either(seat: Seat) -> None:
-    assert at_terminal(seat, "run", "hello", "--quiet", stdout=False) == (0, "ok from the simulator\n", "")
+def test_quiet_shows_no_status_line_either(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, "ok")
+    assert at_terminal(seat, "run", "hello", "--quiet", stdout=False) == (0, "ok from the fake\n", "")
 
 
-def test_a_model_cannot_steer_the_terminal(seat: Seat, simulator: Simulator) -> None:
+def test_a_model_cannot_steer_the_terminal(seat: Seat, simulator: Simulator, tmp_path: Path) -> None:
     text = "\x1b]0;owned\x07 red\x1b[31m \x9b2J \x08\r\ttab\nñ 🦊"
     simulator.script("hostile", [Answer(content=(Text(text),))])
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hostile")
     code, _, shown = at_terminal(seat, "run", "hello", stdout=True)
     answer = shown.rpartition("\x1b[K")[2].partition("receipt: ")[0].replace("\r\n", "\n")
     assert (code, answer) == (0, "�]0;owned� red�[31m �2J ��\ttab\nñ 🦊\n")
-    # Piped, it is data, and data is not changed.
+    # Whichever CLI it comes from: piped, it is data, and data is not changed.
+    root = tmp_path / "fake"
+    root.mkdir()
+    seat, _ = fake_seat(root, Behaviour(on_user=(Say(text), Result(text))))
     assert seat.run("run", "hello").stdout == text + "\n"
     # As JSON it says the same without a single control character.
     code, _, shown = at_terminal(seat, "run", "hello", "--json", "--quiet", stdout=True)

@@ -46,9 +46,6 @@ def quick_seat(tmp_path: Path) -> Iterator[Seat]:
     ("scenario", "form"),
     [
         ("ok", ()),
-        ("ok", ("--quiet",)),
-        ("ok", ("--json",)),
-        ("ok", ("--stream-json",)),
         ("limit-five-hour", ()),
         ("overage", ("--json",)),
         ("error-after-block", ()),
@@ -68,6 +65,14 @@ def test_a_run_through_a_server_shows_what_one_without_shows(
         assert timeless(through) == timeless(cold)
         # The one by the server, the other by the command.
         assert [pid == live.pid for pid in owners(seat)] == [True, False]
+
+
+def test_every_form_of_output_is_the_same_through_a_server(quick_seat: Seat) -> None:
+    with serving(quick_seat) as live:
+        for form in ("--quiet", "--json", "--stream-json"):
+            through = quick_seat.run("run", "say ok", form)
+            assert timeless(through) == timeless(quick_seat.run("run", "--cold", "say ok", form))
+        assert [pid == live.pid for pid in owners(quick_seat)] == [True, False] * 3
 
 
 def test_projects_tools_schemas_and_files_go_through_it(seat: Seat, simulator: Simulator) -> None:
