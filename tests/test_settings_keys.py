@@ -42,6 +42,12 @@ def refusal(folder: Path, text: str) -> ErrorInfo:
     return caught.value.info
 
 
+def test_a_file_that_changes_between_two_looks_is_read_anew(tmp_path: Path) -> None:
+    for variable in ("KEY_1", "KEY_2", "KEY_1"):
+        written(tmp_path, f'[keys.a]\nprovider = "openai"\nenv = "{variable}"\n')
+        assert read_named(KEYS, tmp_path)["a"].env == variable
+
+
 def test_every_value_of_a_key_is_read(tmp_path: Path) -> None:
     folder = written(tmp_path, WHOLE)
     assert read_named(KEYS, folder) == {

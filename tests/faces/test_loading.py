@@ -43,3 +43,17 @@ def test_a_signal_after_the_last_word_changes_nothing(number: int) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_once_a_command_is_loaded_python_collects_garbage_as_before() -> None:
+    code = (
+        "import atexit, gc\n"
+        "before = gc.get_threshold()\n"
+        "from oneseat.__main__ import main\n"
+        "atexit.register(lambda: print(gc.get_threshold() == before, gc.get_freeze_count() > 1000))\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--help"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "True True")

@@ -16,5 +16,7 @@ def wait() -> None:
 
 def begin() -> None:
     """Look for it as Python does by itself, but never in what is loaded by now."""
-    gc.freeze()
-    gc.set_threshold(*_ORDINARY)
+    # Another program that calls a command has memory of its own, in which garbage is to be found.
+    if gc.get_threshold()[0] == _WHILE_LOADING:
+        gc.freeze()
+        gc.set_threshold(*_ORDINARY)

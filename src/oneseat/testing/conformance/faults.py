@@ -118,7 +118,8 @@ class _nothing_left:  # noqa: N801 - reads like the function it stands for
             return
         try:
             async with asyncio.timeout(_LEAVE_S):
-                while left := self._left():  # noqa: ASYNC110 - nobody announces that a process is gone
+                # What announces the end of a child, waiting for it, would take its exit code from the provider.
+                while left := self._left():  # noqa: ASYNC110 - and nothing announces that of other processes everywhere
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise CheckFailedError(f"{_LEAVE_S:g} s after it was left, there is still: {left}") from None
