@@ -29,6 +29,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/settings/entries.py",
     "src/oneseat/stores/transcripts/",
     "src/oneseat/usage.py",
+    "src/oneseat/testing/fake_cli_body.py",
 )
 BROAD = {"Exception", "BaseException"}
 
