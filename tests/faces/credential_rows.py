@@ -3,11 +3,15 @@
 Every case recorded from the real CLI (tests/data/claude/auth-matrix.jsonl) has at least one row. What a case puts around the
 CLI can reach it in two ways, and they end differently: around oneseat it is kept from the CLI and the run goes on; put there
 by a script around the CLI it is refused.
+
+A row by itself is decided in tests/rules. Here every row is part of a run: those that end alike and do not contradict each
+other are met at once (`together`), and the receipt of such a run has to name the sources of all of them and no others.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -52,8 +56,9 @@ class Decision(msgspec.Struct, frozen=True):
 class Row(msgspec.Struct, frozen=True):
     """A situation and its end. ``kept`` and ``present`` map each source that the receipt names to the place it names.
 
-    ``why`` is what the refusal says where it is not a source that is refused. ``decisive`` rows are also taken through the
-    command and through the oldest CLI.
+    ``why`` is what the refusal says where it is not a source that is refused. ``decisive`` rows, which rest on
+    what the CLI says and not on what is seen of its process and its files, are also taken through the oldest CLI; one of them
+    for each exit code through the command.
     """
 
     case: str
@@ -69,6 +74,48 @@ class Row(msgspec.Struct, frozen=True):
         """Where the owner meets it."""
         world = self.world
         return "script" if world.exports or world.options or world.shell else "around"
+
+
+def together(rows: Iterable[Row]) -> list[tuple[World, tuple[Row, ...]]]:
+    """The rows in as few worlds as they fit into."""
+    met: list[tuple[World, tuple[Row, ...]]] = []
+    for row in rows:
+        for number, (world, others) in enumerate(met):
+            joined = _joined(world, row.world)
+            if joined is not None and _alike(row, others[0]):
+                met[number] = (joined, (*others, row))
+                break
+        else:
+            met.append((row.world, (row,)))
+    return met
+
+
+def _alike(row: Row, other: Row) -> bool:
+    """Whether the end of one says nothing else than the end of the other."""
+    return (row.decision, row.met, row.why) == (other.decision, other.met, "")
+
+
+def _joined(one: World, other: World) -> World | None:
+    """Both at once; ``None`` where they contradict each other. What scripts export can be joined, what they do cannot."""
+    if one.shell or (one.login, one.options, one.shell) != (other.login, other.options, other.shell):
+        return None
+    fields = ("env", "user", "project", "local", "exports")
+    joined = {field: _both(getattr(one, field) or {}, getattr(other, field) or {}) for field in fields}
+    if None in joined.values():
+        return None
+    if joined["user"] and "CLAUDE_CONFIG_DIR" in (joined["env"] or {}):
+        return None  # the user's settings would be looked for in that folder
+    return msgspec.structs.replace(one, **joined, dotenv=f"{one.dotenv}\n{other.dotenv}".strip())
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
+    joined = one | other
+    for name in one.keys() & other.keys():
+        nested = isinstance(one[name], dict) and isinstance(other[name], dict)
+        joined[name] = _both(one[name], other[name]) if nested else other[name]
+        if joined[name] is None or not (nested or one[name] == other[name]):
+            return None
+    return joined
 
 
 def _refused(word: str, wallet: str = "unknown") -> Decision:
@@ -238,7 +285,7 @@ RECORDED = (
     Row("envblock_user_apikey+oauth+setting-sources=", W(user=env(KEY)), RUNS, at(USER, KEY)),
     Row("helper_user+oauth+setting-sources=", W(user=HELPER), RUNS, at(USER, HELPER)),
     Row("envblock_project_apikey+oauth+sources=user", W(project=env(KEY), options=USER_SOURCES), RUNS, at(PROJECT, KEY)),
-    Row("bare+oauth_env", W(options=("--bare",)), UNSAFE, why="`--bare`", decisive=True),
+    Row("bare+oauth_env", W(options=("--bare",)), UNSAFE, why="`--bare`"),
     Row("bare+apikey", W(options=("--bare",), exports=KEY, login="none"), KEY_WINS, {}, at(CHILD, KEY)),
     Row("bare+apikey+oauth", W(options=("--bare",), exports=KEY), KEY_WINS, {}, at(CHILD, KEY)),
     Row("bare+authtoken", W(options=("--bare",), exports=TOKEN, login="none"), TOKEN_WINS, {}, at(CHILD, TOKEN)),
@@ -269,7 +316,7 @@ RECORDED = (
     Row("config_dir_empty+home_creds", W(env={"CLAUDE_CONFIG_DIR": "/nowhere"}, login="none"), SIGNED_OUT),
     Row("config_dir_empty+home_creds", W(exports={"CLAUDE_CONFIG_DIR": "/nowhere"}), UNSAFE, {}, {"CLAUDE_CONFIG_DIR": CHILD}),
     Row("custom_headers+oauth", W(env=KEY_HEADER), RUNS, at(ENVIRONMENT, KEY_HEADER), decisive=True),
-    Row("custom_headers+oauth", W(exports=KEY_HEADER), HEADERS, {}, at(CHILD, KEY_HEADER), decisive=True),
+    Row("custom_headers+oauth", W(exports=KEY_HEADER), HEADERS, {}, at(CHILD, KEY_HEADER)),
     Row("customhdr_auth+oauth", W(env=LOGIN_HEADER), RUNS, at(ENVIRONMENT, LOGIN_HEADER)),
     Row("customhdr_auth+oauth", W(exports=LOGIN_HEADER), HEADERS, {}, at(CHILD, LOGIN_HEADER)),
     Row("oauth_empty_string", W(env={"CLAUDE_CODE_OAUTH_TOKEN": ""}, login="none"), SIGNED_OUT),
@@ -292,7 +339,7 @@ BEYOND = (
     Row("state-key", W(shell=state(env(KEY))), KEY_WINS, {}, at(STATE, KEY)),
     Row("state-login-key", W(shell=state({"primaryApiKey": PLANTED}), login="none"), KEY_WINS, {}, {"primaryApiKey": STATE}),
     Row("state-address", W(shell=state(env(ELSEWHERE))), ADDRESS, {}, at(STATE, ELSEWHERE)),
-    Row("state-headers", W(shell=state(env(KEY_HEADER))), HEADERS, {}, at(STATE, KEY_HEADER), decisive=True),
+    Row("state-headers", W(shell=state(env(KEY_HEADER))), HEADERS, {}, at(STATE, KEY_HEADER)),
     Row("address", W(env=ELSEWHERE), RUNS, at(ENVIRONMENT, ELSEWHERE)),
     Row("address", W(exports=ELSEWHERE), ADDRESS, {}, at(CHILD, ELSEWHERE)),
     Row("harmless-script", W(shell='PATH="$PATH:/opt/tools" "$CLI" "$@"; exit'), RUNS),
@@ -313,7 +360,6 @@ BEYOND = (
         ),
         UNSAFE,
         why="`ONESEAT_RUN_ID` is missing or changed",
-        decisive=True,
     ),
     Row("no-marker", W(shell="unset ONESEAT_RUN_ID", exports=KEY_HEADER), HEADERS, {}, at(CHILD, KEY_HEADER)),
     Row("other-marker", W(exports={"ONESEAT_RUN_ID": "another"}), UNSAFE, why="`ONESEAT_RUN_ID` is missing or changed"),

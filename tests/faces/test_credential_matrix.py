@@ -21,7 +21,7 @@ from oneseat.contract.errors import exit_code
 from oneseat.testing import Behaviour, RecordedRequest, Simulator
 from oneseat.testing.fake_cli import Initialized, Print, Result
 
-from .credential_rows import BEYOND, PLANTED, RECORDED, SIGNED_OUT, Decision, Row, World, stored
+from .credential_rows import BEYOND, PLANTED, RECORDED, SIGNED_OUT, Decision, Row, World, stored, together
 from .driving import Seat, fake_seat
 
 ROWS = RECORDED + BEYOND
@@ -32,12 +32,20 @@ LABEL = "seat"
 NO_WAY_OUT = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
 
 
-def named(row: Row) -> str:
-    return f"{row.case}-{row.met}"
+Met = tuple[World, tuple[Row, ...]]
+
+
+def named(met: Met) -> str:
+    _, (first, *others) = met
+    return f"{first.case}-{first.met}" + f"-and-{len(others)}-more" * bool(others)
 
 
 def every_row(rows: Iterable[Row]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("row", rows, ids=named)
+    return pytest.mark.parametrize("met", together(rows), ids=named)
+
+
+def one_of_each_exit_code(rows: Iterable[Row]) -> list[Row]:
+    return list({row.decision.exit: row for row in rows}.values())
 
 
 class Ended(NamedTuple):
@@ -130,12 +138,12 @@ class Scene:
                 return str(folder / written.removeprefix(short))
         return written
 
-    def expected(self, row: Row) -> set[tuple[str, str]]:
+    def expected(self, rows: Iterable[Row]) -> set[tuple[str, str]]:
         """The sources that the receipt has to name."""
-        both = (("kept", row.kept), ("present", row.present))
         return {
             (f"{effect}:{name}", self.place(place))
-            for effect, places in both
+            for row in rows
+            for effect, places in (("kept", row.kept), ("present", row.present))
             for name, place in places.items()
         }
 
@@ -150,13 +158,13 @@ def sources(result: dict[str, Any]) -> set[tuple[str, str]]:
     return found
 
 
-def check(scene: Scene, row: Row, ended: Ended) -> None:
-    """A row ended as the table says, and left no trace of a secret."""
-    receipt, decision = ended.result["receipt"], row.decision
+def check(scene: Scene, rows: tuple[Row, ...], ended: Ended) -> None:
+    """Rows that were met at once ended as the table says, and left no trace of a secret."""
+    receipt, decision = ended.result["receipt"], rows[0].decision
     code = ended.result["error"] and ended.result["error"]["code"]
     assert Decision(ended.result["status"], ended.code, code, receipt["wallet"]) == decision
     assert receipt["expected_wallet"] == "simulator"
-    assert sources(ended.result) == scene.expected(row)
+    assert sources(ended.result) == scene.expected(rows)
     assert (receipt["cost_usd"], receipt["attempts"]) == (0.0, decision.runs)
     if decision.runs:
         assert (ended.result["text"], receipt["verdict"]) == ("ok from the simulator", "verified")
@@ -164,7 +172,8 @@ def check(scene: Scene, row: Row, ended: Ended) -> None:
     else:
         assert (ended.result["text"], receipt["verdict"]) == ("", "nothing_sent")
         assert signatures(scene.simulator.requests()) == set()
-        check_words(scene, row, ended.result["error"])
+        for row in rows:
+            check_words(scene, row, ended.result["error"])
     assert len(scene.simulator.messages(LABEL)) == len(scene.simulator.messages()) == decision.runs
     assert {name for name, content in ended.traces.items() if PLANTED.encode() in content} == set()
     assert {"argv", "environ", "runs.db"} <= set(ended.traces)
@@ -193,57 +202,33 @@ def test_every_recorded_case_has_a_row() -> None:
 
 
 @every_row(ROWS)
-async def test_who_pays(row: Row, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
-    scene = Scene(tmp_path, claude_path, simulator, row.world)
-    check(scene, row, await scene.run())
+async def test_who_pays(met: Met, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
+    world, rows = met
+    scene = Scene(tmp_path, claude_path, simulator, world)
+    check(scene, rows, await scene.run())
 
 
 @every_row(DECISIVE)
 async def test_who_pays_with_the_oldest_cli(
-    row: Row, tmp_path: Path, old_claude_path: Path, simulator: Simulator
+    met: Met, tmp_path: Path, old_claude_path: Path, simulator: Simulator
 ) -> None:
-    scene = Scene(tmp_path, old_claude_path, simulator, row.world)
-    check(scene, row, await scene.run())
+    world, rows = met
+    scene = Scene(tmp_path, old_claude_path, simulator, world)
+    check(scene, rows, await scene.run())
 
 
-@every_row(DECISIVE)
-def test_who_pays_when_it_is_typed(row: Row, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
-    scene = Scene(tmp_path, claude_path, simulator, row.world)
-    check(scene, row, scene.type())
+@every_row(one_of_each_exit_code(DECISIVE))
+def test_who_pays_when_it_is_typed(met: Met, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
+    world, rows = met
+    scene = Scene(tmp_path, claude_path, simulator, world)
+    check(scene, rows, scene.type())
 
 
-@pytest.mark.parametrize("login", ["token", "file"])
-@pytest.mark.parametrize(
-    ("play", "used", "status"),
-    [
-        ("ok", 0.12, "allowed"),
-        ("warning-five-hour", 0.93, "allowed_warning"),
-        ("last-of-five-hour", 1.0, "rejected"),
-    ],
-)
-async def test_a_limit_that_is_not_exceeded_is_reported_and_the_run_stays_on_the_plan(
-    play: str,
-    used: float,
-    status: str,
-    login: Any,
-    tmp_path: Path,
-    claude_path: Path,
-    simulator: Simulator,
+async def test_a_run_on_extra_paid_usage_is_stopped_and_called_misbilled(
+    tmp_path: Path, old_claude_path: Path, simulator: Simulator
 ) -> None:
-    ended = await Scene(tmp_path, claude_path, simulator, World(login=login), play).run()
-    receipt = ended.result["receipt"]
-    (limit,) = [limit for limit in receipt["limits"] if limit["window"] == "five_hour"]
-    assert (limit["used"], limit["status"]) == (used, status)
-    assert (ended.code, receipt["verdict"], receipt["wallet"]) == (0, "verified", "simulator")
-    assert {"what": "rate_limit.overage", "value": False, "when": "during"} in receipt["evidence"]
-
-
-@pytest.mark.parametrize("path", ["claude_path", "old_claude_path"])
-def test_a_run_on_extra_paid_usage_is_stopped_and_called_misbilled(
-    path: str, tmp_path: Path, simulator: Simulator, request: pytest.FixtureRequest
-) -> None:
-    scene = Scene(tmp_path, request.getfixturevalue(path), simulator, World(), "overage")
-    ended = scene.type()
+    """With the oldest CLI; the newest meets it in the table of faults."""
+    ended = await Scene(tmp_path, old_claude_path, simulator, World(), "overage").run()
     receipt, error = ended.result["receipt"], ended.result["error"]
     assert (ended.code, ended.result["status"], error["code"]) == (4, "failed", "billing.overage")
     assert (receipt["verdict"], receipt["expected_wallet"]) == ("misbilled", "simulator")
