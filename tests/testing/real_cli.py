@@ -1,4 +1,4 @@
-"""Drives the real `claude` through one turn, as a process with pipes; nothing of ours in between."""
+"""Drives the real `claude` through turns, as a process with pipes; nothing of ours in between."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import json
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from oneseat.testing import SIMULATOR_TOKEN
 
@@ -19,15 +18,13 @@ LEAN = [
     *("--model", "claude-sonnet-4-5", "--tools", "", "--system-prompt", "x", "--setting-sources", ""),
 ]
 #: Long enough for the slowest machine, short enough to fail before pytest's own limit.
-KILL_AFTER_S = 30.0
+KILL_AFTER_S = 100.0
 
 
 class Turn(NamedTuple):
     """What one turn printed."""
 
     lines: list[dict[str, Any]]
-    code: int
-    stderr: str
 
     def of(self, kind: str, subtype: str | None = None) -> list[dict[str, Any]]:
         """The lines of one type."""
@@ -70,62 +67,63 @@ def child_environment(home: Path, url: str, extra: dict[str, str]) -> dict[str, 
     }
 
 
-def take_turn(
-    cli: Path,
-    home: Path,
-    url: str,
-    *,
-    prompt: str = "say ok",
-    argv: tuple[str, ...] = (),
-    initialize: dict[str, Any] | None = None,
-    env: dict[str, str] | None = None,
-) -> Turn:
-    """Start the CLI, hand over one prompt, read to the end. stdin stays open until the result is read, as it must."""
-    given = [
-        {
-            "type": "user",
-            "message": {"role": "user", "content": prompt},
-            "parent_tool_use_id": None,
-            "session_id": "default",
-        }
-    ]
-    if initialize is not None:
-        request = {"subtype": "initialize", **initialize}
-        given.insert(0, {"type": "control_request", "request_id": "i", "request": request})
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(
+class Talk:
+    """A process of the CLI that is asked one thing after the other. Leaving it closes its stdin and waits for its end."""
+
+    def __init__(
+        self, cli: Path, home: Path, url: str, argv: tuple[str, ...] = (), env: dict[str, str] | None = None
+    ) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving
+        self._process = subprocess.Popen(
             [cli, *LEAN, *argv],
             env=child_environment(home, url, env or {}),
             cwd=home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=self._stderr,
         )
-        with _killed_when_late(process), process:
-            lines = _converse(process, given)
-        stderr.seek(0)
-        return Turn(lines, process.returncode, stderr.read().decode())
+        self._timer = threading.Timer(KILL_AFTER_S, self._process.kill)
+        #: Known once it was left.
+        self.code: int | None = None
+        self.stderr = ""
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stderr, self._process:
+            _closed(self._process.stdin)
+            self.code = self._process.wait()
+            self._timer.cancel()
+            self._timer.join()
+            self._stderr.seek(0)
+            self.stderr = self._stderr.read().decode()
+
+    def initialize(self, **fields: Any) -> None:
+        """Open the conversation, before the first turn."""
+        request = {"subtype": "initialize", **fields}
+        self._write({"type": "control_request", "request_id": "i", "request": request})
+
+    def turn(self, prompt: str = "say ok") -> Turn:
+        """Hand over a prompt and read to the result. stdin stays open, as it must."""
+        message = {"role": "user", "content": prompt}
+        self._write({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": "default"})
+        assert self._process.stdout is not None
+        lines = []
+        for raw in self._process.stdout:
+            lines.append(json.loads(raw))
+            if lines[-1]["type"] == "result":
+                break
+        return Turn(lines)
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
 
 
-def _converse(process: subprocess.Popen[bytes], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in given))
-    process.stdin.flush()
-    lines = []
-    for raw in process.stdout:
-        lines.append(json.loads(raw))
-        if lines[-1]["type"] == "result":
-            process.stdin.close()
-    return lines
-
-
-@contextlib.contextmanager
-def _killed_when_late(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    timer = threading.Timer(KILL_AFTER_S, process.kill)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
+def _closed(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            pipe.close()

@@ -1,15 +1,21 @@
-"""The simulator against the real `claude`: what the CLI makes of every scenario. The expectations are measured, on 2.1.329."""
+"""The simulator against the real `claude`: what the CLI makes of every scenario. The expectations are measured, on 2.1.329.
+
+A start of the CLI costs more than ten turns, so one process takes as many as do not disturb each other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from oneseat.testing import SCENARIOS, Answer, Failure, RecordedRequest, Simulator, Text
+from oneseat.testing import SCENARIOS, Answer, Failure, Reply, Simulator, Text
+from oneseat.testing.scenarios import replies_for
 
-from .real_cli import Turn, take_turn
+from .real_cli import Talk, Turn
 
 
 class Good(NamedTuple):
@@ -20,7 +26,7 @@ class Good(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """A turn the CLI calls an error."""
+    """A turn the CLI calls an error. ``text`` is part of what it says."""
 
     status: int | None
     error: str
@@ -106,164 +112,184 @@ FAILURES = {
 ELSEWHERE = {
     "text", "tool-loop", "structured-bad", "structured-text", "rate-limited-retry-after", "hang", "hang-mid-stream", "pings"
 }  # fmt: skip
+#: What the CLI does next depends on what was said before, so these are the first thing they are asked.
+ALONE = {"bad-request", "prompt-too-long", "too-large"}
+#: How often the CLI asks again after a whole block depends on how busy the machine is (measured: 3 to 5 requests).
+BREAKS_OFF = {"reset-after-block", "eof-after-block"}
+#: What the limits in the headers become. An event comes with a change, so the order of the turns matters.
+LIMITS: dict[str, dict[str, Any]] = {
+    "ok": {"status": "allowed", "rateLimitType": "five_hour", "isUsingOverage": False},
+    "warning-five-hour": {"status": "allowed_warning", "rateLimitType": "five_hour", "utilization": 0.93},
+    "warning-seven-day": {"status": "allowed_warning", "rateLimitType": "seven_day", "utilization": 0.78},
+    "last-of-five-hour": {"status": "rejected", "rateLimitType": "five_hour", "isUsingOverage": False},
+    "overage": {
+        "status": "rejected",
+        "overageStatus": "allowed",
+        "isUsingOverage": True,
+        "overageInUse": True,
+    },
+    "limit-five-hour": {"status": "rejected", "rateLimitType": "five_hour", "overageStatus": "rejected"},
+    "limit-seven-day": {"status": "rejected", "rateLimitType": "seven_day"},
+    "limit-opus": {"status": "rejected", "rateLimitType": "seven_day_opus"},
+    "rate-limited": {"status": "rejected", "isUsingOverage": False},
+}
 SCHEMA = {
     "type": "object",
     "properties": {"answer": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}},
     "required": ["answer", "tags"],
 }
-
-
-def shape(records: list[RecordedRequest]) -> str:
-    """How each request asked: ``S`` streamed, ``W`` whole."""
-    return "".join("S" if record.body.get("stream") else "W" for record in records)
+PLAYED = "played"
 
 
 class Player:
-    """Plays scenarios on one simulator with the real CLI, and checks what is true of every turn."""
+    """The real CLI on a simulator that plays another scenario in each turn."""
 
-    def __init__(self, cli: Path, home: Path, simulator: Simulator) -> None:
-        self._cli = cli
-        self._home = home
-        self.simulator = simulator
+    def __init__(self, talk: Talk, simulator: Simulator) -> None:
+        self._talk = talk
+        self._simulator = simulator
 
-    def play(self, scenario: str, **options: Any) -> Turn:
-        turn = take_turn(self._cli, self._home, self.simulator.url(scenario, "turn"), **options)
-        assert turn.stderr == ""
-        assert {(record.auth, record.simulator_token) for record in self.simulator.messages()} == {
+    def play(self, scenario: str | Sequence[Reply]) -> Turn:
+        self._simulator.clear()
+        replies = replies_for(scenario, {}) if isinstance(scenario, str) else scenario
+        self._simulator.script(PLAYED, replies)
+        turn = self._talk.turn()
+        assert {(record.auth, record.simulator_token) for record in self._simulator.messages()} == {
             (("bearer",), True)
         }
         return turn
 
     @property
     def asked(self) -> str:
-        return shape(self.simulator.messages("turn"))
+        """How each request of the last turn asked: ``S`` streamed, ``W`` whole."""
+        return "".join("S" if record.body.get("stream") else "W" for record in self._simulator.messages())
+
+
+class Stage(NamedTuple):
+    """Where the CLI is started."""
+
+    cli: Path
+    home: Path
+    simulator: Simulator
+
+    @contextmanager
+    def started(
+        self, *argv: str, env: dict[str, str] | None = None, code: int = 0, schema: Any = None
+    ) -> Iterator[Player]:
+        """The CLI, to play with; it has to end with ``code`` and without a word on stderr."""
+        self.simulator.script(PLAYED, replies_for("ok", {}))
+        with Talk(self.cli, self.home, self.simulator.url(PLAYED), argv, env) as talk:
+            if schema is not None:
+                talk.initialize(jsonSchema=schema)
+            yield Player(talk, self.simulator)
+        assert (talk.code, talk.stderr) == (code, "")
 
 
 @pytest.fixture
-def player(claude_path: Path, scratch_environment: Path, simulator: Simulator) -> Player:
-    return Player(claude_path, scratch_environment, simulator)
+def stage(claude_path: Path, scratch_environment: Path, simulator: Simulator) -> Stage:
+    return Stage(claude_path, scratch_environment, simulator)
 
 
 def test_every_scenario_meets_the_real_cli() -> None:
     assert {*SCENARIOS} - {*SUCCESSES} - {*FAILURES} == ELSEWHERE
+    assert {*LIMITS} <= {*SUCCESSES, *FAILURES}
 
 
-@pytest.mark.parametrize("scenario", SUCCESSES)
-def test_a_success(player: Player, scenario: str) -> None:
-    turn, expected = player.play(scenario), SUCCESSES[scenario]
-    assert (turn.result["is_error"], turn.result["api_error_status"], turn.code) == (False, None, 0)
-    assert (turn.result["result"], player.asked) == expected
-    assert turn.error_class is None
+def test_every_success(stage: Stage) -> None:
+    with stage.started("--include-partial-messages") as player:
+        for scenario, expected in SUCCESSES.items():
+            turn = player.play(scenario)
+            assert (turn.result["is_error"], turn.result["api_error_status"]) == (False, None), scenario
+            assert (turn.result["result"], player.asked) == expected, scenario
+            assert turn.error_class is None, scenario
+            check_limit(scenario, turn)
+            if scenario == "ok":
+                check_pieces(turn)
 
 
-@pytest.mark.parametrize("scenario", FAILURES)
-def test_a_failure(player: Player, scenario: str) -> None:
-    turn, expected = player.play(scenario), FAILURES[scenario]
-    result = turn.result
-    assert (result["subtype"], result["is_error"], turn.code) == ("success", True, 1)
-    assert expected.text in result["result"]
-    found = (result["api_error_status"], turn.error_class, result["terminal_reason"])
-    assert found == (expected.status, expected.error, expected.reason)
-    # How often it asks again after a whole block depends on how busy the machine is (measured: 3 to 5 requests).
-    often = {"SSS", "SSSS", "SSSSS"} if scenario == "eof-after-block" else {expected.asked}
-    assert player.asked in often
-
-
-@pytest.mark.parametrize(
-    ("scenario", "expected"),
-    [
-        ("ok", {"status": "allowed", "rateLimitType": "five_hour", "isUsingOverage": False}),
-        (
-            "warning-five-hour",
-            {"status": "allowed_warning", "rateLimitType": "five_hour", "utilization": 0.93},
-        ),
-        (
-            "warning-seven-day",
-            {"status": "allowed_warning", "rateLimitType": "seven_day", "utilization": 0.78},
-        ),
-        ("last-of-five-hour", {"status": "rejected", "rateLimitType": "five_hour", "isUsingOverage": False}),
-        (
-            "overage",
-            {"status": "rejected", "overageStatus": "allowed", "isUsingOverage": True, "overageInUse": True},
-        ),
-        (
-            "limit-five-hour",
-            {"status": "rejected", "rateLimitType": "five_hour", "overageStatus": "rejected"},
-        ),
-        ("limit-seven-day", {"status": "rejected", "rateLimitType": "seven_day"}),
-        ("limit-opus", {"status": "rejected", "rateLimitType": "seven_day_opus"}),
-        ("rate-limited", {"status": "rejected", "isUsingOverage": False}),
-    ],
-)
-def test_the_limits_in_the_headers_become_an_event(
-    player: Player, scenario: str, expected: dict[str, Any]
-) -> None:
-    limit = player.play(scenario).limit
-    assert limit is not None
-    assert expected.items() <= limit.items()
-    if scenario != "rate-limited":
-        shares = limit["unifiedWindows"]
-        assert 0 < shares["five_hour"]["utilization"] <= 1
-        assert 0 < shares["seven_day"]["utilization"] <= 1
-
-
-def test_deltas_come_through_one_by_one(player: Player) -> None:
-    turn = player.play("ok", argv=("--include-partial-messages",))
+def check_pieces(turn: Turn) -> None:
+    """Deltas came one by one, and usage as it was sent."""
     deltas = [line["event"].get("delta", {}).get("text") for line in turn.of("stream_event")]
     assert [delta for delta in deltas if delta is not None] == ["ok", " from", " the", " simulator"]
-
-
-def test_usage_arrives_as_it_was_sent(player: Player) -> None:
-    usage = player.play("ok").result["usage"]
+    usage = turn.result["usage"]
     counts = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     assert [usage[count] for count in counts] == [10, 100, 1000, 4]
 
 
-def test_a_tool_really_runs(player: Player) -> None:
-    turn = player.play("tool-use", argv=("--tools", "Bash", "--allowedTools", "Bash"))
-    (result,) = [block for line in turn.of("user") for block in line["message"]["content"]]
-    assert (result["content"], result["is_error"]) == ("tool ran", False)
-    assert turn.result["result"] == "the tool has run"
+def test_every_failure(stage: Stage) -> None:
+    with stage.started(code=1) as player:
+        for scenario in FAILURES:
+            if scenario not in ALONE:
+                check_failure(scenario, player)
 
 
-def test_a_tool_loop_ends_at_the_limit_of_turns(player: Player) -> None:
-    turn = player.play("tool-loop", argv=("--max-turns", "2"))
-    assert (turn.result["subtype"], player.asked, turn.code) == ("error_max_turns", "SS", 1)
+@pytest.mark.parametrize("scenario", sorted(ALONE))
+def test_a_failure_at_the_beginning(scenario: str, stage: Stage) -> None:
+    with stage.started(code=1) as player:
+        check_failure(scenario, player)
 
 
-def test_a_structured_answer_fits_the_schema(player: Player) -> None:
-    turn = player.play("structured", initialize={"jsonSchema": SCHEMA})
-    assert turn.result["structured_output"] == {"answer": 1, "tags": ["text"]}
-    assert player.asked == "S"
+def check_failure(scenario: str, player: Player) -> None:
+    turn, expected = player.play(scenario), FAILURES[scenario]
+    result = turn.result
+    assert (result["subtype"], result["is_error"]) == ("success", True), scenario
+    assert expected.text in result["result"], scenario
+    found = (result["api_error_status"], turn.error_class, result["terminal_reason"])
+    assert found == (expected.status, expected.error, expected.reason), scenario
+    often = {"SSS", "SSSS", "SSSSS"} if scenario in BREAKS_OFF else {expected.asked}
+    assert player.asked in often, scenario
+    check_limit(scenario, turn)
 
 
-def test_a_wrong_structure_is_asked_for_five_times(player: Player) -> None:
-    turn = player.play("structured-bad", initialize={"jsonSchema": SCHEMA})
-    assert (turn.result["subtype"], player.asked) == ("error_max_structured_output_retries", "SSSSS")
+def check_limit(scenario: str, turn: Turn) -> None:
+    if scenario in LIMITS:
+        assert turn.limit is not None, scenario
+        assert LIMITS[scenario].items() <= turn.limit.items(), scenario
+        if scenario != "rate-limited":
+            shares = turn.limit["unifiedWindows"]
+            assert 0 < shares["five_hour"]["utilization"] <= 1, scenario
+            assert 0 < shares["seven_day"]["utilization"] <= 1, scenario
 
 
-def test_text_instead_of_a_structure_is_a_success_without_one(player: Player) -> None:
-    turn = player.play("structured-text", initialize={"jsonSchema": SCHEMA})
-    assert (turn.result["is_error"], turn.result["result"], player.asked) == (False, "forty-two", "SS")
-    assert "structured_output" not in turn.result
+def test_a_tool_really_runs_and_a_loop_ends_at_the_limit_of_turns(stage: Stage) -> None:
+    with stage.started("--tools", "Bash", "--allowedTools", "Bash", "--max-turns", "2", code=1) as player:
+        turn = player.play("tool-use")
+        (result,) = [block for line in turn.of("user") for block in line["message"]["content"]]
+        assert (result["content"], result["is_error"]) == ("tool ran", False)
+        assert turn.result["result"] == "the tool has run"
+        turn = player.play("tool-loop")
+        assert (turn.result["subtype"], player.asked) == ("error_max_turns", "SS")
 
 
-def test_retry_after_is_honoured(player: Player) -> None:
+def test_a_structured_answer_fits_the_schema_or_is_asked_for_again(stage: Stage) -> None:
+    with stage.started(schema=SCHEMA, code=1) as player:
+        turn = player.play("structured")
+        assert (turn.result["structured_output"], player.asked) == ({"answer": 1, "tags": ["text"]}, "S")
+        # Text instead of a structure is a success without one.
+        turn = player.play("structured-text")
+        assert (turn.result["is_error"], turn.result["result"], player.asked) == (False, "forty-two", "SS")
+        assert "structured_output" not in turn.result
+        turn = player.play("structured-bad")
+        assert (turn.result["subtype"], player.asked) == ("error_max_structured_output_retries", "SSSSS")
+
+
+def test_retry_after_is_honoured(stage: Stage) -> None:
     too_fast = Failure(status=429, kind="rate_limit_error", message="slow down", retry_after_s=1)
-    player.simulator.script("retry-after", [too_fast, Answer(content=(Text("later"),))])
-    turn = player.play("retry-after")
+    with stage.started() as player:
+        turn = player.play([too_fast, Answer(content=(Text("later"),))])
     (retry,) = turn.of("system", "api_retry")
     assert (retry["error_status"], retry["retry_delay_ms"] >= 1000) == (429, True)
     assert (turn.result["result"], player.asked) == ("later", "SS")
 
 
-def test_a_silent_server_is_given_up_after_the_time_allowed(player: Player) -> None:
-    turn = player.play("hang", env={"API_TIMEOUT_MS": "300", "CLAUDE_CODE_MAX_RETRIES": "0"})
-    assert (turn.result["is_error"], turn.error_class, player.asked) == (True, "server_error", "S")
-    assert "Request timed out" in turn.result["result"]
-
-
-def test_without_the_repeat_a_broken_stream_is_an_error(player: Player) -> None:
-    env = {"CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1", "CLAUDE_CODE_MAX_RETRIES": "0"}
-    turn = player.play("reset-mid-stream", env=env)
-    assert (turn.result["is_error"], turn.error_class, player.asked) == (True, "server_error", "S")
+def test_without_repeats_a_silent_server_and_a_broken_stream_are_errors(stage: Stage) -> None:
+    env = {
+        "API_TIMEOUT_MS": "300",
+        "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "0",
+    }
+    with stage.started(env=env, code=1) as player:
+        turn = player.play("reset-mid-stream")
+        assert (turn.result["is_error"], turn.error_class, player.asked) == (True, "server_error", "S")
+        turn = player.play("hang")
+        assert (turn.result["is_error"], turn.error_class, player.asked) == (True, "server_error", "S")
+        assert "Request timed out" in turn.result["result"]
