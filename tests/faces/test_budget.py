@@ -18,7 +18,8 @@ from oneseat.stores.prices import PriceTable
 from oneseat.testing import Answer, Simulator, Text, Thinking, ToolUse
 from oneseat.testing.replies import Usage
 
-from .driving import Done, Seat
+from .driving import Done, Seat, live_in
+from .warming import ask, waiting
 
 #: Read before the tests take the caller's environment away.
 OLD_CLAUDE = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
@@ -36,7 +37,7 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Se
 
 @pytest.fixture(params=["newest", "oldest"])
 def either(request: pytest.FixtureRequest, seat: Seat) -> Seat:
-    """A seat with the newest and with the oldest CLI that is supported."""
+    """A seat with the newest and with the oldest CLI: where what the CLI counts itself decides, or which of its messages come."""
     if request.param == "oldest":
         if OLD_CLAUDE is None:
             pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
@@ -102,19 +103,19 @@ def test_a_long_answer_is_interrupted_in_the_middle(either: Seat, play: Play, si
 
 
 def test_what_is_thought_and_what_goes_into_a_tool_counts_as_it_comes(
-    either: Seat, play: Play, simulator: Simulator
+    seat: Seat, play: Play, simulator: Simulator
 ) -> None:
     thoughts = Thinking("hmm " * 4000)
     play(Answer(content=(thoughts, Text("late")), pace_s=0.005))
-    done = either.run("run", "think", "--max-budget-usd", "0.005", "--json")
+    done = seat.run("run", "think", "--max-budget-usd", "0.005", "--json")
     assert ended(done) == (4, "budget.reached")
     assert (done.result["text"], len(simulator.messages())) == ("", 1)
 
 
-def test_a_large_tool_input_never_reaches_its_tool(either: Seat, play: Play, tmp_path: Path) -> None:
+def test_a_large_tool_input_never_reaches_its_tool(seat: Seat, play: Play, tmp_path: Path) -> None:
     target = tmp_path / "x.txt"
     play(Answer(content=(ToolUse("Write", {"file_path": str(target), "content": "word " * 6000}),)))
-    done = either.run(
+    done = seat.run(
         "run", "write", "--tools", "edit", "--add-dir", str(tmp_path), "--max-budget-usd", "0.01", "--json"
     )
     assert ended(done) == (4, "budget.reached")
@@ -142,8 +143,8 @@ def test_the_turns_are_counted_and_the_last_one_is_the_last(
     assert "--max-turns" in done.result["error"]["hint"]
 
 
-def test_a_run_within_its_bounds_is_as_without_them(either: Seat, simulator: Simulator) -> None:
-    done = either.run("run", "go", "--max-budget-usd", "1", "--max-turns", "1", "--json")
+def test_a_run_within_its_bounds_is_as_without_them(seat: Seat, simulator: Simulator) -> None:
+    done = seat.run("run", "go", "--max-budget-usd", "1", "--max-turns", "1", "--json")
     assert (done.code, done.result["text"]) == (0, "ok from the simulator")
     assert done.result["receipt"]["cost_source"] == "cli"
 
@@ -326,8 +327,9 @@ def test_the_library_refuses_the_same(options: dict[str, Any]) -> None:
     assert caught.value.info.code == "usage.bad_budget"
 
 
-@pytest.mark.parametrize("model", ["sonnet", "opus", "haiku", "fable"])
-def test_the_price_table_says_what_the_official_cli_says(seat: Seat, play: Play, model: str) -> None:
+async def test_the_price_table_says_what_the_official_cli_says(
+    seat: Seat, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = TokenUsage(1_000, 20_000, 3_000, 40_000, 5_000)
     play(
         says(
@@ -338,7 +340,13 @@ def test_the_price_table_says_what_the_official_cli_says(seat: Seat, play: Play,
             cache_write_1h_tokens=5_000,
         )
     )
-    receipt = seat.run("run", "go", "--model", model, "--json").result["receipt"]
-    price = PriceTable().of(receipt["model"])
-    assert price is not None
-    assert receipt["equivalent_cost_usd"] == pytest.approx(cost(usage, price))
+    settings(seat, "[pool]\nruns_per_process = 9\n")
+    live_in(seat, monkeypatch)
+    async with oneseat.connect(warm=1) as app:
+        for model in ("sonnet", "opus", "haiku", "fable"):
+            await waiting(app)  # one process of the CLI after the other would be four
+            receipt = (await ask(app, "go", model=model)).receipt
+            assert model in str(receipt.model)
+            price = PriceTable().of(str(receipt.model))
+            assert price is not None
+            assert receipt.equivalent_cost_usd == pytest.approx(cost(usage, price))

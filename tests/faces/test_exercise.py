@@ -26,9 +26,7 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: p
     return seat
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"system": "Speak French."}, {"system": "Speak French.", "model": "haiku"}]
-)
+@pytest.mark.parametrize("options", [{}, {"system": "Speak French.", "model": "haiku"}])
 async def test_what_an_exercised_process_sends_is_what_a_cold_run_sends(
     seat: Seat, simulator: Simulator, options: dict[str, str]
 ) -> None:

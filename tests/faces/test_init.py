@@ -11,7 +11,7 @@ import pytest
 
 from oneseat.testing import Simulator
 
-from .driving import Seat
+from .driving import Seat, fake_seat
 from .terminal import Terminal
 from .test_keys import KEY, assert_nowhere, choose
 
@@ -23,9 +23,18 @@ WRITE = "Write this to "
 
 
 @pytest.fixture
-def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
-    """A seat that is ready, with a keyring."""
-    seat = Seat(tmp_path, claude_path, simulator)
+def real_seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
+    """A seat of the real CLI that is ready, with a keyring."""
+    return with_keyring(Seat(tmp_path, claude_path, simulator), tmp_path)
+
+
+@pytest.fixture
+def seat(tmp_path: Path) -> Seat:
+    """The same with a CLI that is there at once: what is asked and written is no matter of the CLI."""
+    return with_keyring(fake_seat(tmp_path, "ok")[0], tmp_path)
+
+
+def with_keyring(seat: Seat, tmp_path: Path) -> Seat:
     choose(seat, "InFile")
     seat.env["TEST_KEYRING"] = str(tmp_path / "keyring.json")
     return seat
@@ -45,7 +54,8 @@ def written(seat: Seat) -> dict[str, Any]:
     return tomllib.loads(settings(seat).read_text("utf-8"))
 
 
-def test_a_person_who_takes_every_default_has_a_seat_and_no_key(seat: Seat) -> None:
+def test_a_person_who_takes_every_default_has_a_seat_and_no_key(real_seat: Seat) -> None:
+    seat = real_seat
     with Terminal(seat, "init") as terminal:
         found = terminal.read_until(HUMANS)
         terminal.type("")
@@ -236,7 +246,8 @@ def test_of_several_people_on_a_server_nothing_goes_to_the_plan(seat: Seat) -> N
     assert (refused.code, refused.result["receipt"]["verdict"]) == (3, "nothing_sent")
 
 
-def test_where_only_the_second_seat_is_ready_it_serves(seat: Seat, codex_path: Path) -> None:
+def test_where_only_the_second_seat_is_ready_it_serves(real_seat: Seat, codex_path: Path) -> None:
+    seat = real_seat
     seat.env |= {
         "ONESEAT_CODEX_PATH": str(codex_path),
         "ONESEAT_CLAUDE_PATH": str(seat.root / "nothing"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,11 @@ import pytest
 import oneseat
 from oneseat.api import make_request
 from oneseat.contract.request import Purpose
-from oneseat.testing import Answer, ByPayer, Failure, Limits, Simulator, Text
+from oneseat.testing import Answer, Behaviour, Simulator, Text
+from oneseat.testing.fake_cli import Print
 from oneseat.testing.replies import Usage
 
-from .driving import SDKS, Done, Seat, live_in
+from .driving import SDKS, Done, Seat, fake_seat, live_in
 
 KEY = """
 [keys.paid]
@@ -25,6 +28,8 @@ provider = "anthropic"
 env = "MY_KEY"
 model = "claude-haiku-4-5"
 """
+MODEL = "claude-haiku-4-5"
+FULL_PLAN = Path(__file__).parent.parent / "data" / "claude" / "fail-e429uni.jsonl"
 CONSENT = KEY + '\n[fallback]\nto = ["paid"]\n'
 
 
@@ -128,25 +133,30 @@ def test_a_project_on_a_key_is_told_what_was_said_on_the_seat(seat: Seat, simula
 
 
 def test_sixteen_runs_on_a_full_plan_never_spend_more_of_the_key_than_its_cap(
-    seat: Seat, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What the CLI says of a full plan, as it was recorded, but for the time at which the window ends.
+    said = re.sub(r'"resetsAt": \d+', f'"resetsAt": {int(time.time()) + 7200}', FULL_PLAN.read_text("utf-8"))
+    seat, cli = fake_seat(tmp_path, Behaviour(on_user=(Print(said),)))
     settings(seat, CONSENT.replace("[fallback]", "day_budget_usd = 0.02\n\n[fallback]"))
     # 900 tokens of output are $0.0045 with this model: four of them fit, and a fifth would have to be cut.
     long = Answer(
         content=(Text("word " * 900),),
         usage=Usage(input_tokens=3, output_tokens=900, cache_read_tokens=0, cache_write_5m_tokens=0),
     )
-    full = Failure(status=429, kind="rate_limit_error", message="full", limits=Limits(status="rejected"))
-    simulator.script("full-and-long", [ByPayer(plan=full, key=long)])
-    playing(seat, simulator, "full-and-long")
+    simulator.script("long", [long])
+    playing(seat, simulator, "long")
     live_in(seat, monkeypatch)
 
     async def all_at_once() -> list[oneseat.RunResult]:
         async with oneseat.connect() as app:
-            requests = [make_request("hi", max_budget_usd=0.005, cwd=seat.cwd) for _ in range(16)]
+            requests = [
+                make_request("hi", model=MODEL, max_budget_usd=0.005, cwd=seat.cwd) for _ in range(16)
+            ]
             return await asyncio.gather(*map(app.run, requests))
 
     results = asyncio.run(all_at_once())
+    assert cli.starts()
     ended = Counter(result.error.code if result.error is not None else "ok" for result in results)
     equivalent = sum(result.receipt.equivalent_cost_usd or 0.0 for result in results)
     assert 0.0135 < equivalent <= 0.02
