@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, Self
 from oneseat.testing import SIMULATOR_TOKEN
 
 LEAN = [
-    *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
+    *("--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
     *("--strict-mcp-config", "--disable-slash-commands", "--no-session-persistence"),
     *("--model", "claude-sonnet-4-5", "--tools", "", "--system-prompt", "x", "--setting-sources", ""),
 ]

@@ -16,8 +16,9 @@ _ISOLATION = (
     "--disable-slash-commands",
 )
 #: The conversation runs over stdin and stdout as one JSON object per line, so that the login can be checked before a prompt.
+#: No `-p`: a pipe for stdout says the same, what is sent upstream is the same byte for byte (measured on 2.1.197 and 2.1.329),
+#: and with it 2.1.197 takes 8 ms of processor time more for each message.
 _PROTOCOL = (
-    "-p",
     "--input-format",
     "stream-json",
     "--output-format",
