@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from oneseat.host.private_socket import UnixDoor
-from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse
-from oneseat.testing.fake_cli import Result, Say
+from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse, write_fake_cli
+from oneseat.testing.fake_cli import Replay, Result, Say, Wait
 from oneseat.testing.scenarios import replies_for
 
 from .driving import ONESEAT, Done, Seat, fake_seat, told
@@ -42,6 +42,23 @@ def quick_seat(tmp_path: Path) -> Iterator[Seat]:
     seat.assert_nothing_left()
 
 
+@pytest.fixture
+def held_seat(tmp_path: Path) -> Iterator[tuple[Seat, Path]]:
+    """A seat whose first run goes on until it is ended, and the gate that opens when it has its prompt."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Replay(str(gate)), Wait("forever"))))
+    yield seat, gate
+    seat.assert_nothing_left()
+
+
+def configure(seat: Seat, text: str) -> None:
+    """Write the owner's settings."""
+    settings = seat.home / "config" / "oneseat.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(text, "utf-8")
+
+
 @pytest.mark.parametrize(
     ("scenario", "form"),
     [
@@ -56,6 +73,7 @@ def test_a_run_through_a_server_shows_what_one_without_shows(
     scenario: str, form: tuple[str, ...], seat: Seat, simulator: Simulator
 ) -> None:
     simulator.script("play", replies_for(scenario, {}))
+    configure(seat, "claude.max_retries = 0\nretry.max_attempts = 1\n")
     with serving(seat) as live:
         through = seat.run("run", "say ok", *form)
         with contextlib.closing(sqlite3.connect(seat.ledger, isolation_level=None)) as db:
@@ -83,8 +101,8 @@ def test_projects_tools_schemas_and_files_go_through_it(seat: Seat, simulator: S
     write = ToolUse("Write", {"file_path": str(target), "content": "by a tool"})
     with serving(seat) as live:
         assert seat.run("run", "--project", "shop", "one").code == 0
-        assert seat.run("run", "--project", "shop", "two", "--json").result["session"]["message"] == 2
-        assert seat.run("run", "--file", "notes.txt", "look").code == 0
+        second = seat.run("run", "--project", "shop", "--file", "notes.txt", "two", "--json")
+        assert second.result["session"]["message"] == 2
         assert "the attached text" in json.dumps(simulator.messages()[-1].body)
         assert seat.run("run", "-", stdin=b"from a pipe").code == 0
         assert told(simulator.messages()[-1]) == "from a pipe"
@@ -186,13 +204,13 @@ def test_eight_commands_at_once(quick_seat: Seat) -> None:
     assert [(done.code, done.stdout) for done in ended] == [(0, "ok\n")] * 8
 
 
-def test_more_runs_than_the_server_takes_are_done_without_it(seat: Seat, simulator: Simulator) -> None:
-    settings = seat.home / "config" / "oneseat.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text("[serve]\nmax_connections = 1\n")
-    simulator.script("play", [*replies_for("hang", {}), *replies_for("ok", {})])
+def test_more_runs_than_the_server_takes_are_done_without_it(held_seat: tuple[Seat, Path]) -> None:
+    seat, gate = held_seat
+    configure(seat, "[serve]\nmax_connections = 1\n")
     with serving(seat) as live, seat.start("run", "first") as first:
-        simulator.wait_for_messages()
+        gate.write_bytes(b"")
+        write_fake_cli(seat.root / "quick", "ok")
+        (seat.root / "quick").replace(seat.root / "claude")
         assert seat.run("run", "second").code == 0
         assert [pid == live.pid for pid in owners(seat)] == [True, False]
         assert went_cold(seat) == "the server does 1 runs already"
@@ -200,13 +218,13 @@ def test_more_runs_than_the_server_takes_are_done_without_it(seat: Seat, simulat
         assert first.finish().code == 130
 
 
-def test_the_status_of_a_server(seat: Seat, simulator: Simulator) -> None:
+def test_the_status_of_a_server(held_seat: tuple[Seat, Path]) -> None:
+    seat, gate = held_seat
     without = seat.run("status", "--json").result
     assert without["server"] is None
     assert "not running" in seat.run("status").stdout
-    simulator.script("play", replies_for("hang", {}))
     with serving(seat) as live, seat.start("run", "--model", "haiku", "wait") as waiting:
-        simulator.wait_for_messages()
+        gate.write_bytes(b"")
         server = status(seat)
         assert (server["pid"], server["draining"], server["warm"], server["last_cold"]) == (
             live.pid,
@@ -234,12 +252,10 @@ def test_only_the_owner_can_open_the_door(quick_seat: Seat) -> None:
         assert {path.stat().st_uid for path in (*folder.iterdir(), door)} == {os.geteuid()}
 
 
-def test_a_home_with_a_long_name_is_served_too(
-    tmp_path: Path, claude_path: Path, simulator: Simulator
-) -> None:
+def test_a_home_with_a_long_name_is_served_too(tmp_path: Path) -> None:
     root = tmp_path / ("long" * 30)
     root.mkdir()
-    seat = Seat(root, claude_path, simulator)
+    seat, _ = fake_seat(root, "ok")
     with serving(seat) as live:
         assert seat.run("run", "say ok").code == 0
         assert owners(seat) == [live.pid]
