@@ -78,13 +78,13 @@ SERVER = {
     "html": Fault(7, "provider.api_error", "provider"),
 }
 STREAMS = {
-    # What came is kept, and what it used is not known.
-    "reset-mid-stream": passes("connection_lost", text="a stream", tokens=None),
-    "eof-mid-stream": passes("connection_lost", text="a stream", tokens=None),
-    "error-mid-stream": passes("overloaded", text="a stream", tokens=None),
     "reset-after-block": passes("connection_lost", 4, 4 * BLOCK, tokens=40),
     "eof-after-block": passes("connection_lost", 4, 4 * BLOCK, tokens=40),
     "error-after-block": passes("server_error", 4, 4 * BLOCK, tokens=40),
+    # What came is kept, and what it used is not known, so neither is the cost of a message that follows.
+    "reset-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "eof-mid-stream": passes("connection_lost", text="a stream", tokens=None),
+    "error-mid-stream": passes("overloaded", text="a stream", tokens=None),
 }
 SILENCE = {
     # A ping is no sign of life of the model.
@@ -103,15 +103,15 @@ NO_ANSWERS = {
     # The CLI leaves its last request out of its sum.
     "structured-bad": untrusted("schema_unmet", "you", 5, tokens=40),
 }
-#: By what is at fault.
-KINDS: dict[str, dict[str, Fault]] = {
-    "limits": LIMITS,
-    "rejections": REJECTIONS,
-    "server": SERVER,
-    "streams": STREAMS,
-    "silence": SILENCE,
-    "no-answers": NO_ANSWERS,
-}
+FAULTS: dict[str, Fault] = {**LIMITS, **REJECTIONS, **SERVER, **STREAMS, **SILENCE, **NO_ANSWERS}
+#: These end the process, depend on what was said before, or ask for settings of their own.
+ALONE = ("overage", "prompt-too-long", "too-large", *SILENCE, "structured-text", "structured-bad")
+#: What is played to one process, in this order: what is known of limits and costs goes from one message to the next.
+GROUPS = [
+    [name for name in (*LIMITS, *REJECTIONS, *SERVER, *STREAMS) if name not in ALONE],
+    [name for name in NO_ANSWERS if name not in ALONE],
+    *([name] for name in ALONE),
+]
 #: The same with 2.1.197, where that is something else: it asks again less often.
 OLD = {
     "bad-request": rejected("bad_request"),
@@ -119,14 +119,16 @@ OLD = {
     "token-expired": rejected("auth_rejected"),
     "token-revoked": rejected("auth_rejected"),
     "invalid-api-key": rejected("signed_out"),
-    "reset": passes("unreachable"),
-    "reset-mid-stream": passes("connection_lost", text="a stream", tokens=None),
-    "eof-mid-stream": passes("connection_lost", text="a stream", tokens=None),
-    "error-mid-stream": passes("overloaded", text="a stream", tokens=None),
+    "refusal": untrusted("refused", "you", 1, "cut here", tokens=10),
     "reset-after-block": passes("connection_lost", text=BLOCK, tokens=None),
     "eof-after-block": passes("connection_lost", text=BLOCK, tokens=None),
     "error-after-block": passes("overloaded", text=BLOCK, tokens=None),
-    "refusal": untrusted("refused", "you", 1, "cut here", tokens=10),
+}
+#: Of those that are no failure: a window, how much of it is used, and what is said of that.
+NOT_EXCEEDED = {
+    "warning-five-hour": ("five_hour", 0.93, "allowed_warning"),
+    "warning-seven-day": ("seven_day", 0.78, "allowed_warning"),
+    "last-of-five-hour": ("five_hour", 1.0, "rejected"),
 }
 #: Scenarios that are neither, or have tests of their own: `tool-loop` goes on until a limit of turns, money or time ends it.
 NO_FAULTS = {"ok", "echo", "text", "thinking", "tool-use", "tool-loop", "structured", "slow", "huge"}

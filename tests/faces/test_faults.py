@@ -1,95 +1,119 @@
-"""The whole table of failures and limits through `oneseat run --json`, the real CLI and the simulator."""
+"""The whole table of failures and limits: the library, which the command stands on, the real CLI and the simulator.
+
+A start of the CLI costs more than ten messages, so those that leave each other alone are messages of one conversation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
+from oneseat import api
+from oneseat.contract.errors import exit_code
+from oneseat.contract.receipt import Evidence, RunResult
 from oneseat.testing import SCENARIOS, Failure, Simulator
+from oneseat.testing.scenarios import replies_for
 
-from .driving import Done, Seat, told
-from .faults import BLOCK, KINDS, NO_FAULTS, OLD, STALLED, Fault, passes
+from .driving import Seat, told
+from .faults import BLOCK, FAULTS, GROUPS, NO_FAULTS, NOT_EXCEEDED, OLD, STALLED, Fault, passes
 
 #: One attempt, and a model that may be silent for two seconds: repeating has tests of its own.
 SETTINGS = "claude.max_retries = 0\nretry.max_attempts = 1\nwatchdog.model_s = {}\n"
-SCHEMA = '{"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}'
-#: As many as the smallest machine has cores.
-SIDE_BY_SIDE = 2
-
-
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
 #: How often 2.1.329 asks again after a whole block depends on how busy the machine is (measured: 3 to 5 requests).
-BREAKS_OFF = "eof-after-block"
+BREAKS_OFF = {"eof-after-block", "reset-after-block"}
+
+
+PLAYED = "played"
+
+
+class Ended(NamedTuple):
+    """How a run ended, and how many requests reached the vendor."""
+
+    result: RunResult
+    requests: int
 
 
 def test_every_scenario_is_in_the_table_or_is_no_fault() -> None:
-    names = [name for faults in KINDS.values() for name in faults]
-    assert sorted([*names, *NO_FAULTS]) == sorted(SCENARIOS)
-    assert {*OLD} <= {*names}
+    assert sorted([*FAULTS, *NO_FAULTS]) == sorted(SCENARIOS)
+    assert sorted(name for names in GROUPS for name in names) == sorted(FAULTS)
+    assert {*OLD} <= {*FAULTS}
+    assert [name for name, fault in OLD.items() if fault == FAULTS[name]] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_has_its_end(kind: str, tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
-    found, expected = ends(KINDS[kind], tmp_path, claude_path, simulator), dict(KINDS[kind])
-    if BREAKS_OFF in expected:
-        asked = found[BREAKS_OFF].requests
-        assert 3 <= asked <= 5
-        expected[BREAKS_OFF] = passes("connection_lost", asked, asked * BLOCK, tokens=10 * asked)
-    assert found == expected
-
-
-def test_every_fault_that_the_oldest_cli_takes_otherwise_has_its_end(
-    tmp_path: Path, old_claude_path: Path, simulator: Simulator
+@pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
+async def test_every_fault_has_its_end(
+    names: list[str], tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:
-    assert ends(OLD, tmp_path, old_claude_path, simulator) == OLD
+    expected = {name: FAULTS[name] for name in names}
+    ended = await play_all(expected, tmp_path, claude_path, simulator)
+    for name in BREAKS_OFF & {*expected}:
+        asked = ended[name].requests
+        assert 3 <= asked <= 5
+        expected[name] = passes("connection_lost", asked, asked * BLOCK, tokens=10 * asked)
+    assert {name: found(ended[name], expected[name]) for name in ended} == expected
+    for name in {*NOT_EXCEEDED} & {*ended}:
+        check_not_exceeded(ended[name].result, *NOT_EXCEEDED[name])
 
 
-def ends(faults: Mapping[str, Fault], root: Path, cli: Path, simulator: Simulator) -> dict[str, Fault]:
-    """Play each scenario once, a few side by side, and say how it ended. No folder's name begins with that of another."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        played = pool.map(
-            lambda name: play(name, faults[name], root / f"{name}.seat", cli, simulator), faults
-        )
-        return dict(zip(faults, played, strict=True))
+@pytest.mark.parametrize("names", [[*OLD.keys() - {"refusal"}], ["refusal"]], ids=len)
+async def test_every_fault_that_the_oldest_cli_takes_otherwise_has_its_end(
+    names: list[str], tmp_path: Path, old_claude_path: Path, simulator: Simulator
+) -> None:
+    expected = {name: fault for name, fault in OLD.items() if name in names}
+    ended = await play_all(expected, tmp_path, old_claude_path, simulator)
+    assert {name: found(ended[name], expected[name]) for name in ended} == expected
 
 
-def play(name: str, expected: Fault, root: Path, cli: Path, simulator: Simulator) -> Fault:
-    root.mkdir()
-    seat = Seat(root, cli, simulator)
-    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url(name, label=name)
-    stalls = expected.error == STALLED.error
-    (seat.cwd / "oneseat.toml").write_text(SETTINGS.format(2 if stalls else 60))
-    schema = []
-    if name.startswith("structured"):
-        (seat.cwd / "schema.json").write_text(SCHEMA)
-        schema = ["--schema", "schema.json"]
-    ended = seat.run("run", "hello", "--json", *schema)
+async def play_all(
+    faults: Mapping[str, Fault], root: Path, cli: Path, simulator: Simulator
+) -> dict[str, Ended]:
+    """Play the scenarios, each to one message of a conversation; one by itself to a run."""
+    simulator.script(PLAYED, replies_for("ok", {}))
+    seat = Seat(root, cli, simulator, PLAYED)
+    (seat.cwd / "oneseat.toml").write_text(SETTINGS.format(2 if STALLED.error in _errors(faults) else 60))
+    ended = {}
+    async with api.opened_app(seat.env, seat.cwd) as app, AsyncExitStack() as opened:
+        talk = app
+        if len(faults) > 1:
+            talk = await opened.enter_async_context(app.conversation("claude-cli"))
+        for name in faults:
+            before = len(simulator.messages())
+            # The replies to what was asked before keep their places: an id that comes twice would be one message.
+            simulator.script(PLAYED, [*replies_for("ok", {}) * before, *replies_for(name, {})])
+            schema = SCHEMA if name.startswith("structured") else None
+            async with talk.stream(api.make_request("hello", cwd=seat.cwd, schema=schema)) as run:
+                async for _ in run:
+                    pass
+            assert run.result is not None
+            ended[name] = Ended(run.result, len(simulator.messages()) - before)
     seat.assert_nothing_left()
-    return found(ended, len(simulator.messages(name)), expected)
+    return ended
 
 
-def found(ended: Done, requests: int, expected: Fault) -> Fault:
-    result, receipt = ended.result, ended.result["receipt"]
-    error: dict[str, Any] = result["error"] or {"code": None, "whose_turn": None, "retry_after_s": None}
-    assert (result["status"], receipt["wallet"], receipt["attempts"]) == (
-        "completed" if ended.code == 0 else "failed",
-        "simulator",
-        1,
-    )
+def _errors(faults: Mapping[str, Fault]) -> set[str | None]:
+    return {fault.error for fault in faults.values()}
+
+
+def found(ended: Ended, expected: Fault) -> Fault:
+    result, receipt, error = ended.result, ended.result.receipt, ended.result.error
+    status = "completed" if error is None else "failed"
+    assert (result.status, receipt.wallet, receipt.attempts) == (status, "simulator", 1)
     # What is not known is not said to be nothing.
-    assert (receipt["equivalent_cost_usd"] is None) == (receipt["usage"]["input_tokens"] is None)
+    assert (receipt.equivalent_cost_usd is None) == (receipt.usage.input_tokens is None)
     return Fault(
-        code=ended.code,
-        error=error["code"],
-        whose_turn=error["whose_turn"],
-        requests=requests,
-        text=result["text"],
-        verdict=receipt["verdict"],
-        tokens=receipt["usage"]["input_tokens"],
-        resets_in_s=about(error["retry_after_s"], expected.resets_in_s),
+        code=0 if error is None else exit_code(error.code),
+        error=None if error is None else error.code,
+        whose_turn=None if error is None else error.whose_turn,
+        requests=ended.requests,
+        text=result.text,
+        verdict=receipt.verdict,
+        tokens=receipt.usage.input_tokens,
+        resets_in_s=None if error is None else about(error.retry_after_s, expected.resets_in_s),
     )
 
 
@@ -99,13 +123,22 @@ def about(wait_s: float | None, expected_s: float | None) -> float | None:
     return expected_s if near else wait_s
 
 
-def test_a_run_that_is_taken_for_another_program_is_not_disguised_or_repeated(
+def check_not_exceeded(result: RunResult, window: str, used: float, status: str) -> None:
+    """A limit that is not exceeded is reported, and the run stays on the plan."""
+    (limit,) = [limit for limit in result.receipt.limits if limit.window == window]
+    assert (limit.used, limit.status) == (used, status)
+    assert Evidence("rate_limit.overage", value=False, when="during") in result.receipt.evidence
+
+
+async def test_a_run_that_is_taken_for_another_program_is_not_disguised_or_repeated(
     tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:
     words = "Third-party apps now draw from your extra usage, not your plan limits."
     simulator.script("third-party", (Failure(status=400, kind="invalid_request_error", message=words),))
-    ended = Seat(tmp_path, claude_path, simulator, "third-party").run("run", "hello", "--json")
-    error, receipt = ended.result["error"], ended.result["receipt"]
-    assert (ended.code, error["code"], error["whose_turn"]) == (7, "provider.third_party", "you")
-    assert words in error["message"]
-    assert (receipt["attempts"], {told(request) for request in simulator.messages()}) == (1, {"hello"})
+    seat = Seat(tmp_path, claude_path, simulator, "third-party")
+    async with api.opened_app(seat.env, seat.cwd) as app:
+        result = await app.run(api.make_request("hello", cwd=seat.cwd))
+    assert result.error is not None
+    assert (result.error.code, result.error.whose_turn) == ("provider.third_party", "you")
+    assert words in result.error.message
+    assert (result.receipt.attempts, {told(request) for request in simulator.messages()}) == (1, {"hello"})

@@ -59,7 +59,8 @@ _ALIVE = (Progress(state="alive"),)
 class Parser:
     """Turns the lines of one turn into events, keeping what the result line must be judged against.
 
-    ``now`` gives seconds since the epoch; ``hide`` takes what must not be repeated out of the results of tools.
+    ``now`` gives seconds since the epoch; ``hide`` takes what must not be repeated out of the results of tools. ``limit`` is
+    the last one that the CLI reported, perhaps in an earlier turn.
     """
 
     def __init__(
@@ -69,12 +70,12 @@ class Parser:
         redact: Callable[[str], str],
         hide: Callable[[str], str] = str,
     ) -> None:
+        self.limit: wire.RateLimitInfo | None = None
         self._run_id = run_id
         self._now = now
         self._redact = redact
         self._hide = hide
         self._error_class: str | None = None
-        self._last_limit: wire.RateLimitInfo | None = None
         self._main_text: list[str] = []
         self._last_was_whole = False
         self._streamed = False
@@ -249,7 +250,7 @@ class Parser:
         return (Unknown(raw=f"system/{line.subtype}", why=f"unknown system line `{line.subtype}`"),)
 
     def _limit(self, line: wire.RateLimitLine) -> Iterable[Event]:
-        info = self._last_limit = line.rate_limit_info
+        info = self.limit = line.rate_limit_info
         used = info.utilization
         windows = info.unified_windows
         named = info.rate_limit_type or "unknown"
@@ -277,7 +278,7 @@ class Parser:
     def _result(self, line: wire.ResultLine) -> Iterable[Event]:
         # The result names only the last piece of an answer that was cut and continued, and can be empty although text came:
         # what was received is the answer wherever the result is the end of it.
-        error = failures.classify(line, self._error_class, self._last_limit, self._now())
+        error = failures.classify(line, self._error_class, self.limit, self._now())
         streamed = "".join(self._main_text)
         text = streamed
         if error is None and not streamed.endswith(line.result or ""):

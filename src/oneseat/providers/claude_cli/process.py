@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.canary import CliFile
-from oneseat.contract.events import LimitSeen
+from oneseat.contract.events import Event
 from oneseat.host import credentials
 from oneseat.host.child import Child
 from oneseat.host.sighting import Sighting, look_at
 from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
 
-from . import discovery
+from . import discovery, wire
 from .channel import Channel
 from .inquiry import Ahead
 
@@ -71,9 +71,9 @@ class CliProcess(OfficialProcess[Channel]):
     ``file`` the program it was started from, ``began`` when (monotonic seconds), ``reached`` what could change who pays that
     it found when it was started. What is learned of it outlives a run: its ``version``, what it was opened for (``special``),
     its ``cost`` so far (US dollars at list price, ``None`` when not known), the ``runs`` it was given, whether the answer to
-    the last has begun (``answering``), and the last ``limit`` it reported, as it does not repeat one that has not changed
-    (measured). A ``rewindable`` one is given messages with a name, so that it can go back to before the ``first_message`` of
-    its last run.
+    the last has begun (``answering``), and the last ``limit`` it reported with what that means (``limits``), as it does not
+    repeat one that has not changed (measured). A ``rewindable`` one is given messages with a name, so that it can go back to
+    before the ``first_message`` of its last run.
     """
 
     def __init__(
@@ -97,7 +97,8 @@ class CliProcess(OfficialProcess[Channel]):
         self.cost: float | None = 0.0
         self.runs = 0
         self.answering = False
-        self.limit: LimitSeen | None = None
+        self.limit: wire.RateLimitInfo | None = None
+        self.limits: tuple[Event, ...] = ()
         self.rewindable = False
         self.first_message: str | None = None
         self.ahead: Ahead | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TurnEnded
+from oneseat.contract.events import Event, Question, Started, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
@@ -58,6 +58,8 @@ class ClaudeSession:
         self._servers = ServerWatch(request, process.env, surroundings.mcp_start_s, self._ask, redact)
         self._surroundings = surroundings
         self._parser = parser
+        # Of a window that is full, an earlier run of the process was told; this one may only be told that it is refused.
+        parser.limit = process.limit
         self._early: list[Event] = []
         self._ended = False
         self._cost_before = process.cost
@@ -167,13 +169,14 @@ class ClaudeSession:
                 came += self._parser.events(line)
                 continue
             self._attend(line)
-            for event in self._parser.events(line):
+            events = self._parser.events(line)
+            for event in events:
                 if isinstance(event, TurnEnded):
                     came += self._end(event)
                     return came
-                if isinstance(event, LimitSeen):
-                    process.limit, self._limit_seen = event, True
                 came.append(self._placed(event))
+            if isinstance(line, wire.RateLimitLine):
+                self._limit_seen, process.limit, process.limits = True, line.rate_limit_info, tuple(events)
         return came
 
     def _placed(self, event: Event) -> Event:
@@ -187,9 +190,9 @@ class ClaudeSession:
         process = self._process
         self._ended = True
         self._clean = ended.error is None
-        if process.limit is not None and not self._limit_seen:
-            # The CLI reports a limit when it changes: that it says nothing in a later run means that it is as it was.
-            yield process.limit
+        if not self._limit_seen:
+            # The CLI reports limits when they change: that it says nothing in a later run means that they are as they were.
+            yield from process.limits
         # It goes on counting where an earlier run of the process, or of the conversation, stopped (2.1.329): their costs
         # would be paid for again.
         before, process.cost = self._cost_before, ended.list_cost_usd
