@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from oneseat.testing import Simulator
 
@@ -27,6 +29,10 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is, and nothing of what it shows.
+hypothesis_settings.register_profile("oneseat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("oneseat")
 
 CLAUDE_PATH = os.environ.get("ONESEAT_CLAUDE_PATH")
 CODEX_PATH = os.environ.get("ONESEAT_TEST_CODEX")

@@ -321,7 +321,7 @@ def test_unknown_tokens_stay_unknown() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_no_bytes_can_break_the_parser(line: bytes) -> None:
     parser = Parser("run", lambda: NOW, lambda text: text)
     assert list(parser.events(wire.decode(line)))
@@ -361,7 +361,7 @@ _FIELDS = [
 
 
 @given(st.sampled_from(_KINDS), st.dictionaries(st.sampled_from(_FIELDS), _JSON))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_no_shape_can_break_the_parser(kind: str, fields: dict[str, object]) -> None:
     parser = Parser("run", lambda: NOW, lambda text: text)
     line = json.dumps({"type": kind, **fields}).encode("utf-8", "surrogatepass")
