@@ -300,3 +300,12 @@ def _fileno(stream: IO[bytes] | None) -> int:
 
 def _read(stream: IO[bytes] | None) -> bytes:
     return stream.read() if stream is not None else b""
+
+
+def write_login(seat: Seat, expires: float) -> None:
+    """A login of the simulator's that is kept in a file and ends at ``expires``, in seconds since 1970."""
+    path = seat.home / "state" / "simulator" / "file" / ".credentials.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps({"claudeAiOauth": {"accessToken": "made-up", "expiresAt": int(expires * 1000)}})
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -18,7 +17,7 @@ from oneseat.contract.receipt import RunResult
 from oneseat.testing import Behaviour, FakeCli, write_fake_cli
 from oneseat.testing.fake_cli import Replay, Result, Say, Wait
 
-from .driving import Done, Seat
+from .driving import Done, Seat, write_login
 
 QUEUED = '"type":"progress","state":"queued"'
 SILENT = Behaviour(on_user=(Wait("forever"),))
@@ -77,14 +76,6 @@ def expired(tmp_path: Path) -> tuple[Seat, Path]:
     seat.env["ONESEAT_SIMULATOR_LOGIN"] = "file"
     write_login(seat, time.time() - 60)
     return seat, gate
-
-
-def write_login(seat: Seat, expires: float) -> None:
-    path = seat.home / "state" / "simulator" / "file" / ".credentials.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps({"claudeAiOauth": {"accessToken": "made-up", "expiresAt": int(expires * 1000)}})
-    )
 
 
 def test_starts_wait_for_each_other_while_a_login_is_renewed(expired: tuple[Seat, Path]) -> None:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,7 @@ from oneseat import events
 from oneseat.host.process_tree import lives
 from oneseat.testing import Answer, Behaviour, Failure, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
-from .driving import Seat, fake_seat, live_in, told
+from .driving import Seat, fake_seat, live_in, told, write_login
 from .warming import ask, nothing_left, until, waiting
 
 MCP_SERVER = Path(__file__).parent.parent / "data" / "mcp_server.py"
@@ -208,6 +209,20 @@ async def test_an_old_process_gives_way(quick_seat: Seat) -> None:
         result = await ask(app, "hello")
         assert result.status == "completed"
         await until(app, lambda: not lives(first.pid))
+    nothing_left(quick_seat)
+
+
+async def test_nothing_is_started_ahead_that_might_renew_the_login(
+    quick_seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONESEAT_SIMULATOR_LOGIN", "file")
+    write_login(quick_seat, time.time() - 60)
+    async with oneseat.connect(warm=1) as app:
+        await asyncio.sleep(0)  # the pool has looked by now
+        assert app.idle == ()
+        write_login(quick_seat, time.time() + 8 * 3600)
+        assert (await ask(app, "hello")).status == "completed"
+        await waiting(app)
     nothing_left(quick_seat)
 
 

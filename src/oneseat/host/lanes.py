@@ -49,11 +49,15 @@ class FileLanes:
     def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Place]:
         """The only place of a start that may renew a provider's login in ``cwd``. Nobody needs it while that is good for long."""
 
-        def near_its_end() -> bool:
-            expires = self._expires_at(provider, cwd)
-            return expires is not None and expires - self._now() < _MARGIN_S
+        def may_renew() -> bool:
+            return near_its_end(self._expires_at(provider, cwd), self._now())
 
-        return Places(self._folder / f"renewal-{provider}", 1, near_its_end, _LONGEST_S).place()
+        return Places(self._folder / f"renewal-{provider}", 1, may_renew, _LONGEST_S).place()
+
+
+def near_its_end(expires_at: float | None, now: float) -> bool:
+    """Whether a process that starts now may renew a login. Both in seconds since the epoch; ``None`` is not known."""
+    return expires_at is not None and expires_at - now < _MARGIN_S
 
 
 def clear_places(folder: Path) -> None:

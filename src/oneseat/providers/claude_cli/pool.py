@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,11 +56,14 @@ class WarmPool:
     """Keeps processes ready, of the kinds that were asked for last; in the beginning of the one a plain request takes.
 
     Use it within ``running``. Every process it starts has ended when that is left, but for those handed out: their runs
-    end them.
+    end them. ``may_renew`` says whether a process started now in a directory might renew the login.
     """
 
-    def __init__(self, launcher: Launcher, limits: PoolLimits, default_model: str) -> None:
+    def __init__(
+        self, launcher: Launcher, limits: PoolLimits, default_model: str, may_renew: Callable[[str], bool]
+    ) -> None:
         self._launcher = launcher
+        self._may_renew = may_renew
         self._limits = limits
         self._wanted = [_Kind(Shape(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
@@ -185,7 +189,7 @@ class WarmPool:
         for process in self._superfluous(places):
             self._retire(process)
         self._ask_those_who_waited()
-        missing = next(self._missing(places), None) if installed is not None else None
+        missing = next(self._startable(places), None) if installed is not None else None
         unopened = next(self._unopened(), None)
         if missing is None and unopened is None:
             settled = all(_age(process) > _SETTLED_S for process in self._idle)
@@ -267,6 +271,12 @@ class WarmPool:
                 waiting.remove(kind)
             else:
                 yield kind
+
+    def _startable(self, places: list[_Kind]) -> Iterator[_Kind]:
+        """What is missing and may start ahead. The CLI renews a login when it starts (measured on 2.1.197 and 2.1.329), and two
+        that do so at once sign each other out: as long as one might, only runs start it, one after the other.
+        """
+        return (kind for kind in self._missing(places) if not self._may_renew(kind.shape.cwd or os.sep))
 
     async def _rewind(self, process: CliProcess, kind: _Kind) -> None:
         """Take the process back to before the run it served; one that cannot prove that it is there is ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.lanes import near_its_end
 from oneseat.providers.official_cli.hiding import hiding
 
 from .launcher import ClaudeCliConfig, Launcher, Shape
@@ -77,12 +79,15 @@ class ClaudeCliProvider:
         login = self._launcher.login(cwd)
         return login.expires_at_ms / 1000 if login.expires_at_ms is not None else None
 
+    def _may_renew(self, cwd: str) -> bool:
+        return near_its_end(self.login_expires_at(cwd), time.time())
+
     @asynccontextmanager
     async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
         """Keep processes ready for runs to come as long as this is held."""
         from .pool import WarmPool  # noqa: PLC0415 - most runs keep nothing ready
 
-        pool = WarmPool(self._launcher, limits, self.default_model)
+        pool = WarmPool(self._launcher, limits, self.default_model, self._may_renew)
         async with pool.running():
             self._pool = pool
             try:
