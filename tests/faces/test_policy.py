@@ -15,9 +15,9 @@ from oneseat import api
 from oneseat.cli.policy_text import SECTIONS
 from oneseat.contract.request import Purpose
 from oneseat.stores.policy import bundled_data
-from oneseat.testing import Simulator
+from oneseat.testing import FakeCli, Simulator
 
-from .driving import Seat, live_in
+from .driving import Seat, fake_seat, live_in
 from .projects import with_project
 
 SURE = "I have asked, and it is mine to use"
@@ -26,6 +26,17 @@ SURE = "I have asked, and it is mine to use"
 @pytest.fixture
 def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Seat:
     return Seat(tmp_path, claude_path, simulator)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> tuple[Seat, FakeCli]:
+    """A seat whose CLI answers at once: a decision is made before there is one."""
+    return fake_seat(tmp_path, "ok")
+
+
+@pytest.fixture
+def quick_seat(fake: tuple[Seat, FakeCli]) -> Seat:
+    return fake[0]
 
 
 def settings(seat: Seat, text: str) -> None:
@@ -74,16 +85,16 @@ def test_what_the_plan_may_not_serve_is_refused_and_nothing_is_sent(
     assert simulator.requests() == []
 
 
-def test_ones_own_work_goes_to_the_plan_as_ever(seat: Seat) -> None:
+def test_ones_own_work_goes_to_the_plan_as_ever(quick_seat: Seat) -> None:
     options = ("--for", "automation", "--reader", "reviewed", "--work-of", "me")
-    result = seat.run("run", "say ok", "--json", *options).result
+    result = quick_seat.run("run", "say ok", "--json", *options).result
     assert (result["status"], result["receipt"]["policy"]["tier"]) == ("completed", "GREEN")
 
 
-def test_every_decision_is_stored_with_its_inputs(seat: Seat) -> None:
-    done = seat.run("run", "say ok", "--json").result
-    refused = seat.run("run", "say ok", "--json", "--for", "Ana").result
-    with sqlite3.connect(seat.ledger) as db:
+def test_every_decision_is_stored_with_its_inputs(quick_seat: Seat) -> None:
+    done = quick_seat.run("run", "say ok", "--json").result
+    refused = quick_seat.run("run", "say ok", "--json", "--for", "Ana").result
+    with sqlite3.connect(quick_seat.ledger) as db:
         rows = db.execute(
             "SELECT policy_tier, policy_rule, policy_pack, policy_inputs FROM runs ORDER BY created_at"
         ).fetchall()
@@ -91,10 +102,10 @@ def test_every_decision_is_stored_with_its_inputs(seat: Seat) -> None:
     inputs = [json.loads(row[3]) for row in rows]
     assert (inputs[0]["plan"], inputs[0]["token_handling"]) == ("paid_unnamed", "env_setup_token_by_owner")
     assert (inputs[1]["request_author"], inputs[1]["plan"]) == ("other_human", "unknown")
-    shown = seat.run("show", done["run_id"]).stdout
+    shown = quick_seat.run("show", done["run_id"]).stdout
     assert "token_handling=env_setup_token_by_owner" in shown
-    assert "request_author=other_human" in seat.run("show", refused["run_id"]).stdout
-    assert seat.run("show", refused["run_id"], "--json").result["policy_inputs"] == inputs[1]
+    assert "request_author=other_human" in quick_seat.run("show", refused["run_id"]).stdout
+    assert quick_seat.run("show", refused["run_id"], "--json").result["policy_inputs"] == inputs[1]
 
 
 def test_the_settings_say_what_a_project_and_a_client_are_for(seat: Seat, simulator: Simulator) -> None:
@@ -133,16 +144,16 @@ async def test_the_library_takes_a_purpose_and_a_client(
     assert simulator.requests() == []
 
 
-def test_the_owner_confirms_a_class_of_work_in_writing_and_takes_it_back(seat: Seat) -> None:
-    settings(seat, '[clients.acme]\nwork_of = "client"\n')
-    refused = seat.run("run", "hi", "--client", "acme", "--json").result
+def test_the_owner_confirms_a_class_of_work_in_writing_and_takes_it_back(quick_seat: Seat) -> None:
+    settings(quick_seat, '[clients.acme]\nwork_of = "client"\n')
+    refused = quick_seat.run("run", "hi", "--client", "acme", "--json").result
     command = refused["error"]["hint"].split("`")[1].split()[1:]
     assert command == ["policy", "confirm", "Y5", "work_owner=client", "--client", "acme"]
-    said = seat.run(*command, "--i-confirm", SURE, "--json").result
+    said = quick_seat.run(*command, "--i-confirm", SURE, "--json").result
     assert (said["rule"], said["client"], said["text"], said["counts"]) == ("Y5", "acme", SURE, True)
-    file = seat.home / "config" / "policy-word.json"
+    file = quick_seat.home / "config" / "policy-word.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    done = seat.run("run", "hi", "--client", "acme", "--json").result
+    done = quick_seat.run("run", "hi", "--client", "acme", "--json").result
     assert done["status"] == "completed"
     assert done["receipt"]["policy"] == {
         "tier": "GREY",
@@ -150,11 +161,11 @@ def test_the_owner_confirms_a_class_of_work_in_writing_and_takes_it_back(seat: S
         "pack": "2026.11.20",
         "confirmed": said["at"],
     }
-    assert seat.run("run", "hi", "--work-of", "client").code == 3
-    listed = seat.run("policy", "confirm", "--list", "--json").result["confirmations"]
+    assert quick_seat.run("run", "hi", "--work-of", "client").code == 3
+    listed = quick_seat.run("policy", "confirm", "--list", "--json").result["confirmations"]
     assert [each["id"] for each in listed] == [said["id"]]
-    assert seat.run("policy", "confirm", "--revoke", said["id"]).code == 0
-    assert seat.run("run", "hi", "--client", "acme").code == 3
+    assert quick_seat.run("policy", "confirm", "--revoke", said["id"]).code == 0
+    assert quick_seat.run("run", "hi", "--client", "acme").code == 3
 
 
 def test_what_is_no_confirmation_is_not_written_down(seat: Seat) -> None:
@@ -175,7 +186,9 @@ def test_a_run_cannot_confirm_for_its_owner(seat: Seat) -> None:
     assert not (seat.home / "config" / "policy-word.json").exists()
 
 
-def test_a_stricter_pack_is_taken_as_it_is(seat: Seat, simulator: Simulator) -> None:
+def test_a_stricter_pack_is_taken_as_it_is(fake: tuple[Seat, FakeCli]) -> None:
+    seat, cli = fake
+
     def forbid_automation(pack: dict[str, Any]) -> None:
         rule_in(pack, "R1")["when"][0][0]["value"].append("owner_automation")
 
@@ -192,7 +205,7 @@ def test_a_stricter_pack_is_taken_as_it_is(seat: Seat, simulator: Simulator) -> 
         "pack": "2026.11.21",
         "confirmed": None,
     }
-    assert simulator.requests() == []
+    assert cli.starts() == []
     # Going back allows more again.
     assert seat.run("policy", "update", "--bundled").code == 2
     assert seat.run("policy", "update", "--bundled", "--i-confirm", SURE).code == 0
@@ -224,33 +237,35 @@ def test_what_is_no_pack_is_rejected_and_the_old_one_kept(seat: Seat) -> None:
     assert explained(seat)["pack"]["version"] == "2026.11.20"
 
 
-def test_a_pack_that_was_changed_behind_its_back_is_not_obeyed(seat: Seat, simulator: Simulator) -> None:
+def test_a_pack_that_was_changed_behind_its_back_is_not_obeyed(fake: tuple[Seat, FakeCli]) -> None:
+    seat, cli = fake
     assert seat.run("policy", "update", pack_file(seat, lambda pack: None)).code == 0
     installed = seat.home / "config" / "policy-pack.json"
     installed.write_text(installed.read_text().replace('"RED"', '"GREY"'))
     ended = seat.run("run", "hi", "--json")
     assert (ended.code, ended.result["error"]["code"]) == (2, "usage.bad_policy_pack")
-    assert simulator.requests() == []
+    assert cli.starts() == []
     installed.unlink()
     assert seat.run("run", "hi").code == 2
     assert seat.run("policy", "update", "--bundled").code == 0
     assert seat.run("run", "hi").code == 0
 
 
-def test_rules_and_facts_have_dates(seat: Seat, simulator: Simulator) -> None:
+def test_rules_and_facts_have_dates(fake: tuple[Seat, FakeCli]) -> None:
+    seat, cli = fake
     assert explained(seat, "--on", "2026-12-20")["pack"]["state"] == "review_due"
     assert explained(seat, "--on", "2027-02-18")["rule"] == "Y14"
     seat.env["ONESEAT_SIMULATOR_DATE"] = "2027-02-18"
     stale = seat.run("run", "hi", "--json")
     assert (stale.code, stale.result["receipt"]["policy"]["rule"]) == (3, "Y14")
-    assert simulator.requests() == []
+    assert cli.starts() == []
     assert "too old to say yes" in seat.run("doctor").stdout
     confirm = stale.result["error"]["hint"].split("`")[1].split()[1:]
     assert seat.run(*confirm, "--i-confirm", SURE).code == 0
     assert seat.run("run", "hi").code == 0
 
 
-def test_a_split_of_the_plan_that_begins_keeps_runs_from_it(seat: Seat) -> None:
+def test_a_split_of_the_plan_that_begins_keeps_runs_from_it(quick_seat: Seat) -> None:
     def split(pack: dict[str, Any]) -> None:
         for route in pack["billing_routes"]:
             if route["id"] == "route.claude_p.setup_token":
@@ -260,11 +275,11 @@ def test_a_split_of_the_plan_that_begins_keeps_runs_from_it(seat: Seat) -> None:
         )
         paused.update(status="active", effective_from="2027-01-01", auth_method="oauth_token")
 
-    assert seat.run("policy", "update", pack_file(seat, split)).code == 0
-    seat.env["ONESEAT_SIMULATOR_DATE"] = "2026-12-31"
-    assert seat.run("run", "hi").code == 0
-    seat.env["ONESEAT_SIMULATOR_DATE"] = "2027-01-01"
-    refused = seat.run("run", "hi", "--json").result
+    assert quick_seat.run("policy", "update", pack_file(quick_seat, split)).code == 0
+    quick_seat.env["ONESEAT_SIMULATOR_DATE"] = "2026-12-31"
+    assert quick_seat.run("run", "hi").code == 0
+    quick_seat.env["ONESEAT_SIMULATOR_DATE"] = "2027-01-01"
+    refused = quick_seat.run("run", "hi", "--json").result
     assert refused["error"]["code"] == "policy.grey"
     assert "draws_from = agent_sdk_credit" in refused["error"]["message"]
 
@@ -292,15 +307,15 @@ def test_paid_usage_that_was_seen_is_not_walked_into_again(seat: Seat, simulator
     assert len(simulator.messages()) == sent
 
 
-def test_a_server_hears_of_a_confirmation_at_once(seat: Seat) -> None:
+def test_a_server_hears_of_a_confirmation_at_once(quick_seat: Seat) -> None:
     from .serving import serving
 
-    with serving(seat):
-        assert seat.run("run", "hi", "--work-of", "client").code == 3
-        assert seat.run("policy", "confirm", "Y5", "work_owner=client", "--i-confirm", SURE).code == 0
-        done = seat.run("run", "hi", "--work-of", "client", "--json").result
+    with serving(quick_seat):
+        assert quick_seat.run("run", "hi", "--work-of", "client").code == 3
+        assert quick_seat.run("policy", "confirm", "Y5", "work_owner=client", "--i-confirm", SURE).code == 0
+        done = quick_seat.run("run", "hi", "--work-of", "client", "--json").result
     assert done["status"] == "completed"
-    with sqlite3.connect(seat.ledger) as db:
+    with sqlite3.connect(quick_seat.ledger) as db:
         inputs = [json.loads(row[0]) for row in db.execute("SELECT policy_inputs FROM runs")]
     assert {each["exposure"] for each in inputs} == {"unix_socket"}
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import oneseat
+from oneseat.settings import Settings
 from oneseat.testing import Simulator
 
 from .driving import Done, Seat
@@ -87,14 +88,6 @@ def test_a_lost_session_heals_within_the_run_and_says_so(either_seat: Seat, simu
     either_seat.assert_nothing_left()
 
 
-def test_a_person_is_told_that_a_new_session_begins(seat: Seat) -> None:
-    ask(seat, "first prompt")
-    transcripts(seat)[0].unlink()
-    ended = seat.run("run", "--project", "shop", "second prompt")
-    assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
-    assert "note: this begins a new session" in ended.stderr
-
-
 def test_a_run_without_a_project_has_no_session_and_keeps_no_transcript(seat: Seat) -> None:
     ended = seat.run("run", "say ok", "--json")
     assert ended.result["session"] is None
@@ -102,33 +95,34 @@ def test_a_run_without_a_project_has_no_session_and_keeps_no_transcript(seat: Se
     assert seat.run("sessions", "list", "--json").result == {"sessions": []}
 
 
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [("session.max_messages = 1", "messages"), ("session.max_bytes = 1", "bytes")],
-)
-def test_a_session_over_its_limit_is_not_continued(settings: str, reason: str, seat: Seat) -> None:
-    with_project(seat, settings)
+def test_a_session_over_its_limit_is_not_continued(seat: Seat) -> None:
+    with_project(seat, "session.max_bytes = 1")
     first, second = ask(seat, "first prompt"), ask(seat, "second prompt")
-    assert renewal(seat, second) == reason
+    assert renewal(seat, second) == "bytes"
     assert (second["session"]["resumed"], second["session"]["message"]) == (False, 1)
     assert second["session"]["id"] != first["session"]["id"]
 
 
-def test_a_session_has_eight_messages(seat: Seat, simulator: Simulator) -> None:
-    runs = [ask(seat, f"prompt {number}") for number in range(1, 10)]
-    assert [run["session"]["message"] for run in runs] == [1, 2, 3, 4, 5, 6, 7, 8, 1]
-    assert [run["session"]["resumed"] for run in runs] == [False] + 7 * [True] + [False]
+def test_a_session_has_only_so_many_messages(seat: Seat, simulator: Simulator) -> None:
+    assert Settings().session_max_messages == 8
+    with_project(seat, "session.max_messages = 3")
+    runs = [ask(seat, f"prompt {number}") for number in range(1, 5)]
+    assert [run["session"]["message"] for run in runs] == [1, 2, 3, 1]
+    assert [run["session"]["resumed"] for run in runs] == [False, True, True, False]
     assert [renewal(seat, run) for run in runs[-2:]] == [None, "messages"]
-    assert len(said(simulator.messages()[7])) == 15
-    assert said(simulator.messages()[8]) == [("user", "prompt 9")]
+    assert len(said(simulator.messages()[2])) == 5
+    assert said(simulator.messages()[3]) == [("user", "prompt 4")]
 
 
-def test_an_old_session_is_not_continued(seat: Seat) -> None:
+def test_an_old_session_is_not_continued_and_a_person_is_told(seat: Seat) -> None:
     ask(seat, "first prompt")
     with sqlite3.connect(seat.ledger) as db:
         db.execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00.000Z'")
     db.close()
-    assert renewal(seat, ask(seat, "second prompt")) == "age"
+    ended = seat.run("run", "--project", "shop", "second prompt")
+    assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
+    assert "note: this begins a new session" in ended.stderr
+    assert renewal(seat, {"run_id": seat.runs()[0]["id"]}) == "age"
 
 
 def test_a_session_belongs_to_its_directory(seat: Seat, simulator: Simulator) -> None:
@@ -161,9 +155,9 @@ def test_a_new_session_can_be_asked_for(seat: Seat, simulator: Simulator) -> Non
 
 
 def test_tools_and_model_are_the_projects_unless_the_run_names_its_own(
-    either_seat: Seat, simulator: Simulator
+    seat: Seat, simulator: Simulator
 ) -> None:
-    seat = with_project(either_seat, tools="read", model="haiku")
+    with_project(seat, tools="read", model="haiku")
     runs = [
         ask(seat, "first prompt", "--tools", "none", "--model", "sonnet"),
         ask(seat, "second prompt"),
