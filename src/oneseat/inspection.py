@@ -67,7 +67,7 @@ async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = No
     snapshot = dict(os.environ if env is None else env)
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, cwd or Path.cwd(), paths)
-    provider = build_provider(settings, snapshot, paths, redactor(snapshot).redact)
+    provider = build_provider(settings, snapshot, paths, redactor(snapshot).redact, asks_usage=True)
     return await _asked(provider, snapshot, cwd or Path.cwd(), settings)
 
 

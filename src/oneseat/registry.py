@@ -112,9 +112,14 @@ def _unknown(provider: str) -> UsageError:
 
 
 def build_provider(
-    settings: Settings, env: Mapping[str, str], paths: Paths, redact: Callable[[str], str]
+    settings: Settings,
+    env: Mapping[str, str],
+    paths: Paths,
+    redact: Callable[[str], str],
+    *,
+    asks_usage: bool = False,
 ) -> ClaudeCliProvider:
-    """The official CLI as these settings describe it."""
+    """The official CLI as these settings describe it. With ``asks_usage`` it may ask its vendor how full the windows are."""
     simulator = None
     if settings.simulator_url is not None:
         folder = str(paths.state_dir / "simulator")
@@ -128,6 +133,7 @@ def build_provider(
         after_result_s=settings.watchdog_after_result_s,
         mcp=McpPatience(settings.mcp_start_s, settings.mcp_tool_s),
         simulator=simulator,
+        asks_usage=asks_usage,
     )
     return ClaudeCliProvider(config, now=time.time, redact=redact, kept=kept_processes(paths))
 

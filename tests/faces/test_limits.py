@@ -409,7 +409,7 @@ def test_a_refresh_asks_the_cli_and_sends_nothing(seat: Seat, simulator: Simulat
         assert (done.code, done.result["estimate"]) == (0, None)
         assert (
             done.stderr
-            == "note: the official CLI named no window; it learns of them when a run is answered\n"
+            == "note: the official CLI named no window; a run is told of them when it is answered\n"
         )
     assert simulator.requests() == []
     seat.assert_nothing_left()
@@ -421,6 +421,30 @@ def test_what_the_cli_answers_is_kept(tmp_path: Path) -> None:
     assert seat.run("limits", "--refresh", "--statusline").stdout == "5h 42% | week ? | new 7%\n"
     assert windows_of(seat.run("limits", "--json"))["five_hour"]["source"] == "get_usage"
     assert seat.runs() == []
+
+
+@pytest.mark.parametrize("forbidden", [False, True], ids=["as ever", "forbidden by the owner"])
+def test_only_a_refresh_lets_the_cli_ask_its_vendor(forbidden: bool, tmp_path: Path) -> None:
+    """With its optional traffic switched off, the CLI does not ask how full the windows are (measured)."""
+    seat, cli = fake_seat(tmp_path, "ok")
+    del seat.env["ONESEAT_SIMULATOR_URL"]
+    seat.env["CLAUDE_CODE_OAUTH_TOKEN"] = f"sk-ant-oat01-{'made-up-' * 12}"
+    if forbidden:
+        seat.env["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"] = "1"
+    refreshed = seat.run("limits", "--refresh")
+    assert refreshed.code == 0, refreshed
+    assert seat.run("run", "hi").code == 0
+    refreshing, running = (start.environment for start in cli.starts())
+    quiet = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"
+    assert (quiet in refreshing, quiet in running) == (forbidden, True)
+    reports = {"DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"}
+    assert (reports <= {*refreshing}) is not forbidden
+
+
+def test_a_simulated_refresh_asks_no_vendor(tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, "ok")
+    assert seat.run("limits", "--refresh").code == 0
+    assert "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC" in cli.starts()[0].environment
 
 
 def test_a_refresh_with_another_wallet_is_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
 def _refresh() -> Estimate | None:
     """Ask the CLI. What was counted here where nobody says how full the five hours are."""
     if not run_stoppable(ask_limits()):
-        complain("note: the official CLI named no window; it learns of them when a run is answered\n")
+        complain("note: the official CLI named no window; a run is told of them when it is answered\n")
     _refresh_codex()
     seat, *_ = read_limits().seats
     five_hours = seat.windows[0]

@@ -10,6 +10,10 @@ from oneseat.host.child_environment import HARMLESS, allowed
 
 #: The owner's own login: a token made by `claude setup-token`, or another folder to read the login from.
 LOGIN_NAMES = ("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
+#: Switches off all that the CLI sends besides model requests, and with it its own question how full the windows are (measured).
+_OPTIONAL_TRAFFIC = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"
+#: What stays off of it where that question is to be asked.
+_REPORTS = {"DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
 #: How the CLI must behave as a child, each with the failure it prevents.
 _BEHAVIOUR = {
     "TERM": "dumb",
@@ -17,7 +21,7 @@ _BEHAVIOUR = {
     # It would replace itself by an untested version between two runs.
     "DISABLE_AUTOUPDATER": "1",
     # It would send telemetry and error reports that no run asked for.
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    _OPTIONAL_TRAFFIC: "1",
     # It would read any file that the prompt names as `@/path` and send it, even without tools.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     # After a cut stream it would ask again without streaming: paid twice, and the partial answer thrown away.
@@ -59,8 +63,13 @@ def child_environment(
     max_retries: int,
     simulated: Simulated | None = None,
     mcp: McpPatience = _USUAL,
+    asks_usage: bool = False,
 ) -> dict[str, str]:
-    """The whole environment of a child. ``temp_dir`` is private to the run; ``parent`` is read, never changed."""
+    """The whole environment of a child. ``temp_dir`` is private to the run; ``parent`` is read, never changed.
+
+    With ``asks_usage`` the CLI may ask its vendor how full the plan's windows are, unless the owner has forbidden that. A
+    simulated one never may: it asks the vendor, not the simulator (measured).
+    """
     env = allowed(parent, pass_names)
     env.update(_BEHAVIOUR)
     env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
@@ -69,6 +78,9 @@ def child_environment(
     env["MCP_TOOL_TIMEOUT"] = str(round(mcp.tool_s * 1000))
     for name in ("TMPDIR", "TEMP", "TMP", "CLAUDE_CODE_TMPDIR"):
         env[name] = temp_dir
+    if asks_usage and simulated is None and not parent.get(_OPTIONAL_TRAFFIC):
+        del env[_OPTIONAL_TRAFFIC]
+        env.update(_REPORTS)
     if simulated is None:
         env.update({name: parent[name] for name in LOGIN_NAMES if parent.get(name)})
     else:

@@ -25,7 +25,8 @@ from .process import Acquaintances, ClaudeStart, CliProcess
 class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the provider needs to know. ``environ`` is a snapshot of the caller's environment, never changed.
 
-    ``after_result_s`` is how long the CLI may stay after its result, in seconds (background work ends then).
+    ``after_result_s`` is how long the CLI may stay after its result, in seconds (background work ends then). ``asks_usage``
+    lets it ask its vendor how full the plan's windows are.
     """
 
     environ: Mapping[str, str]
@@ -36,6 +37,7 @@ class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
     after_result_s: float = 10.0
     mcp: environment.McpPatience = environment.McpPatience()
     simulator: Simulator | None = None
+    asks_usage: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -150,6 +152,7 @@ class Launcher:
             max_retries=self._config.max_retries,
             simulated=simulated,
             mcp=self._config.mcp,
+            asks_usage=self._config.asks_usage,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -80,7 +79,7 @@ class ClaudeCliProvider:
         return login.expires_at_ms / 1000 if login.expires_at_ms is not None else None
 
     def _may_renew(self, cwd: str) -> bool:
-        return near_its_end(self.login_expires_at(cwd), time.time())
+        return near_its_end(self.login_expires_at(cwd), self._now())
 
     @asynccontextmanager
     async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
