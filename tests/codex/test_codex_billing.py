@@ -29,12 +29,12 @@ def refused(seat: CodexSeat, code: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("name", ["CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_BASE_URL"])
-def test_a_variable_that_would_win_is_kept_from_the_cli_and_named(seat: CodexSeat, name: str) -> None:
-    seat.env[name] = KEY
+def test_variables_that_would_win_are_kept_from_the_cli_and_named(seat: CodexSeat) -> None:
+    names = ("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_BASE_URL")
+    seat.env |= dict.fromkeys(names, KEY)
     result = seat.run()
     assert (result.status, result.receipt.verdict) == ("completed", "verified")
-    assert f"kept:{name}" in [evidence.what for evidence in result.receipt.evidence]
+    assert {f"kept:{name}" for name in names} <= {evidence.what for evidence in result.receipt.evidence}
     assert all(request.simulator_token for request in seat.simulator.requests("codex"))
     assert KEY not in str(result)
 
@@ -101,16 +101,16 @@ def test_a_trusted_folder_brings_nothing_of_its_own(seat: CodexSeat) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "code"),
+    ("line", "start", "code"),
     [
-        (f"export CODEX_API_KEY={KEY}", "billing.api_key_wins"),
-        (f"export OPENAI_BASE_URL={KEY}", "billing.base_url_changed"),
-        ("unset CODEX_HOME", "billing.unsafe_child"),
-        ("unset ONESEAT_RUN_ID", "billing.unsafe_child"),
+        (f"export CODEX_API_KEY={KEY}", "exec", "billing.api_key_wins"),
+        (f"export CODEX_API_KEY={KEY}", "", "billing.api_key_wins"),
+        (f"export OPENAI_BASE_URL={KEY}", "", "billing.base_url_changed"),
+        ("unset CODEX_HOME", "exec", "billing.unsafe_child"),
+        ("unset ONESEAT_RUN_ID", "", "billing.unsafe_child"),
     ],
 )
-@pytest.mark.parametrize("start", ["exec", ""])
-def test_a_script_around_the_cli_is_seen_through(seat: CodexSeat, line: str, code: str, start: str) -> None:
+def test_a_script_around_the_cli_is_seen_through(seat: CodexSeat, line: str, start: str, code: str) -> None:
     script = seat.root / "codex"
     script.write_text(f'#!/bin/sh\n{line}\n{start} {seat.env["ONESEAT_CODEX_PATH"]} "$@"\n')
     script.chmod(0o755)

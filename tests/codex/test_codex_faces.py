@@ -8,7 +8,18 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from oneseat.testing import write_fake_cli
+
 from .conftest import CodexSeat
+
+
+@pytest.fixture(autouse=True)
+def other_seat(seat: CodexSeat) -> None:
+    """The first seat is not what is looked at here."""
+    seat.env["ONESEAT_CLAUDE_PATH"] = str(write_fake_cli(seat.root / "claude").path)
+
 
 ONESEAT = str(Path(sysconfig.get_path("scripts")) / "oneseat")
 
@@ -42,8 +53,7 @@ def test_a_run_and_the_windows_it_reported(seat: CodexSeat) -> None:
     assert "codex 5h 12%" in oneseat(seat, "limits", "--statusline")
 
 
-def test_limits_are_asked_for_without_a_run(seat: CodexSeat, claude_path: Path) -> None:
-    seat.env["ONESEAT_CLAUDE_PATH"] = str(claude_path)
+def test_limits_are_asked_for_without_a_run(seat: CodexSeat) -> None:
     shown = oneseat(seat, "limits", "--refresh")
     codex = shown.partition("codex-cli, simulator")[2]
     assert "12 %" in codex
@@ -51,10 +61,8 @@ def test_limits_are_asked_for_without_a_run(seat: CodexSeat, claude_path: Path) 
     assert seat.simulator.messages("codex") == []
 
 
-def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(
-    seat: CodexSeat, claude_path: Path
-) -> None:
-    seat.env.update(ONESEAT_CLAUDE_PATH=str(claude_path), CODEX_API_KEY="sk-PLANTED")
+def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(seat: CodexSeat) -> None:
+    seat.env["CODEX_API_KEY"] = "sk-PLANTED"
     shown = oneseat(seat, "doctor")
     assert "0.169.0; tested 0.169.0" in shown
     assert "chatgpt, plan plus, file at" in shown
@@ -74,8 +82,7 @@ def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(
     assert "PLANTED" not in shown
 
 
-def test_a_server_does_the_run_and_names_the_callers_keys(seat: CodexSeat, claude_path: Path) -> None:
-    seat.env["ONESEAT_CLAUDE_PATH"] = str(claude_path)
+def test_a_server_does_the_run_and_names_the_callers_keys(seat: CodexSeat) -> None:
     server = subprocess.Popen(
         [ONESEAT, "serve"], env=seat.env, cwd=seat.cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

@@ -247,16 +247,14 @@ def test_a_server_that_does_not_come_ends_the_run_before_the_prompt(seat: CodexS
     assert seat.simulator.messages("codex") == []
 
 
+#: The rest of them is part of the checks of every provider.
 @pytest.mark.parametrize(
     ("scenario", "code"),
     [
         ("limit-five-hour", "limit.five_hour"),
         ("limit-seven-day", "limit.seven_day"),
         ("unauthorized", "provider.auth_rejected"),
-        ("not-found", "provider.model_not_found"),
         ("context-window", "provider.context_overflow"),
-        ("max-tokens", "incomplete.max_tokens"),
-        ("credit-balance", "provider.credit_exhausted"),
     ],
 )
 def test_every_failure_has_its_name(seat: CodexSeat, scenario: str, code: str) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from oneseat.assembly import read_ledger
 from oneseat.testing import RecordedRequest
 
 from .driving import Seat
@@ -33,9 +34,9 @@ def ask(seat: Seat, prompt: str, *options: str) -> dict[str, Any]:
 
 
 def events_of(seat: Seat, run: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    shown = seat.run("show", run["run_id"], "--events").stdout
-    events = [json.loads(line)["event"] for line in shown.splitlines()]
-    return [event for event in events if event["type"] == kind]
+    """The events of one kind, as the ledger keeps them."""
+    with read_ledger(seat.env) as ledger:
+        return [each.event for each in ledger.events(run["run_id"]) if each.event["type"] == kind]
 
 
 def renewal(seat: Seat, run: dict[str, Any]) -> str | None:
