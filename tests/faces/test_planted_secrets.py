@@ -14,6 +14,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from oneseat.api import RunFilter, read_ledger
 from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse
 from oneseat.testing.fake_cli import Complain, Exit, Initialized, Print, Result, Say, Step
 
@@ -62,11 +63,12 @@ def found_in(data: bytes) -> list[str]:
 
 
 class Watch:
-    """Reads the command lines and the temporary files of a seat's processes while they run."""
+    """Reads the command lines of all processes that start, and a seat's temporary files, while commands run."""
 
     def __init__(self, seat: Seat) -> None:
         self.seen: set[bytes] = set()
         self._seat = seat
+        self._before = {*psutil.pids()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -80,15 +82,12 @@ class Watch:
 
     def _look(self) -> None:
         while not self._stop.wait(0.02):
-            me = psutil.Process()
-            for process in me.children(recursive=True):
-                try:
-                    self.seen.add("\0".join(process.cmdline()).encode("utf-8", "replace"))
-                except psutil.Error:
-                    continue
+            for pid in {*psutil.pids()} - self._before:
+                with contextlib.suppress(psutil.Error):  # gone since it was listed
+                    self.seen.add("\0".join(psutil.Process(pid).cmdline()).encode("utf-8", "replace"))
             for folder, _, names in os.walk(self._seat.temporary, onerror=lambda _: None):
                 for name in names:
-                    with contextlib.suppress(OSError):  # gone since it was listed
+                    with contextlib.suppress(OSError):
                         self.seen.add(Path(folder, name).read_bytes())
 
 
@@ -112,8 +111,11 @@ def assert_nowhere(seat: Seat, watch: Watch, *ended: Done) -> None:
     for number, each in enumerate(ended):
         places[f"stdout {number}"] = each.stdout.encode()
         places[f"stderr {number}"] = each.stderr.encode()
-    (newest, *_) = seat.runs()
-    places["show"] = seat.run("show", newest["id"], "--events").stdout.encode()
+    with read_ledger(seat.env) as ledger:
+        (newest, *_) = ledger.runs(RunFilter())
+    places["show"] = seat.run("show", newest.id, "--events").stdout.encode()
+    # The command line of the CLI itself is among them.
+    assert any(b"--model" in data for data in watch.seen), watch.seen
     for number, data in enumerate(watch.seen):
         places[f"a command line or a temporary file {number}: {data[:80]!r}"] = data
     assert {place: found for place, data in places.items() if (found := found_in(data))} == {}
@@ -131,14 +133,11 @@ def everything() -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("version", ["newest", "oldest"])
-def test_with_the_real_cli(
-    version: str, tmp_path: Path, claude_path: Path, old_claude_path: Path, simulator: Simulator
-) -> None:
+def test_with_the_real_cli(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
     # A tool that prints the whole environment and the files beside it.
     call = ToolUse("Bash", {"command": "env; cat .env .claude/settings.json", "description": "d"})
     simulator.script("leak", [ToolRound(call=call, answer=Answer(content=(Text("done"),)))])
-    seat = Seat(tmp_path, claude_path if version == "newest" else old_claude_path, simulator, "leak")
+    seat = Seat(tmp_path, claude_path, simulator, "leak")
     plant(seat)
     with Watch(seat) as watch:
         answered = seat.run("run", "go", "--tools", "Bash", "--json")
@@ -147,27 +146,22 @@ def test_with_the_real_cli(
     assert_nowhere(seat, watch, answered, doctor)
 
 
-#: What a CLI may do with what it should not have: the fake prints it in every way that a CLI can print anything.
+def line(kind: str, **fields: object) -> Print:
+    return Print(json.dumps({"type": kind, **fields}) + "\n")
+
+
+#: What a CLI may do with what it should not have: the fake prints it in every way that a CLI can print anything, and ends.
 LEAKS: dict[str, tuple[Step, ...]] = {
-    "stderr": (Complain(everything()), Say(), Result()),
-    "crash": (Complain(everything()), Exit(3)),
-    "garbage": (Print(everything()), Say(), Result()),
-    "garbage and crash": (Print(everything()), Complain(everything()), Exit(3)),
-    "unknown line": (Print(json.dumps({"type": "novelty", "text": everything()}) + "\n"), Say(), Result()),
-    "failed result": (
-        Say(),
-        Print(
-            json.dumps({"type": "result", "subtype": "success", "is_error": True, "result": everything()})
-            + "\n"
-        ),
-    ),
-    "retry": (
-        Print(
-            json.dumps({"type": "system", "subtype": "api_retry", "error": everything(), "attempt": 1}) + "\n"
-        ),
+    "and goes on": (
+        Complain(everything()),
+        line("novelty", text=everything()),
+        line("system", subtype="api_retry", error=everything(), attempt=1),
         Say(),
         Result(),
     ),
+    "garbage": (Print(everything()), Say(), Result()),
+    "garbage and crash": (Print(everything()), Complain(everything()), Exit(3)),
+    "failed result": (Say(), line("result", subtype="success", is_error=True, result=everything())),
 }
 
 
