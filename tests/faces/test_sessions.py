@@ -15,9 +15,10 @@ import pytest
 
 import oneseat
 from oneseat.settings import Settings
-from oneseat.testing import Simulator
+from oneseat.testing import Behaviour, Simulator
+from oneseat.testing.fake_cli import Result, Say, Transcribe
 
-from .driving import Done, Seat
+from .driving import Done, Seat, fake_seat
 from .projects import PIRATE, ask, events_of, renewal, said, transcripts, with_project
 
 
@@ -39,6 +40,14 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Se
 def either_seat(tmp_path: Path, claude: Path, simulator: Simulator) -> Seat:
     """A seat with the newest, and one with the oldest CLI."""
     return with_project(Seat(tmp_path, claude, simulator))
+
+
+@pytest.fixture
+def quick_seat(tmp_path: Path) -> Iterator[Seat]:
+    """A seat whose CLI keeps a transcript and answers at once: for what is known of sessions without reading them."""
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Transcribe(times=1, pause_s=0), Say(), Result())))
+    yield with_project(seat)
+    seat.assert_nothing_left()
 
 
 def test_a_second_run_goes_on_where_the_first_ended(either_seat: Seat, simulator: Simulator) -> None:
@@ -95,10 +104,10 @@ def test_a_run_without_a_project_has_no_session_and_keeps_no_transcript(seat: Se
     assert seat.run("sessions", "list", "--json").result == {"sessions": []}
 
 
-def test_a_session_over_its_limit_is_not_continued(seat: Seat) -> None:
-    with_project(seat, "session.max_bytes = 1")
-    first, second = ask(seat, "first prompt"), ask(seat, "second prompt")
-    assert renewal(seat, second) == "bytes"
+def test_a_session_over_its_limit_is_not_continued(quick_seat: Seat) -> None:
+    with_project(quick_seat, "session.max_bytes = 1")
+    first, second = ask(quick_seat, "first prompt"), ask(quick_seat, "second prompt")
+    assert renewal(quick_seat, second) == "bytes"
     assert (second["session"]["resumed"], second["session"]["message"]) == (False, 1)
     assert second["session"]["id"] != first["session"]["id"]
 
@@ -114,15 +123,15 @@ def test_a_session_has_only_so_many_messages(seat: Seat, simulator: Simulator) -
     assert said(simulator.messages()[3]) == [("user", "prompt 4")]
 
 
-def test_an_old_session_is_not_continued_and_a_person_is_told(seat: Seat) -> None:
-    ask(seat, "first prompt")
-    with sqlite3.connect(seat.ledger) as db:
+def test_an_old_session_is_not_continued_and_a_person_is_told(quick_seat: Seat) -> None:
+    ask(quick_seat, "first prompt")
+    with sqlite3.connect(quick_seat.ledger) as db:
         db.execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00.000Z'")
     db.close()
-    ended = seat.run("run", "--project", "shop", "second prompt")
-    assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
+    ended = quick_seat.run("run", "--project", "shop", "second prompt")
+    assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
     assert "note: this begins a new session" in ended.stderr
-    assert renewal(seat, {"run_id": seat.runs()[0]["id"]}) == "age"
+    assert renewal(quick_seat, {"run_id": quick_seat.runs()[0]["id"]}) == "age"
 
 
 def test_a_session_belongs_to_its_directory(seat: Seat, simulator: Simulator) -> None:
@@ -232,23 +241,23 @@ def test_runs_inside_of_runs_are_counted_and_a_loop_is_refused(seat: Seat, simul
     assert depths == {"4"}
 
 
-def test_sessions_are_listed_shown_and_ended(seat: Seat) -> None:
-    first, second = ask(seat, "first prompt"), ask(seat, "second prompt")
+def test_sessions_are_listed_shown_and_ended(quick_seat: Seat) -> None:
+    first, second = ask(quick_seat, "first prompt"), ask(quick_seat, "second prompt")
     session = first["session"]["id"]
-    (listed,) = seat.run("sessions", "list", "--json").result["sessions"]
+    (listed,) = quick_seat.run("sessions", "list", "--json").result["sessions"]
     assert (listed["id"], listed["project"], listed["messages"]) == (session, "shop", 2)
-    assert session in seat.run("sessions").stdout
+    assert session in quick_seat.run("sessions").stdout
     for name in ("shop", session, session[:8]):
-        shown = seat.run("sessions", "show", name, "--json").result
+        shown = quick_seat.run("sessions", "show", name, "--json").result
         assert shown["session"] == listed
         assert [run["id"] for run in shown["runs"]] == [first["run_id"], second["run_id"]]
-    assert second["run_id"] in seat.run("sessions", "show", "shop").stdout
-    assert session in seat.run("sessions", "end", "shop").stdout
-    assert seat.run("sessions", "list", "--json").result == {"sessions": []}
-    assert "ended (ended)" in seat.run("sessions", "list", "--all").stdout
-    assert seat.run("sessions", "end", "shop", "--json").result == {"sessions": []}
-    third = ask(seat, "third prompt")
-    assert (third["session"]["resumed"], renewal(seat, third)) == (False, None)
+    assert second["run_id"] in quick_seat.run("sessions", "show", "shop").stdout
+    assert session in quick_seat.run("sessions", "end", "shop").stdout
+    assert quick_seat.run("sessions", "list", "--json").result == {"sessions": []}
+    assert "ended (ended)" in quick_seat.run("sessions", "list", "--all").stdout
+    assert quick_seat.run("sessions", "end", "shop", "--json").result == {"sessions": []}
+    third = ask(quick_seat, "third prompt")
+    assert (third["session"]["resumed"], renewal(quick_seat, third)) == (False, None)
 
 
 @pytest.mark.parametrize(
