@@ -101,8 +101,9 @@ def check_refused(ended: Done, name: str, place: str) -> None:
     assert PLANTED not in ended.stdout + ended.stderr
 
 
+# One of each kind: a key, a variable that moves the bill without one, and a setting. The fake below lists every name.
 @with_own_view
-@pytest.mark.parametrize("name", DANGEROUS)
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "apiKeyHelper"])
 def test_an_administrators_setting_is_refused_before_anything_is_sent(
     name: str, way: tuple[str, ...], tmp_path: Path, claude_path: Path, simulator: Simulator
 ) -> None:

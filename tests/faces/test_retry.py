@@ -16,6 +16,7 @@ from .driving import Done, Seat, fake_seat
 from .projects import with_project
 
 #: One request for each attempt, and no waiting: what is counted here are oneseat's own attempts.
+#: Which failures pass is decided by rules, which have a test for each of them. Here is one of each way that it goes on.
 AT_ONCE = "claude.max_retries = 0\nretry.max_wait_s = 0\n"
 
 
@@ -34,7 +35,6 @@ def events_of(seat: Seat, ended: Done, *kinds: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("play", "requests", "cause"),
     [
-        ("overloaded:1", 2, "provider.overloaded"),
         ("server-error:2", 3, "provider.server_error"),
         ("reset-once", 2, "provider.unreachable"),
         ("rate-limited-once", 2, "limit.rate_limited"),
@@ -70,10 +70,8 @@ def test_a_failure_that_passes_is_repeated(
     [
         ("overloaded", 3, 7, "provider.overloaded"),
         ("unauthorized", 1, 7, "provider.auth_rejected"),
-        ("credit-balance", 1, 7, "provider.credit_exhausted"),
         ("limit-five-hour", 1, 5, "limit.five_hour"),
         ("rate-limited-retry-after", 3, 5, "limit.rate_limited"),
-        ("prompt-too-long", 1, 7, "provider.context_overflow"),
         ("overage", 1, 4, "billing.overage"),
         ("refusal", 1, 8, "incomplete.refused"),
     ],
@@ -141,7 +139,6 @@ def test_a_cli_that_was_killed_is_not_started_again(tmp_path: Path) -> None:
     [
         ("overloaded:1", "provider.overloaded"),
         ("not-found:2", "provider.model_not_found"),
-        ("limit-opus:1", "limit.seven_day_opus"),
     ],
 )
 def test_another_model_answers_in_place_of_the_first_and_it_is_said(

@@ -27,7 +27,7 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator) -> Iterator[Se
     seat.assert_nothing_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_cancels_the_run_on_the_server_and_waits_for_its_receipt(number: int, seat: Seat) -> None:
     with serving(seat) as live:
         with seat.start("run", "hello") as client:
