@@ -86,6 +86,40 @@ def test_both_readers_find_the_same(lines: list[bytes], between: bytes) -> None:
     assert read_by(TypedReader(), data) == read_by(Reader(), data)
 
 
+@st.composite
+def written_lines(draw: st.DrawFn) -> bytes:
+    """A line in the order in which the official CLI writes its fields, those of an assistant in either."""
+    head = {"parentUuid": draw(st.sampled_from([None, "p-1"])), "isSidechain": draw(st.booleans())}
+    text = draw(st.sampled_from(["", '{"output_tokens":7}', "x" * 3000]))
+    tail = {"uuid": draw(st.sampled_from("ab")), "timestamp": LINE["timestamp"], "sessionId": "s-1"}
+    kind = draw(st.sampled_from(["user", "assistant", "older assistant", "progress", "attachment"]))
+    usage = {"input_tokens": 2, "output_tokens": draw(st.sampled_from([None, 1, 9]))}
+    if draw(st.booleans()):
+        del usage["output_tokens"]
+    answer = {"id": draw(st.sampled_from(["msg_1", "msg_2"])), "content": [text], "usage": usage}
+    question = {"role": "user", "content": [{"type": "tool_result", "content": text}]}
+    middles: dict[str, dict[str, Any]] = {
+        "user": {"agentId": "a", "type": "user", "message": question},
+        "assistant": {"message": answer, "requestId": "req_1", "type": "assistant"},
+        "older assistant": {"type": "assistant", "message": answer},
+        "progress": {"data": {"type": "user", "message": question}, "message": answer, "type": "assistant"},
+        "attachment": {"attachment": {"names": [text], "message": answer}, "type": "attachment"},
+    }
+    return encode({**head, **middles[kind], **tail})
+
+
+@given(st.lists(st.tuples(written_lines(), st.floats(0, 1)), max_size=5), st.integers(0, 5))
+def test_both_readers_find_the_same_in_what_the_cli_writes(
+    lines: list[tuple[bytes, float]], crash: int
+) -> None:
+    # A crash leaves the beginning of a line, and the next one is written right behind it.
+    texts = [
+        text[: int(len(text) * share)] if at == crash else text for at, (text, share) in enumerate(lines)
+    ]
+    data = b"".join(texts)
+    assert read_by(TypedReader(), data) == read_by(Reader(), data)
+
+
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(json.dumps(LINE).encode())), max_size=6), st.data())
 def test_no_bytes_can_break_a_reader(pieces: list[bytes], data: st.DataObject) -> None:
     text = b"".join(pieces)

@@ -25,6 +25,12 @@ _MILLISECONDS = {f"{ms:03}Z": ms for ms in range(1000)}
 _STAMP = len("2026-11-20T15:35:09.763Z")
 _MANY_HOURS = 50_000
 
+#: How the official CLI begins a line with a message, and one with a user's: most of all bytes are in these, and no answer.
+_MESSAGE, _USERS, _HEAD = b'"message":{', b'"type":"user",', 512
+_QUOTE = ord('"')
+#: How far from the end of a line the count of an answer is that a crash left on the line of another message.
+_TAIL = 2048
+
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)] | None
 
 
@@ -62,6 +68,7 @@ class _Line(msgspec.Struct, gc=False, rename="camel"):
 
 _decode = msgspec.json.Decoder(_Line).decode
 _NOTHING = _Line()
+_USUAL = ("standard", "standard", "")
 
 
 class TypedReader(Reader):
@@ -74,24 +81,34 @@ class TypedReader(Reader):
 
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
         """Read the lines of ``data`` from ``start`` to ``end``, where whole lines begin and end."""
-        view = memoryview(data)
-        last = _NOTHING
-        at = data.find(MARK, start, end)
-        while at >= 0:
-            begin = data.rfind(b"\n", start, at) + 1 or start
-            stop = data.find(b"\n", at, end)
-            stop = end if stop < 0 else stop
-            raw = view[begin:stop]
+        view, last, begin = memoryview(data), _NOTHING, start
+        find, decode = data.find, _decode
+        while begin < end:
+            at, stop = begin, find(b"\n", begin, end)
+            if stop < 0:
+                stop = end
+            begin = stop + 1
+            body = find(_MESSAGE, at, at + _HEAD)
+            if not at < body < stop:
+                if find(MARK, at, stop) < 0:
+                    continue
+            elif (
+                data[body - 2] == _QUOTE
+                and _is_users(data, at, body)
+                and find(MARK, max(body, stop - _TAIL), stop) < 0
+            ):
+                continue
             try:
-                line = _decode(raw)
+                line = decode(view[at:stop])
             except (msgspec.DecodeError, RecursionError):
-                self.read_loosely(bytes(raw), origin)
-            else:
-                # One line for each block of an answer, each with the whole usage: one of them is enough.
-                if line.message is not None and (line.message != last.message or not _repeats(line, last)):
-                    self._take(line, line.message, raw, origin)
-                last = line
-            at = data.find(MARK, stop, end)
+                if find(MARK, at, stop) >= 0:
+                    self.read_loosely(bytes(view[at:stop]), origin)
+                continue
+            message = line.message
+            # One line for each block of an answer, each with the whole usage: one of them is enough.
+            if message is not None and (message != last.message or not _repeats(line, last)):
+                self._take(line, message, view[at:stop], origin)
+            last = line
         view.release()
 
     def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> None:
@@ -99,15 +116,19 @@ class TypedReader(Reader):
         if usage is None or line.type not in (None, "assistant") or message.model == SYNTHETIC:
             return
         sent, output, split = usage.input_tokens, usage.output_tokens, usage.cache_creation
-        if sent is None and output is None:
-            self.problem("wrong_shape")
-            return
+        if output is None:
+            if MARK not in bytes(raw):
+                return
+            if sent is None:
+                self.problem("wrong_shape")
+                return
         written, five, hour = usage.cache_creation_input_tokens or 0, 0, 0
         if split is not None:
             five, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
         if five + hour != written:
             five, hour = split_write(written, five, hour)
         session, model = line.request_session_id or line.session_id or origin.session, message.model or ""
+        same, terms = self._names.setdefault, (usage.speed, usage.service_tier, usage.inference_geo)
         self.keep(
             (
                 message.id or line.uuid or nameless(bytes(raw)),
@@ -118,11 +139,11 @@ class TypedReader(Reader):
                 five,
                 hour,
                 -self._moment(line.timestamp),
-                0 if is_ordinary(usage.speed, usage.service_tier, usage.inference_geo) else 1,
+                0 if terms == _USUAL or is_ordinary(*terms) else 1,
                 # Thousands of answers name the same session: one text for all of them.
-                self._names.setdefault(session, session),
+                same(session, session),
                 origin.project,
-                self._names.setdefault(model, model),
+                same(model, model),
             )
         )
 
@@ -146,6 +167,11 @@ class TypedReader(Reader):
                 self._hours.clear()
             self._hours[stamp[:14]] = hour
         return hour + minute + second + ms
+
+
+def _is_users(data: bytearray, at: int, body: int) -> bool:
+    """Whether the message that begins at ``body`` is a user's, and that of the line itself."""
+    return data.endswith(_USERS, at, body) and data.find(b"{", at + 1, body) < 0
 
 
 def _repeats(line: _Line, last: _Line) -> bool:
