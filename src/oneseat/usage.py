@@ -10,7 +10,7 @@ from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import usage as rules
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.database import StrangeIndexError
-from oneseat.stores.transcripts.walk import Walk, roots_of
+from oneseat.stores.transcripts.walk import roots_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,21 @@ def read_usage(
         index.close()
 
 
+def read_text(view: str, make: Callable[[Report], str], version: str) -> str:
+    """What ``make`` makes of a view of everything; kept in the index, where the same ``version`` of it finds it the next time.
+
+    Raises like ``read_usage``.
+    """
+    index, name, offset_at = opened_index()
+    try:
+        return index.text(
+            f"{view} {version}",
+            lambda: make(_report(view, rules.Filter(), index, (name, offset_at), _prices_of(None))),
+        )
+    finally:
+        index.close()
+
+
 def read_parts(
     zone: str | None = None, env: Mapping[str, str] | None = None
 ) -> tuple[list[rules.Part], dict[str, int], str]:
@@ -135,8 +150,7 @@ def opened_index(
     name, offset_at = _zone(zone, env)
     data = data_dir(env)
     asked = _asked(data, env, name)
-    walk = Walk(asked.roots)
-    index = as_it_lies(asked, walk)
+    index, walk = as_it_lies(asked)
     if index is None:
         try:
             os.makedirs(data, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import

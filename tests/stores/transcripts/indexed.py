@@ -10,7 +10,6 @@ from typing import NamedTuple
 from oneseat.contract.budget import Price, Rates, Tier
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.sums import Sums
-from oneseat.stores.transcripts.walk import Walk
 from oneseat.testing.corpus import Tokens
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,8 +79,7 @@ def ask(path: Path, roots: Sequence[Path], zone: tzinfo = UTC, ledger: Path | No
     wanted = Wanted(
         str(path), [str(root) for root in roots], str(ledger or path.with_name("none.db")), str(zone), "test"
     )
-    walk = Walk(wanted.roots)
-    lies = as_it_lies(wanted, walk)
+    lies, walk = as_it_lies(wanted)
     if lies is not None:
         rows, notes = rows_of(lies)
         return Asked(rows, {}, notes, fresh=True)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from .database import open_for_reading, open_for_writing
-from .walk import Walk, listing
+from .database import DAYS, open_for_reading, open_for_writing
+from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .sums import PriceOf
-    from .walk import Looks
     from .zones import OffsetAt
 
 
@@ -35,13 +34,25 @@ class Wanted:
 class Index:
     """An index that is up to date, with our runs in ``ledger``. As long as it is open, nothing in it changes. Close it."""
 
-    def __init__(self, db: sqlite3.Connection, ledger: str) -> None:
+    def __init__(self, db: sqlite3.Connection, ledger: str, *, updated: bool = False) -> None:
         self.db = db
         self.ledger = ledger
+        self._updated = updated
+
+    def text(self, name: str, make: Callable[[], str]) -> str:
+        """What ``make`` makes of this index. As long as nothing changes it is made once, if it was asked for by who updated it."""
+        name = f"text {name}"
+        known = self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if known is not None:
+            return str(known[0])
+        text = make()
+        if self._updated:
+            self.db.execute("INSERT INTO meta VALUES (?, ?)", (name, text))
+        return text
 
     def days(self) -> list[tuple[Any, ...]]:
-        """The sums by day, in the order of the columns of ``days``."""
-        return self.db.execute("SELECT * FROM days").fetchall()
+        """The sums by day, in the order of the columns of ``days``; those of several tiers are several rows."""
+        return self.db.execute(f"SELECT {DAYS} FROM days").fetchall()  # noqa: S608 - names of columns
 
     def directories(self) -> dict[str, str]:
         """The directory of each project's folder, where it is known."""
@@ -81,27 +92,23 @@ def stamp(path: str) -> str:
     return " ".join(looks)
 
 
-def as_it_lies(wanted: Wanted, walk: Walk) -> Index | None:
-    """The index, if nothing has changed since it was written; else ``None``."""
+def as_it_lies(wanted: Wanted) -> tuple[Index | None, Walk]:
+    """The index, if nothing has changed since it was written, else ``None``; and what transcripts there are."""
     db = open_for_reading(wanted.path)
-    if db is None:
-        return None
-    try:
-        db.execute("BEGIN")
-        meta = dict(db.execute("SELECT name, value FROM meta"))
-    except sqlite3.Error:
+    meta: dict[str, object] = {}
+    if db is not None:
+        try:
+            db.execute("BEGIN")
+            meta = dict(db.execute("SELECT name, value FROM meta"))
+        except sqlite3.Error:
+            pass  # what it needs is done by who brings it up to date
+    walk = Walk(wanted.roots, meta.get("listing"))
+    expected = {"zone": wanted.zone, "prices": wanted.prices, "ledger": stamp(wanted.ledger)}
+    if db is not None and walk.same and all(meta.get(name) == value for name, value in expected.items()):
+        return Index(db, wanted.ledger), walk
+    if db is not None:
         db.close()
-        return None
-    expected = {
-        "zone": wanted.zone,
-        "prices": wanted.prices,
-        "ledger": stamp(wanted.ledger),
-        "listing": walk.listing(),
-    }
-    if all(meta.get(name) == value for name, value in expected.items()):
-        return Index(db, wanted.ledger)
-    db.close()
-    return None
+    return None, walk
 
 
 def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of: PriceOf) -> Index:
@@ -131,16 +138,18 @@ def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of
         if (wanted.zone, wanted.prices) != (meta.get("zone"), meta.get("prices")):
             db.execute("DELETE FROM rates")
             touched = None
-        Sums(db, offset_at, price_of).write_days(touched)
-        _remember(db, wanted, transcripts.looks, ledger, notes)
+        sums = Sums(db, offset_at, price_of)
+        sums.write_days(touched if sums.tiers == meta.get("tiers") else None)
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('tiers', ?)", (sums.tiers,))
+        _remember(db, wanted, walk.listing(transcripts.looks), ledger, notes)
     except BaseException:  # also Ctrl-C: an open connection keeps its locks
         db.close()
         raise
-    return Index(db, wanted.ledger)
+    return Index(db, wanted.ledger, updated=True)
 
 
 def _remember(
-    db: sqlite3.Connection, wanted: Wanted, files: dict[bytes, Looks], ledger: str, notes: dict[str, int]
+    db: sqlite3.Connection, wanted: Wanted, listing: bytes, ledger: str, notes: dict[str, int]
 ) -> None:
     for (problems,) in db.execute("SELECT problems FROM files WHERE problems != ''"):
         for problem in problems.split():
@@ -150,7 +159,8 @@ def _remember(
         "zone": wanted.zone,
         "prices": wanted.prices,
         "ledger": ledger,
-        "listing": listing(files),
+        "listing": listing,
         "notes": "\n".join(f"{name}={count}" for name, count in sorted(notes.items()) if count),
     }
+    db.execute("DELETE FROM meta WHERE name GLOB 'text *'")
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())

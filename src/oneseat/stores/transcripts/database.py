@@ -7,7 +7,8 @@ import sqlite3
 
 #: "osus" in ASCII.
 APPLICATION_ID = 0x6F737573
-SCHEMA = 2
+SCHEMA = 3
+_OLDER = (1, 2)
 _BUSY_S = 60.0
 _TABLES = """
 CREATE TABLE answers (
@@ -55,6 +56,10 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_session ON runs (session) WHERE session IS NOT NULL;
 CREATE TABLE asked (answer TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE windows (name TEXT NOT NULL, resets INTEGER NOT NULL, PRIMARY KEY (name, resets)) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+"""
+#: The sums by day, made anew whenever what they depend on changes. ``tier`` is how many of all thresholds a request passes.
+_DAYS = """
 CREATE TABLE days (
     day INTEGER,
     source TEXT NOT NULL,
@@ -69,9 +74,9 @@ CREATE TABLE days (
     cache_write_1h INTEGER NOT NULL,
     listed REAL,
     charged REAL,
-    special INTEGER NOT NULL
-);
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    special INTEGER NOT NULL,
+    tier INTEGER NOT NULL
+)
 """
 #: The price table as far as it is needed, made anew whenever that changes.
 _RATES = """
@@ -87,6 +92,17 @@ CREATE TABLE rates (
     PRIMARY KEY (model, since, above)
 ) WITHOUT ROWID
 """
+
+
+#: The columns of ``answers``, and those of ``days`` that make a part of a sum.
+ANSWERS = (
+    *("id", "main", "output", "input", "cache_read", "cache_write_5m", "cache_write_1h"),
+    *("before", "special", "session", "project", "model"),
+)
+DAYS = (
+    "day, source, wallet, project, model, answers, input, output, cache_read, cache_write_5m, cache_write_1h,"
+    " listed, charged, special"
+)
 
 
 class StrangeIndexError(Exception):
@@ -124,15 +140,20 @@ def open_for_writing(path: str) -> sqlite3.Connection:
         if (application, version) == (0, 0) and not db.execute(
             "SELECT count(*) FROM sqlite_master"
         ).fetchone()[0]:
-            for statement in _TABLES.split(";\n"):
+            for statement in (*_TABLES.split(";\n"), _DAYS, _RATES):
                 db.execute(statement)
-            db.execute(_RATES)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif (application, version) == (APPLICATION_ID, 1):
-            # Prices had no date yet. Everything else stays: transcripts that are gone by now are in no other place.
-            db.execute("DROP TABLE rates")
-            db.execute(_RATES)
+        elif application == APPLICATION_ID and version in _OLDER:
+            # Prices had no date yet, or sums no tier. What was seen stays: transcripts that are gone by now are in no other place.
+            for statement in (
+                "DROP TABLE days",
+                _DAYS,
+                "DROP TABLE rates",
+                _RATES,
+                "DELETE FROM meta WHERE name = 'tiers'",
+            ):
+                db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA}")
         elif application != APPLICATION_ID:
             raise StrangeIndexError("it is a database of another program")

@@ -12,13 +12,13 @@ import stat
 import time
 import zlib
 
+from .database import ANSWERS
 from .sightings import MARK, Origin, Reader
 from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from .sightings import Sighting
 
 #: A line that is longer is skipped, and counted where it may hold an answer. An answer is at most some 100 kB of text.
 LONGEST_LINE = 4 << 20
@@ -29,8 +29,8 @@ _PRINTED = 256
 #: A file that was changed this short a time before it was read may change again without looking different, in nanoseconds.
 _RECENT_NS = 100_000_000
 _CWD = re.compile(rb'"cwd":("(?:[^"\\]|\\.)*")')
-_KEPT = "main, output, input, cache_read, cache_write_5m, cache_write_1h, before, special, session, project, model"
-_NAMES = _KEPT.split(", ")
+_NAMES = ANSWERS[1:]
+_KEPT = ", ".join(_NAMES)
 _UPSERT = f"""
 INSERT INTO answers (id, {_KEPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET ({_KEPT}) = ({", ".join(f"excluded.{name}" for name in _NAMES)})
@@ -76,8 +76,8 @@ class _Gigantic:
 class Transcripts:
     """One update of the index in ``db``, which is inside of a transaction.
 
-    ``looks`` are the files as they were read, ``touched`` are the moments whose sums changed, as ``answers.before`` has them;
-    ``None`` means all.
+    ``looks`` are the files as they were read, ``touched`` are the answers that were found, by id, as they were in the index
+    before, or ``None`` where they are new. It is itself ``None`` when they are too many to go through.
     """
 
     def __init__(self, db: sqlite3.Connection, walk: Walk) -> None:
@@ -86,7 +86,7 @@ class Transcripts:
         self._buffer = bytearray(0)
         self._reader = Reader()
         self._projects = {folder for (folder,) in db.execute("SELECT folder FROM projects")}
-        self.touched: set[int] | None = set()
+        self.touched: dict[str, Sighting | None] | None = {}
         self.unreadable = 0
         self.looks = dict(walk.files)
         self._files: list[tuple[bytes, int, int, int, int, int, str]] = []
@@ -214,8 +214,9 @@ class Transcripts:
         if len(rows) > _MANY:
             self.touched = None
         if self.touched is not None:
-            self.touched.update(row[7] for row in rows)
-            self.touched.update(_moments(self._db, found))
+            look = self._db.execute
+            for name in found.keys() - self.touched.keys():
+                self.touched[name] = look("SELECT * FROM answers WHERE id = ?", (name,)).fetchone()
         self._db.executemany(_UPSERT, rows)
         self._db.executemany(
             "INSERT OR IGNORE INTO models VALUES (?)", [(model,) for model in {row[11] for row in rows}]
@@ -230,14 +231,6 @@ _FLAGS = (
     | getattr(os, "O_NONBLOCK", 0)  # a pipe that took a file's place would be waited for
     | getattr(os, "O_BINARY", 0)
 )
-
-
-def _moments(db: sqlite3.Connection, ids: Iterable[str]) -> Iterable[int]:
-    """The moments of answers as they are stored: a better sighting may have another."""
-    look = db.execute
-    for name in ids:
-        for (before,) in look("SELECT before FROM answers WHERE id = ?", (name,)):
-            yield before
 
 
 def _has_grown(file: io.FileIO, found: os.stat_result, known: _Known) -> bool:

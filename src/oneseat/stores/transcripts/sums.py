@@ -5,24 +5,30 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from .database import ANSWERS
 from .sightings import UNDATED
 from .zones import DAY_MS, day_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from oneseat.contract.budget import Price
 
+    from .sightings import Sighting
     from .zones import OffsetAt
 
     #: Every price of a model with the day it begins, counted from 1970, in order; the first one begins with 0.
     PriceOf: TypeAlias = Callable[[str], Sequence[tuple[int, Price | None]]]
     #: The rates of a model on its days, by the size of the request that they begin at; none when they are not known.
     Rates: TypeAlias = dict[int, tuple[float, ...]]
+    #: What a row of the sums by day is of: day, project, model, tier.
+    _Group: TypeAlias = tuple[int | None, str, str, int]
 
 _TOKENS = "sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h)"
+_KINDS = "input, output, cache_read, cache_write_5m, cache_write_1h"
+_INSERT = "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
 _SENT = "input + cache_read + cache_write_5m + cache_write_1h"
 #: An answer to a run of ours is not counted by its transcript: the run's receipt has it, and has it exactly. It is found by its
 #: id, which the run was told, or by its conversation and time, where the CLI kept the id of an answer to itself.
@@ -46,41 +52,61 @@ class Sums:
         self._thresholds = sorted(
             {above for eras in self._rates.values() for _, rates in eras for above in rates if above > 0}
         )
+        #: Sums by day of other thresholds are told apart in another way.
+        self.tiers = " ".join(map(str, self._thresholds))
         #: The SQL for how many of the thresholds a request passes: from some sizes on, all of it costs more.
         self._tier = " + ".join([f"({_SENT} > {above})" for above in self._thresholds]) or "0"
         has_runs = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
         self._counted = _NOT_OURS if has_runs else "true"
 
-    def write_days(self, touched: set[int] | None) -> None:
-        """Bring the sums by day up to date: those of the ``touched`` moments, or all."""
-        if touched is not None and not touched:
+    def write_days(self, touched: Mapping[str, Sighting | None] | None) -> None:
+        """Bring the sums by day up to date: by the ``touched`` answers, each as it was before, or all when ``None``."""
+        if touched is not None:
+            for group, change in self._changes(touched).items():
+                self._change_day(group, change)
             return
-        where = self._counted
-        if touched is None or -UNDATED in touched:
-            self._db.execute("DELETE FROM days")
-            self._write_runs()
-            day = self._day("-before")
-        else:
-            first, last = -max(touched), -min(touched)
-            days = self._day_at(first), self._day_at(last)
-            self._db.execute("DELETE FROM days WHERE source = 'transcript' AND day BETWEEN ? AND ?", days)
-            first, last = first - 2 * DAY_MS, last + 2 * DAY_MS
-            day = day_of("-before", self._offset_at, first, last)
-            where = (
-                f"before BETWEEN {-last} AND {-first} AND ({day}) BETWEEN {days[0]} AND {days[1]} AND {where}"
-            )
+        self._db.execute("DELETE FROM days")
+        self._write_runs()
+        day = self._day("-before")
         self._db.executemany(
-            "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
-            self._answers(f"{day}, project", "1, 2", where, lambda key: key[0]),
+            _INSERT, self._answers(f"{day}, project", "1, 2", self._counted, lambda key: key[0])
         )
+
+    def _changes(self, touched: Mapping[str, Sighting | None]) -> dict[_Group, list[int]]:
+        """How many answers, tokens of each kind and special answers each group gains, or loses."""
+        columns = ", ".join(f"? AS {name}" for name in ANSWERS)
+        query = f"""
+            SELECT project, model, {self._tier}, before, 1, {_KINDS}, special
+            FROM (SELECT {columns}) AS answers WHERE {self._counted}
+        """  # noqa: S608 - numbers and names of columns
+        changes: dict[_Group, list[int]] = {}
+        for name, before in touched.items():
+            now = self._db.execute("SELECT * FROM answers WHERE id = ?", (name,)).fetchone()
+            for row, sign in ((before, -1), (now, 1)) if before != now else ():
+                for project, model, tier, at, *amounts in self._db.execute(query, row) if row else ():
+                    group = (None if at == -UNDATED else self._day_at(-at), project, model, tier)
+                    known = changes.setdefault(group, [0] * len(amounts))
+                    changes[group] = [one + sign * more for one, more in zip(known, amounts, strict=True)]
+        return changes
+
+    def _change_day(self, group: _Group, change: list[int]) -> None:
+        where = "source = 'transcript' AND day IS ? AND project = ? AND model = ? AND tier = ?"
+        query = f"SELECT rowid, answers, {_KINDS}, special FROM days WHERE {where}"  # noqa: S608 - names of columns
+        row, *known = self._db.execute(query, group).fetchone() or (None, *(0 for _ in change))
+        count, *tokens, special = (one + more for one, more in zip(known, change, strict=True))
+        self._db.execute("DELETE FROM days WHERE rowid = ?", (row,))
+        if count:
+            day, project, model, tier = group
+            listed = self._listed(model, tier, tokens, day)
+            self._db.execute(_INSERT, (day, project, model, count, *tokens, listed, special, tier))
 
     def by_session(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` told apart by conversation, whose name follows the source. A run without one goes by its own."""
         day = self._day("-before")
-        for session, on, project, *rest, special in self._answers(
+        for session, on, project, *rest in self._answers(
             f"session, {day}, max(project)", "1, 2", self._counted, lambda key: key[1]
         ):
-            model, *sums = rest
+            model, *sums, special, _ = rest
             yield (on, "transcript", session, "unknown", project, model, *sums, None, special)
         for on, _, session, _, *rest in self._runs():
             yield (on, "run", session, *rest, 0)
@@ -94,7 +120,7 @@ class Sums:
         """The rows of ``days`` told apart by moment, which follows the source. Answers without a date are not among them."""
         where = f"before > {-UNDATED} AND {self._counted}"
         answers = self._answers("before, project", "1, 2", where, lambda key: self._day_at(-key[0]))
-        for before, project, model, *sums, special in answers:
+        for before, project, model, *sums, special, _ in answers:
             yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
         for _, at, _, _, *rest in self._runs():
             yield (None, "run", at, *rest, 0)
@@ -107,7 +133,7 @@ class Sums:
 
     def _write_runs(self) -> None:
         self._db.executemany(
-            "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
             ((day, *rest) for day, _, _, _, *rest in self._runs()),
         )
 
@@ -124,7 +150,7 @@ class Sums:
     def _answers(
         self, columns: str, by: str, where: str, day_in: Callable[[Sequence[Any]], int | None]
     ) -> Iterator[tuple[Any, ...]]:
-        """Groups of answers: ``columns``, then model, how many, the tokens by kind, their list price, how many are special.
+        """Groups of answers: ``columns``, then model, how many, tokens by kind, their list price, how many are special, tier.
 
         ``day_in`` finds the day of a group in its columns.
         """
@@ -135,11 +161,9 @@ class Sums:
         for row in self._db.execute(query).fetchall():
             *key, model, tier, count, given, out, read, five, hour, special = row
             listed = self._listed(model, tier, (given, out, read, five, hour), day_in(key))
-            yield (*key, model, count, given, out, read, five, hour, listed, special)
+            yield (*key, model, count, given, out, read, five, hour, listed, special, tier)
 
-    def _listed(
-        self, model: str, tier: int, tokens: tuple[int, int, int, int, int], day: int | None
-    ) -> float | None:
+    def _listed(self, model: str, tier: int, tokens: Sequence[int], day: int | None) -> float | None:
         """What tokens cost on their day; on one that is not known, as much as today."""
         eras = self._rates[model]
         if len(eras) > 1:

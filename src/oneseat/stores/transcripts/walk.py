@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,66 +14,116 @@ if TYPE_CHECKING:
 
     #: Inode, size and time of change (nanoseconds) of a file: when one of them differs, it has to be looked at.
     Looks: TypeAlias = tuple[int, int, int]
+    #: A folder that need not be listed again as long as it looks the same: its inode and both its times of change
+    #: (nanoseconds), the transcripts that are in it, the folders that are in it.
+    Folder: TypeAlias = tuple[tuple[int, int, int], tuple[bytes, ...], tuple[bytes, ...]]
 
-#: Later formats of `marshal` depend on who else holds a value.
-_WITHOUT_REFERENCES = 2
+#: A folder that was changed this short a time before it was listed may change again without looking different, in nanoseconds.
+_RECENT_NS = 3_000_000_000
+#: Elsewhere a folder need not show that something was put into it.
+_FOLDERS_SHOW_CHANGES = os.name == "posix"
 
 
 class Walk:
-    """What lies below the configuration folders ``roots``: ``files`` by path. Nothing here raises ``OSError``."""
+    """What lies below the configuration folders ``roots``: ``files`` by path. Nothing here raises ``OSError``.
 
-    def __init__(self, roots: Sequence[str]) -> None:
+    ``before`` is the listing of an earlier walk: folders that look as they did then are not listed again, which takes most of
+    the time.
+    """
+
+    def __init__(self, roots: Sequence[str], before: object = None) -> None:
         self.files: dict[bytes, Looks] = {}
+        self.folders: dict[bytes, Folder] = {}
         self.links = 0
         self.closed_folders = 0
+        known_files, self._known = _read(before)
         self._bases = [os.fsencode(f"{root}{os.sep}projects{os.sep}") for root in roots]
         for base in self._bases:
-            self._folder(base[:-1])
+            self._below(base[:-1])
+        #: Whether all files are those of the earlier walk, and look the same.
+        self.same = self.files == known_files
 
     def below(self, path: bytes) -> bytes:
         """A file's path below the ``projects`` it was found in."""
         return next(path[len(base) :] for base in self._bases if path.startswith(base))
 
-    def _folder(self, folder: bytes) -> None:
+    def listing(self, files: dict[bytes, Looks]) -> bytes:
+        """What the next walk needs to know of this one, with the looks of ``files`` as they were read."""
+        return marshal.dumps((files, self.folders))
+
+    def _below(self, folder: bytes) -> None:
         pending = [folder]
         while pending:
-            try:
-                with os.scandir(pending.pop()) as entries:
-                    for entry in entries:
-                        if not entry.name.endswith(b".jsonl"):
-                            self._other(entry, pending)
-                            continue
-                        try:
-                            found = entry.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue  # deleted between two looks
-                        if stat.S_ISREG(found.st_mode):
-                            self.files[entry.path] = (found.st_ino, found.st_size, found.st_mtime_ns)
-                        else:
-                            self._other(entry, pending)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # it vanished, or was never there
-            except OSError:
-                self.closed_folders += 1
+            folder = pending.pop()
+            known = self._known.get(folder)
+            if known is None or not self._unchanged(folder, known):
+                self._list(folder, pending)
+            else:
+                pending += known[2]
 
-    def _other(self, entry: os.DirEntry[bytes], pending: list[bytes]) -> None:
-        """What is no transcript: a folder to look into, a link, or nothing of interest."""
+    def _unchanged(self, folder: bytes, known: Folder) -> bool:
+        """Look at the transcripts of a folder that need not be listed; false when it has to be."""
+        looks, names, _ = known
         try:
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(entry.path)
-            elif entry.is_symlink() and (entry.name.endswith(b".jsonl") or entry.is_dir()):
-                self.links += 1
-        except FileNotFoundError:
-            return  # deleted between two looks
+            if _looks_of(folder) != looks:
+                return False
+            for path in names:
+                found = os.lstat(path)
+                self.files[path] = (found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError:
+            for path in names:
+                self.files.pop(path, None)
+            return False
+        self.folders[folder] = known
+        return True
 
-    def listing(self) -> bytes:
-        """All of it in one value: as long as it is the same, nothing was added, changed or removed."""
-        return listing(self.files)
+    def _list(self, folder: bytes, pending: list[bytes]) -> None:
+        files: dict[bytes, Looks] = {}
+        others: list[os.DirEntry[bytes]] = []
+        try:
+            # Before it is listed: what is put into it meanwhile makes it look different.
+            looks, now = _looks_of(folder), time.time_ns()
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.name.endswith(b".jsonl"):
+                        others.append(entry)
+                        continue
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue  # deleted between two looks
+                    if stat.S_ISREG(found.st_mode):
+                        files[entry.path] = (found.st_ino, found.st_size, found.st_mtime_ns)
+                    else:
+                        others.append(entry)
+            self.files.update(files)
+            folders = [entry.path for entry in others if entry.is_dir(follow_symlinks=False)]
+            pending += folders
+            links = [entry for entry in others if entry.is_symlink()]
+            self.links += sum(entry.name.endswith(b".jsonl") or entry.is_dir() for entry in links)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # it vanished, or was never there
+        except OSError:
+            self.closed_folders += 1
+            return
+        # Where a link leads to can change without a trace in the folder.
+        if _FOLDERS_SHOW_CHANGES and not links and max(looks[1:]) < now - _RECENT_NS:
+            self.folders[folder] = (looks, tuple(files), tuple(folders))
 
 
-def listing(files: dict[bytes, Looks]) -> bytes:
-    """Files and their looks in one value, which is the same for the same files."""
-    return marshal.dumps(sorted(files.items()), _WITHOUT_REFERENCES)
+def _looks_of(folder: bytes) -> tuple[int, int, int]:
+    found = os.stat(folder)  # noqa: PTH116 - pathlib takes 10 ms to import
+    # Programs that copy folders set the first time back, as if nothing had been added; nothing can set the second.
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _read(listing: object) -> tuple[dict[bytes, Looks] | None, dict[bytes, Folder]]:
+    """The files and folders of a listing; nothing when it is none."""
+    try:
+        files, folders = marshal.loads(listing)  # type: ignore[arg-type]  # noqa: S302 - our own file, which nobody else can write
+    except (ValueError, EOFError, TypeError):
+        return None, {}
+    return (files, folders) if isinstance(folders, dict) else (None, {})
 
 
 def roots_of(home: str, config_dir: str | None, xdg_config: str | None) -> tuple[str, ...]:
