@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import os
-import re
 import sqlite3
 import stat
 import time
@@ -18,6 +16,8 @@ from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .sightings import Sighting
 
 #: A line that is longer is skipped, and counted where it may hold an answer. An answer is at most some 100 kB of text.
@@ -28,7 +28,6 @@ _FLUSH_AT, _MANY = 16_000, 1000
 _PRINTED = 256
 #: A file that was changed this short a time before it was read may change again without looking different, in nanoseconds.
 _RECENT_NS = 100_000_000
-_CWD = re.compile(rb'"cwd":("(?:[^"\\]|\\.)*")')
 _NAMES = ANSWERS[1:]
 _KEPT = ", ".join(_NAMES)
 _UPSERT = f"""
@@ -93,22 +92,25 @@ class Transcripts:
 
     def update(self) -> bool:
         """Read what is new. Returns whether anything is different from the last time."""
-        known = {row[0]: row for row in self._db.execute("SELECT * FROM files")}
-        changed = []
-        for path, looks in self._walk.files.items():
-            row = known.get(path)
-            if row is None or row[1:4] != looks:
-                changed.append((path, looks))
-        gone = known.keys() - self._walk.files.keys()
+        changed = list(self._changed())
+        there = self._db.execute("SELECT count(*) FROM files").fetchone()[0]
+        gone: set[bytes] = set()
+        if there > len(self._walk.files) - sum(known is None for _, known in changed):
+            gone = {path for (path,) in self._db.execute("SELECT path FROM files")} - self._walk.files.keys()
         if not changed and not gone:
             return False
-        self._prepare(sum(looks[1] for _, looks in changed))
+        if (
+            sum(self._walk.files[path][1] - (known.offset if known else 0) for path, known in changed)
+            >= _WORTH_TYPING
+        ):
+            from .typed import TypedReader  # noqa: PLC0415 - the decoder takes 25 ms to import, half the time of a small update
+
+            self._reader = TypedReader()
         collecting = gc.isenabled()
         gc.disable()  # a hundred thousand answers hold no cycles, and looking for some takes a tenth of the time
         try:
-            for path, _ in changed:
-                row = known.get(path)
-                self._file(path, None if row is None else _Known(row))
+            for path, known in changed:
+                self._file(path, known)
             self._flush()
         finally:
             if collecting:
@@ -116,12 +118,18 @@ class Transcripts:
         self._db.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in gone])
         return True
 
-    def _prepare(self, size: int) -> None:
-        self._buffer = bytearray(min(max(size, 1), LONGEST_LINE) + 1)
-        if size >= _WORTH_TYPING:
-            from .typed import TypedReader  # noqa: PLC0415 - the decoder takes 25 ms to import, half the time of a small update
-
-            self._reader = TypedReader()
+    def _changed(self) -> Iterator[tuple[bytes, _Known | None]]:
+        """The files that have to be read, with what is known of them."""
+        paths = self._walk.changed()
+        every = len(paths) > _MANY
+        rows = {row[0]: row for row in self._db.execute("SELECT * FROM files")} if every else {}
+        for path in paths:
+            row = rows.get(path)
+            if not every:
+                row = self._db.execute("SELECT * FROM files WHERE path = ?", (path,)).fetchone()
+            # Another process may have read it since the walk.
+            if row is None or row[1:4] != self._walk.files[path]:
+                yield path, None if row is None else _Known(row)
 
     def _file(self, path: bytes, known: _Known | None) -> None:
         try:
@@ -136,6 +144,10 @@ class Transcripts:
             self.unreadable += 1
 
     def _read(self, path: bytes, file: io.FileIO, found: os.stat_result, known: _Known | None) -> None:
+        # It may have grown since the walk, and a line that finds no room would be taken for one that is too long.
+        room = min(found.st_size, LONGEST_LINE) + 1
+        if len(self._buffer) < room:
+            self._buffer = bytearray(room)
         start, problems = 0, {}
         if known is not None and _has_grown(file, found, known):
             start, problems = known.offset, _counts(known.problems)
@@ -194,7 +206,10 @@ class Transcripts:
         """Which directory a project's folder stands for: its name alone does not tell, as it keeps letters and digits only."""
         if project in self._projects:
             return
-        said = _CWD.search(self._buffer, 0, end)
+        import json  # noqa: PLC0415 - a project is new once, and both take as long to import as a small update
+        import re  # noqa: PLC0415 - as above
+
+        said = re.compile(rb'"cwd":("(?:[^"\\]|\\.)*")').search(self._buffer, 0, end)
         try:
             directory = json.loads(said[1]) if said else ""
         except ValueError:

@@ -36,16 +36,21 @@ class Walk:
         self.folders: dict[bytes, Folder] = {}
         self.links = 0
         self.closed_folders = 0
-        known_files, self._known = _read(before)
+        self._before, self._known = _read(before)
         self._bases = [os.fsencode(f"{root}{os.sep}projects{os.sep}") for root in roots]
         for base in self._bases:
             self._below(base[:-1])
         #: Whether all files are those of the earlier walk, and look the same.
-        self.same = self.files == known_files
+        self.same = self.files == self._before
 
     def below(self, path: bytes) -> bytes:
         """A file's path below the ``projects`` it was found in."""
         return next(path[len(base) :] for base in self._bases if path.startswith(base))
+
+    def changed(self) -> list[bytes]:
+        """The files that look different from what the earlier walk found."""
+        before = self._before or {}
+        return [path for path, looks in self.files.items() if before.get(path) != looks]
 
     def listing(self, files: dict[bytes, Looks]) -> bytes:
         """What the next walk needs to know of this one, with the looks of ``files`` as they were read."""
