@@ -106,22 +106,24 @@ class TypedReader(Reader):
                 continue
             message = line.message
             # One line for each block of an answer, each with the whole usage: one of them is enough.
-            if message is not None and (message != last.message or not _repeats(line, last)):
-                self._take(line, message, view[at:stop], origin)
-            last = line
+            if message is None or (message == last.message and _repeats(line, last)):
+                continue
+            if self._take(line, message, view[at:stop], origin):
+                last = line
         view.release()
 
-    def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> None:
+    def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> bool:
+        """Keep the answer on a line. False when there is none."""
         usage = message.usage
         if usage is None or line.type not in (None, "assistant") or message.model == SYNTHETIC:
-            return
+            return False
         sent, output, split = usage.input_tokens, usage.output_tokens, usage.cache_creation
         if output is None:
             if MARK not in bytes(raw):
-                return
+                return False
             if sent is None:
                 self.problem("wrong_shape")
-                return
+                return False
         written, five, hour = usage.cache_creation_input_tokens or 0, 0, 0
         if split is not None:
             five, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
@@ -146,6 +148,7 @@ class TypedReader(Reader):
                 same(model, model),
             )
         )
+        return True
 
     def _moment(self, stamp: str | None) -> int:
         """The moment of a stamp; those the CLI writes are put together from parts that were met before."""
