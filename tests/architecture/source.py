@@ -87,9 +87,15 @@ def nodes(*folders: str) -> Iterator[tuple[Path, ast.AST]]:
 
 def functions(*folders: str) -> Iterator[tuple[Path, Function]]:
     """Every function and method under the named folders, nested ones too."""
-    for path, node in nodes(*folders):
-        if isinstance(node, Function):
-            yield path, node
+    for path in python_files(*folders):
+        for function in functions_of(path):
+            yield path, function
+
+
+@cache
+def functions_of(path: Path) -> tuple[Function, ...]:
+    """A file's functions and methods."""
+    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
 
 
 def dotted(node: ast.AST) -> str:

@@ -340,6 +340,7 @@ BEYOND = (
     Row("state-login-key", W(shell=state({"primaryApiKey": PLANTED}), login="none"), KEY_WINS, {}, {"primaryApiKey": STATE}),
     Row("state-address", W(shell=state(env(ELSEWHERE))), ADDRESS, {}, at(STATE, ELSEWHERE)),
     Row("state-headers", W(shell=state(env(KEY_HEADER))), HEADERS, {}, at(STATE, KEY_HEADER)),
+    Row("flag-headers", W(options=flag(env(KEY_HEADER))), HEADERS, {}, at(FLAG, KEY_HEADER)),
     Row("address", W(env=ELSEWHERE), RUNS, at(ENVIRONMENT, ELSEWHERE)),
     Row("address", W(exports=ELSEWHERE), ADDRESS, {}, at(CHILD, ELSEWHERE)),
     Row("harmless-script", W(shell='PATH="$PATH:/opt/tools" "$CLI" "$@"; exit'), RUNS),

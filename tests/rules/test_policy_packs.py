@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat import policy
@@ -107,6 +107,7 @@ def test_what_is_no_pack_is_rejected_and_the_old_one_kept(
         st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode),
     )
 )
+@settings(max_examples=40)
 def test_whatever_a_file_holds_it_is_refused_by_name(data: bytes) -> None:
     from tempfile import TemporaryDirectory
 
