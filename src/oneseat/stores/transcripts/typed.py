@@ -82,19 +82,21 @@ class TypedReader(Reader):
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
         """Read the lines of ``data`` from ``start`` to ``end``, where whole lines begin and end."""
         view, last, begin = memoryview(data), _NOTHING, start
-        find, decode = data.find, _decode
+        find, ends_with, decode = data.find, data.endswith, _decode
         while begin < end:
             at, stop = begin, find(b"\n", begin, end)
             if stop < 0:
                 stop = end
             begin = stop + 1
+            # A line is searched as a whole only where its beginning does not say what it is.
             body = find(_MESSAGE, at, at + _HEAD)
             if not at < body < stop:
                 if find(MARK, at, stop) < 0:
                     continue
             elif (
                 data[body - 2] == _QUOTE
-                and _is_users(data, at, body)
+                and ends_with(_USERS, at, body)
+                and find(b"{", at + 1, body) < 0
                 and find(MARK, max(body, stop - _TAIL), stop) < 0
             ):
                 continue
@@ -154,12 +156,9 @@ class TypedReader(Reader):
         """The moment of a stamp; those the CLI writes are put together from parts that were met before."""
         if stamp is None:
             return UNDATED
-        minute, second, ms = (
-            _MINUTES.get(stamp[14:17]),
-            _SECONDS.get(stamp[17:20]),
-            _MILLISECONDS.get(stamp[20:]),
-        )
-        if minute is None or second is None or ms is None:
+        try:
+            since = _MINUTES[stamp[14:17]] + _SECONDS[stamp[17:20]] + _MILLISECONDS[stamp[20:]]
+        except KeyError:
             return moment(stamp)
         hour = self._hours.get(stamp[:14])
         if hour is None:
@@ -169,12 +168,7 @@ class TypedReader(Reader):
             if len(self._hours) > _MANY_HOURS:
                 self._hours.clear()
             self._hours[stamp[:14]] = hour
-        return hour + minute + second + ms
-
-
-def _is_users(data: bytearray, at: int, body: int) -> bool:
-    """Whether the message that begins at ``body`` is a user's, and that of the line itself."""
-    return data.endswith(_USERS, at, body) and data.find(b"{", at + 1, body) < 0
+        return hour + since
 
 
 def _repeats(line: _Line, last: _Line) -> bool:
@@ -183,11 +177,11 @@ def _repeats(line: _Line, last: _Line) -> bool:
     return (
         now is not None
         and before is not None
-        and len(now) == len(before) == _STAMP
         and now >= before
-        and line.type == last.type
-        and line.is_sidechain == last.is_sidechain
+        and len(now) == len(before) == _STAMP
         and line.session_id == last.session_id
+        and line.is_sidechain == last.is_sidechain
+        and line.type == last.type
         and line.request_session_id == last.request_session_id
         and last.message is not None
         and last.message.id is not None
