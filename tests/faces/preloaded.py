@@ -27,6 +27,8 @@ from typing import IO, NamedTuple
 
 #: What the interpreter reads before the program begins: a command with other values of these needs an interpreter of its own.
 _READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
+#: What begins with the same word, and can be had later as well: where to look for modules, and a library's own setting.
+_LATER = {"PYTHONPATH", "PYTHON_KEYRING_BACKEND"}
 _LENGTH = struct.Struct("!Q")
 _NUMBER = struct.Struct("!q")
 
@@ -161,7 +163,9 @@ class _Read(_Stream):
 
 def read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     """The part of an environment that the interpreter reads itself."""
-    return {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    return {
+        name: value for name, value in env.items() if name.startswith(_READ_AT_START) and name not in _LATER
+    }
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:
@@ -250,6 +254,7 @@ def _become(command: _Command) -> None:
     os.chdir(command.cwd)
     os.environ.clear()
     os.environ.update(command.env)
+    sys.path[1:1] = filter(None, command.env.get("PYTHONPATH", "").split(os.pathsep))
     time.tzset()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
