@@ -149,7 +149,8 @@ async def test_what_was_yielded_is_in_the_ledger_already(quick_seat: Seat) -> No
         async for event in stream:
             if isinstance(event, events.Message):
                 stored = quick_seat.run("show", stream.run_id, "--json").result["events"]
-                assert [entry["event"]["type"] for entry in stored] == [
+                # More may have come since: this CLI waits for nobody.
+                assert [entry["event"]["type"] for entry in stored][:4] == [
                     "wallet_verified",
                     "started",
                     "usage",
