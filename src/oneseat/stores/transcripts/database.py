@@ -134,9 +134,7 @@ def open_for_writing(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(
-            "PRAGMA page_size = 8192"
-        )  # of a new file: rows are long, and larger pages are filled in less time
+        db.execute("PRAGMA page_size = 8192")  # where it is new: larger pages are filled in less time
         db.execute("PRAGMA cache_size = -16000")
         db.execute("BEGIN IMMEDIATE")
         application, version = _versions(db)
