@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ from oneseat.assembly import find_paths, read_settings
 from oneseat.contract.events import Event, Stderr, TurnEnded
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
-from oneseat.contract.request import Plan, Request
+from oneseat.contract.receipt import SessionStamp
+from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
@@ -34,6 +36,28 @@ def on_key(api: str, url: str) -> ApiProvider:
 def test_the_providers_on_a_key_pass(api: str) -> None:
     report = asyncio.run(check_provider(lambda url: on_key(api, url)))
     assert report.ok, str(report)
+
+
+def test_no_run_of_two_trials_has_the_id_of_another() -> None:
+    """A provider ends what carries its run's id: two trials at once killed each other's processes."""
+    seen: list[str] = []
+
+    class Noting(ApiProvider):
+        @asynccontextmanager
+        async def open(
+            self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
+        ) -> AsyncIterator[ApiSession]:
+            seen.append(run_id)
+            async with super().open(permitted, run_id, session) as opened:
+                yield opened
+
+    def make(url: str) -> Provider:
+        account = ApiAccount(key="made-up", place="this test", simulator=url, default_model="made-up-1")
+        return Noting(APIS["openai"], account, lambda: SIMULATOR_KEY, redact)
+
+    for _ in range(2):
+        assert asyncio.run(check_provider(make, only=["everything is counted", "text stays text"])).ok
+    assert len(seen) == len({*seen}) >= 4
 
 
 def settings_for(home: Path, url: str) -> tuple[dict[str, str], Settings]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -73,7 +74,6 @@ class Bench:
         self._simulator = simulator
         self._label = label
         self._limit_s = limit_s
-        self._runs = 0
 
     def play(self, *replies: Reply) -> Provider:
         """A provider that is answered with these replies."""
@@ -95,10 +95,10 @@ class Bench:
     @contextlib.asynccontextmanager
     async def opened(self, provider: Provider, request: Request) -> AsyncIterator[ProviderSession]:
         """The provider, opened for one request."""
-        self._runs += 1
         policy = PolicyStamp("GREEN", "conformance", "conformance")
         permitted = Permitted(request=request, policy=policy)
-        async with provider.open(permitted, f"conformance{self._runs}") as session:
+        # As of any run: a provider ends every process on the machine that carries the id, also those of another trial.
+        async with provider.open(permitted, secrets.token_hex(6)) as session:
             yield session
 
     async def plan(self, provider: Provider, session: ProviderSession, request: Request) -> Plan:
