@@ -193,12 +193,17 @@ class Memory:
         self.ends: list[tuple[str, Outcome]] = []
         self.seen: dict[str, list[SeenLimit]] = {}
         self.routed_to: list[tuple[str, str, str | None]] = []
+        #: What a run had used when it went on to each of those, in US dollars.
+        self.used: list[float] = []
 
     async def begin(self, run_id: str, request: Request, provider: str) -> None:
         pass
 
-    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+    async def routed(
+        self, run_id: str, provider: str, paid_from: str, key_name: str | None, used_usd: float
+    ) -> None:
         self.routed_to.append((provider, paid_from, key_name))
+        self.used.append(used_usd)
 
     async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
         self.decisions.append((stamp, inputs))

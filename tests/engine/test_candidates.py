@@ -217,6 +217,26 @@ def test_the_cost_of_all_who_were_charged_is_on_the_receipt() -> None:
     assert run.result.receipt.cost_usd == 0.02
 
 
+@pytest.mark.parametrize(
+    ("left", "least", "most"),
+    [
+        (FULL, 0.0, 0.0),
+        # Nobody reported what the answer cost that broke off: what was seen of it counts.
+        (Script(failure("provider.connection_lost", text="word " * 400)), 0.001, 0.1),
+        (Script(failure("provider.connection_lost")), 0.0, 0.0),
+    ],
+)
+def test_a_run_that_goes_on_elsewhere_keeps_of_its_budget_what_it_has_used(
+    left: Script, least: float, most: float
+) -> None:
+    request = Request(prompt="hi", cwd="/", model="claude-sonnet-5", max_budget_usd=1.0)
+    run = ran(FALLBACK, request=request, seat=(left,), anthropic=(ON_KEY,))
+    assert run.result.status == "completed"
+    before, after = run.memory.used
+    assert before == 0.0
+    assert least <= after <= most
+
+
 def test_an_explanation_asks_everybody_and_starts_nobody() -> None:
     memory = Memory()
     memory.seen["claude-cli"] = [SeenLimit("five_hour", "rejected", 1.0, 9e9, "test", None, -1.0, 0.0)]

@@ -58,7 +58,7 @@ def _by_plan(writer: LedgerWriter, run_id: str, clock: SystemClock) -> Iterator[
 
 def _by_key(writer: LedgerWriter, run_id: str, clock: SystemClock) -> Iterator[float]:
     """A run of three requests, each reserved as large as it can get and settled by what it was."""
-    writer.routed(run_id, "anthropic", "api_key", "work")
+    writer.routed(run_id, "anthropic", "api_key", "work", 0.0)
     used, chance = 0.0, random.Random(run_id)
     for _ in range(3):
         needs = chance.uniform(0.01, 0.3)

@@ -34,8 +34,8 @@ def writer(tmp_path: Path) -> LedgerWriter:
 
 def test_a_run_is_found_under_the_provider_it_went_to_last(writer: LedgerWriter, tmp_path: Path) -> None:
     writer.begin("r1", make_request(), "claude-cli")
-    writer.routed("r1", "claude-cli", "plan", None)
-    writer.routed("r1", "anthropic", "api_key", "work")
+    writer.routed("r1", "claude-cli", "plan", None, 0.0)
+    writer.routed("r1", "anthropic", "api_key", "work", 0.0)
     with LedgerReader(tmp_path / "runs.db") as reader:
         assert reader.run("r1").summary.provider == "anthropic"
     db = open_ledger(tmp_path / "runs.db", 1.0)

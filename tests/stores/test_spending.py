@@ -74,14 +74,14 @@ def test_a_day_is_what_ended_in_it_and_what_is_reserved(writer: LedgerWriter) ->
 
 def test_each_scope_and_period_has_a_sum_of_its_own(writer: LedgerWriter) -> None:
     begin(writer, "a", role="bulk", client="acme")
-    writer.routed("a", "anthropic", "api_key", "work")
+    writer.routed("a", "anthropic", "api_key", "work", 0.0)
     begin(writer, "b", "shop", role="bulk")
-    writer.routed("b", "openai", "api_key", "home")
+    writer.routed("b", "openai", "api_key", "home", 0.0)
     begin(writer, "c", client="acme")
     for run_id, usd in (("a", 1.0), ("b", 2.0), ("c", 4.0)):
         end(writer, run_id, usd)
     begin(writer, "d", role="bulk")
-    writer.routed("d", "anthropic", "api_key", "work")
+    writer.routed("d", "anthropic", "api_key", "work", 0.0)
     hold(writer, "d", 8.0)
     scopes = (
         (Bound(9, "month"), (15, 8)),
@@ -100,13 +100,17 @@ def test_each_scope_and_period_has_a_sum_of_its_own(writer: LedgerWriter) -> Non
     assert found == [sums for _, sums in scopes]
 
 
-def test_a_run_that_goes_to_another_key_counts_for_that_one(writer: LedgerWriter) -> None:
+def test_a_run_that_goes_to_another_key_counts_for_that_one_with_what_it_has_used(
+    writer: LedgerWriter,
+) -> None:
     begin(writer, "a")
-    writer.routed("a", "anthropic", "api_key", "work")
+    writer.routed("a", "anthropic", "api_key", "work", 0.0)
     hold(writer, "a", 2.0)
-    writer.routed("a", "openai", "api_key", "home")
+    writer.routed("a", "openai", "api_key", "home", 0.5)
     keys = [Bound(9, "day", "key", name) for name in ("work", "home")]
-    assert look(writer, *keys) == [(0, 0), (2.0, 2.0)]
+    assert look(writer, *keys) == [(0, 0), (0.5, 0.5)]
+    hold(writer, "a", 3.0)
+    assert look(writer, *keys) == [(0, 0), (3.0, 3.0)]
 
 
 def test_what_is_asked_for_again_takes_the_place_of_what_was_held(writer: LedgerWriter) -> None:

@@ -142,9 +142,12 @@ class Ledger(Protocol):
     async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
         """Record what the policy said of a run, and by what. Raises ``UsageError`` when the ledger cannot be written."""
 
-    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+    async def routed(
+        self, run_id: str, provider: str, paid_from: str, key_name: str | None, used_usd: float
+    ) -> None:
         """Record which provider a run goes to next, what that is paid from (plan, api_credits, api_key) and by which key.
 
+        Of what was reserved for the run, ``used_usd`` is kept, its list price so far in US dollars; the rest is given back.
         Raises ``UsageError`` when the ledger cannot be written.
         """
 

@@ -86,7 +86,11 @@ class Candidates:
         self._record.routed(provider, candidate, self._passed_over())
         if of > 1 or candidate != self._parts.routes.seat:
             await self._parts.ledger.routed(
-                self._record.run_id, provider.name, candidate.paid_from, candidate.key
+                self._record.run_id,
+                provider.name,
+                candidate.paid_from,
+                candidate.key,
+                self._record.spent_usd,
             )
         if of > 1:
             yield await self._announced(provider, candidate, permitted.request, cause)

@@ -104,6 +104,14 @@ class Leg:
         reported = sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
         return reported, "cli" if reported is not None else "unknown"
 
+    @property
+    def counted_usd(self) -> float:
+        """Its list price in US dollars; where nobody knows that, what was seen of it and what a lost answer may be charged."""
+        cost, _ = self.list_cost()
+        if cost is not None:
+            return cost
+        return self.meter.committed_usd if self.meter is not None else 0.0
+
     def charged(self) -> float | None:
         """What was really charged, in US dollars, as far as that is known."""
         if not self.sent:

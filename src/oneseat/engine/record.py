@@ -62,8 +62,8 @@ class RunRecord:
 
     @property
     def spent_usd(self) -> float:
-        """What is known of the list price of all candidates before this one, in US dollars."""
-        return sum(leg.list_cost()[0] or 0.0 for leg in self._legs[:-1])
+        """The list price of all candidates before this one, in US dollars."""
+        return sum(leg.counted_usd for leg in self._legs[:-1])
 
     def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
         """A candidate begins to serve, because those of ``passed_over`` do not."""

@@ -111,12 +111,18 @@ class LedgerWriter:
         with failures.reported(self._path):
             return lately.lately(self._opened(), provider, now, simulated=simulated)
 
-    def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
-        """Record which provider a run goes to next, what that is paid from, and by which of the owner's keys."""
+    def routed(
+        self, run_id: str, provider: str, paid_from: str, key_name: str | None, used_usd: float
+    ) -> None:
+        """Record which provider a run goes to next, what that is paid from, and by which of the owner's keys.
+
+        What it keeps reserved is what it has used: the rest was for the provider it leaves, and runs that leave one together
+        would each find the budget of the next one held by the others.
+        """
         with self._transaction(durable=False) as db:
             db.execute(
-                "UPDATE runs SET provider = ?, paid_from = ?, key_name = ? WHERE id = ?",
-                (provider, paid_from, key_name, run_id),
+                "UPDATE runs SET provider = ?, paid_from = ?, key_name = ?, reserved_usd = ? WHERE id = ?",
+                (provider, paid_from, key_name, used_usd, run_id),
             )
 
     def record(self, run_id: str, *events: Event) -> None:

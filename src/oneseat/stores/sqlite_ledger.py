@@ -43,9 +43,11 @@ class SqliteLedger:
         """What was asked of a seat lately. Raises ``UsageError`` when the ledger cannot be read."""
         return await self._do(self._writer.lately, provider, now, simulated=simulated)
 
-    async def routed(self, run_id: str, provider: str, paid_from: str, key_name: str | None) -> None:
+    async def routed(
+        self, run_id: str, provider: str, paid_from: str, key_name: str | None, used_usd: float
+    ) -> None:
         """Record where a run goes next. Raises ``UsageError`` when the ledger cannot be written."""
-        await self._do(self._writer.routed, run_id, provider, paid_from, key_name)
+        await self._do(self._writer.routed, run_id, provider, paid_from, key_name, used_usd)
 
     async def record(self, run_id: str, *events: Event) -> None:
         """Append events, all or none of them. Raises ``UsageError`` when the ledger cannot be written."""
