@@ -10,8 +10,6 @@ Nothing is imported before it is used, so ``import oneseat`` costs next to nothi
 
 from __future__ import annotations
 
-import importlib
-
 from oneseat.version import __version__
 
 #: Type checkers know this name as true; importing it from ``typing`` would take as long as all the rest.
@@ -65,11 +63,13 @@ __all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a lite
 
 
 def __getattr__(name: str) -> Any:
-    if name == "events":
-        return importlib.import_module("oneseat.contract.events")
-    if name not in _HOME_OF:
+    if name != "events" and name not in _HOME_OF:
         raise AttributeError(f"module 'oneseat' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    from importlib import import_module  # noqa: PLC0415 - no quick answer needs it, and it takes as long as they may
+
+    if name == "events":
+        return import_module("oneseat.contract.events")
+    value = getattr(import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value
 

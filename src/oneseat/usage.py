@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import usage as rules
+from oneseat.stores.light import sqlite3
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.database import StrangeIndexError
 from oneseat.stores.transcripts.walk import roots_of

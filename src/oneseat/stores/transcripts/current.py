@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
+
+from oneseat.stores.light import sqlite3
 
 from .database import DAYS, open_for_reading, open_for_writing
 from .walk import Walk
@@ -114,7 +115,6 @@ def as_it_lies(wanted: Wanted) -> tuple[Index | None, Walk]:
 def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of: PriceOf) -> Index:
     """The index after reading what is new. Raises ``StrangeIndexError``, ``sqlite3.Error`` and ``OSError``."""
     from .indexing import Transcripts  # noqa: PLC0415 - only where something has changed
-    from .ledger import copy_runs  # noqa: PLC0415 - as above
     from .sums import Sums  # noqa: PLC0415 - as above
 
     db = open_for_writing(wanted.path)
@@ -131,6 +131,8 @@ def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of
         ledger = stamp(wanted.ledger)
         if ledger != meta.get("ledger"):
             try:
+                from .ledger import copy_runs  # noqa: PLC0415 - only where a run has ended
+
                 copy_runs(db, wanted.ledger)
             except sqlite3.Error:
                 ledger, notes["ledger"] = "", 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import os
-import sqlite3
 import stat
 import time
 import zlib
@@ -16,6 +15,7 @@ from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from .sightings import Sighting

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
+
+from oneseat.stores.light import sqlite3
 
 from .sightings import UNDATED, moment
 

@@ -6,12 +6,13 @@ one that is faster over many files and means the same.
 
 from __future__ import annotations
 
-import json
 import zlib
-from datetime import UTC, datetime, timedelta
+
+from .json_value import first_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import UTC, datetime, timedelta
     from typing import Any, TypeAlias
 
     #: One sighting of an answer: id, main, output, input, cache read, cache write 5m, cache write 1h, before, special, session,
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     #: Of two sightings the greater one is kept, in whatever order they come: the main conversation before a sidechain, then the
     #: largest output (the CLI first writes a placeholder), and so on; the earliest moment of equal ones.
     Sighting: TypeAlias = tuple[str, int, int, int, int, int, int, int, int, str, str, str]
+else:
+    # Without the half in Python, which takes longer to load and of which nothing is used.
+    try:
+        from _datetime import UTC, datetime, timedelta
+    except ImportError:  # another Python may be made of other parts
+        from datetime import UTC, datetime, timedelta
 
 #: No line without it holds an answer. Long, to be found quickly.
 MARK = b'"output_tokens"'
@@ -78,10 +85,9 @@ class Reader:
     def read_loosely(self, raw: bytes, origin: Origin) -> None:
         """Read every object that is on a line."""
         rest = raw.decode("utf-8", "replace").lstrip(_BETWEEN)
-        decoder = json.JSONDecoder()
         while rest:
             try:
-                value, end = decoder.raw_decode(rest)
+                value, end = first_value(rest)
             except (ValueError, RecursionError):
                 if _MARK_TEXT in rest:
                     self.problem("not_json")
