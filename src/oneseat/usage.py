@@ -28,6 +28,8 @@ _PACK = os.path.join(os.path.dirname(__file__), "stores", "policy_pack.json")  #
 _DAY_MS = 86_400_000
 _EPOCH = 719_163  # the number of 1970-01-01 where days are counted from the year 1
 PERIODS = ("daily", "weekly", "monthly")
+#: Views that do not tell projects apart.
+_OF_ALL = (*PERIODS, "models", "wallets")
 
 
 def _keys() -> dict[str, Callable[[rules.Part], rules.Key]]:
@@ -167,9 +169,9 @@ def _report(
 ) -> Report:
     directories = index.directories()
     zone, offset_at = zoned
-    timed = [
-        (at, part) for at, part in _parts(view, index, offset_at, price_of) if wanted.takes(part, directories)
-    ]
+    by_project = view not in _OF_ALL or wanted.project is not None
+    found = _parts(view, index, offset_at, price_of, by_project=by_project)
+    timed = [(at, part) for at, part in found if wanted.takes(part, directories)]
     parts = [part for _, part in timed]
     report = Report(view, zone, offset_at, index, parts)
     if view == "blocks":
@@ -188,14 +190,15 @@ def _report(
 
 
 def _parts(
-    view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf
+    view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf, *, by_project: bool = True
 ) -> Iterator[tuple[int, rules.Part]]:
     """The parts that a view is made of, each with its moment where the view is about moments."""
     if view in _OWNERS:
         yield from _owned(view, index, offset_at, price_of)
         return
     if view not in ("sessions", "blocks"):
-        for day, source, wallet, project, model, count, *tokens, listed, charged, special in index.days():
+        for row in index.days(by_project=by_project):
+            day, source, wallet, project, model, count, *tokens, listed, charged, special = row
             named = (day, source, wallet, project, model, "")
             yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
         return

@@ -6,7 +6,7 @@ import os
 
 from oneseat.stores.light import sqlite3
 
-from .database import DAYS, open_for_reading, open_for_writing
+from .database import DAYS, DAYS_OF_ALL, open_for_reading, open_for_writing
 from .walk import Walk
 
 TYPE_CHECKING = False
@@ -51,9 +51,12 @@ class Index:
             self.db.execute("INSERT INTO meta VALUES (?, ?)", (name, text))
         return text
 
-    def days(self) -> list[tuple[Any, ...]]:
-        """The sums by day, in the order of the columns of ``days``; those of several tiers are several rows."""
-        return self.db.execute(f"SELECT {DAYS} FROM days").fetchall()  # noqa: S608 - names of columns
+    def days(self, *, by_project: bool = True) -> list[tuple[Any, ...]]:
+        """The sums by day, in the order of the columns of ``days``; those of several tiers are several rows.
+
+        Not ``by_project``, they are fewer, and the project is empty.
+        """
+        return self.db.execute(DAYS if by_project else DAYS_OF_ALL).fetchall()
 
     def directories(self) -> dict[str, str]:
         """The directory of each project's folder, where it is known."""
@@ -103,7 +106,7 @@ def as_it_lies(wanted: Wanted) -> tuple[Index | None, Walk]:
             meta = dict(db.execute("SELECT name, value FROM meta"))
         except sqlite3.Error:
             pass  # what it needs is done by who brings it up to date
-    walk = Walk(wanted.roots, meta.get("listing"))
+    walk = Walk(wanted.roots, meta)
     expected = {"zone": wanted.zone, "prices": wanted.prices, "ledger": stamp(wanted.ledger)}
     if db is not None and walk.same and all(meta.get(name) == value for name, value in expected.items()):
         return Index(db, wanted.ledger), walk
@@ -119,7 +122,10 @@ def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of
 
     db = open_for_writing(wanted.path)
     try:
-        meta = dict(db.execute("SELECT name, value FROM meta"))
+        # Not the listing, which is long and which the walk has.
+        meta = dict(
+            db.execute("SELECT name, value FROM meta WHERE name IN ('zone', 'prices', 'ledger', 'tiers')")
+        )
         transcripts = Transcripts(db, walk)
         transcripts.update()
         touched = transcripts.touched
@@ -151,17 +157,21 @@ def brought_up_to_date(wanted: Wanted, walk: Walk, offset_at: OffsetAt, price_of
 
 
 def _remember(
-    db: sqlite3.Connection, wanted: Wanted, listing: bytes, ledger: str, notes: dict[str, int]
+    db: sqlite3.Connection,
+    wanted: Wanted,
+    listing: dict[str, bytes],
+    ledger: str,
+    notes: dict[str, int],
 ) -> None:
     for (problems,) in db.execute("SELECT problems FROM files WHERE problems != ''"):
         for problem in problems.split():
             name, _, count = problem.partition("=")
             notes[name] = notes.get(name, 0) + int(count)
     values = {
+        **listing,
         "zone": wanted.zone,
         "prices": wanted.prices,
         "ledger": ledger,
-        "listing": listing,
         "notes": "\n".join(f"{name}={count}" for name, count in sorted(notes.items()) if count),
     }
     db.execute("DELETE FROM meta WHERE name GLOB 'text *'")

@@ -95,14 +95,21 @@ CREATE TABLE rates (
 """
 
 
-#: The columns of ``answers``, and those of ``days`` that make a part of a sum.
+#: The columns of ``answers``.
 ANSWERS = (
     *("id", "main", "output", "input", "cache_read", "cache_write_5m", "cache_write_1h"),
     *("before", "special", "session", "project", "model"),
 )
+#: What makes a part of a sum.
 DAYS = (
-    "day, source, wallet, project, model, answers, input, output, cache_read, cache_write_5m, cache_write_1h,"
-    " listed, charged, special"
+    "SELECT day, source, wallet, project, model, answers, input, output, cache_read, cache_write_5m, cache_write_1h,"
+    " listed, charged, special FROM days"
+)
+#: The same of all projects together. What has a price is not added to what has none.
+DAYS_OF_ALL = (
+    "SELECT day, source, wallet, '', model, sum(answers), sum(input), sum(output), sum(cache_read), sum(cache_write_5m),"
+    " sum(cache_write_1h), sum(listed), sum(charged), sum(special)"
+    " FROM days GROUP BY day, source, wallet, model, listed IS NULL, charged IS NULL"
 )
 
 

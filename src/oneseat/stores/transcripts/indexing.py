@@ -120,7 +120,7 @@ class Transcripts:
 
     def _changed(self) -> Iterator[tuple[bytes, _Known | None]]:
         """The files that have to be read, with what is known of them."""
-        paths = self._walk.changed()
+        paths = self._walk.changed
         every = len(paths) > _MANY
         rows = {row[0]: row for row in self._db.execute("SELECT * FROM files")} if every else {}
         for path in paths:

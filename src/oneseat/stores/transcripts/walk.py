@@ -9,17 +9,21 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
     #: Inode, size and time of change (nanoseconds) of a file: when one of them differs, it has to be looked at.
     Looks: TypeAlias = tuple[int, int, int]
     #: A folder that need not be listed again as long as it looks the same: its inode and both its times of change
-    #: (nanoseconds), the transcripts that are in it, the folders that are in it.
-    Folder: TypeAlias = tuple[tuple[int, int, int], tuple[bytes, ...], tuple[bytes, ...]]
+    #: (nanoseconds), the transcripts that are in it, the folders that are in it, the links that are in it.
+    Folder: TypeAlias = tuple[tuple[int, int, int], tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
 
 #: A folder that was changed this short a time before it was listed may change again without looking different, in nanoseconds.
 _RECENT_NS = 3_000_000_000
+#: What a listing holds, as a number: one of another kind is none.
+_FORM = 2
+#: So many files are noted beside a listing; with more of them it is written anew.
+_FEW = 64
 #: Elsewhere a folder need not show that something was put into it.
 _FOLDERS_SHOW_CHANGES = os.name == "posix"
 
@@ -27,34 +31,45 @@ _FOLDERS_SHOW_CHANGES = os.name == "posix"
 class Walk:
     """What lies below the configuration folders ``roots``: ``files`` by path. Nothing here raises ``OSError``.
 
-    ``before`` is the listing of an earlier walk: folders that look as they did then are not listed again, which takes most of
-    the time.
+    ``before`` holds the ``listing`` of an earlier walk: folders that look as they did then are not listed again, which takes
+    most of the time.
     """
 
-    def __init__(self, roots: Sequence[str], before: object = None) -> None:
+    def __init__(self, roots: Sequence[str], before: Mapping[str, object]) -> None:
         self.files: dict[bytes, Looks] = {}
         self.folders: dict[bytes, Folder] = {}
         self.links = 0
         self.closed_folders = 0
-        self._before, self._known = _read(before)
+        self._before, self._known, self._grown = _read(before)
         self._bases = [os.fsencode(f"{root}{os.sep}projects{os.sep}") for root in roots]
         for base in self._bases:
             self._below(base[:-1])
         #: Whether all files are those of the earlier walk, and look the same.
         self.same = self.files == self._before
+        earlier = self._before or {}
+        #: The files that look different from what the earlier walk found.
+        self.changed = (
+            [] if self.same else [path for path, looks in self.files.items() if earlier.get(path) != looks]
+        )
 
     def below(self, path: bytes) -> bytes:
         """A file's path below the ``projects`` it was found in."""
         return next(path[len(base) :] for base in self._bases if path.startswith(base))
 
-    def changed(self) -> list[bytes]:
-        """The files that look different from what the earlier walk found."""
-        before = self._before or {}
-        return [path for path, looks in self.files.items() if before.get(path) != looks]
+    def listing(self, files: dict[bytes, Looks]) -> dict[str, bytes]:
+        """What the next walk needs to know of this one, by name, with the looks of ``files`` as they were read.
 
-    def listing(self, files: dict[bytes, Looks]) -> bytes:
-        """What the next walk needs to know of this one, with the looks of ``files`` as they were read."""
-        return marshal.dumps((files, self.folders))
+        Where a few files have grown, and that is all, it is only these, beside what is known: a whole one takes half a megabyte.
+        """
+        grown = {**self._grown, **{path: files[path] for path in self.changed if path in files}}
+        if (
+            self._before is not None
+            and len(grown) <= _FEW
+            and files.keys() == self._before.keys()
+            and self.folders == self._known
+        ):
+            return {"grown": marshal.dumps(grown)}
+        return {"listing": marshal.dumps((_FORM, files, self.folders)), "grown": marshal.dumps({})}
 
     def _below(self, folder: bytes) -> None:
         pending = [folder]
@@ -68,19 +83,26 @@ class Walk:
 
     def _unchanged(self, folder: bytes, known: Folder) -> bool:
         """Look at the transcripts of a folder that need not be listed; false when it has to be."""
-        looks, names, _ = known
+        looks, names, _, links = known
+        files, lstat = self.files, os.lstat
         try:
             if _looks_of(folder) != looks:
                 return False
             for path in names:
-                found = os.lstat(path)
-                self.files[path] = (found.st_ino, found.st_size, found.st_mtime_ns)
+                found = lstat(path)
+                files[path] = (found.st_ino, found.st_size, found.st_mtime_ns)
         except OSError:
             for path in names:
-                self.files.pop(path, None)
+                files.pop(path, None)
             return False
         self.folders[folder] = known
+        if links:
+            self._count(links)
         return True
+
+    def _count(self, links: Sequence[bytes]) -> None:
+        """Count the links that might lead to transcripts: where one leads to can change without a trace in its folder."""
+        self.links += sum(path.endswith(b".jsonl") or os.path.isdir(path) for path in links)  # noqa: PTH112 - pathlib takes 10 ms to import
 
     def _list(self, folder: bytes, pending: list[bytes]) -> None:
         files: dict[bytes, Looks] = {}
@@ -104,16 +126,15 @@ class Walk:
             self.files.update(files)
             folders = [entry.path for entry in others if entry.is_dir(follow_symlinks=False)]
             pending += folders
-            links = [entry for entry in others if entry.is_symlink()]
-            self.links += sum(entry.name.endswith(b".jsonl") or entry.is_dir() for entry in links)
+            links = [entry.path for entry in others if entry.is_symlink()]
+            self._count(links)
         except (FileNotFoundError, NotADirectoryError):
             return  # it vanished, or was never there
         except OSError:
             self.closed_folders += 1
             return
-        # Where a link leads to can change without a trace in the folder.
-        if _FOLDERS_SHOW_CHANGES and not links and max(looks[1:]) < now - _RECENT_NS:
-            self.folders[folder] = (looks, tuple(files), tuple(folders))
+        if _FOLDERS_SHOW_CHANGES and max(looks[1:]) < now - _RECENT_NS:
+            self.folders[folder] = (looks, tuple(files), tuple(folders), tuple(links))
 
 
 def _looks_of(folder: bytes) -> tuple[int, int, int]:
@@ -122,13 +143,19 @@ def _looks_of(folder: bytes) -> tuple[int, int, int]:
     return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _read(listing: object) -> tuple[dict[bytes, Looks] | None, dict[bytes, Folder]]:
-    """The files and folders of a listing; nothing when it is none."""
+def _read(
+    before: Mapping[str, object],
+) -> tuple[dict[bytes, Looks] | None, dict[bytes, Folder], dict[bytes, Looks]]:
+    """The files and folders of a listing, and those of the files that were noted beside it; nothing when it is none."""
     try:
-        files, folders = marshal.loads(listing)  # type: ignore[arg-type]  # noqa: S302 - our own file, which nobody else can write
+        form, files, folders = marshal.loads(before.get("listing"))  # type: ignore[arg-type]  # noqa: S302 - our own file, which nobody else can write
+        grown = marshal.loads(before.get("grown"))  # type: ignore[arg-type]  # noqa: S302 - as above
     except (ValueError, EOFError, TypeError):
-        return None, {}
-    return (files, folders) if isinstance(folders, dict) else (None, {})
+        return None, {}, {}
+    if form != _FORM:
+        return None, {}, {}
+    files.update(grown)
+    return files, folders, grown
 
 
 def roots_of(home: str, config_dir: str | None, xdg_config: str | None) -> tuple[str, ...]:
