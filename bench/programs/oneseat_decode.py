@@ -36,10 +36,10 @@ async def through_provider(request: Request) -> Report:
         plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
         assert isinstance(plan, Plan), plan
         count, first, memory = 0, 0.0, [0.0]
-        async for _ in session.send(plan):
+        async for batch in session.send(plan):
             first = first or time.perf_counter()
-            count += 1
-            if count % MEMORY_EVERY == 0:
+            count += len(batch)
+            if count // MEMORY_EVERY >= len(memory):
                 memory.append(psutil.Process().memory_info().rss / 1e6)
         return count, time.perf_counter() - first, memory[1:]
 

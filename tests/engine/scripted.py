@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
+from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.pack import Lawbook, OwnersWord
@@ -91,7 +90,6 @@ class _Session:
     def __init__(self, script: Script) -> None:
         self._script = script
         self.capabilities = Capabilities()
-        self.at_hand = False
 
     async def credential_facts(self) -> PayerFacts:
         match self._script.facts:
@@ -106,20 +104,21 @@ class _Session:
     async def ready(self) -> bool:
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
-        for step, following in zip_longest(self._script.steps, self._script.steps[1:]):
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+        came: list[Event] = []
+        for step in (*self._script.steps, Silence(0)):
+            if not isinstance(step, Silence):
+                came.append(step)
+            if came and (not self._script.together or isinstance(step, Silence | TurnEnded)):
+                yield came
+                came = []
+            if isinstance(step, TurnEnded):
+                return
             if isinstance(step, Silence):
                 await elapse(step.seconds)
-            else:
-                self.at_hand = (
-                    self._script.together and following is not None and not isinstance(following, Silence)
-                )
-                yield step
-                if isinstance(step, TurnEnded):
-                    return
         raise OneseatError(ErrorInfo(code="provider.crashed", message="it died"))
 
-    def say(self, text: str) -> AsyncIterator[Event]:
+    def say(self, text: str) -> AsyncIterator[Batch]:
         raise NotImplementedError
 
     async def answer(self, question: Question, permission: Permission) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from oneseat.assembly import find_paths, read_settings
-from oneseat.contract.events import Event, Stderr, TurnEnded
+from oneseat.contract.events import Batch, Stderr, TurnEnded
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import SessionStamp
@@ -97,11 +97,11 @@ class Careless(ApiSession):
             raise ZeroDivisionError
         return facts
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
-        async for event in super().send(plan):
-            yield event
-            if isinstance(event, TurnEnded) and self.fault == "ends twice":
-                yield event
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+        async for batch in super().send(plan):
+            yield batch
+            if isinstance(batch[-1], TurnEnded) and self.fault == "ends twice":
+                yield batch
 
     def stderr(self) -> Stderr | None:
         return Stderr(text="Warning: careless") if self.fault == "prints" else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -16,6 +17,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type
     """Base of all events. ``durable`` ones are written to the ledger before a caller sees them."""
 
     durable: ClassVar[bool] = True
+
+
+#: Events that have come together, in their order; never none.
+Batch: TypeAlias = Sequence[Event]
 
 
 class WalletVerified(Event, frozen=True, kw_only=True, gc=False, tag="wallet_verified"):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from .events import Event, Question, Stderr
+from .events import Batch, Event, Question, Stderr
 from .facts import Abilities, Capabilities, PayerFacts
 from .limits import SeenLimit
 from .pack import Lawbook
@@ -35,17 +35,14 @@ class ProviderSession(Protocol):
         Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
         """
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether the next event has come already, so that it and the last one can be written down together."""
+    def send(self, plan: Plan) -> AsyncIterator[Batch]:
+        """Send the prompt and yield events up to and including one ``TurnEnded``, those that come together in one piece.
 
-    def send(self, plan: Plan) -> AsyncIterator[Event]:
-        """Send the prompt and yield events up to and including one ``TurnEnded``.
-
-        Raises ``OneseatError`` when the provider dies, goes silent or prints what cannot be read.
+        A ``Question`` is the last of its piece, as it has to be answered first. Raises ``OneseatError`` when the provider dies,
+        goes silent or prints what cannot be read.
         """
 
-    def say(self, text: str) -> AsyncIterator[Event]:
+    def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message in the same conversation; yields and raises like ``send``."""
 
     async def answer(self, question: Question, permission: Permission) -> None:

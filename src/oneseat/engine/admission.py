@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from oneseat.contract import events
-from oneseat.contract.events import Event, Progress
+from oneseat.contract.events import Batch, Progress
 from oneseat.contract.ports import Place
 
 from .watchdog import Watchdog
@@ -22,16 +22,16 @@ _FROM_THE_MODEL = (
 )
 
 
-async def admitted(place: Place, watchdog: Watchdog) -> AsyncGenerator[Event, None]:
+async def admitted(place: Place, watchdog: Watchdog) -> AsyncGenerator[Batch, None]:
     """Say that the run waits, if it does, and end when it may go on."""
     if not place.taken:
-        yield Progress(state="queued")
+        yield (Progress(state="queued"),)
         await watchdog.idle(place.wait())
 
 
-def let_others_start(place: Place, event: Event) -> None:
+def let_others_start(place: Place, batch: Batch) -> None:
     """Free the lane of renewals as soon as the model is heard."""
-    if isinstance(event, _FROM_THE_MODEL):
+    if any(isinstance(event, _FROM_THE_MODEL) for event in batch):
         place.release()
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, ModelFallback, Retry
+from oneseat.contract.events import Batch, Event, ModelFallback, Retry
 from oneseat.contract.permission import Asker
 from oneseat.contract.request import Permitted
 from oneseat.rules import retry
@@ -31,7 +31,7 @@ class Surroundings(NamedTuple):
     ask: Asker | None
 
 
-Attempt: TypeAlias = Callable[[Surroundings, Permitted], AsyncGenerator[Event, None]]
+Attempt: TypeAlias = Callable[[Surroundings, Permitted], AsyncGenerator[Batch, None]]
 
 
 class Attempts:
@@ -43,14 +43,14 @@ class Attempts:
         self._repeated_after: list[str] = []
         self._waited_s = 0.0
 
-    async def all(self, permitted: Permitted) -> AsyncGenerator[Event, None]:
+    async def all(self, permitted: Permitted) -> AsyncGenerator[Batch, None]:
         """The events of all attempts. Ends normally when the record knows the end; raises what the last attempt raised."""
         while True:
             raised: OneseatError | None = None
             try:
                 async with aclosing(self._attempt(self._around, permitted)) as events:
-                    async for event in events:
-                        yield event
+                    async for batch in events:
+                        yield batch
             except OneseatError as failure:
                 raised = failure
             error = raised.info if raised is not None else self._around.record.complaint()
@@ -62,8 +62,8 @@ class Attempts:
                     raise raised
                 return
             self._around.record.again(error)
-            async for event in self._prepared(verdict, error, permitted):
-                yield event
+            async for batch in self._prepared(verdict, error, permitted):
+                yield batch
             if isinstance(verdict, FallBack):
                 permitted = _with_model(permitted, verdict.model)
 
@@ -85,7 +85,7 @@ class Attempts:
 
     async def _prepared(
         self, verdict: retry.Verdict, error: ErrorInfo, permitted: Permitted
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Batch, None]:
         """Say what is done next and make it ready, with the pause it takes."""
         parts, conversation, watchdog = self._around.parts, self._around.conversation, self._around.watchdog
         watchdog.restart()
@@ -118,11 +118,11 @@ class Attempts:
         )
 
 
-async def record_event(around: Surroundings, event: Event) -> Event:
+async def record_event(around: Surroundings, event: Event) -> Batch:
     """Meter and write an event of oneseat's own, and return it to be passed on."""
     around.record.add(event)
     await around.parts.ledger.record(around.record.run_id, event)
-    return event
+    return (event,)
 
 
 def _with_model(permitted: Permitted, model: str) -> Permitted:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, Routed
+from oneseat.contract.events import Batch, Routed
 from oneseat.contract.ports import Provider
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routes import Candidate, Outcome, PassedOver
@@ -20,7 +20,7 @@ from .record import RunRecord
 from .standing import look, model_of
 
 #: Serves a request with the provider of its parts.
-Serve: TypeAlias = Callable[[Parts, Permitted], AsyncGenerator[Event, None]]
+Serve: TypeAlias = Callable[[Parts, Permitted], AsyncGenerator[Batch, None]]
 
 
 class _Failure(NamedTuple):
@@ -42,7 +42,7 @@ class Candidates:
         self._serve = serve
         self._failures: list[_Failure] = []
 
-    async def all(self, permitted: Permitted) -> AsyncGenerator[Event, None]:
+    async def all(self, permitted: Permitted) -> AsyncGenerator[Batch, None]:
         """The events of all that served. Ends normally when the record knows the end; raises what the last one raised."""
         wanted = routing.candidates(permitted.request, self._parts.routes)
         if isinstance(wanted, ErrorInfo):
@@ -55,8 +55,8 @@ class Candidates:
             if provider is None:
                 continue
             async with aclosing(self._with(provider, candidate, permitted, len(wanted))) as events:
-                async for event in events:
-                    yield event
+                async for batch in events:
+                    yield batch
             if not (self._failures and self._failures[-1].candidate is candidate):
                 return
         self._conclude(permitted)
@@ -80,7 +80,7 @@ class Candidates:
 
     async def _with(
         self, provider: Provider, candidate: Candidate, permitted: Permitted, of: int
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Batch, None]:
         """Serve with one candidate. A failure of it is noted; the record knows how it ended otherwise."""
         cause = self._left()
         self._record.routed(provider, candidate, self._passed_over())
@@ -98,8 +98,8 @@ class Candidates:
         serving = self._serve(self._parts._replace(provider=provider), _for(candidate, permitted))
         try:
             async with aclosing(serving) as events:
-                async for event in events:
-                    yield event
+                async for batch in events:
+                    yield batch
         except OneseatError as failure:
             raised = failure
         error = raised.info if raised is not None else self._record.ended_with()
@@ -120,7 +120,7 @@ class Candidates:
 
     async def _announced(
         self, provider: Provider, candidate: Candidate, request: Request, cause: str | None
-    ) -> Event:
+    ) -> Batch:
         event = Routed(
             provider=provider.name,
             model=model_of(candidate, provider, request),
@@ -131,7 +131,7 @@ class Candidates:
             passed_over=tuple(self._passed_over()),
         )
         await self._parts.ledger.record(self._record.run_id, event)
-        return event
+        return (event,)
 
     def _passed_over(self) -> Sequence[PassedOver]:
         now = self._parts.room.now()

@@ -37,18 +37,15 @@ class RunRecord:
         self.run_id = run_id
         self.permitted: Permitted | None = None
         self.view: PolicyView | None = None
-        self._legs = [Leg(provider, expected_wallet)]
+        #: The part of the candidate that serves now.
+        self.leg = Leg(provider, expected_wallet)
+        self._legs = [self.leg]
         self._passed_over: list[PassedOver] = []
         self._clock = clock
         self._began = clock.monotonic()
         self._session: SessionStamp | None = None
         self._sessions: list[ProviderSession] = []
         self._failed_with: ErrorInfo | None = None
-
-    @property
-    def leg(self) -> Leg:
-        """The part of the candidate that serves now."""
-        return self._legs[-1]
 
     @property
     def tally(self) -> Tally:
@@ -67,11 +64,10 @@ class RunRecord:
 
     def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
         """A candidate begins to serve, because those of ``passed_over`` do not."""
-        leg = Leg(provider.name, provider.wallet, candidate.paid_from, candidate.key)
-        if self.leg.sent:
-            self._legs.append(leg)
-        else:
-            self._legs[-1] = leg
+        if not self.leg.sent:
+            self._legs.pop()
+        self.leg = Leg(provider.name, provider.wallet, candidate.paid_from, candidate.key)
+        self._legs.append(self.leg)
         self._passed_over = list(passed_over)
 
     def again(self, error: ErrorInfo) -> None:
@@ -110,17 +106,23 @@ class RunRecord:
 
     def add(self, event: Event) -> None:
         """Take one event in."""
-        self.tally.add(event)
-        if self.leg.meter is not None:
-            self.leg.meter.add(event)
-        if self._now.first_text is None and self.tally.has_text:
-            self._now.first_text = self._clock.monotonic()
+        now, meter = self.leg.now, self.leg.meter
+        now.tally.add(event)
+        if meter is not None:
+            meter.add(event)
+        if now.first_text is None and now.tally.has_text:
+            now.first_text = self._clock.monotonic()
 
     def objection(self, event: Event) -> ErrorInfo | None:
-        """Why the run cannot succeed any more after this event; ``None`` when it can."""
-        if self._now.plan is not None and isinstance(event, Started):
-            return outcome.judge_start(self._now.plan.cleared.permitted.request, event)
-        return self.leg.meter.objection(event) if self.leg.meter is not None else None
+        """Why the turn must end now: another wallet pays, or the run cannot succeed any more. ``None`` when it may go on."""
+        now, meter = self.leg.now, self.leg.meter
+        if type(event) in billing.TELLING:
+            misbilled = billing.judge_during(event)
+            if misbilled is not None:
+                return misbilled
+            if now.plan is not None and isinstance(event, Started):
+                return outcome.judge_start(now.plan.cleared.permitted.request, event)
+        return meter.objection(event) if meter is not None else None
 
     def schema_complaints(self) -> list[str]:
         """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
-from oneseat.contract.events import Event, Failed, Finished
+from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.permission import Asker
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Provider, Providers, Told
@@ -79,10 +79,11 @@ class RunStream:
         told = self._parts.audience.began(self.run_id, self._request, self._parts.provider.name)
         stations = flow(self._parts, self._request, self._record, self._ask)
         try:
-            async for event in stations:
-                told.saw(event)
+            async for batch in stations:
                 self._reader = None
-                yield event
+                for event in batch:
+                    told.saw(event)
+                    yield event
                 self._reader = asyncio.current_task()
             error = None
         except OneseatError as failure:
@@ -103,7 +104,7 @@ class RunStream:
         yield Finished(result=result) if result.error is None else Failed(result=result)
 
     async def _end(
-        self, stations: AsyncGenerator[Event, None], told: Told, error: ErrorInfo | None
+        self, stations: AsyncGenerator[Batch, None], told: Told, error: ErrorInfo | None
     ) -> RunResult:
         await stations.aclose()
         self.result = await self._finish(error)

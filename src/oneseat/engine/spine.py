@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from oneseat.contract.events import Event, WalletVerified
+from oneseat.contract.events import Batch, WalletVerified
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import Place, ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
@@ -29,7 +29,7 @@ from .watchdog import Patience, Watchdog
 
 async def flow(
     parts: Parts, request: Request, record: RunRecord, ask: Asker | None
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[Batch, None]:
     """Take a request through every station. Ends normally when ``record`` knows how the run ended.
 
     Raises ``OneseatError`` for what the provider, the watchdog or the ledger could not do; ``record`` holds what was received.
@@ -42,8 +42,8 @@ async def flow(
     record.permitted = permitted
     serve = partial(_served, record=record, watchdog=Watchdog(_patience(parts, request)), ask=ask)
     async with aclosing(Candidates(parts, record, serve).all(permitted)) as events:
-        async for event in events:
-            yield event
+        async for batch in events:
+            yield batch
 
 
 async def _permitted(parts: Parts, request: Request, record: RunRecord) -> Permitted | Refused:
@@ -56,7 +56,7 @@ async def _permitted(parts: Parts, request: Request, record: RunRecord) -> Permi
 
 async def _served(
     parts: Parts, permitted: Permitted, *, record: RunRecord, watchdog: Watchdog, ask: Asker | None
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[Batch, None]:
     """One candidate serves: when there is room for it, a place and a budget, in as many attempts as it takes."""
     room = await room_for(parts.room, permitted, parts.provider)
     if isinstance(room, Refused):
@@ -64,7 +64,7 @@ async def _served(
         return
     if room is not None:
         await parts.ledger.record(record.run_id, room)
-        yield room
+        yield (room,)
     await parts.admit(parts.provider.name)
     seat = partial(parts.providers.of, parts.routes.seat)
     belonging = conversation_of(
@@ -74,15 +74,15 @@ async def _served(
         with watchdog.watching(conversation.written_bytes):
             around = Surroundings(parts, record, conversation, watchdog, ask)
             async with _place(parts) as place:
-                async for event in admitted(place, watchdog):
-                    yield event
+                async for batch in admitted(place, watchdog):
+                    yield batch
                 bounded = await reserved(parts.purse, record, permitted)
                 if isinstance(bounded, Refused):
                     record.refuse(bounded)
                     return
                 async with aclosing(Attempts(around, _attempt).all(bounded)) as attempts:
-                    async for event in attempts:
-                        yield event
+                    async for batch in attempts:
+                        yield batch
 
 
 def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
@@ -90,20 +90,20 @@ def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
     return parts.lanes.run() if parts.provider.abilities.process else nullcontext(FREE)
 
 
-async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
+async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Batch, None]:
     """One process of the provider, begun when no other renews the login."""
     parts, cwd = around.parts, permitted.request.cwd
     logs_in = parts.provider.abilities.process
     async with parts.lanes.start(parts.provider.name, cwd) if logs_in else nullcontext(FREE) as place:
-        async for event in admitted(place, around.watchdog):
-            yield event
+        async for batch in admitted(place, around.watchdog):
+            yield batch
         async with aclosing(_process(around, permitted)) as events:
-            async for event in events:
-                let_others_start(place, event)
-                yield event
+            async for batch in events:
+                let_others_start(place, batch)
+                yield batch
 
 
-async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Event, None]:
+async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Batch, None]:
     """One process of the provider, from the billing gate to the end of its turns."""
     parts, record, conversation, watchdog, ask = around
     async with parts.provider.open(permitted, record.run_id, conversation.stamp) as session:
@@ -119,8 +119,8 @@ async def _process(around: Surroundings, permitted: Permitted) -> AsyncGenerator
         watchdog.sent()
         record.sent(plan, conversation.stamp)
         async with aclosing(Turns(parts, record, session, watchdog, ask).all(plan)) as turns:
-            async for event in turns:
-                yield event
+            async for batch in turns:
+                yield batch
 
 
 async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSession) -> Plan | Refused:

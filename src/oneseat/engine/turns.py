@@ -7,20 +7,17 @@ from contextlib import aclosing, nullcontext
 from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Answered, Event, Question, TurnEnded
+from oneseat.contract.events import Answered, Batch, Question, TurnEnded
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Plan
-from oneseat.rules import billing, schemas
+from oneseat.rules import schemas
 
 from .asking import decide
 from .parts import Parts
 from .record import RunRecord
 from .spending import more
 from .watchdog import Watchdog
-
-#: So many events are written at once at most: a provider that is faster than its caller would be heard at its end only.
-_TOGETHER = 256
 
 
 class Turns(NamedTuple):
@@ -32,11 +29,11 @@ class Turns(NamedTuple):
     watchdog: Watchdog
     ask: Asker | None
 
-    async def all(self, plan: Plan) -> AsyncGenerator[Event, None]:
+    async def all(self, plan: Plan) -> AsyncGenerator[Batch, None]:
         """Send the prompt; when the answer does not fit its schema, ask once more."""
         async with aclosing(self._turn(self.session.send(plan))) as turn:
-            async for event in turn:
-                yield event
+            async for batch in turn:
+                yield batch
         found = self.record.schema_complaints()
         if not found:
             return
@@ -44,52 +41,49 @@ class Turns(NamedTuple):
         if reached is not None and not await self._more(reached):
             raise OneseatError(reached)
         async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
-            async for event in turn:
-                yield event
+            async for batch in turn:
+                yield batch
 
-    async def _turn(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    async def _turn(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
         # Closed here and not by the garbage collector, which would do it when what it uses is gone.
-        closing = aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext()
-        async with closing, aclosing(self._passed_on(events)) as passed:
-            async for event in passed:
-                yield event
+        closing = aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext()
+        async with closing, aclosing(self._passed_on(batches)) as passed:
+            async for batch in passed:
+                yield batch
 
-    async def _passed_on(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    async def _passed_on(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
         """Pass on what comes: metered, checked, written, then yielded. What has come together is written together."""
-        came: list[Event] = []
-        while (event := await self.watchdog.wait(anext(events, None))) is not None:
-            self.watchdog.saw(event)
-            came.append(event)
-            self.record.add(event)
-            alarm = await self._alarm(event)
-            gathers = self.session.at_hand and len(came) < _TOGETHER and not isinstance(event, Question)
-            if alarm is None and gathers:
-                continue
-            await self._write(came)
+        while (came := await self.watchdog.wait(anext(batches, None))) is not None:
+            self.watchdog.saw(*came)
+            taken, alarm = await self._taken(came)
+            await self._write(taken)
             if alarm is not None:
                 # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
                 await self.session.interrupt()
-                came.pop()
-            for each in came:
-                if not isinstance(each, TurnEnded):
-                    yield each
+            # Of what raised the alarm, the error tells; of the end of the turn, the end of the run.
+            shown = taken[:-1] if alarm is not None or isinstance(came[-1], TurnEnded) else taken
+            if shown:
+                yield shown
             if alarm is not None:
                 raise OneseatError(alarm)
-            came = []
-            if isinstance(event, Question):
-                yield await self._answered(event)
+            if isinstance(came[-1], Question):
+                yield (await self._answered(came[-1]),)
 
-    async def _write(self, came: list[Event]) -> None:
+    async def _taken(self, came: Batch) -> tuple[Batch, ErrorInfo | None]:
+        """Meter what has come, up to the event after which the turn must end now, and say why it must."""
+        for number, event in enumerate(came, 1):
+            self.record.add(event)
+            alarm = self.record.objection(event)
+            if alarm is not None and await self._more(alarm):
+                alarm = self.record.objection(event)
+            if alarm is not None:
+                return came[:number], alarm
+        return came, None
+
+    async def _write(self, came: Batch) -> None:
         durable = [event for event in came if event.durable]
         if durable:
             await self.parts.ledger.record(self.record.run_id, *durable)
-
-    async def _alarm(self, event: Event) -> ErrorInfo | None:
-        """Why the turn must end now; ``None`` when it need not."""
-        alarm = billing.judge_during(event) or self.record.objection(event)
-        if alarm is not None and await self._more(alarm):
-            alarm = self.record.objection(event)
-        return alarm
 
     async def _more(self, objection: ErrorInfo) -> bool:
         """Whether a run that has used its part of a shared budget gets more of it."""
@@ -107,5 +101,5 @@ class Turns(NamedTuple):
             call=question.call,
         )
         self.record.add(answered)
-        await self._write([answered])
+        await self._write((answered,))
         return answered

@@ -78,6 +78,10 @@ def clear(permitted: Permitted, facts: PayerFacts, expected_wallet: Wallet) -> C
     return Cleared(permitted=permitted, wallet=wallet, evidence=evidence)
 
 
+#: The events that can show who pays.
+TELLING = frozenset({LimitSeen, Started})
+
+
 def judge_during(event: Event) -> ErrorInfo | None:
     """The reason to stop a run at once: an event that shows another wallet paying. ``None`` for every other event."""
     if isinstance(event, LimitSeen) and event.overage:

@@ -56,10 +56,12 @@ class Tally(msgspec.Struct, kw_only=True):
 
     def add(self, event: Event) -> None:
         """Take one event in."""
+        if type(event) is TextDelta:
+            # Before the others and by identity: of a long answer, nearly all are pieces of text.
+            self.has_text = True
+            self.pieces.append(event.text)
+            return
         match event:
-            case TextDelta():
-                self.has_text = True
-                self.pieces.append(event.text)
             case Message(subagent=None):
                 self.has_text = True
                 self.messages.append(event.text)

@@ -71,7 +71,9 @@ async def asked(made: ApiProvider, allowance: Allowance | None = None, **fields:
     async with asyncio.timeout(60), made.open(wanted, "run1") as session:
         facts = await session.credential_facts()
         await session.ready()
-        return Turn(facts, [event async for event in session.send(plan(wanted, made, allowance))])
+        return Turn(
+            facts, [event async for batch in session.send(plan(wanted, made, allowance)) for event in batch]
+        )
 
 
 def ask(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:

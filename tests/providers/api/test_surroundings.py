@@ -158,7 +158,7 @@ def test_an_sdk_that_turns_elsewhere_sends_nothing(simulator: Simulator, api: st
         await chat.ready()
         chat.account.endpoint.base_url = f"{ELSEWHERE}/v1"  # what the SDK was told is another one now
         session = made.session_on(chat, permitted().request, "run1")
-        ended = [event async for event in session.send(plan(permitted(), made))][-1]
+        ended = [batch[-1] async for batch in session.send(plan(permitted(), made))][-1]
         await chat.close()
         assert isinstance(ended, TurnEnded)
         return ended.error

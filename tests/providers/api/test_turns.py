@@ -230,8 +230,8 @@ def test_a_repair_is_part_of_the_same_turn(simulator: Simulator, api: str) -> No
         async with made.open(permitted(), "run1") as session:
             await session.credential_facts()
             await session.ready()
-            said += [e.text async for e in session.send(plan(permitted(), made)) if isinstance(e, Message)]
-            said += [e.text async for e in session.say("again") if isinstance(e, Message)]
+            for turn in (session.send(plan(permitted(), made)), session.say("again")):
+                said += [each.text async for batch in turn for each in batch if isinstance(each, Message)]
         return said
 
     assert asyncio.run(mend()) == ["no", "yes"]

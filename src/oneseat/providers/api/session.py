@@ -9,7 +9,17 @@ from contextlib import aclosing
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError
-from oneseat.contract.events import Event, Message, Question, Started, Stderr, ToolCall, ToolResult, TurnEnded
+from oneseat.contract.events import (
+    Batch,
+    Event,
+    Message,
+    Question,
+    Started,
+    Stderr,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+)
 from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
@@ -77,7 +87,6 @@ class ApiSession:
         self._asked = 0
         short = self._account.api.short_names
         self.capabilities = Capabilities(models=tuple(short), full_names=dict(short))
-        self.at_hand = False
 
     async def credential_facts(self) -> KeyFacts:
         """Read the key, and say which it is and where it would be sent. Sends nothing."""
@@ -88,19 +97,19 @@ class ApiSession:
         await self._chat.ready()
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         self._plan = plan
         prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
         async with aclosing(self._turn(prompt)) as events:
             async for event in events:
-                yield event
+                yield (event,)
 
-    async def say(self, text: str) -> AsyncIterator[Event]:
+    async def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async with aclosing(self._turn(Prompt(text))) as events:
             async for event in events:
-                yield event
+                yield (event,)
 
     async def answer(self, question: Question, permission: Permission) -> None:
         """Nothing is ever asked: what a function may do, the caller has decided by offering it."""

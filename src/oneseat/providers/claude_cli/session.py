@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.events import Event, Question, Started, Stderr, TurnEnded
+from oneseat.contract.events import Batch, Event, Question, Started, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
@@ -67,7 +67,6 @@ class ClaudeSession:
         self._clean = False
         self._sent = False
         self.capabilities = Capabilities()
-        self.at_hand = False
 
     @property
     def turn_ended(self) -> bool:
@@ -121,44 +120,39 @@ class ClaudeSession:
             await self._process.child.remember_family()
         return there
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
-            yield event
+            yield (event,)
         process = self._process
         self._sent = True
         process.runs, process.answering = process.runs + 1, False
         process.first_message = str(uuid.uuid4()) if process.rewindable else None
         request = plan.cleared.permitted.request
-        async for event in self._turn(messages.user_message(request, plan.background, process.first_message)):
-            yield event
+        async for batch in self._turn(messages.user_message(request, plan.background, process.first_message)):
+            yield batch
 
-    async def say(self, text: str) -> AsyncIterator[Event]:
+    async def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
-        async for event in self._turn(messages.text_message(text)):
-            yield event
+        async for batch in self._turn(messages.text_message(text)):
+            yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
         """Answer a ``Question`` that this session yielded."""
         allowed = question.input if permission.allowed else None
         await self._channel.write(messages.permission(question.id, allowed, permission.why))
 
-    async def _turn(self, message: bytes) -> AsyncIterator[Event]:
+    async def _turn(self, message: bytes) -> AsyncIterator[Batch]:
         await self._channel.write(message)
         self._ended = False
         while not self._ended:
             if not await self._channel.more():
                 raise await self._channel.death("before it reported a result")
             if came := self._came():
-                last = came.pop()
-                self.at_hand = True
-                for event in came:
-                    yield event
-                self.at_hand = False
-                yield last
+                yield came
 
     def _came(self) -> list[Event]:
-        """What the lines that have come mean, up to the end of the turn, and of so many of them as are worth a transaction."""
+        """What the lines that have come mean, up to a question or the end of the turn, as far as one transaction takes it."""
         process, lines = self._process, self._channel.lines
         came: list[Event] = []
         while lines and len(came) < _TOGETHER:
@@ -177,6 +171,8 @@ class ClaudeSession:
                 came.append(self._placed(event))
             if isinstance(line, wire.RateLimitLine):
                 self._limit_seen, process.limit, process.limits = True, line.rate_limit_info, tuple(events)
+            elif isinstance(line, wire.ControlRequest):
+                return came
         return came
 
     def _placed(self, event: Event) -> Event:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, Question, Stderr, TurnEnded
+from oneseat.contract.events import Batch, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
@@ -58,7 +58,6 @@ class ExecSession:
         self._ended = False
         self._allowed = permissions_of(request)
         self.capabilities = Capabilities()
-        self.at_hand = False
 
     @property
     def process(self) -> CodexProcess | None:
@@ -97,7 +96,7 @@ class ExecSession:
         check_tools(self._request, self._allowed)
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         process, parser = self._opened(), ExecParser(self._setting, self._model, self._allowed.tools)
         parts = messages.turn_input(plan.cleared.permitted.request, plan.background)
@@ -108,12 +107,12 @@ class ExecSession:
                 for line in lines:
                     for event in parser.events(line if isinstance(line, bytes) else line.start):
                         self._ended = self._ended or isinstance(event, TurnEnded)
-                        yield event
+                        yield (event,)
                 if self._ended:
                     return
         raise await process.channel.death("before it reported a result")
 
-    def say(self, text: str) -> AsyncIterator[Event]:  # noqa: ARG002 - the port's
+    def say(self, text: str) -> AsyncIterator[Batch]:  # noqa: ARG002 - the port's
         """There is no second message: the run was one of its own."""
         raise OneseatError(self._why)
 

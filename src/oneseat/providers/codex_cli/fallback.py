@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, Question, Stderr
+from oneseat.contract.events import Batch, Question, Stderr
 from oneseat.contract.facts import Capabilities, CodexFacts
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
@@ -51,16 +51,11 @@ class CodexRun:
         """Whether all that the run needs is there."""
         return await self._now.ready()
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether the next event has come already."""
-        return self._now.at_hand
-
-    def send(self, plan: Plan) -> AsyncIterator[Event]:
+    def send(self, plan: Plan) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes."""
         return self._now.send(plan)
 
-    def say(self, text: str) -> AsyncIterator[Event]:
+    def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message."""
         return self._now.say(text)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, Question, Stderr, TurnEnded
+from oneseat.contract.events import Batch, Event, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
@@ -109,7 +109,6 @@ class CodexSession:
         self._sent = False
         self._limits: wire.LimitAnswer | None = None
         self.capabilities = Capabilities()
-        self.at_hand = False
 
     @property
     def turn_ended(self) -> bool:
@@ -198,19 +197,19 @@ class CodexSession:
             raise OneseatError(_servers_missing("still starting", self._around.request))
         return False
 
-    async def send(self, plan: Plan) -> AsyncIterator[Event]:
+    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
-            yield event
+            yield (event,)
         self._sent = True
         request = plan.cleared.permitted.request
-        async for event in self._turn(messages.turn_input(request, plan.background)):
-            yield event
+        async for batch in self._turn(messages.turn_input(request, plan.background)):
+            yield batch
 
-    async def say(self, text: str) -> AsyncIterator[Event]:
+    async def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
-        async for event in self._turn(messages.further_input(text)):
-            yield event
+        async for batch in self._turn(messages.further_input(text)):
+            yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
         """Answer a ``Question`` that this session yielded."""
@@ -349,7 +348,7 @@ class CodexSession:
             )
         return there
 
-    async def _turn(self, parts: list[dict[str, Any]]) -> AsyncIterator[Event]:
+    async def _turn(self, parts: list[dict[str, Any]]) -> AsyncIterator[Batch]:
         self._parser.begin()
         self._ended = False
         params: dict[str, Any] = {"threadId": self._process.thread, "input": parts}
@@ -368,7 +367,7 @@ class CodexSession:
                 self._accepted(line, number)
                 continue
             for event in self._events(line):
-                yield event
+                yield (event,)
             await self._attend(line)
             if self._ended:
                 return

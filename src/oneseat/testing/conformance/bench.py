@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Event, TextDelta, TurnEnded
+from oneseat.contract.events import Batch, Event, TextDelta, TurnEnded
 from oneseat.contract.facts import PayerFacts
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import PolicyStamp
@@ -144,9 +144,9 @@ class Bench:
             begun = asyncio.Event()
 
             async def read() -> None:
-                async for event in session.send(plan):
-                    events.append(event)
-                    if isinstance(event, TextDelta):
+                async for batch in session.send(plan):
+                    events.extend(batch)
+                    if any(isinstance(event, TextDelta) for event in batch):
                         begun.set()
 
             reading = asyncio.ensure_future(read())
@@ -157,11 +157,11 @@ class Bench:
         return events
 
 
-async def _turn(events: AsyncIterator[Event], facts: PayerFacts, before: int) -> Turn:
+async def _turn(batches: AsyncIterator[Batch], facts: PayerFacts, before: int) -> Turn:
     seen: list[Event] = []
     try:
-        async for event in events:
-            seen.append(event)  # noqa: PERF401 - what came before a failure is kept
+        async for batch in batches:
+            seen.extend(batch)
     except OneseatError as error:
         return Turn(facts, before, seen, error.info)
     return Turn(facts, before, seen, None)
