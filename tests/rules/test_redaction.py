@@ -83,6 +83,36 @@ def test_a_planted_credential_never_survives(before: str, planted: tuple[str, st
     assert "[redacted:" in cleaned
 
 
+#: What patterns begin, end and are refused with, so that one may reach from a line into the next.
+ENDS = st.sampled_from(
+    [
+        '"api_key":',
+        '"max_tokens": ',
+        '"',
+        "'8000'",
+        "token=",
+        "Bearer ",
+        "Authorization: ",
+        "://me:",
+        "secret",
+        "\\",
+    ]
+)
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(PLANTED.map(lambda it: it[0]), st.text(), PROSE, ENDS), max_size=3).map("".join)
+    )
+)
+@example(["key_of_two\nlines", "x"])
+@example(['"max_tokens": ', "'8000' API_KEY=\"abcdefgh\""])
+def test_what_is_found_in_a_text_is_found_among_others_as_well(texts: list[str]) -> None:
+    redactor = Redactor(["of_two\nlines"])
+    if any(redactor.redact(text) != text for text in texts):
+        assert redactor.redact("\n".join(texts)) != "\n".join(texts)
+
+
 @given(PROSE)
 def test_ordinary_text_is_unchanged(text: str) -> None:
     assert redact(text) == text

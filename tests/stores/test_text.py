@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Message, ToolCall, Unknown
+from oneseat.contract.events import Event, Message, ToolCall, ToolResult, Unknown, UsageSeen
+from oneseat.contract.receipt import TokenUsage
+from oneseat.rules.redaction import redact
+from oneseat.stores.entries import Entries
 from oneseat.stores.ledger_reader import LedgerReader
 from oneseat.stores.ledger_writer import LedgerWriter
 
@@ -93,6 +97,26 @@ def test_events_of_any_text_come_back(ledger: Ledger, text: str, inputs: dict[st
     assert message.event["text"] == visible(text)
     assert call.event["input"] == visible(inputs)
     assert unknown.event["raw"] == visible(raw)
+
+
+EVENTS = st.one_of(
+    st.builds(Message, text=ANY_TEXT | st.just("it is sk-ant-oat01-planted")),
+    st.builds(ToolCall, id=ANY_TEXT, name=ANY_TEXT, input=st.dictionaries(ANY_TEXT, ANY_JSON)),
+    st.builds(ToolResult, id=ANY_TEXT, text=st.sampled_from(["page " * 14_000, "x", "half \ud800"])),
+    st.builds(ToolCall, id=st.just("t"), name=st.just("n"), input=st.just({"at": datetime(2026, 11, 20)})),  # noqa: DTZ001 - no JSON
+    st.builds(UsageSeen, message_id=ANY_TEXT, usage=st.just(TokenUsage(1, None, 3))),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=st.lists(EVENTS), keep_text=st.booleans())
+def test_what_is_stored_of_an_event_does_not_depend_on_what_comes_with_it(
+    events: list[Event], keep_text: bool
+) -> None:
+    entries = Entries(redact, keep_text=keep_text)
+    alone = [entries.event(event) for event in events]
+    assert entries.events(events) == alone
+    assert not any("planted" in stored for _, stored in alone)
 
 
 def test_an_answer_of_sixty_four_megabytes_comes_back(ledger: Ledger) -> None:

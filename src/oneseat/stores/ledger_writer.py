@@ -132,13 +132,13 @@ class LedgerWriter:
         stored = [event for event in events if not isinstance(event, (*NOT_STORED, Finished, Failed))]
         if not stored:
             return
-        rows = [(run_id, self._clock.utc_iso(), *self._entries.event(event)) for event in stored]
+        entries, at = self._entries.events(stored), self._clock.utc_iso()
         with self._transaction(durable=False) as db:
-            # One row sees those before it: their numbers are in the order in which the events came.
+            last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?"
+            (before,) = db.execute(last, (run_id,)).fetchone()
             db.executemany(
-                "INSERT INTO events (run_id, seq, at, type, json)"
-                " VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = ?1), ?2, ?3, ?4)",
-                rows,
+                "INSERT INTO events (run_id, seq, at, type, json) VALUES (?, ?, ?, ?, ?)",
+                [(run_id, seq, at, *entry) for seq, entry in enumerate(entries, before + 1)],
             )
             for event in stored:
                 if isinstance(event, LimitSeen):
