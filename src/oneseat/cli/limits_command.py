@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import stat
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -21,12 +25,21 @@ from .stoppable import run_stoppable
 
 #: Home, and away with what is below: a terminal shows the new report in the place of the old one.
 _REDRAW = "\x1b[H\x1b[J"
+#: Looking more often shows nothing new, and nobody waits longer. No clock counts the seconds of ``inf``.
+_SHORTEST_S, _LONGEST_S = 0.1, 1_000_000.0
+#: The exit code of a command whose reader left.
+_CANCELLED = 130
 
 
 class _Period(OptionalSeconds):
     """How often to look again."""
 
     alone = 10.0
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> float | None:
+        """The seconds, as far as they can be waited for."""
+        seconds = super().type_cast_value(ctx, value)
+        return None if seconds is None else min(max(seconds, _SHORTEST_S), _LONGEST_S)
 
 
 @click.command(
@@ -65,9 +78,23 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
             if sys.stdout.isatty():
                 sys.stdout.write(_REDRAW)
             echo(form(read_limits(), estimate))
-            time.sleep(watch)
+            _pause(watch)
     except KeyboardInterrupt:
+        if sys.stdout.isatty():
+            echo("")  # what is typed next begins behind the ^C otherwise
         return 0
+
+
+def _pause(seconds: float) -> None:
+    """Wait. Raises ``click.exceptions.Exit`` as soon as the reader leaves: else that would be noticed by the next report only."""
+    mode = os.fstat(sys.stdout.fileno()).st_mode
+    if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        time.sleep(seconds)
+        return
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if poll.poll(seconds * 1000):
+        raise click.exceptions.Exit(_CANCELLED)
 
 
 def _refresh() -> Estimate | None:
