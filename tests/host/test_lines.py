@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.host.lines import KEPT_OF_OVERSIZED, LineSplitter, OversizedLine
+from oneseat.host.lines import KEPT_OF_OVERSIZED, LineSplitter, OversizedLine, lines_of
 
 _BODY = st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"").strip()).filter(bool)
 
@@ -18,7 +18,15 @@ def test_however_the_stream_is_cut_the_lines_are_the_same(lines: list[bytes], da
         size = data.draw(st.integers(1, len(stream) - start))
         found += splitter.feed(stream[start : start + size])
         start += size
-    assert found + splitter.flush() == lines
+    found += splitter.flush()
+    assert [line for block in found if isinstance(block, bytes) for line in lines_of(block)] == lines
+
+
+def test_lines_that_came_whole_stay_together() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"one\ntwo\nthr") == [b"one\ntwo"]
+    assert splitter.feed(b"ee\nfour\nfive\n") == [b"three", b"four\nfive"]
+    assert splitter.flush() == []
 
 
 def test_the_last_line_needs_no_newline() -> None:
@@ -29,7 +37,9 @@ def test_the_last_line_needs_no_newline() -> None:
 
 
 def test_blank_lines_and_windows_line_ends_are_dropped() -> None:
-    assert LineSplitter().feed(b"\n\r\na\n\n\r\nb\r\n") == [b"a", b"b\r"]
+    (block,) = LineSplitter().feed(b"\n\r\na\n\n\r\nb\r\n")
+    assert isinstance(block, bytes)
+    assert lines_of(block) == [b"a", b"b\r"]
 
 
 def test_a_line_over_the_cap_is_named_and_does_not_stop_the_stream() -> None:

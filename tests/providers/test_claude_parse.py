@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.events import (
@@ -25,6 +25,7 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
+from oneseat.host.lines import lines_of
 from oneseat.providers.claude_cli import wire
 from oneseat.providers.claude_cli.parse import Parser, tokens
 
@@ -318,6 +319,31 @@ def test_cache_writes_without_a_split_count_as_five_minutes() -> None:
 def test_unknown_tokens_stay_unknown() -> None:
     assert tokens(wire.Usage()).input_tokens is None
     assert tokens(wire.Usage()).cache_write_5m_tokens is None
+
+
+_LINES = st.sampled_from(
+    [
+        b'{"type":"keep_alive"}',
+        b'{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}}',
+        b'{"type":"user","message":{"content":[{"type":"tool_result","content":"page"}]}}\r',
+        b'{"type":"brand_new"}',
+        b'{"type":"result","is_error":3}',
+        b"no JSON",
+        b'{"type":"keep_alive","x":"\xff"}',
+        b'{"a":' * 2000,
+        b" ",
+        b"\r",
+        b"",
+    ]
+)
+
+
+@given(st.lists(_LINES, min_size=1))
+@example([b'{"type":', b'"keep_alive"}'])
+@example([b'{"type":"keep_alive"} {"type":"keep_alive"}', b'{"type":"keep_alive"}'])
+def test_a_block_of_lines_means_what_each_of_them_means(lines: list[bytes]) -> None:
+    block = b"\n".join(lines)
+    assert list(wire.decode_all(block)) == [wire.decode(line) for line in lines_of(block)]
 
 
 @given(st.binary(max_size=300))

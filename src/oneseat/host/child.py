@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 import psutil
 
 from .byte_queue import ByteQueue
-from .lines import LineSplitter, OversizedLine
+from .lines import LineSplitter, OversizedLine, lines_of
 from .parent_death import DeathSignal, ending_with_us
 from .process_tree import MARKER, descendants, end_marked
 
@@ -124,14 +124,23 @@ class Child:
             else:
                 await asyncio.to_thread(self._write_all, data)
 
-    async def batches(self) -> AsyncGenerator[list[bytes | OversizedLine], None]:
-        """Yield the complete lines of stdout as they come, many at a time, until the child closes it."""
+    async def blocks(self) -> AsyncGenerator[bytes | OversizedLine, None]:
+        """Yield stdout as it comes until the child closes it: whole lines, many in one piece, without the newline of the last."""
         splitter = LineSplitter()
         while chunk := await self._output.take():
-            if lines := splitter.feed(chunk):
-                yield lines
-        if rest := splitter.flush():
+            for block in splitter.feed(chunk):
+                yield block
+        for rest in splitter.flush():
             yield rest
+
+    async def batches(self) -> AsyncGenerator[list[bytes | OversizedLine], None]:
+        """Yield the lines of ``blocks``, those of each together."""
+        async with contextlib.aclosing(self.blocks()) as blocks:
+            async for block in blocks:
+                lines: list[bytes | OversizedLine] = []
+                lines += [block] if isinstance(block, OversizedLine) else lines_of(block)
+                if lines:
+                    yield lines
 
     async def remember_family(self) -> None:
         """Note everything the child has started so far, to end it also when the child is dead and the marker was dropped."""

@@ -17,8 +17,16 @@ class OversizedLine(msgspec.Struct, frozen=True):
     size: int
 
 
+def lines_of(block: bytes) -> list[bytes]:
+    """The lines of a block, without their newlines and the blank ones."""
+    return [line for line in block.split(b"\n") if line and line != b"\r"]
+
+
 class LineSplitter:
-    """Cuts a byte stream at newlines. Keeps a started line until its end arrives; blank lines are dropped."""
+    """Cuts a byte stream where lines end. Keeps a started line until its end arrives.
+
+    What it returns are blocks: one or more whole lines, without the newline of the last.
+    """
 
     def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
         self._max_line = max_line
@@ -26,20 +34,21 @@ class LineSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes | OversizedLine]:
-        """Return the lines that ``chunk`` completes, without their newline."""
-        first, newline, rest = chunk.partition(b"\n")
-        if not newline:
+        """Return the lines that ``chunk`` completes."""
+        end = chunk.rfind(b"\n")
+        if end < 0:
             self._keep(chunk)
             return []
-        lines: list[bytes | OversizedLine] = []
-        self._keep(first)
-        lines.extend(self.flush())
-        complete, _, tail = rest.rpartition(b"\n")
-        if complete:
-            lines.extend(line for line in complete.split(b"\n") if line and line != b"\r")
-        if tail:
-            self._keep(tail)
-        return lines
+        begin, blocks = 0, list[bytes | OversizedLine]()
+        if self._size:
+            begin = chunk.index(b"\n") + 1
+            self._keep(chunk[: begin - 1])
+            blocks += self.flush()
+        if begin < end:
+            blocks.append(chunk[begin:end])
+        if end + 1 < len(chunk):
+            self._keep(chunk[end + 1 :])
+        return blocks
 
     def flush(self) -> list[bytes | OversizedLine]:
         """Return the line in progress, if any: at the end of the stream this is a line without its newline."""

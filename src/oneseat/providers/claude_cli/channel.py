@@ -18,7 +18,7 @@ class Channel(Lines[wire.KnownLine]):
     """One process's lines, and the control requests among them."""
 
     def __init__(self, child: Child, redact: Callable[[str], str]) -> None:
-        super().__init__(child, redact, wire.decode)
+        super().__init__(child, redact, wire.decode_all)
         self._asked: dict[str, str] = {}
         self._answers: dict[str, wire.ControlAnswer] = {}
         self._requests = 0

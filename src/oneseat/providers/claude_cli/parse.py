@@ -83,7 +83,7 @@ class Parser:
         self._model: str | None = None
         self._tasks = Tasks()
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
-            wire.StreamEvent: self._stream,
+            wire.StreamEvent: lambda line: (self.piece(line),),
             wire.AssistantLine: self._assistant,
             wire.UserLine: self._tool_results,
             wire.SystemLine: self._system,
@@ -108,34 +108,35 @@ class Parser:
         text = self._redact(raw[: _KEPT_RAW + _LONGEST_CREDENTIAL].decode("utf-8", "replace"))
         return Unknown(raw=text[:_KEPT_RAW], why=why)
 
-    def _stream(self, line: wire.StreamEvent) -> Iterable[Event]:
+    def piece(self, line: wire.StreamEvent) -> Event:
+        """The one event that a piece of an answer in progress means."""
         event = line.event
         delta = event.delta
         if line.parent_tool_use_id is not None:
-            return (Progress(state="subagent"),)
+            return Progress(state="subagent")
         if delta is None:
             return self._begin(event)
         if delta.text:
-            return (TextDelta(text=delta.text),)
+            return TextDelta(text=delta.text)
         if delta.thinking:
-            return (ThinkingDelta(text=delta.thinking),)
+            return ThinkingDelta(text=delta.thinking)
         if delta.stop_reason is not None:
             return self._stopped(event, delta.stop_reason)
-        return (Progress(state=event.type or "stream", tool_input_bytes=_size(delta.partial_json)),)
+        return Progress(state=event.type or "stream", tool_input_bytes=_size(delta.partial_json))
 
-    def _stopped(self, event: wire.SseEvent, stop_reason: str) -> Iterable[Event]:
+    def _stopped(self, event: wire.SseEvent, stop_reason: str) -> Event:
         self._last_was_whole = stop_reason in _WHOLE
         if self._metered is None:
-            return (Progress(state=event.type),)
+            return Progress(state=event.type)
         # The server counts here what it wrote; what it was sent, it need not repeat.
         read = tokens(event.usage) if event.usage is not None else TokenUsage()
         told = {name: value for name, value in msgspec.structs.asdict(read).items() if value is not None}
         usage = msgspec.structs.replace(self._metered.usage, **told)
-        return (msgspec.structs.replace(self._metered, usage=usage, stop_reason=stop_reason),)
+        return msgspec.structs.replace(self._metered, usage=usage, stop_reason=stop_reason)
 
-    def _begin(self, event: wire.SseEvent) -> Iterable[Event]:
+    def _begin(self, event: wire.SseEvent) -> Event:
         if event.type != "message_start":
-            return (Progress(state=event.type or "stream"),)
+            return Progress(state=event.type or "stream")
         self._streamed = True
         # A message that follows a whole one is another answer (the CLI asked again, or a further turn); one that follows a
         # cut one goes on with it.
@@ -144,9 +145,9 @@ class Parser:
             self._last_was_whole = False
         message, self._metered = event.message, None
         if message is None or message.usage is None:
-            return (Progress(state=event.type),)
+            return Progress(state=event.type)
         self._metered = UsageSeen(message_id=message.id, usage=tokens(message.usage), model=message.model)
-        return (self._metered,)
+        return self._metered
 
     def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
         message, subagent = line.message, line.parent_tool_use_id

@@ -160,7 +160,7 @@ class ClaudeSession:
             if type(line) is wire.StreamEvent:
                 # Nearly every line is one: it ends nothing, asks nothing and reports no limit.
                 process.answering = True
-                came += self._parser.events(line)
+                came.append(self._parser.piece(line))
                 continue
             self._attend(line)
             events = self._parser.events(line)

@@ -6,10 +6,12 @@ the decoding of what it did not change. Seen on 2.1.197 and 2.1.329.
 
 # Annotations are not postponed: every run asks what these mean, and working that out of their text takes 0.7 ms.
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from oneseat.host.lines import lines_of
 from oneseat.providers.official_cli.lines import Undecoded
 
 
@@ -246,15 +248,27 @@ class _Probe(msgspec.Struct):
     type: str = ""
 
 
-_decode_known = msgspec.json.Decoder(KnownLine).decode
+_known = msgspec.json.Decoder(KnownLine)
+_decode_known, _decode_known_lines = _known.decode, _known.decode_lines
 _decode_probe = msgspec.json.Decoder(_Probe).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode_all(block: bytes) -> Sequence[KnownLine | Undecoded]:
+    """Turn a block of whole lines into their types, in a third of the time that each by itself takes. Never raises."""
+    try:
+        known: list[KnownLine] = _decode_known_lines(block)
+    except _UNREADABLE:
+        known = []
+    # As many values as lines, or they are looked at one by one: a line that holds two, or half of one, is none of the CLI's.
+    return known if len(known) == block.count(b"\n") + 1 else [decode(line) for line in lines_of(block)]
 
 
 def decode(line: bytes) -> KnownLine | Undecoded:
     """Turn one line into its type. Never raises: what is not known comes back as ``Undecoded``."""
     try:
         known: KnownLine = _decode_known(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return Undecoded(line, _explain(line, error))
     return known
 
@@ -262,7 +276,7 @@ def decode(line: bytes) -> KnownLine | Undecoded:
 def _explain(line: bytes, error: Exception) -> str:
     try:
         kind = _decode_probe(line).type
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return "not a JSON object"
     if isinstance(error, msgspec.ValidationError) and "Invalid value" not in str(error):
         return f"line of type `{kind}` does not have the known shape"

@@ -31,7 +31,7 @@ class Channel(Lines[wire.Envelope]):
     """One process's messages."""
 
     def __init__(self, child: Child, redact: Callable[[str], str]) -> None:
-        super().__init__(child, redact, wire.decode)
+        super().__init__(child, redact, wire.decode_all)
         self._asked: dict[int, str] = {}
         self._answers: dict[int, wire.Envelope] = {}
         self._requests = 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from oneseat.host.lines import lines_of
 from oneseat.providers.official_cli.lines import Undecoded
 
 
@@ -248,3 +249,8 @@ def decode(line: bytes) -> Line:
         return _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Undecoded(line, "not a message of the app-server")
+
+
+def decode_all(block: bytes) -> list[Line]:
+    """Turn a block of whole lines into messages. Each by itself: a message keeps alive the bytes that it was read from."""
+    return [decode(line) for line in lines_of(block)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -32,16 +32,19 @@ class Undecoded(msgspec.Struct, frozen=True, gc=False):
 class Lines(Generic[Known]):
     """One process's lines. They outlive a run where the process does.
 
-    ``redact`` cleans what of the output enters an error, ``decode`` never raises.
+    ``redact`` cleans what of the output enters an error; ``decode`` says what a block of whole lines means, and never raises.
     """
 
     def __init__(
-        self, child: Child, redact: Callable[[str], str], decode: Callable[[bytes], Known | Undecoded]
+        self,
+        child: Child,
+        redact: Callable[[str], str],
+        decode: Callable[[bytes], Sequence[Known | Undecoded]],
     ) -> None:
         self.redact = redact
         self._child = child
         self._decode = decode
-        self._batches = child.batches()
+        self._blocks = child.blocks()
         self._lines: deque[Known | Undecoded] = deque()
         self._garbage = 0
 
@@ -55,10 +58,10 @@ class Lines(Generic[Known]):
     async def more(self) -> bool:
         """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
         while not self._lines:
-            batch = await anext(self._batches, None)
-            if batch is None:
+            block = await anext(self._blocks, None)
+            if block is None:
                 return False
-            self._lines.extend(map(self._read, batch))
+            self._lines.extend(self._read(block))
         return True
 
     @property
@@ -72,7 +75,7 @@ class Lines(Generic[Known]):
 
     async def close(self) -> None:
         """Stop reading."""
-        await self._batches.aclose()
+        await self._blocks.aclose()
 
     async def death(self, when: str) -> OneseatError:
         """The error of a CLI that closed its output ``when`` it should not."""
@@ -102,13 +105,13 @@ class Lines(Generic[Known]):
         """What the CLI itself says on ``stderr`` it died of, if that is known; ``words`` is what may be shown of it."""
         return None
 
-    def _read(self, line: bytes | OversizedLine) -> Known | Undecoded:
-        if isinstance(line, OversizedLine):
-            why = f"line of {line.size} bytes, longer than 64 MiB; its start is kept"
-            known: Known | Undecoded = Undecoded(line.start, why)
+    def _read(self, block: bytes | OversizedLine) -> Sequence[Known | Undecoded]:
+        if isinstance(block, OversizedLine):
+            why = f"line of {block.size} bytes, longer than 64 MiB; its start is kept"
+            known: Sequence[Known | Undecoded] = [Undecoded(block.start, why)]
         else:
-            known = self._decode(line)
-        self._garbage += isinstance(known, Undecoded)
+            known = self._decode(block)
+        self._garbage += [*map(type, known)].count(Undecoded)
         return known
 
     def _error(self, word: str, message: str, whose_turn: WhoseTurn = "provider") -> OneseatError:
