@@ -11,7 +11,7 @@ import pytest
 
 import oneseat
 from oneseat.testing import Answer, Failure, Simulator, Text
-from oneseat.testing.replies import Usage
+from oneseat.testing.replies import ToolUse, Usage
 
 from .driving import SDKS, Done, Seat
 
@@ -181,3 +181,53 @@ async def test_sixteen_runs_at_once_never_pass_the_cap_of_their_key(
     codes = {result.error.code for result in results if result.error is not None}
     assert codes <= {"budget.day_used_up", "budget.input_too_large", "budget.reached"}
     assert len(simulator.messages()) == sum(cost > 0 for cost in costs)
+
+
+def used_of_keys(seat: Seat) -> dict[str, float]:
+    """What each key is counted with, by its name."""
+    return {each["name"]: each["used_usd"] for each in seat.run("limits", "--json").result["budgets"]}
+
+
+def test_a_key_that_is_left_for_another_one_is_counted_with_what_it_may_have_charged(
+    seat: Seat, play: Play, simulator: Simulator
+) -> None:
+    role = '[roles.both]\ncandidates = [{ key = "work" }, { key = "gpt" }]\n[retry]\nmax_attempts = 1\n'
+    settings(seat, f'model = "{MODEL}"\nday_budget_usd = 0.05', more=role)
+    text = (seat.home / "config" / "oneseat.toml").read_text("utf-8")
+    gpt = 'provider = "openai"\nmodel = "gpt-6.1-sol"\nday_budget_usd = 0.04\n'
+    (seat.home / "config" / "oneseat.toml").write_text(text.replace('provider = "openai"\n', gpt), "utf-8")
+    lost = Answer(content=(Text("half an answer"),), fault="eof", fault_after=1)
+    play(lost, says(output_tokens=100))
+    first = seat.run("run", "say ok", "--role", "both", "--json")
+    assert (first.code, first.result["receipt"]["provider"]) == (0, "openai")
+    used = used_of_keys(seat)
+    # Nobody counted the answer that was lost, so it counts with all it could cost, and for the key that would be charged.
+    assert used["work"] == pytest.approx(0.05, abs=0.001)
+    # What the other key served is within its own budget, which was smaller than what had been lost before.
+    assert 0 < used["gpt"] <= 0.04
+    simulator.clear()
+    play(says(output_tokens=100))
+    second = seat.run("run", "say ok", "--role", "both", "--json")
+    assert (second.code, second.result["receipt"]["provider"]) == (0, "openai")
+    assert [request.path.rpartition("/")[2] for request in simulator.messages()] == ["responses"]
+    assert used_of_keys(seat)["work"] == used["work"]
+
+
+async def test_a_run_that_calls_a_function_holds_no_more_meanwhile_than_it_has_cost(
+    seat: Seat, play: Play
+) -> None:
+    settings(seat, "day_budget_usd = 0.05")
+    play(Answer(content=(ToolUse("look", {}),), usage=Usage(output_tokens=20)), says(output_tokens=20))
+    other: list[oneseat.RunResult] = []
+    plain = oneseat.make_request("say ok", key="work", model=MODEL, cwd=str(seat.cwd))
+    async with oneseat.connect(seat.env) as app:
+
+        @oneseat.tool(read_only=True)
+        async def look() -> str:
+            """Look."""
+            other.append(await app.run(plain))
+            return "looked"
+
+        asks = oneseat.make_request("look", key="work", model=MODEL, cwd=str(seat.cwd), functions=[look])
+        result = await app.run(asks)
+    assert [each.error for each in (*other, result)] == [None, None]

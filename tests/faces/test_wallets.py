@@ -170,6 +170,16 @@ def test_sixteen_runs_on_a_full_plan_never_spend_more_of_the_key_than_its_cap(
             assert "nor anthropic" in result.error.message
 
 
+def test_what_the_plan_had_reserved_is_left_for_the_key_that_takes_over(
+    seat: Seat, simulator: Simulator
+) -> None:
+    role = '[roles.r]\ncandidates = [{ provider = "claude-cli" }, { key = "paid", when = { budget_left_usd = 0.6 } }]\n'
+    settings(seat, f"{KEY}{role}[budget]\nday_usd = 1.0\n")
+    # On the plan it holds half of the day's budget until the plan turns out to be full.
+    served = playing(seat, simulator, "plan-full").run("run", "--json", "--role", "r", "hi")
+    assert (served.code, by(served.result)) == (0, ("anthropic", None))
+
+
 def test_the_route_is_told_without_asking_anybody(seat: Seat, simulator: Simulator) -> None:
     settings(seat, CONSENT)
     told = playing(seat, simulator, "ok").run("route", "--explain", "--json", "hi")

@@ -58,7 +58,7 @@ def test_a_run_is_under_its_own_budgets_and_under_nobody_elses() -> None:
         # A budget of its own is all the run's, as far as the shared ones go.
         ([OWN], 0.0, None, [], Cap(0.5, 0.5, OWN)),
         ([OWN, DAY], 0.0, None, [0.0], Cap(0.5, 0.5, OWN)),
-        ([OWN], 0.25, None, [], Cap(0.5, 0.5, OWN)),
+        ([OWN], 0.25, None, [], Cap(0.5, 0.5, OWN, 0.25)),
         # Of a shared one it gets half, so that another run can begin beside it.
         ([DAY], 0.0, None, [0.5], Cap(0.25, 0.5, DAY)),
         ([OWN, DAY], 0.0, None, [0.75], Cap(0.125, 0.25, DAY)),
@@ -66,9 +66,9 @@ def test_a_run_is_under_its_own_budgets_and_under_nobody_elses() -> None:
         # Pennies are not divided.
         ([DAY], 0.0, None, [0.984375], Cap(0.015625, 0.015625, DAY)),
         # What it has used counts, and what it needs is what it gets.
-        ([DAY], 0.25, None, [0.5], Cap(0.375, 0.5, DAY)),
-        ([DAY], 0.25, 0.125, [0.5], Cap(0.375, 0.5, DAY)),
-        ([DAY], 0.25, 9.0, [0.5], Cap(0.5, 0.5, DAY)),
+        ([DAY], 0.25, None, [0.5], Cap(0.375, 0.5, DAY, 0.25)),
+        ([DAY], 0.25, 0.125, [0.5], Cap(0.375, 0.5, DAY, 0.25)),
+        ([DAY], 0.25, 9.0, [0.5], Cap(0.5, 0.5, DAY, 0.25)),
         ([DAY], 0.0, 0.0, [0.5], Cap(0.0, 0.5, DAY)),
         ([DAY], 0.0, None, [1.0], None),
         ([DAY], 0.5, None, [0.5], None),
@@ -84,6 +84,14 @@ def test_a_run_gets_what_the_tightest_budget_leaves(
     shared = [bound for bound in under if bound.period != "run"]
     before = [Spent(bound, usd, 0.0) for bound, usd in zip(shared, spent, strict=True)]
     assert share(under, used, needs, before) == cap
+
+
+def test_a_key_does_not_pay_what_another_one_served() -> None:
+    key, role = Bound(1.0, "day", "key", "work"), Bound(1.5, "day", "role", "bulk")
+    before = [Spent(key, 0.25, 0.0), Spent(role, 0.25, 0.0)]
+    # A dollar was used by another key: of this one's budget 0.75 is left, of the role's 0.25.
+    assert share([key], 1.0, 9.0, before[:1], elsewhere_usd=1.0) == Cap(1.75, 1.75, key, 1.0)
+    assert share([key, role], 1.0, 9.0, before, elsewhere_usd=1.0) == Cap(1.25, 1.25, role, 1.0)
 
 
 def test_a_patient_run_waits_for_what_others_may_give_back() -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from oneseat.contract.events import Routed, WalletVerified
+from oneseat.contract.receipt import Evidence
 from oneseat.contract.session import Session
 from oneseat.stores.database import open_ledger
 from oneseat.stores.ledger_reader import LedgerReader
 from oneseat.stores.ledger_writer import LedgerWriter
 
-from .making import make_request, make_writer
+from .making import make_request, make_writer, nothing_to_clear
 
 TALK = Session(
     id="s1",
@@ -55,3 +57,25 @@ def test_two_seats_have_a_live_conversation_each_in_one_place(writer: LedgerWrit
     writer.use_session(msgspec.structs.replace(TALK, id="s3", used_at="t3"), "r1", "age")
     assert writer.live_session("shop", "/desk", "plan", "codex-cli") == other
     assert {session.id for session in writer.end_sessions("shop")} == {"s2", "s3"}
+
+
+def test_a_run_that_was_killed_on_a_key_is_not_said_to_be_paid_by_the_plan(
+    writer: LedgerWriter, tmp_path: Path
+) -> None:
+    on_plan = WalletVerified(wallet="plan", evidence=(Evidence("account", "made up", "before"),))
+    on_key = WalletVerified(wallet="api_key", evidence=(Evidence("key.name", "work", "before"),))
+    for run_id, *after in (("before-its-gate",), ("on-the-key", on_key)):
+        writer.begin(run_id, make_request(), "claude-cli")
+        writer.record(run_id, Routed(provider="claude-cli", model=None, paid_from="plan"), on_plan)
+        writer.routed(run_id, "anthropic", "api_key", "work", 0.0)
+        writer.record(run_id, Routed(provider="anthropic", model=None, paid_from="api_key", key="work"))
+        writer.record(run_id, *after)
+    assert len(writer.sweep(lambda _pid, _started: False, nothing_to_clear)) == 2
+    with LedgerReader(tmp_path / "runs.db") as reader:
+        first, second = reader.run("before-its-gate").result, reader.run("on-the-key").result
+    assert first is not None
+    assert second is not None
+    assert (first.receipt.provider, first.receipt.wallet) == ("claude-cli", "plan")
+    assert (second.receipt.provider, second.receipt.wallet) == ("anthropic", "api_key")
+    assert second.receipt.evidence == on_key.evidence
+    assert (second.receipt.verdict, second.receipt.cost_usd) == ("unverified", None)

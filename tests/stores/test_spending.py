@@ -50,8 +50,10 @@ def look(writer: LedgerWriter, *bounds: Bound, **where: Any) -> list[tuple[float
     return [(each.usd, each.held_usd) for each in before]
 
 
-def hold(writer: LedgerWriter, run_id: str, usd: float, wallet: Wallet = "plan") -> None:
-    writer.reserve(run_id, wallet, (DAY,), NOON, lambda _: Cap(usd, usd, DAY))
+def hold(
+    writer: LedgerWriter, run_id: str, usd: float, wallet: Wallet = "plan", used_usd: float = 0.0
+) -> None:
+    writer.reserve(run_id, wallet, (DAY,), NOON, lambda _: Cap(usd, usd, DAY, used_usd))
 
 
 def of_project(name: str) -> Bound:
@@ -100,17 +102,24 @@ def test_each_scope_and_period_has_a_sum_of_its_own(writer: LedgerWriter) -> Non
     assert found == [sums for _, sums in scopes]
 
 
-def test_a_run_that_goes_to_another_key_counts_for_that_one_with_what_it_has_used(
-    writer: LedgerWriter,
-) -> None:
-    begin(writer, "a")
+def test_what_a_run_has_used_by_a_key_counts_for_that_key_wherever_it_goes(writer: LedgerWriter) -> None:
+    begin(writer, "a", role="bulk")
+    keys = [Bound(9, "day", "key", name) for name in ("work", "home")]
+    bounds = (*keys, Bound(9, "day", "role", "bulk"), DAY)
     writer.routed("a", "anthropic", "api_key", "work", 0.0)
     hold(writer, "a", 2.0)
     writer.routed("a", "openai", "api_key", "home", 0.5)
-    keys = [Bound(9, "day", "key", name) for name in ("work", "home")]
-    assert look(writer, *keys) == [(0, 0), (0.5, 0.5)]
-    hold(writer, "a", 3.0)
-    assert look(writer, *keys) == [(0, 0), (3.0, 3.0)]
+    assert look(writer, *bounds) == [(0.5, 0), (0, 0), (0.5, 0), (0.5, 0)]
+    hold(writer, "a", 3.0, used_usd=0.5)
+    assert look(writer, *bounds) == [(0.5, 0), (2.5, 2.5), (3.0, 2.5), (3.0, 2.5)]
+    # The run knows itself what it has used.
+    assert look(writer, *bounds, run_id="a") == [(0, 0)] * 4
+    writer.routed("a", "anthropic", "api_key", "work", 2.0)
+    hold(writer, "a", 3.0, used_usd=2.0)
+    assert look(writer, *keys) == [(1.5, 1.0), (1.5, 0)]
+    writer.routed("a", "claude-cli", "plan", None, 2.75)
+    end(writer, "a", 4.0)
+    assert look(writer, *bounds) == [(1.25, 0), (1.5, 0), (4.0, 0), (4.0, 0)]
 
 
 def test_what_is_asked_for_again_takes_the_place_of_what_was_held(writer: LedgerWriter) -> None:

@@ -114,7 +114,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class Cap(msgspec.Struct, frozen=True):
-    """What is reserved for a run in all, in US dollars, what it has spent included.
+    """What is reserved for a run in all, in US dollars, with ``used_usd`` that it has spent of that.
 
     ``most_usd`` is what it could have at most, as things stood; ``bound`` is the budget that sets that.
     """
@@ -122,6 +122,7 @@ class Cap(msgspec.Struct, frozen=True):
     usd: float
     most_usd: float
     bound: Bound
+    used_usd: float = 0.0
 
 
 class Prices(Protocol):

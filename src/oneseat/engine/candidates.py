@@ -17,6 +17,7 @@ from oneseat.rules import routing
 
 from .parts import Parts
 from .record import RunRecord
+from .spending import give_back
 from .standing import look, model_of
 
 #: Serves a request with the provider of its parts.
@@ -72,7 +73,7 @@ class Candidates:
 
     async def _provider(self, candidate: Candidate, permitted: Permitted, *, alone: bool) -> Provider | None:
         """The provider of a candidate that serves now; ``None`` for one that is passed over."""
-        looked = await look(self._parts, candidate, permitted, alone=alone)
+        looked = await look(self._parts, candidate, permitted, alone=alone, record=self._record)
         if looked.error is None:
             return looked.provider
         self._failures.append(_Failure(candidate, looked.error, looked.raised))
@@ -103,6 +104,9 @@ class Candidates:
         except OneseatError as failure:
             raised = failure
         error = raised.info if raised is not None else self._record.ended_with()
+        if not self._record.cost_is_known:
+            # It counts with what is reserved for it: of that, what was answered costs what it did.
+            await give_back(self._parts.purse, self._record)
         if of > 1:
             code = error.code if error is not None else None
             await self._parts.outcomes.note_outcome(candidate, Outcome(self._parts.room.now(), code))

@@ -62,6 +62,21 @@ class RunRecord:
         """The list price of all candidates before this one, in US dollars."""
         return sum(leg.counted_usd for leg in self._legs[:-1])
 
+    @property
+    def elsewhere_usd(self) -> float:
+        """How much of that the key did not pay that serves now."""
+        return sum(leg.counted_usd for leg in self._legs[:-1] if leg.key != self.leg.key)
+
+    @property
+    def cost_is_known(self) -> bool:
+        """Whether the list price of the run so far is known."""
+        return self._list_cost()[0] is not None
+
+    def used_before(self, key: str | None) -> tuple[float, float]:
+        """The list price of all candidates so far, and how much of that ``key`` did not pay, in US dollars."""
+        legs = [leg for leg in self._legs if leg.sent]
+        return sum(leg.counted_usd for leg in legs), sum(leg.counted_usd for leg in legs if leg.key != key)
+
     def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
         """A candidate begins to serve, because those of ``passed_over`` do not."""
         if not self.leg.sent:

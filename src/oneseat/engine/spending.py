@@ -47,7 +47,7 @@ async def reserved(purse: Purse, record: RunRecord, permitted: Permitted) -> Per
     # What is paid by use is reserved request by request, each as large as it can get.
     spent, cap = await (_when_there(purse, record, 0.0) if leg.by_use else _reserve(purse, record, None))
     if cap is None:
-        return Refused(error=bounds.used_up(leg.bounds, spent), policy=permitted.policy)
+        return Refused(error=bounds.used_up(leg.bounds, spent, record.elsewhere_usd), policy=permitted.policy)
     leg.cap = cap
     if leg.by_use:
         return permitted
@@ -97,13 +97,31 @@ async def more(purse: Purse, record: RunRecord, needs_usd: float | None = None) 
     return True
 
 
-async def left_usd(purse: Purse, wallet: Wallet, request: Request, candidate: Candidate) -> float | None:
-    """What a candidate's budgets would leave a request, in US dollars; ``None`` where it has none."""
+async def give_back(purse: Purse, record: RunRecord) -> None:
+    """Reserve no more for a run that is paid by use than it has cost: its request is answered, and the next asks anew."""
+    leg = record.leg
+    if leg.cap is None or not leg.by_use or leg.cap.usd <= _used(record):
+        return
+    _, cap = await _reserve(purse, record, 0.0)
+    if cap is not None:
+        _keep(leg, cap)
+
+
+async def left_usd(
+    purse: Purse, wallet: Wallet, request: Request, candidate: Candidate, record: RunRecord | None
+) -> float | None:
+    """What a candidate's budgets would leave a request, in US dollars; ``None`` where it has none.
+
+    What the run of ``record`` reserved with the candidates before is given back when it goes on, and what it used is not.
+    """
     found = bounds.bounds_of(purse.budgets, request, candidate.key)
     if not found:
         return None
-    spent, _ = await purse.spending.reserve("", wallet, found, purse.since(), lambda _: None)
-    return bounds.tightest(found, spent).usd
+    run_id, used, elsewhere = "", 0.0, 0.0
+    if record is not None:
+        run_id, (used, elsewhere) = record.run_id, record.used_before(candidate.key)
+    spent, _ = await purse.spending.reserve(run_id, wallet, found, purse.since(), lambda _: None)
+    return bounds.leaves(bounds.tightest(found, spent, elsewhere), elsewhere) - used
 
 
 class _Allowance:
@@ -134,7 +152,7 @@ class _Allowance:
             # It has had answers: what it was given for those is kept.
             return refusals.reached(leg.cap, leg.meter.committed_usd, at_the_end=False)
         if cap is None:
-            return bounds.used_up(leg.bounds, spent)
+            return bounds.used_up(leg.bounds, spent, self._record.elsewhere_usd)
         usd = bounds.worst_cost(sent, bounds.LEAST_TOKENS, self._price)
         return refusals.too_large(sent, usd, cap, at_most=True)
 
@@ -187,7 +205,14 @@ async def _reserve(
     purse: Purse, record: RunRecord, needs_usd: float | None, *, patient: bool = False
 ) -> tuple[tuple[Spent, ...], Cap | None]:
     leg = record.leg
-    share = partial(bounds.share, leg.bounds, _used(record), needs_usd, patient=patient)
+    share = partial(
+        bounds.share,
+        leg.bounds,
+        _used(record),
+        needs_usd,
+        patient=patient,
+        elsewhere_usd=record.elsewhere_usd,
+    )
     return await purse.spending.reserve(record.run_id, leg.expected, leg.bounds, purse.since(), share)
 
 
@@ -195,9 +220,10 @@ async def _when_there(
     purse: Purse, record: RunRecord, needs_usd: float
 ) -> tuple[tuple[Spent, ...], Cap | None]:
     """Reserve what a request needs, or what there is of it once the others that go on have given back what they can."""
+    leg = record.leg
     for _ in range(_LOOKS):
         spent, cap = await _reserve(purse, record, needs_usd, patient=True)
-        if cap is not None or not bounds.tightest(record.leg.bounds, spent).held_usd:
+        if cap is not None or not bounds.tightest(leg.bounds, spent, record.elsewhere_usd).held_usd:
             return spent, cap
         await asyncio.sleep(_BETWEEN_LOOKS_S)
     return await _reserve(purse, record, needs_usd)

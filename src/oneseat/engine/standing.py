@@ -13,6 +13,7 @@ from oneseat.rules.breaker import REMEMBERED_S
 from oneseat.rules.routing import Standing
 
 from .parts import Parts
+from .record import RunRecord
 from .spending import left_usd
 
 
@@ -24,13 +25,23 @@ class Looked(NamedTuple):
     raised: OneseatError | None = None
 
 
-async def look(parts: Parts, candidate: Candidate, permitted: Permitted, *, alone: bool) -> Looked:
-    """Look at a candidate. One that is ``alone`` is asked whatever happened before: there is nobody to ask instead."""
+async def look(
+    parts: Parts,
+    candidate: Candidate,
+    permitted: Permitted,
+    *,
+    alone: bool,
+    record: RunRecord | None = None,
+) -> Looked:
+    """Look at a candidate. One that is ``alone`` is asked whatever happened before: there is nobody to ask instead.
+
+    ``record`` is of the run that looks, where there is one.
+    """
     try:
         provider = parts.providers.of(candidate)
         error = routing.objection(candidate, permitted, provider.abilities)
         if error is None and not alone:
-            standing = await _standing(parts, candidate, provider, permitted.request)
+            standing = await _standing(parts, candidate, provider, permitted.request, record)
             error = routing.not_now(candidate, permitted, standing)
     except OneseatError as failure:
         return Looked(None, failure.info, failure)
@@ -42,7 +53,9 @@ def model_of(candidate: Candidate, provider: Provider, request: Request) -> str:
     return candidate.model or request.model or provider.default_model
 
 
-async def _standing(parts: Parts, candidate: Candidate, provider: Provider, request: Request) -> Standing:
+async def _standing(
+    parts: Parts, candidate: Candidate, provider: Provider, request: Request, record: RunRecord | None
+) -> Standing:
     now = parts.room.now()
     simulated = provider.wallet == "simulator"
     on_plan = candidate.paid_from == "plan"
@@ -53,5 +66,5 @@ async def _standing(parts: Parts, candidate: Candidate, provider: Provider, requ
         outcomes=await parts.outcomes.outcomes(candidate, now - REMEMBERED_S),
         budget_left_usd=None
         if candidate.when.budget_left_usd is None
-        else await left_usd(parts.purse, provider.wallet, request, candidate),
+        else await left_usd(parts.purse, provider.wallet, request, candidate, record),
     )

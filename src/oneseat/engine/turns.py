@@ -7,7 +7,7 @@ from contextlib import aclosing, nullcontext
 from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.events import Answered, Batch, Question, TurnEnded
+from oneseat.contract.events import Answered, Batch, Question, ToolCall, TurnEnded
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Plan
@@ -16,7 +16,7 @@ from oneseat.rules import schemas
 from .asking import decide
 from .parts import Parts
 from .record import RunRecord
-from .spending import more
+from .spending import give_back, more
 from .watchdog import Watchdog
 
 
@@ -40,6 +40,8 @@ class Turns(NamedTuple):
         reached = self.record.may_say_more()
         if reached is not None and not await self._more(reached):
             raise OneseatError(reached)
+        # Two that wait for what the other one's answer did not cost would do so in vain.
+        await give_back(self.parts.purse, self.record)
         async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
             async for batch in turn:
                 yield batch
@@ -57,6 +59,9 @@ class Turns(NamedTuple):
             self.watchdog.saw(*came)
             taken, alarm = await self._taken(came)
             await self._write(taken)
+            if any(isinstance(event, ToolCall) for event in taken):
+                # A function may take an hour, and nothing is asked of the model meanwhile.
+                await give_back(self.parts.purse, self.record)
             if alarm is not None:
                 # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
                 await self.session.interrupt()

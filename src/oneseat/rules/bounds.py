@@ -63,15 +63,19 @@ def share(
     spent: Sequence[Spent],
     *,
     patient: bool = False,
+    elsewhere_usd: float = 0.0,
 ) -> Cap | None:
-    """What is reserved for a run that has used ``used_usd`` so far; ``None`` when nothing is left for it.
+    """What is reserved for a run that has used ``used_usd`` so far, of that ``elsewhere_usd`` not by the key it is on now.
+
+    ``None`` when nothing is left for it.
 
     ``needs_usd`` is what its next step can cost at most, where that is known: it gets that, or what is left. Else it gets all of
     a budget of its own, and half of what is left of one that it shares, so that others can begin beside it; it may ask again.
     A ``patient`` one gets nothing as long as others hold a part of what it lacks.
     """
-    least = tightest(bounds, spent)
-    free = least.usd - used_usd
+    least = tightest(bounds, spent, elsewhere_usd)
+    most_usd = leaves(least, elsewhere_usd)
+    free = most_usd - used_usd
     if free < refusals.LEAST_USD:
         return None
     if patient and needs_usd is not None and needs_usd > free and least.held_usd:
@@ -82,19 +86,24 @@ def share(
         part = free
     else:
         part = free / 2
-    return Cap(used_usd + part, least.usd, least.bound)
+    return Cap(used_usd + part, most_usd, least.bound, used_usd)
 
 
-def tightest(bounds: Sequence[Bound], spent: Sequence[Spent]) -> Spent:
-    """The bound that leaves a run least; its ``usd`` is what it leaves."""
+def tightest(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> Spent:
+    """The bound that leaves a run least; its ``usd`` is what it leaves. ``elsewhere_usd`` is as for ``share``."""
     own = [Spent(bound, bound.usd, 0.0) for bound in bounds if bound.period == "run"]
     shared = [Spent(each.bound, each.bound.usd - each.usd, each.held_usd) for each in spent]
-    return min((*own, *shared), key=lambda each: each.usd)
+    return min((*own, *shared), key=lambda each: leaves(each, elsewhere_usd))
 
 
-def used_up(bounds: Sequence[Bound], spent: Sequence[Spent]) -> ErrorInfo:
-    """Nothing is left for this run."""
-    return refusals.used_up(tightest(bounds, spent))
+def leaves(each: Spent, elsewhere_usd: float) -> float:
+    """What a bound leaves a run in all, with what does not concern it: a key does not pay what another one served."""
+    return each.usd + (elsewhere_usd if each.bound.scope == "key" else 0.0)
+
+
+def used_up(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> ErrorInfo:
+    """Nothing is left for this run. ``elsewhere_usd`` is as for ``share``."""
+    return refusals.used_up(tightest(bounds, spent, elsewhere_usd))
 
 
 def at_most(*, text_bytes: int, pictures: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TypeVar
 
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import WalletVerified
+from oneseat.contract.events import Event, Routed, WalletVerified
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
 
 
@@ -15,6 +16,9 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
     """The result of a run that was cut. What it used is unknown, unless the billing gate had not let it begin."""
     gate = gate_of(db, run_id)
     provider, model = db.execute("SELECT provider, model FROM runs WHERE id = ?", (run_id,)).fetchone()
+    # A run may have gone on to another provider, whose gate had not spoken yet.
+    routed = _last(db, run_id, "routed", Routed, before=_LAST_GATE) if gate is not None else None
+    provider = routed.provider if routed is not None else provider
     return RunResult(
         run_id=run_id,
         status="cancelled",
@@ -39,9 +43,19 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
 
 
 def gate_of(db: sqlite3.Connection, run_id: str) -> WalletVerified | None:
-    """The first yes of the billing gate to a run; ``None`` before it."""
+    """The last yes of the billing gate to a run: whose turn it was when it was cut. ``None`` before the first."""
+    return _last(db, run_id, "wallet_verified", WalletVerified)
+
+
+_LAST_GATE = "(SELECT max(seq) FROM events WHERE run_id = :run AND type = 'wallet_verified')"
+_Kind = TypeVar("_Kind", bound=Event)
+
+
+def _last(
+    db: sqlite3.Connection, run_id: str, name: str, kind: type[_Kind], before: str = "9e9"
+) -> _Kind | None:
     row = db.execute(
-        "SELECT json FROM events WHERE run_id = ? AND type = 'wallet_verified' ORDER BY seq LIMIT 1",
-        (run_id,),
+        f"SELECT json FROM events WHERE run_id = :run AND type = :name AND seq < {before} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - from above
+        {"run": run_id, "name": name},
     ).fetchone()
-    return None if row is None else msgspec.json.decode(row[0], type=WalletVerified)
+    return None if row is None else msgspec.json.decode(row[0], type=kind)

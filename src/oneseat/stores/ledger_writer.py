@@ -116,13 +116,14 @@ class LedgerWriter:
     ) -> None:
         """Record which provider a run goes to next, what that is paid from, and by which of the owner's keys.
 
-        What it keeps reserved is what it has used: the rest was for the provider it leaves, and runs that leave one together
-        would each find the budget of the next one held by the others.
+        What it keeps reserved is what it has used, which counts for the key it leaves: the rest was for the provider it leaves,
+        and runs that leave one together would each find the budget of the next one held by the others.
         """
         with self._transaction(durable=False) as db:
+            spending.move(db, run_id, key_name, used_usd)
             db.execute(
-                "UPDATE runs SET provider = ?, paid_from = ?, key_name = ?, reserved_usd = ? WHERE id = ?",
-                (provider, paid_from, key_name, used_usd, run_id),
+                "UPDATE runs SET provider = ?, paid_from = ?, key_name = ?, reserved_usd = ?, used_usd = ? WHERE id = ?",
+                (provider, paid_from, key_name, used_usd, used_usd, run_id),
             )
 
     def record(self, run_id: str, *events: Event) -> None:

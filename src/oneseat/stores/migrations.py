@@ -150,7 +150,37 @@ def _outcomes(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX outcomes_by_candidate ON outcomes (candidate, at)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_runs_and_events, _sessions, _budgets, _limits, _routes, _outcomes)
+def _moved(db: sqlite3.Connection) -> None:
+    # Of what a run holds, the part that it has used comes back to nobody: without it, others waited for that too.
+    db.execute("ALTER TABLE runs ADD COLUMN used_usd REAL")
+    db.execute("DROP INDEX runs_by_end")
+    db.execute(
+        "CREATE INDEX runs_by_end ON runs"
+        " (ended_at, expected_wallet, key_name, role, project, client, equivalent_cost_usd, reserved_usd, used_usd)"
+    )
+    # A run that goes from one key to another has spent money of both, and its row names the last one: the first key's budget
+    # would never see what it paid. What was spent before a move is added to the one and taken from the other.
+    db.execute(
+        """
+        CREATE TABLE moved (
+            run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            key_name TEXT,
+            usd REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX moved_by_run ON moved (run_id)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _runs_and_events,
+    _sessions,
+    _budgets,
+    _limits,
+    _routes,
+    _outcomes,
+    _moved,
+)
 SCHEMA = len(MIGRATIONS)
 
 
