@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,18 +40,26 @@ def test_a_value_is_what_the_library_says_and_ends_there(text: str) -> None:
     assert found == read_by_the_library(text)
 
 
-def test_a_python_that_is_made_of_other_parts_counts_the_same() -> None:
-    program = """
+OTHER_PARTS = 'import sys; sys.modules["_json"] = sys.modules["_datetime"] = None'
+PROGRAM = """
 import sys
-sys.modules["_json"] = sys.modules["_datetime"] = None
 from oneseat.stores.transcripts.sightings import Origin, Reader
 reader = Reader()
-reader.read_loosely(sys.stdin.buffer.read(), Origin("p", "s"))
+for line in sys.stdin.buffer:
+    reader.read_loosely(line, Origin("p", "s"))
 print(list(reader.found.values()), reader.problems)
 """
-    lines = (
-        b'{"message":{"id":"m","model":"x","usage":{"output_tokens":5,"input_tokens":null}},'
-        b'"timestamp":"2026-11-20T15:35:09.763+01:00"} {"message":NaN}{"output_tokens":'
+WHOLE = (
+    '{"message":{"id":"m","model":"x","usage":{"output_tokens":5,"input_tokens":null}},'
+    '"timestamp":"2026-11-20T15:35:09.763+01:00"} {"message":NaN}'
+)
+BROKEN = ('{"output_tokens":', '{"output_tokens"', '["output_tokens" 1]')
+
+
+@pytest.mark.parametrize("before", ["", OTHER_PARTS], ids=["usual", "other"])
+def test_broken_lines_are_counted_by_a_program_that_loaded_nothing_else_of_any_parts(before: str) -> None:
+    lines = "".join(f"{WHOLE}{end}\n" for end in BROKEN)
+    asked = subprocess.run(
+        [sys.executable, "-c", before + PROGRAM], input=lines.encode(), capture_output=True, check=True
     )
-    asked = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, check=True)
-    assert asked.stdout == b"[('m', 1, 5, 0, 0, 0, 0, -1795185309763, 0, 's', 'p', 'x')] {'not_json': 1}\n"
+    assert asked.stdout == b"[('m', 1, 5, 0, 0, 0, 0, -1795185309763, 0, 's', 'p', 'x')] {'not_json': 3}\n"

@@ -25,14 +25,17 @@ class _Usual:
 
 def _scanner() -> _Scan:
     try:
-        from _json import make_scanner  # noqa: PLC0415 - see below
+        from _json import make_scanner  # noqa: PLC0415 - not every Python has it
 
-        scan: _Scan = make_scanner(_Usual)  # type: ignore[arg-type]  # any object that has the names
-    except (ImportError, AttributeError):  # another Python may have none, or ask it for more
-        from json import JSONDecoder  # noqa: PLC0415 - only where it is needed
+        return make_scanner(_Usual)  # type: ignore[arg-type]  # any object that has the names
+    except (ImportError, AttributeError):  # there is none, or it asks for more
+        return _library()
 
-        return JSONDecoder().raw_decode
-    return scan
+
+def _library() -> _Scan:
+    from json import JSONDecoder  # noqa: PLC0415 - only where it is needed
+
+    return JSONDecoder().raw_decode
 
 
 _scan = _scanner()
@@ -44,3 +47,6 @@ def first_value(text: str) -> tuple[Any, int]:
         return _scan(text, 0)
     except StopIteration:
         raise ValueError("no value") from None
+    except SystemError:
+        # The scanner of Python 3.11 cannot say that a text is broken as long as nobody has loaded ``json``.
+        return _library()(text, 0)
