@@ -78,7 +78,7 @@ def test_names_of_keys_and_seats_that_are_not_there_are_named(config: Path, proj
     (config / FILE_NAME).write_text(
         """
 [fallback]
-to = ["codex-cli", "worc", "nobody"]
+to = ["codex-cli", "worc", "wrok", "nobody"]
 [keys.work]
 provider = "openai"
 [roles.bulk]
@@ -88,6 +88,7 @@ candidates = [{ key = "work" }, { provider = "claude-clo" }, { key = "wok" }]
     )
     seen = inspect({}, project, config)
     assert [(line, hint) for line, _, _, hint in told(seen)] == [
+        (3, 'Write `"work"` instead'),
         (3, 'Write `"work"` instead'),
         (3, "Add the key: `oneseat key set nobody --provider anthropic`"),
         (7, 'Write `"claude-cli"` instead'),

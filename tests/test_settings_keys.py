@@ -131,6 +131,14 @@ def test_a_variable_is_named_as_variables_are(name: str, tmp_path: Path) -> None
     assert "`keys.work.env = " in error.message
 
 
+@pytest.mark.parametrize("key", ["sk-ant-api03-made-up-0123456789", "AIzaSyMadeUp0123456789abcdefghijklm"])
+def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
+    error = refusal(tmp_path, f'[keys.work]\nprovider = "openai"\nenv = "{key}"')
+    assert error.message.startswith("Setting cannot be used: `keys.work.env = …`\n")
+    assert key not in str(error)
+    assert "`oneseat key set NAME`" in (error.hint or "")
+
+
 def test_a_key_written_into_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
     error = refusal(tmp_path, '[keys.work]\nprovider = "openai"\napi_key = "sk-made-up-0123456789"')
     assert error.code == "usage.unknown_setting"

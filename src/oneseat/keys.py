@@ -13,6 +13,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
 from oneseat.rules import api_keys
 from oneseat.settings import FILE_NAME, KEYS
+from oneseat.settings.cross_checks import budgets_clash
 from oneseat.settings.editing import with_table, with_value
 
 __all__ = [
@@ -109,12 +110,17 @@ def _first_of_its_name(name: str, given: dict[str, Any], env: Mapping[str, str])
 
 def new_key(name: str, chosen: Mapping[str, Any]) -> ApiKey:
     """A key with these settings. Raises ``UsageError`` for a value that does not fit, and for values that do not fit together."""
+    if api_keys.looks_like_key(name):
+        raise _arguments(
+            "A key is no name, and would stand in your settings file",
+            "Choose a word of your own: `oneseat init --key-name work`",
+        )
     if not KEYS.names.fullmatch(name):
         raise _arguments(
             f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
         )
     given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
-    found = KEYS.contradiction(name, given)
+    found = KEYS.contradiction(name, given) or budgets_clash(given)
     if found is not None:
         raise _arguments(f"This key cannot be used: `{name}`\n  {found.why}", found.hint)
     return KEYS.make(name=name, **given)
@@ -185,8 +191,10 @@ def _checked(option: str, value: Any) -> Any:
     try:
         return check.parse(value)
     except ValueError:
-        shown = "" if check.secretive else f": `{value}`"
-        raise _arguments(f"Not right for `{option}`{shown}\n  expected {check.expected}", None) from None
+        shown = "" if check.secretive or check.hidden else f": `{value}`"
+        raise _arguments(
+            f"Not right for `{option}`{shown}\n  expected {check.expected}", check.hint
+        ) from None
 
 
 def _writable(text: str | None, name: str, env: Mapping[str, str]) -> str:

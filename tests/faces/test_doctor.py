@@ -324,8 +324,10 @@ def test_what_is_wrong_with_a_login_file_is_said(
     assert (found["code"], found["level"], report["exit_code"]) == (code, level, 0)
 
 
-def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_used(tmp_path: Path, codex_path: Path) -> None:
     seat, _ = fake_seat(tmp_path, "ok")
+    # Its made-up login is kept there, so it cannot be started.
+    seat.env["ONESEAT_CODEX_PATH"] = str(codex_path)
     (tmp_path / "file").write_text("")
     seat.env["ONESEAT_HOME"] = str(tmp_path / "file" / "home")
     report = checked(seat.run("doctor", "--json"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oneseat.host.settings_file import keep_copy
 from oneseat.testing import Simulator
 
 from .driving import Seat, fake_seat
@@ -210,6 +211,14 @@ def test_settings_that_are_replaced_are_kept_as_a_copy(seat: Seat) -> None:
     assert "timeout_s" not in settings(seat).read_text("utf-8")
 
 
+def test_no_copy_takes_the_place_of_another_one(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        (tmp_path / "oneseat.toml").write_text(text, "utf-8")
+        keep_copy(tmp_path / "oneseat.toml", ".20261121-120000")
+    copies = sorted(tmp_path.glob("oneseat.toml.*"))
+    assert [copy.read_text("utf-8") for copy in copies] == ["first", "second"]
+
+
 def test_with_two_seats_the_person_says_which_serves_and_which_comes_second(
     seat: Seat, codex_path: Path
 ) -> None:
@@ -295,6 +304,13 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
         (["--yes", "--key", "openai", "--free"], "with `charges = false` it needs a `base_url`"),
         (["--yes", "--key", "openai", "--day-budget", "-1"], "Not right for `day_budget_usd`: `-1.0`"),
         (["--yes", "--pause-at", "0"], "--pause-at"),
+        (
+            ["--yes", "--key", "openai", "--key-env", "K", "--day-budget", "5", "--month-budget", "3"],
+            "`day_budget_usd = 5` is more than `month_budget_usd = 3` allows in all",
+        ),
+        # A budget that no key keeps would be believed in.
+        (["--yes", "--day-budget", "5", "--key-env", "K"], "none is chosen: `--key-env`, `--day-budget`"),
+        (["--yes", "--key", "openai", "--key-name", KEY], "A key is no name"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(
@@ -302,6 +318,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 ) -> None:
     ended = seat.run("init", *arguments)
     assert (ended.code, words in ended.stderr) == (2, True), ended
+    assert KEY not in ended.stderr
     assert not settings(seat).exists()
 
 

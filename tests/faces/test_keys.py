@@ -277,7 +277,7 @@ def test_keys_are_listed_with_their_places_and_never_their_values(seat: Seat) ->
         "there",
         "yes",
         "yes",
-        "unknown: set in `keys.gem.file`",
+        "unknown: its mode is 644: others may open it",
         "no",
         "-",
     ]

@@ -113,6 +113,17 @@ def test_the_command_prints_the_same_and_no_key(owner: Owner) -> None:
     assert "made-up-0123456789" not in done.stdout + done.stderr
 
 
+def test_what_is_less_than_a_cent_is_not_said_to_be_nothing(owner: Owner) -> None:
+    # No simulated run: an address of one's own is charged for, and here it is the simulator's.
+    settings = owner.home / "config/oneseat.toml"
+    address = f'provider = "openai"\nbase_url = "{owner.simulator.url("ok", "paid")}/v1"\n'
+    settings.write_text(settings.read_text().replace('provider = "openai"\n', address))
+    command = [sys.executable, "-m", "oneseat", "run", "--key", "work", "say ok"]
+    done = subprocess.run(command, env=owner.env, capture_output=True, text=True, timeout=60, check=False)
+    assert "wallet api_key (verified)" in done.stderr
+    assert "charged $0.0004, list price $0.0004" in done.stderr
+
+
 def test_what_a_run_cost_is_the_price_of_its_tokens_and_free_where_nothing_is_charged(owner: Owner) -> None:
     _, paid = owner.run("ok", key="claude", model="sonnet")
     _, unknown = owner.run("ok", key="claude", model="made-up-1")

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from oneseat.cli.usage_text import dollars, unpriced
 from oneseat.host.paths import Paths
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.settings import home_from
@@ -133,6 +134,34 @@ def test_a_model_without_a_price_is_unknown_and_listed_and_never_free(seat: Seat
     assert result["total"]["unpriced_tokens"] == {"claude-nova-9": tokens}
     assert result["total"]["charged_usd"] is None
     assert "? no price known, in no sum: claude-nova-9" in seat.run("usage").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--wallet", "paln"), "`paln` is not one of `plan`"),
+        (("--since", "2026-11-20", "--until", "2026-11-01"), "--since is after --until"),
+    ],
+)
+def test_a_filter_that_could_find_nothing_is_no_empty_report(
+    arguments: tuple[str, ...], words: str, seat: Seat
+) -> None:
+    ended = seat.run("usage", *arguments)
+    assert (ended.code, words in ended.stderr) == (2, True)
+
+
+def test_what_is_little_or_not_counted_is_neither_nothing_nor_without_a_price() -> None:
+    # A run that was stopped has tokens that nobody counted, of a model that may well have a price.
+    assert list(unpriced({"claude-haiku-4-5": 0, "claude-nova-9": 1200})) == [
+        "? no price known, in no sum: claude-nova-9 (1.20k tokens)",
+        "? tokens not known, in no sum: claude-haiku-4-5",
+    ]
+    assert (dollars(0.0), dollars(0.0008), dollars(0.005), dollars(None)) == (
+        "$0.00",
+        "<$0.01",
+        "$0.01",
+        "unknown",
+    )
 
 
 def test_what_cannot_be_read_is_in_the_footnotes(seat: Seat, corpus: Corpus) -> None:

@@ -18,6 +18,19 @@ from .output import complain, echo
 from .questions import Chosen, ask, key_settings, key_value, said_host, usual_seat
 from .stoppable import run_stoppable
 
+#: The options that say something of the key.
+_OF_A_KEY = (
+    "key_name",
+    "key_env",
+    "key_file",
+    "base_url",
+    "credits",
+    "free",
+    "run_budget",
+    "day_budget",
+    "month_budget",
+)
+
 
 @click.command(
     "init",
@@ -69,6 +82,8 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
 
     Nothing is written before the last question is answered. No prompt is sent, nothing is spent, and no login is read.
     """
+    if yes:
+        _check_key_options(options)
     there = _settings_are_there(ask_first=not yes, replace=replace)
     report = run_stoppable(examine())
     echo("\n".join(_found(report)))
@@ -82,6 +97,17 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
         _confirm(there=there and not replace)
     echo("\n".join(_done(prepared.write(value))))
     echo("\n".join(_next(report, choices, given=value is not None)))
+
+
+def _check_key_options(options: Chosen) -> None:
+    """Raise ``UsageError`` for what is said of a key where none is wanted: a budget that nobody keeps is none."""
+    lost = [name for name in _OF_A_KEY if options[name] not in {None, False}]
+    if lost and options["key"] is None:
+        shown = ", ".join(f"`--{name.replace('_', '-')}`" for name in lost)
+        raise _arguments(
+            f"This is of an API key, and none is chosen: {shown}",
+            "Say whose API: `oneseat init --yes --key anthropic ...`",
+        )
 
 
 def _settings_are_there(*, ask_first: bool, replace: bool) -> bool:

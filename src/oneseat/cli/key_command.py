@@ -116,7 +116,9 @@ def _value(name: str) -> str:
 
 def _row(state: KeyState) -> tuple[str, ...]:
     if state.problem is not None:
-        there = "unknown: " + state.problem.message.partition("\n  ")[2].partition(";")[0]
+        # What is wrong stands behind where that was set.
+        why = state.problem.message.partition("\n  ")[2].removeprefix(f"set in `keys.{state.name}.file`; ")
+        there = "unknown: " + why.partition(";")[0]
     else:
         there = "yes" if state.present else "no" if state.needed else "-"
     return state.name, state.provider, state.place, there

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from oneseat import api
 from oneseat.api import RunFilter, RunSummary
+from oneseat.contract.receipt import Wallet
 from oneseat.json_line import to_json
 
 from .output import complain, echo
@@ -55,7 +57,12 @@ Examples:
 )
 @click.option("--since", type=_Moment(), metavar="WHEN", help="Only runs from then on: 2026-11-20, 3h, 2d.")
 @click.option("--until", type=_Moment(), metavar="WHEN", help="Only runs before then.")
-@click.option("--wallet", metavar="NAME", help="Only runs paid from this wallet, such as plan or api_key.")
+@click.option(
+    "--wallet",
+    type=click.Choice(get_args(Wallet)),
+    metavar="NAME",
+    help="Only runs paid from this wallet, such as plan or api_key.",
+)
 @click.option(
     "--dir", "cwd", type=click.Path(path_type=Path), help="Only runs of this directory and those below it."
 )

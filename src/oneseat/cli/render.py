@@ -86,7 +86,9 @@ def tokens_text(usage: TokenUsage) -> str:
 
 def cost_text(receipt: Receipt) -> str:
     """What was charged, and what the same tokens cost at list price."""
-    charged = "charge unknown" if receipt.cost_usd is None else f"charged ${receipt.cost_usd:.2f}"
+    # A tenth of a cent is no nothing: only what costs nothing says so.
+    digits = 4 if receipt.cost_usd else 2
+    charged = "charge unknown" if receipt.cost_usd is None else f"charged ${receipt.cost_usd:.{digits}f}"
     if receipt.equivalent_cost_usd is None:
         return f"{charged}, list price unknown"
     return f"{charged}, list price ${receipt.equivalent_cost_usd:.4f}"

@@ -6,11 +6,12 @@ import csv
 import io
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.receipt import Wallet
 from oneseat.json_line import to_json
 from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
 from oneseat.usage import VIEWS, Report, read_usage
@@ -48,7 +49,10 @@ planned was paying, and 8 when something else does not add up.""",
 @click.option("--project", metavar="TEXT", help="Only projects with this in their directory.")
 @click.option("--model", metavar="TEXT", help="Only models with this in their name.")
 @click.option(
-    "--wallet", metavar="NAME", help="Only what was paid from this wallet, such as plan or unknown."
+    "--wallet",
+    type=click.Choice(get_args(Wallet)),
+    metavar="NAME",
+    help="Only what was paid from this wallet, such as plan or unknown.",
 )
 @click.option("--tz", "zone", metavar="ZONE", help="The time zone of days, such as Europe/Madrid.")
 @click.option("--chart", is_flag=True, help="Print bars instead of a table.")
@@ -77,6 +81,8 @@ def command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be had at once")
+    if wanted["since"] and wanted["until"] and wanted["since"] > wanted["until"]:
+        raise click.UsageError("--since is after --until")
     if check:
         others = (view != "daily", zone, chart, plot, as_csv, *(wanted[name] for name in _FILTERS))
         if any(others):

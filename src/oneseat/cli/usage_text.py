@@ -6,6 +6,8 @@ from oneseat.rules.usage import Block, Sum, date_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from oneseat.rules.usage import Key
     from oneseat.usage import Report
 
@@ -23,6 +25,7 @@ _HEADS = {
     "blocks": "five hours from",
 }
 _WIDEST_LABEL = 24
+_HALF_A_CENT = 0.005
 _BAR = 32
 #: What could not be read, as a footnote says it; one and many.
 NOTES = {
@@ -74,8 +77,10 @@ def short(count: int) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Money; what is not known is said to be so."""
-    return "unknown" if value is None else f"${value:,.2f}"
+    """Money; what is not known is said to be so, and what is less than half a cent is not called nothing."""
+    if value is None:
+        return "unknown"
+    return "<$0.01" if 0 < value < _HALF_A_CENT else f"${value:,.2f}"
 
 
 def rows_of(report: Report) -> list[tuple[str, Sum]]:
@@ -173,7 +178,11 @@ def _money(report: Report) -> list[str]:
         )
     rest = total.answers - total.settled
     if rest:
-        lines.append(f"charged      unknown for {_answers(rest)}: a transcript does not say who paid")
+        lines.append(
+            f"charged      unknown for {_answers(rest)}: of a transcript, or of a run that was cut off"
+            if 0 in total.unpriced.values()
+            else f"charged      unknown for {_answers(rest)}: a transcript does not say who paid"
+        )
     if total.saved is not None:
         lines.append(f"saved        {dollars(total.saved)} by runs that are known to be on the plan")
     return lines
@@ -184,9 +193,7 @@ def _footnotes(report: Report) -> list[str]:
     if total.at_least:
         lines.append("> at least: not every version of the CLI writes the final count down.")
     if total.unpriced:
-        known = sorted(total.unpriced.items(), key=lambda one: -one[1])
-        names = ", ".join(f"{clip(model or 'unknown')} ({short(tokens)} tokens)" for model, tokens in known)
-        lines.append(f"? no price known, in no sum: {names}")
+        lines += unpriced(total.unpriced)
     if total.special:
         lines.append(
             f"{_answers(total.special)} at another rate (fast, batch, a region) priced as ordinary ones."
@@ -195,6 +202,18 @@ def _footnotes(report: Report) -> list[str]:
         words = NOTES.get(reason, reason)
         lines.append(f"not read: {words}" + (f" ({count:,} times)" if count > 1 else ""))
     return ["", *lines] if lines else []
+
+
+def unpriced(found: Mapping[str, int]) -> Iterator[str]:
+    """What is said of the tokens of each model that are in no sum of money."""
+    most_first = sorted(found.items(), key=lambda one: -one[1])
+    names = [f"{clip(model or 'unknown')} ({short(tokens)} tokens)" for model, tokens in most_first if tokens]
+    if names:
+        yield f"? no price known, in no sum: {', '.join(names)}"
+    # A run that was stopped or killed: its model may have a price, and nobody counted its tokens.
+    uncounted = [clip(model or "unknown") for model, tokens in most_first if not tokens]
+    if uncounted:
+        yield f"? tokens not known, in no sum: {', '.join(uncounted)}"
 
 
 def _answers(count: int) -> str:

@@ -39,7 +39,11 @@ def write_settings_text(path: Path, text: str) -> None:
 
 def keep_copy(path: Path, ending: str) -> Path:
     """Copy the file, for the owner only, beside it; ``ending`` is added to its name. Raises ``UsageError``."""
-    copy = path.with_name(path.name + ending)
+    copy, number = path.with_name(path.name + ending), 1
+    while copy.exists():
+        # Two set-ups within one second: the first one's copy is the only place where those settings still are.
+        number += 1
+        copy = path.with_name(f"{path.name}{ending}-{number}")
     try:
         _replace(copy, read_settings_text(path), _PRIVATE)
     except OSError as error:
@@ -68,5 +72,6 @@ def _unwritable(path: Path, why: str) -> UsageError:
         ErrorInfo(
             code="usage.bad_settings_file",
             message=f"Settings file cannot be changed: `{path}`\n  {why[:1].lower()}{why[1:]}",
+            hint="See what is wrong with the folders: `oneseat doctor`",
         )
     )

@@ -18,7 +18,8 @@ class Check(msgspec.Struct, frozen=True):
     """What a setting accepts.
 
     ``parse`` returns the value to use and raises ``ValueError`` for one that does not fit. A ``secretive``
-    value may carry a credential and is shown without it. ``options`` are all the words there are, where it is one of a few.
+    value may carry a credential and is shown without it; one that is ``hidden`` may be a credential, put where its place is
+    named, and is not shown where it does not fit. ``options`` are all the words there are, where it is one of a few.
     """
 
     expected: str
@@ -26,6 +27,7 @@ class Check(msgspec.Struct, frozen=True):
     code: str = "usage.bad_setting"
     hint: str | None = None
     secretive: bool = False
+    hidden: bool = False
     options: tuple[str, ...] = ()
 
 

@@ -43,11 +43,20 @@ def _budgets(values: Values, tables: Tables) -> Iterator[Clash]:
         yield Clash(("budget", "day_usd"), Contradiction(why))
     for table, rows in tables.items():
         for name, row in rows.items():
-            set_here = [(key, row[key]) for key in _BUDGETS if key in row]
-            for (short, low), (long, high) in pairwise(set_here):
-                if low > high:
-                    why = f"`{short} = {low:g}` is more than `{long} = {high:g}` allows in all"
-                    yield Clash((table, name, short), Contradiction(why))
+            yield from (Clash((table, name, short), found) for short, found in _too_large(row))
+
+
+def budgets_clash(row: Mapping[str, Any]) -> Contradiction | None:
+    """What is wrong with the budgets of one table; ``None`` where nothing is."""
+    return next((found for _, found in _too_large(row)), None)
+
+
+def _too_large(row: Mapping[str, Any]) -> Iterator[tuple[str, Contradiction]]:
+    """The budgets that a longer time's does not hold, by their names."""
+    set_here = [(key, row[key]) for key in _BUDGETS if key in row]
+    for (short, low), (long, high) in pairwise(set_here):
+        if low > high:
+            yield short, Contradiction(f"`{short} = {low:g}` is more than `{long} = {high:g}` allows in all")
 
 
 def _routes(values: Values, tables: Tables) -> Iterator[Clash]:

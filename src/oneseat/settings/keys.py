@@ -11,7 +11,8 @@ from oneseat.contract.keys import ApiKey, KeyProvider
 from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
 from .named_tables import Contradiction, NamedTable
 
-_VARIABLE = re.compile(r"(?!ONESEAT_)[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+#: A key of Google's reads like the name of a variable.
+_VARIABLE = re.compile(r"(?!ONESEAT_|AIza[A-Za-z0-9_]{20})[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 #: A whole grammar instead of a URL parser: a user name, a query or a fragment does not match at all. A key sent to plain
 #: `http://` elsewhere could be read on the way.
 _BASE_URL = re.compile(
@@ -70,7 +71,12 @@ KEYS = NamedTable(
     keys={
         "provider": (one_of(*get_args(KeyProvider)), "Whose API the key opens"),
         "env": (
-            Check("the name of an environment variable, none of oneseat's own", _variable),
+            Check(
+                "the name of an environment variable, none of oneseat's own",
+                _variable,
+                hint="Where it is the key itself, take it out: `oneseat key set NAME` asks for it without showing it",
+                hidden=True,
+            ),
             "The environment variable that holds the key, in place of the keyring of the operating system",
         ),
         "file": (

@@ -25,7 +25,7 @@ def place(path: Path) -> str:
 def bad_value(setting: Setting, value: object, source: str, part: PartError | None = None) -> UsageError:
     """A value that does not fit. ``source`` says where it was found, ``part`` what of it is wrong, where that is known."""
     check = setting.check
-    seen = toml(without_credentials(value) if check.secretive else value)
+    seen = "…" if check.hidden else toml(without_credentials(value) if check.secretive else value)
     from_environment = setting.env is not None and f"`{setting.env}`" in source
     return UsageError(
         ErrorInfo(
@@ -118,7 +118,8 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
     """A file that cannot be read at all. ``position`` is ``:line:column`` when it is known."""
     why = reason[:1].lower() + reason[1:]
     message = f"Settings file cannot be used: `{place(path)}{position}`\n  {why}"
-    return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message))
+    hint = "Correct it there, then look again: `oneseat config check`"
+    return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message, hint=hint))
 
 
 def position_of(info: ErrorInfo) -> tuple[int, int] | None:
@@ -139,10 +140,13 @@ def nearest_name(name: str, names: list[str]) -> str | None:
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters to add, drop or replace to make one word of the other."""
+    """How many letters to add, drop, replace or swap with the next to make one word of the other."""
     row = list(range(len(other) + 1))
+    above = row
     for i, letter in enumerate(one, 1):
-        above, row = row, [i]
+        before, above, row = above, row, [i]
         for j, wanted in enumerate(other, 1):
             row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != wanted)))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], wanted):
+                row[j] = min(row[j], before[j - 2] + 1)
     return row[-1]

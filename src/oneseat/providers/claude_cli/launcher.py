@@ -15,7 +15,7 @@ from oneseat.contract.simulated import Simulator
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.official_cli.hiding import hiding
-from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder
+from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 
 from . import discovery, environment, servers
 from .argv import Offered, bounds, command_line
@@ -87,7 +87,7 @@ class Launcher:
         Raises ``OneseatError``: ``provider.not_found`` or ``provider.cannot_start``.
         """
         executable = self.executable()
-        with private_folder(marker) as private:
+        with starting(executable), private_folder(marker) as private:
             cwd = shape.cwd or empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
             argv = command_line(executable, model, shape.tools, session, _offered(private, shape))

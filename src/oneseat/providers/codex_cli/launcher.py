@@ -16,7 +16,7 @@ from oneseat.host.child_environment import allowed
 from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import MARKER
-from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder
+from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 
 from . import discovery, made_up
 from .messages import DEFAULT_SYSTEM
@@ -87,7 +87,7 @@ class Launcher:
         """
         executable = self.executable()
         self._check_settings()
-        with private_folder(marker) as private:
+        with starting(executable), private_folder(marker) as private:
             argv = [executable, "app-server", *self._overrides(cwd, marker)]
             return self._start(argv, cwd, marker, private, redact)
 
@@ -107,7 +107,7 @@ class Launcher:
         """Start `codex exec`, which waits for its prompt on stdin. Raises like ``launch``."""
         executable = self.executable()
         self._check_settings()
-        with private_folder(marker) as private:
+        with starting(executable), private_folder(marker) as private:
             instructions = private / "instructions.md"
             instructions.write_text(request.system or DEFAULT_SYSTEM, "utf-8")
             # It always has commands: without tools they find an empty folder, which they cannot write.
