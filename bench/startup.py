@@ -34,7 +34,7 @@ def run() -> list[Figure]:
         Figure("CPU of a bare interpreter, for scale", "ms", Spread.of(samples["bare"])),
         compare("CPU of `import oneseat`", "ms", net, NAME, SDK, goal=Goal(0.2)),
         compare(
-            "CPU of `from oneseat import *`, which loads all of it",
+            "CPU of `from oneseat import *`, every public name",
             "ms",
             net,
             EVERYTHING,

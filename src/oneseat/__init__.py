@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from oneseat.api import in_project as in_project
     from oneseat.api import make_request as make_request
     from oneseat.api import run as run
-    from oneseat.assembly import read_attachment as read_attachment
     from oneseat.contract import events as events
     from oneseat.contract.errors import ErrorInfo as ErrorInfo
     from oneseat.contract.errors import OneseatError as OneseatError
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from oneseat.contract.request import Request as Request
     from oneseat.engine.runs import App as App
     from oneseat.engine.runs import RunStream as RunStream
+    from oneseat.host.files import read_attachment as read_attachment
     from oneseat.rules.functions import tool as tool
 
 _HOME_OF = {
@@ -55,7 +55,7 @@ _HOME_OF = {
     "connect": "oneseat.api",
     "in_project": "oneseat.api",
     "make_request": "oneseat.api",
-    "read_attachment": "oneseat.assembly",
+    "read_attachment": "oneseat.host.files",
     "run": "oneseat.api",
     "tool": "oneseat.rules.functions",
 }

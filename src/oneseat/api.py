@@ -9,44 +9,38 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import msgspec
 
-from oneseat import assembly
-from oneseat.admission import Admission
-from oneseat.assembly import (
-    MAX_INPUT_BYTES,
-    LedgerReader,
-    Project,
-    RunFilter,
-    RunSummary,
-    Session,
-    StoredEvent,
-    StoredRun,
-    await_end,
-    decode_attachment,
-    decode_text,
-    end_sessions,
-    find_cli,
-    is_root,
-    mcp_servers,
-    read_attachment,
-    read_ledger,
-    read_text,
-    serve_folder,
-)
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.failure import RunFailed
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
+from oneseat.contract.session import Session
 from oneseat.engine.runs import App
-from oneseat.named import Client, find_client, find_project
+from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.rules import tool_profiles
 from oneseat.rules.functions import functions_of
 from oneseat.rules.schemas import check_schema, schema_of
+
+if TYPE_CHECKING:
+    from oneseat.assembly import (
+        LedgerReader,
+        Project,
+        RunFilter,
+        RunSummary,
+        StoredEvent,
+        StoredRun,
+        await_end,
+        end_sessions,
+        find_cli,
+        read_ledger,
+        serve_folder,
+    )
+    from oneseat.named import Client, find_client, find_project
 
 __all__ = [
     "MAX_INPUT_BYTES",
@@ -80,6 +74,18 @@ __all__ = [
     "run",
     "serve_folder",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of the machinery: settings, stores, providers. It is loaded with the first of them, or by the first run."""
+    if name not in __all__:
+        raise AttributeError(f"module 'oneseat.api' has no attribute {name!r}")
+    from oneseat import assembly, named  # noqa: PLC0415 - a third of what all else takes, SQLite and psutil among it
+
+    home = named if name in named.__all__ else assembly
+    value = getattr(home, name)
+    globals()[name] = value
+    return value
 
 
 class RequestOptions(TypedDict, total=False):
@@ -157,6 +163,9 @@ async def opened_app(
 
     ``say`` gets one line when a new version is about to be tried. The rest is as for ``assembly.opened_app``.
     """
+    from oneseat import assembly  # noqa: PLC0415 - see `__getattr__`
+    from oneseat.admission import Admission  # noqa: PLC0415 - as above
+
     snapshot = dict(os.environ if env is None else env)
     admission = Admission(snapshot, cwd or Path.cwd(), say)
     opening = assembly.opened_app(
@@ -232,6 +241,8 @@ def _servers(
     """The MCP servers of a mapping or of a file; ``env`` is where their variables and programs are looked for."""
     if given is None:
         return ()
+    from oneseat.assembly import mcp_servers  # noqa: PLC0415 - see `__getattr__`
+
     if not isinstance(given, str | Path):
         return mcp_servers(given, "mcp_servers", env)
     path = Path(given).expanduser()
@@ -298,6 +309,8 @@ def in_project(
     for. Raises ``UsageError``: ``usage.unknown_project``, ``usage.bad_directory``, ``usage.bad_mcp_config``, and those of
     the settings and of ``choose_tools``.
     """
+    from oneseat.named import find_project  # noqa: PLC0415 - see `__getattr__`
+
     project = find_project(name, env)
     tools = request.tools
     if tools == Tools():
@@ -326,7 +339,11 @@ def in_project(
 
 def _purpose(stated: Purpose | None, client: str | None) -> Purpose:
     """What was stated counts, else what the settings say of the client; the owner's own where nobody says anything."""
-    of_client = find_client(client).purpose.purpose() if client is not None else Purpose()
+    of_client = Purpose()
+    if client is not None:
+        from oneseat.named import find_client  # noqa: PLC0415 - see `__getattr__`
+
+        of_client = find_client(client).purpose.purpose()
     return stated if stated is not None else of_client
 
 
@@ -356,16 +373,20 @@ def read_schema(path: Path) -> dict[str, Any]:
 
 
 def _allowed(tools: Tools) -> Tools:
-    if tools.mode == "bypassPermissions" and is_root():
-        raise UsageError(
-            ErrorInfo(
-                code="usage.bypass_as_root",
-                message="Permissions cannot be bypassed by root: `bypassPermissions`\n"
-                "  the official CLI refuses it, because nothing would stand between the model and the whole machine",
-                hint="Run it as another user, or allow tools by name: `--tools edit,Bash`",
-            )
+    if tools.mode != "bypassPermissions":
+        return tools
+    from oneseat.assembly import is_root  # noqa: PLC0415 - see `__getattr__`
+
+    if not is_root():
+        return tools
+    raise UsageError(
+        ErrorInfo(
+            code="usage.bypass_as_root",
+            message="Permissions cannot be bypassed by root: `bypassPermissions`\n"
+            "  the official CLI refuses it, because nothing would stand between the model and the whole machine",
+            hint="Run it as another user, or allow tools by name: `--tools edit,Bash`",
         )
-    return tools
+    )
 
 
 def _schema(schema: object) -> dict[str, Any] | None:

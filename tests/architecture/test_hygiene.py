@@ -14,6 +14,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/__init__.py",
     "src/oneseat/__main__.py",
     "src/oneseat/admission.py",
+    "src/oneseat/api.py",
     "src/oneseat/assembly.py",
     "src/oneseat/cli/",
     "src/oneseat/host/private_socket.py",

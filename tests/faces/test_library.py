@@ -328,3 +328,13 @@ async def test_a_run_may_be_left_while_another_task_waits_for_its_next_event(
 
 async def all_events(stream: oneseat.RunStream) -> list[events.Event]:
     return [event async for event in stream]
+
+
+def test_the_names_of_the_library_come_without_what_only_a_run_needs() -> None:
+    program = (
+        "import sys; from oneseat import *; make_request('hello');"
+        "print(sorted({'psutil', 'sqlite3', 'platformdirs', 'oneseat.assembly', 'oneseat.providers'} & set(sys.modules)));"
+        "from oneseat import api; print([name for name in api.__all__ if not hasattr(api, name)])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "[]"]

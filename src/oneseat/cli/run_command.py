@@ -12,7 +12,10 @@ from typing import Any
 import click
 import msgspec
 
-from oneseat import api
+from oneseat import (
+    api,
+    assembly,  # noqa: F401 - loaded with the command: later, Python would look for garbage meanwhile, for 12 ms
+)
 from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
