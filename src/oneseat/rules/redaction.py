@@ -117,31 +117,34 @@ class Redactor:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._forms: dict[str, None] = {}
-        self._known: re.Pattern[str] | None = None
+        self._known: tuple[list[str], _Step] = ([], _Step("", ""))
         self.learn(*known)
 
     def learn(self, *values: str) -> None:
         """Redact these too from now on, also where this object is in use already. Any thread may call it."""
         forms = {form for value in values if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
         self._forms.update(dict.fromkeys(forms - self._forms.keys()))
-        compiled = 0
         # Another thread may have learned something since, and been overwritten with less.
-        while compiled != len(self._forms):
+        while len(self._known[0]) != len(self._forms):
             # The longest first: a value that begins like another one must not leave its end behind.
             literals = sorted(self._forms, key=len, reverse=True)
             # What is redacted already comes first, or a known value such as "redacted" would be replaced for ever.
-            self._known = re.compile(f"{_DONE}|({'|'.join(map(re.escape, literals))})")
-            compiled = len(literals)
+            self._known = literals, _Step(f"{_DONE}|({'|'.join(map(re.escape, literals))})", _known)
 
     def redact(self, text: str) -> str:
         """``text`` without credentials. Takes time in proportion to its length; never raises."""
-        known = self._known
-        if known is not None:
-            text = known.sub(lambda found: "[redacted:known]" if found[1] else found[0], text)
+        literals, known = self._known
+        # Nearly no text holds one, and looking for each by itself takes a twentieth of the time of the pattern.
+        if any(literal in text for literal in literals):
+            text = known.pattern.sub(known.new, text)
         for needle, step in _STEPS:
             if needle in text:
                 text = step.pattern.sub(step.new, text)
         return text
+
+
+def _known(found: re.Match[str]) -> str:
+    return "[redacted:known]" if found[1] else found[0]
 
 
 def _jwt(found: re.Match[str]) -> str:
