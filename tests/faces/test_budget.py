@@ -276,6 +276,21 @@ def test_runs_without_a_budget_of_their_own_go_on_side_by_side(
     assert len(simulator.messages()) == 2
 
 
+def test_a_run_that_is_stopped_before_its_answer_counts_with_what_it_sent(
+    seat: Seat, simulator: Simulator
+) -> None:
+    settings(seat, "[budget]\nday_usd = 20\n")
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hang")
+    with seat.start("run", "word " * 600, "--json") as stopped:
+        simulator.wait_for_messages(1)
+        stopped.signal()
+        receipt = stopped.finish().result["receipt"]
+    assert receipt["equivalent_cost_usd"] is None
+    # It had reserved half of the day; a thousand tokens are $0.002.
+    (budget,) = seat.run("limits", "--json").result["budgets"]
+    assert (budget["used_usd"], budget["held_usd"]) == (pytest.approx(0.002), 0)
+
+
 def test_a_run_that_has_used_its_part_gets_more_as_long_as_there_is_any(seat: Seat, play: Play) -> None:
     settings(seat, "[budget]\nmonth_usd = 0.04\n")
     # A cent an answer: the third request is over the first half, which is all it was given at first.

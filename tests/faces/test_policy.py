@@ -72,6 +72,9 @@ def rule_in(pack: dict[str, Any], name: str) -> dict[str, Any]:
         (("--reader", "customers"), "policy.red", "R3"),
         (("--work-of", "employer", "--reader", "published"), "policy.grey", "Y5"),
         (("--for", "unknown"), "policy.grey", "Y13"),
+        # As a script writes it whose variable is empty.
+        (("--for", " "), "policy.grey", "Y13"),
+        (("--for", ""), "policy.grey", "Y13"),
     ],
 )
 def test_what_the_plan_may_not_serve_is_refused_and_nothing_is_sent(

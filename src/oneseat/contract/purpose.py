@@ -50,7 +50,7 @@ class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
     def over(self, other: PurposeWords) -> PurposeWords:
         """These words, and those of ``other`` where these say nothing."""
         return PurposeWords(
-            asked_by=self.asked_by or other.asked_by,
+            asked_by=other.asked_by if self.asked_by is None else self.asked_by,
             reader=self.reader or other.reader,
             work_of=self.work_of or other.work_of,
         )
@@ -59,9 +59,14 @@ class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
         """The purpose; what was not said is the owner's own."""
         reader, reviewed = _READERS[self.reader or "me"]
         return Purpose(
-            # A name that nobody is sure of must not pass for the owner's.
-            author=_AUTHORS.get((self.asked_by or "me").strip().lower(), "other_human"),
+            author=_author("me" if self.asked_by is None else self.asked_by),
             reader=reader,
             reviewed=reviewed,
             work_owner=_OWNERS[self.work_of or "me"],
         )
+
+
+def _author(asked_by: str) -> Author:
+    # A name that nobody is sure of must not pass for the owner's: also not that of a variable which is not set.
+    said = asked_by.strip().lower()
+    return _AUTHORS.get(said, "other_human") if said else "unknown"

@@ -21,6 +21,7 @@ from oneseat.rules import routing
 from .explanation import explain
 from .parts import Parts
 from .record import RunRecord
+from .spending import cut_off
 from .spine import flow
 
 _CANCELLED = ErrorInfo(code="cancelled", message="The run was cancelled before it finished", whose_turn="you")
@@ -119,6 +120,7 @@ class RunStream:
         try:
             for event in self._last:
                 await self._parts.ledger.record(self.run_id, event)
+            await cut_off(self._parts.purse, self._record)
             await self._parts.ledger.finish(result)
         except OneseatError as failure:
             # What the ledger denies did not complete; the text stays with the caller all the same.

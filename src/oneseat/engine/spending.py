@@ -107,6 +107,21 @@ async def give_back(purse: Purse, record: RunRecord) -> None:
         _keep(leg, cap)
 
 
+async def cut_off(purse: Purse, record: RunRecord) -> None:
+    """Hold no more for a run that was cut off on a plan than what was seen of it and what it had sent.
+
+    All that it was given may be half of a day, and somebody who stops two runs would have none left.
+    """
+    leg = record.leg
+    if leg.by_use or leg.cap is None or leg.meter is None or leg.meter.price is None or record.cost_is_known:
+        return
+    plans = [attempt.plan for attempt in leg.attempts if attempt.plan is not None]
+    tokens = sum(budget.input_tokens(plan.cleared.permitted.request) for plan in plans)
+    usd = _used(record) + bounds.least_cost(tokens, leg.meter.price)
+    cap = msgspec.structs.replace(leg.cap, usd=min(usd, leg.cap.usd))
+    await purse.spending.reserve(record.run_id, leg.expected, leg.bounds, purse.since(), lambda _: cap)
+
+
 async def left_usd(
     purse: Purse, wallet: Wallet, request: Request, candidate: Candidate, record: RunRecord | None
 ) -> float | None:

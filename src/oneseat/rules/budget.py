@@ -168,6 +168,11 @@ class Meter:
         return self._sum()
 
     @property
+    def price(self) -> Price | None:
+        """The price of the planned model; ``None`` when it is not known."""
+        return self._price
+
+    @property
     def is_free(self) -> bool:
         """Whether nothing is charged for the model."""
         return self._price == FREE
