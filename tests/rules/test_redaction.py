@@ -113,6 +113,22 @@ def test_what_is_found_in_a_text_is_found_among_others_as_well(texts: list[str])
         assert redactor.redact("\n".join(texts)) != "\n".join(texts)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DB_PassWord",
+        "pa\u017f\u017fword",
+        "my_to\u212aen",
+        "MyKey",
+        "client_SECRET2",
+        "aUTHorization",
+        "MYKEY",
+    ],
+)
+def test_a_name_is_known_in_all_letters_that_count_as_the_same(name: str) -> None:
+    assert redact(f"{name}=hunter2222") == f"{name}=[redacted:value]"
+
+
 @given(PROSE)
 def test_ordinary_text_is_unchanged(text: str) -> None:
     assert redact(text) == text

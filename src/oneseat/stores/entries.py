@@ -14,7 +14,7 @@ from oneseat.contract.receipt import RunResult
 NOT_STORED = (contract.TextDelta, contract.ThinkingDelta)
 
 #: How many characters are looked through at once, about: no other thread goes on meanwhile.
-_AT_ONCE = 64 * 1024
+_AT_ONCE = 16 * 1024
 #: The types of values that hold no text.
 _WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 
