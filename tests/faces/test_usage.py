@@ -136,6 +136,16 @@ def test_a_model_without_a_price_is_unknown_and_listed_and_never_free(seat: Seat
     assert "? no price known, in no sum: claude-nova-9" in seat.run("usage").stdout
 
 
+def test_an_index_that_is_somebody_elses_is_named(seat: Seat) -> None:
+    seat.become_ordinary()
+    assert seat.run("usage").code == 0
+    index = seat.home / "data" / "usage.db"
+    index.chmod(0)
+    ended = seat.run("usage")
+    assert (ended.code, "code usage.home_unwritable\n" in ended.stderr) == (2, True)
+    assert f"`{index}`\n  Permission denied" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

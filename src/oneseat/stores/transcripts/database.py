@@ -125,7 +125,10 @@ def open_for_reading(path: str) -> sqlite3.Connection | None:
     """The index at ``path``, for reading; ``None`` when there is none of ours that could be read."""
     if not os.path.exists(path):  # noqa: PTH110 - pathlib takes 10 ms to import, as much as the whole answer
         return None
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    except sqlite3.Error:  # a file that is somebody else's, or a folder: who opens it for writing says so
+        return None
     try:
         db.execute("PRAGMA query_only = ON")
         if _versions(db) == (APPLICATION_ID, SCHEMA):
