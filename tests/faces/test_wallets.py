@@ -180,6 +180,20 @@ def test_what_the_plan_had_reserved_is_left_for_the_key_that_takes_over(
     assert (served.code, by(served.result)) == (0, ("anthropic", None))
 
 
+def test_included_credits_that_are_used_up_lead_to_the_paid_key(seat: Seat, simulator: Simulator) -> None:
+    # Both are addresses of the owner's own, and both are the simulator's: nothing here is a simulated run.
+    del seat.env["ONESEAT_SIMULATOR_URL"]
+    seat.env["MY_KEY"] = "sk-ant-api03-made-up-0000"
+    included = KEY.replace("[keys.paid]", "[keys.included]") + "credits = true\n"
+    included += f'base_url = "{simulator.url("credit-balance", "mine")}"\n'
+    paid = f'{KEY}base_url = "{simulator.url("ok", "other")}"\n'
+    settings(seat, f'{included}{paid}[roles.r]\ncandidates = [{{ key = "included" }}, {{ key = "paid" }}]\n')
+    served = seat.run("run", "--stream-json", "--role", "r", "hi")
+    assert served.code == 0
+    assert [event["cause"] for event in events(served, "routed")] == [None, "provider.credit_exhausted"]
+    assert (len(simulator.messages("mine")), len(simulator.messages("other"))) == (1, 1)
+
+
 def test_the_route_is_told_without_asking_anybody(seat: Seat, simulator: Simulator) -> None:
     settings(seat, CONSENT)
     told = playing(seat, simulator, "ok").run("route", "--explain", "--json", "hi")

@@ -250,6 +250,23 @@ def test_what_a_run_leaves_a_candidate_for(code: str, acted: bool, to: Candidate
     assert routing.moves_on(error, acted=acted, left=SEAT, to=to) is moves
 
 
+@pytest.mark.parametrize(
+    ("left", "to", "moves"),
+    [
+        (CREDITS, PAID, True),
+        (CREDITS, CREDITS, True),
+        (PAID, PAID, True),
+        (PAID, SEAT, True),
+        (SEAT, PAID, False),
+    ],
+)
+def test_a_run_leaves_credits_that_are_used_up_and_no_plan_that_wants_money(
+    left: Candidate, to: Candidate, *, moves: bool
+) -> None:
+    error = ErrorInfo(code="provider.credit_exhausted", message="no credit")
+    assert routing.moves_on(error, acted=False, left=left, to=to) is moves
+
+
 def test_when_nobody_serves_the_first_ones_reason_is_the_runs_and_the_others_are_told() -> None:
     first = ErrorInfo(code="limit.five_hour", message="full", retry_after_s=60.0)
     second = ErrorInfo(code="budget.day_used_up", message="nothing left\n  of it")

@@ -32,6 +32,7 @@ _ELSEWHERE = PASSING | {
 _ELSEWHERE_ON_A_PLAN = frozenset(
     {"provider.not_found", "provider.signed_out", "provider.model_not_found", "provider.untested_cli"}
 )
+_NO_CREDIT = "provider.credit_exhausted"
 #: Whose models a provider serves: a full model name holds at each provider of one vendor.
 _VENDORS = {
     "claude-cli": "claude-",
@@ -125,6 +126,9 @@ def moves_on(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -
     """Whether a run leaves a candidate that failed for the next one. Never when a tool may have acted: it would act twice."""
     if acted:
         return False
+    if error.code == _NO_CREDIT:
+        # Credits that a plan includes end every month: what comes behind them is named for that.
+        return left.paid_from == "api_credits" or _is_free(left, to)
     return _is_elsewhere(error) or (error.code in _ELSEWHERE_ON_A_PLAN and _is_free(left, to))
 
 
