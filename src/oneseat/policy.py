@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -222,7 +223,7 @@ def stands(said: Confirmation, pack: Pack) -> bool:
 def missing_words(text: str) -> str | None:
     """Why a text is no confirmation; ``None`` when it is one."""
     if sum(map(str.isalpha, text)) < _LEAST_LETTERS or not text.isprintable():
-        return "say in a sentence of your own, on one line, why the plan may do this"
+        return f"say in a sentence of your own, {_LEAST_LETTERS} letters or more on one line, why the plan may do this"
     return None
 
 
@@ -336,7 +337,7 @@ def _not_confirmed(why: str) -> UsageError:
 
 
 def _loosens(looser: Sequence[str], path: Path | None) -> UsageError:
-    which = "--bundled" if path is None else str(path)
+    which = "--bundled" if path is None else shlex.quote(str(path))
     return UsageError(
         ErrorInfo(
             code="usage.pack_loosens",

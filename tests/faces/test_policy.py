@@ -217,9 +217,11 @@ def test_a_stricter_pack_is_taken_as_it_is(fake: tuple[Seat, FakeCli]) -> None:
 
 def test_a_looser_pack_needs_the_owners_word_and_shows_why(seat: Seat, simulator: Simulator) -> None:
     file = pack_file(seat, lambda pack: pack["rules"].remove(rule_in(pack, "R3")))
+    file = str(Path(file).rename(seat.root / "my pack.json"))
     refused = seat.run("policy", "update", file)
     assert refused.code == 2
     assert "code usage.pack_loosens" in refused.stderr
+    assert f"`oneseat policy update '{file}' --i-confirm" in refused.stderr
     assert "rule R3: allows more" in refused.stderr
     assert "- RED, api_key: output_consumer in customers, third_party_direct" in refused.stderr
     assert "https://code.claude.com/docs/en/legal-and-compliance" in refused.stderr
