@@ -1,8 +1,9 @@
-"""Has a process that waits take a prompt that it may not send, and forget it: the next one, a run's, costs it half the time.
+"""Has a process that waits take prompts that it may not send, and forget them: the next one, a run's, costs it half the time.
 
-The first prompt of a process takes 2.1.329 tens of milliseconds longer than a later one, whatever it has waited. What is
-done once per process is done here: a hook of the CLI's own holds the prompt back before anything of it leaves, and the CLI says
-that nothing is left of it. What a run then sends is, byte for byte, what a fresh process would send.
+The first prompts of a process take 2.1.329 tens of milliseconds longer than later ones, whatever it has waited. What is
+done once per process, and what gets faster with use, is done here: a hook of the CLI's own holds a prompt back before
+anything of it leaves, and the CLI says that nothing is left of it. What a run then sends is, byte for byte, what a fresh
+process would send.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _SINCE = (2, 1, 329)
 #: Held for a day, in seconds, should oneseat be stopped before it answers.
 _HOLDING = {"UserPromptSubmit": [{"hookCallbackIds": ["hold"], "timeout": 86_400}]}
 _PROMPT = "hello"
+#: After the first, a run's prompt takes 64 ms to its first text, after the third 57 (measured), and after twelve no less.
+_TIMES = 3
 #: How long all of it may take, in seconds. A hook that is not answered in time would let the prompt go.
 _PATIENCE_S = 20.0
 
@@ -44,7 +47,8 @@ async def opened(process: CliProcess, ahead: Ahead) -> Inquiry:
         async with asyncio.timeout(_PATIENCE_S):
             await process.channel.ask("initialize", _ignore, systemPrompt=system, hooks=_HOLDING)
             if not ahead.wanted:
-                await _exercise(process)
+                for _ in range(_TIMES):
+                    await _exercise(process)
             # Given anew, hooks replace those before (measured): a run's prompt is asked about no more.
             return await inquire(process, _ignore, hooks={})
     except BaseException as error:  # a cancellation too: a prompt that nobody holds back would be paid for
