@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.cli.advise_text import advice_text
 from oneseat.contract.advice import Advice
 from oneseat.contract.budget import Price, Rates, Stamp, Tier
 from oneseat.contract.plans import Alternative, Class, Enough, Plan, PlanBook
@@ -183,6 +184,13 @@ def test_what_has_no_price_is_in_no_sum_and_makes_it_a_lower_bound(
     without = sum(listed is None for _, listed in drawn)
     assert found.workload.at_least == (without > 0)
     assert sum(found.workload.unpriced_tokens.values()) == 14 * MILLION * without
+
+
+def test_a_run_that_was_cut_off_has_no_model_without_a_price() -> None:
+    cut_off = Part((103, "run", "api_key", "p", "known", ""), 1, (0, 0, 0, 0, 0), None, None)
+    said = advice_text(advice(part(102), cut_off, part(104, None, "nova")))
+    assert "? tokens not known: known\n" in said
+    assert "? no price known: nova (14.0M tokens)\n" in said
 
 
 def test_only_plans_that_are_in_force_are_counted() -> None:

@@ -68,7 +68,9 @@ def _measured(advice: Advice) -> Iterator[str]:
     if least:
         yield "> at least: transcripts are a lower bound, and what has no price is in no sum."
     for model, count in workload.unpriced_tokens.items():
-        yield f"? no price known: {clip(model) or 'unknown'} ({short(count)} tokens)"
+        # Of a run that was cut off, the tokens are what is not known.
+        what = f"no price known: {clip(model) or 'unknown'} ({short(count)} tokens)"
+        yield f"? {what}" if count else f"? tokens not known: {clip(model) or 'unknown'}"
     if period.undated:
         yield f"left out: {period.undated:,} answers without a date"
     yield from _not_read(advice)
