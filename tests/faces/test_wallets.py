@@ -180,6 +180,22 @@ def test_what_the_plan_had_reserved_is_left_for_the_key_that_takes_over(
     assert (served.code, by(served.result)) == (0, ("anthropic", None))
 
 
+def test_a_route_tells_of_the_pause_and_the_budget_that_a_run_would_meet(
+    seat: Seat, simulator: Simulator
+) -> None:
+    settings(seat, f"{CONSENT}[limits]\npause_at_percent = 90\n")
+    assert playing(seat, simulator, "warning-five-hour").run("run", "hi").code == 0
+    assert seat.run("route", "hi").stdout == "anthropic claude-haiku-4-5 (api_key `paid`)\n"
+    assert seat.run("route", "--over-limit", "hi").stdout == "claude-cli (plan)\n"
+    # The day of the plan is used up by what the first run cost.
+    settings(seat, f"{CONSENT}[budget]\nday_usd = 0.0004\n")
+    spent = seat.run("route", "--explain", "hi").stdout
+    assert spent.count("no, budget.day_used_up: The day's budget is used up") == 2
+    settings(seat, "[limits]\npause_at_percent = 90\n")
+    paused = seat.run("route", "--explain", "hi")
+    assert (paused.code, "1. claude-cli (plan): no, limit.paused: " in paused.stdout) == (5, True)
+
+
 def test_included_credits_that_are_used_up_lead_to_the_paid_key(seat: Seat, simulator: Simulator) -> None:
     # Both are addresses of the owner's own, and both are the simulator's: nothing here is a simulated run.
     del seat.env["ONESEAT_SIMULATOR_URL"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routes import Candidate, CandidateReport, RouteReport
@@ -9,6 +11,8 @@ from oneseat.rules import policy, routing
 from oneseat.rules.budget import input_tokens
 
 from .parts import Parts
+from .room import room_for
+from .spending import used_up
 from .standing import look, model_of
 
 
@@ -42,6 +46,14 @@ async def _report(
 ) -> tuple[CandidateReport, ErrorInfo | None]:
     looked = await look(parts, candidate, permitted, alone=alone)
     error, model = looked.error, candidate.model or permitted.request.model
+    if error is None and looked.provider is not None:
+        asked = msgspec.structs.replace(permitted.request, model=model)
+        room = await room_for(parts.room, msgspec.structs.replace(permitted, request=asked), looked.provider)
+        error = (
+            room.error
+            if isinstance(room, Refused)
+            else await used_up(parts.purse, looked.provider.wallet, asked, candidate)
+        )
     passed = routing.passed_over(candidate, error, parts.room.now()) if error is not None else None
     report = CandidateReport(
         candidate=candidate.label,

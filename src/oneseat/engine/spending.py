@@ -139,6 +139,15 @@ async def left_usd(
     return bounds.leaves(bounds.tightest(found, spent, elsewhere), elsewhere) - used
 
 
+async def used_up(purse: Purse, wallet: Wallet, request: Request, candidate: Candidate) -> ErrorInfo | None:
+    """The refusal that a run with a candidate would meet now, as nothing is left for it; ``None`` where something is."""
+    found = bounds.bounds_of(purse.budgets, request, candidate.key)
+    if not found or candidate.key in purse.budgets.free_keys:
+        return None
+    spent, _ = await purse.spending.reserve("", wallet, found, purse.since(), lambda _: None)
+    return bounds.used_up(found, spent) if bounds.share(found, 0.0, None, spent) is None else None
+
+
 class _Allowance:
     """Asked by a provider that is paid by use before each of its requests. Implements ``Allowance``."""
 
