@@ -82,7 +82,7 @@ to = ["codex-cli", "worc", "wrok", "nobody"]
 [keys.work]
 provider = "openai"
 [roles.bulk]
-candidates = [{ key = "work" }, { provider = "claude-clo" }, { key = "wok" }]
+candidates = [{ key = "work" }, { provider = "claude-clo" }, { key = "wok" }, { provider = "codex" }, { provider = "gpt" }]
 """,
         "utf-8",
     )
@@ -93,6 +93,8 @@ candidates = [{ key = "work" }, { provider = "claude-clo" }, { key = "wok" }]
         (3, "Add the key: `oneseat key set nobody --provider anthropic`"),
         (7, 'Write `"claude-cli"` instead'),
         (7, 'Write `"work"` instead'),
+        (7, 'Write `"codex-cli"` instead'),
+        (7, 'Write one of `"claude-cli"`, `"codex-cli"` instead'),
     ]
     assert seen.findings[0].error.message.endswith("there is no seat or key `worc`")
 

@@ -47,6 +47,13 @@ def test_candidates_with_their_conditions(tmp_path: Path) -> None:
             "`when` of candidate 1 has no key `window_belw_percent`; did you mean `window_below_percent`?",
         ),
         (
+            'candidates = [{ kye = "a", mdoel = "x", when = { tires = [] } }, { key = "a" }, {}]',
+            (
+                "candidate 1 has no key `kye`; did you mean `key`?; candidate 1 has no key `mdoel`; did you mean `model`?; "
+                "`when` of candidate 1 has no key `tires`; did you mean `tiers`?; candidate 3 needs one of `provider` and `key`"
+            ),
+        ),
+        (
             'candidates = [{ key = "a", when = { tiers = ["BLUE"] } }]',
             "candidate 1.when.tiers[0]: Invalid enum value",
         ),

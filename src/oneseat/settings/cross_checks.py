@@ -79,9 +79,12 @@ def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterat
         return
     nearest = nearest_name(name, list(known)) if known else None
     if nearest is not None:
-        hint: str | None = f'Write `"{nearest}"` instead'
+        hint = f'Write `"{nearest}"` instead'
+    elif "key" in what:
+        hint = f"Add the key: `oneseat key set {name} --provider anthropic`"
     else:
-        hint = f"Add the key: `oneseat key set {name} --provider anthropic`" if "key" in what else None
+        seats = ", ".join(f'`"{seat}"`' for seat in known)
+        hint = f"Write one of {seats} instead"
     yield Clash(place, Contradiction(f"there is no {what} `{name}`", hint))
 
 

@@ -129,11 +129,14 @@ def position_of(info: ErrorInfo) -> tuple[int, int] | None:
 
 
 def nearest_name(name: str, names: list[str]) -> str | None:
-    """The one of ``names`` that a third of the letters or fewer would turn into ``name``."""
+    """The one of ``names`` that begins with ``name`` as a word of its own, or that a third of its letters or fewer would make."""
     # The common beginning would make any two variables look alike.
     plain = name.removeprefix("ONESEAT_")
     if len(plain) > _LONGEST_MISSPELT:
         return None
+    longer = [other for other in names if other.startswith(f"{name}-")]
+    if len(longer) == 1:
+        return longer[0]
     distances = {other: _distance(plain, other.removeprefix("ONESEAT_")) for other in names}
     nearest = min(names, key=lambda other: distances[other])
     return nearest if 3 * distances[nearest] <= len(plain) else None

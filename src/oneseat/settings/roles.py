@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 import msgspec
@@ -19,13 +19,24 @@ def _candidates(value: object) -> tuple[Wanted, ...]:
     rows = value if isinstance(value, list) else []
     if not rows:
         raise PartError("there is none")
-    return tuple(_wanted(row, f"candidate {number}") for number, row in enumerate(rows, 1))
+    found: list[Wanted] = []
+    wrong: list[str] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            found.append(_wanted(row, f"candidate {number}"))
+        except PartError as error:
+            # All of them at once: whoever mends one should not meet the next only then.
+            wrong.append(str(error))
+    if wrong:
+        raise PartError("; ".join(wrong))
+    return tuple(found)
 
 
 def _wanted(row: object, place: str) -> Wanted:
-    _check_keys(row, Wanted, place)
-    if isinstance(row, dict) and "when" in row:
-        _check_keys(row["when"], Conditions, f"`when` of {place}")
+    when = row.get("when") if isinstance(row, dict) else None
+    unknown = [*_unknown_keys(row, Wanted, place), *_unknown_keys(when, Conditions, f"`when` of {place}")]
+    if unknown:
+        raise PartError("; ".join(unknown))
     try:
         wanted = msgspec.convert(row, Wanted)
     except msgspec.ValidationError as error:
@@ -36,14 +47,14 @@ def _wanted(row: object, place: str) -> Wanted:
     return wanted
 
 
-def _check_keys(row: object, kind: type[msgspec.Struct], place: str) -> None:
-    """Name a key that does not belong, with the nearest one that does; what else is wrong comes after."""
+def _unknown_keys(row: object, kind: type[msgspec.Struct], place: str) -> Iterator[str]:
+    """Name each key that does not belong, with the nearest one that does; what else is wrong comes after."""
     known = kind.__struct_fields__
     for key in row if isinstance(row, dict) else ():
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(known)}"
-            raise PartError(f"{place} has no key `{key}`{hint}")
+            yield f"{place} has no key `{key}`{hint}"
 
 
 def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:

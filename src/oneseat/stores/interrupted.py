@@ -19,6 +19,9 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
     # A run may have gone on to another provider, whose gate had not spoken yet.
     routed = _last(db, run_id, "routed", Routed, before=_LAST_GATE) if gate is not None else None
     provider = routed.provider if routed is not None else provider
+    (gates,) = db.execute(
+        "SELECT count(*) FROM events WHERE run_id = ? AND type = 'wallet_verified'", (run_id,)
+    ).fetchone()
     return RunResult(
         run_id=run_id,
         status="cancelled",
@@ -38,6 +41,7 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
             usage=TokenUsage() if gate else NO_TOKENS,
             cost_usd=None if gate else 0.0,
             equivalent_cost_usd=None if gate else 0.0,
+            attempts=gates,
         ),
     )
 
