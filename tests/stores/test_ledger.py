@@ -214,8 +214,13 @@ def test_states_are_synced_to_disk_and_events_are_not(writer: LedgerWriter) -> N
 
     full, normal = 2, 1
     writer.begin("r1", make_request(), "claude-cli")
-    assert sync() == full
+    assert sync() == normal
     writer.record("r1", GATE)
+    assert sync() == normal
+    # The disk is waited for while the model thinks, and before anybody sees something of its answer.
+    writer.record("r1", contract.Started(run_id="r1", provider="claude-cli", model="m", cwd="/"))
+    assert sync() == full
+    writer.record("r1", contract.Progress(state="requesting"))
     assert sync() == normal
     writer.finish(make_result("r1"))
     assert sync() == full

@@ -1,7 +1,7 @@
 """Write runs into the ledger. Plain calls that return when the file holds what they were given.
 
-Events are safe from the death of the process when a call returns; the beginning and the end of a run also from the
-loss of power, as they decide what is repeated and what is paid for.
+What a call wrote is safe from the death of the process when it returns. It is safe from the loss of power as well from the
+first event of an answer on, and at the end: they decide what is repeated and what is paid for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
-from oneseat.contract.events import Event, Failed, Finished, LimitSeen
+from oneseat.contract.events import Event, Failed, Finished, LimitSeen, Started
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.policy import Lately, PolicyInputs
 from oneseat.contract.ports import Clock
@@ -91,7 +91,7 @@ class LedgerWriter:
             "role": request.role,
             "client": request.client,
         }
-        with self._transaction(durable=True) as db:
+        with self._transaction(durable=False) as db:
             db.execute(
                 f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608 - names from the line above
                 row,
@@ -134,7 +134,9 @@ class LedgerWriter:
         if not stored:
             return
         entries, at = self._entries.events(stored), self._clock.utc_iso()
-        with self._transaction(durable=False) as db:
+        # Waited for while the model thinks, not before the prompt leaves. It makes safe what was written before it, too.
+        begins = any(isinstance(event, Started) for event in stored)
+        with self._transaction(durable=begins) as db:
             last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?"
             (before,) = db.execute(last, (run_id,)).fetchone()
             db.executemany(
