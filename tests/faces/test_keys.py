@@ -165,7 +165,14 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             "provider.bad_key",
             "it holds a space, a line break",
         ),
-        (["work", "--provider", "anthropic"], "", 7, "provider.bad_key", "it has fewer than 8 characters"),
+        (["work", "--provider", "anthropic"], "sk", 7, "provider.bad_key", "it has fewer than 8 characters"),
+        (
+            ["work", "--provider", "anthropic"],
+            " \n",
+            2,
+            "usage.arguments",
+            "No key on standard input: `work`",
+        ),
         (
             ["work", "--provider", "anthropic"],
             "made-up" * 1000,

@@ -106,6 +106,15 @@ def _value(name: str) -> str:
         return str(click.prompt(f"API key for {name} (not shown)", hide_input=True, err=True))
     # A little more than the longest one, so that a file that is no key is not taken for the key it begins with.
     data = read_stdin(MAX_KEY_LENGTH + 100)
+    if not data.strip():
+        # The file that it is to be kept in would be blamed, which may hold one.
+        raise UsageError(
+            ErrorInfo(
+                code="usage.arguments",
+                message=f"No key on standard input: `{name}`\n  it is read from there, also where it is to be kept in a file",
+                hint=f"Give it the file that holds it: `oneseat key set {name} < key.txt`",
+            )
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
