@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import select
-import stat
 import sys
 import time
 from typing import Any
@@ -19,7 +17,7 @@ from oneseat.rules.usage import Filter
 from oneseat.usage import read_usage
 
 from .limits_text import Estimate, fields_of, limits_text, statusline
-from .output import complain, echo
+from .output import CANCELLED, can_be_left, complain, echo
 from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
 from .stoppable import run_stoppable
 
@@ -27,8 +25,6 @@ from .stoppable import run_stoppable
 _REDRAW = "\x1b[H\x1b[J"
 #: Looking more often shows nothing new, and nobody waits longer. No clock counts the seconds of ``inf``.
 _SHORTEST_S, _LONGEST_S = 0.1, 1_000_000.0
-#: The exit code of a command whose reader left.
-_CANCELLED = 130
 
 
 class _Period(OptionalSeconds):
@@ -87,14 +83,13 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
 
 def _pause(seconds: float) -> None:
     """Wait. Raises ``click.exceptions.Exit`` as soon as the reader leaves: else that would be noticed by the next report only."""
-    mode = os.fstat(sys.stdout.fileno()).st_mode
-    if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+    if sys.platform == "win32" or not can_be_left(sys.stdout.fileno()):
         time.sleep(seconds)
         return
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     if poll.poll(seconds * 1000):
-        raise click.exceptions.Exit(_CANCELLED)
+        raise click.exceptions.Exit(CANCELLED)
 
 
 def _refresh() -> Estimate | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,7 +16,7 @@ _CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if ch
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 
 #: The exit code of a command whose reader left.
-_CANCELLED = 130
+CANCELLED = 130
 
 
 def printable(text: str) -> str:
@@ -38,6 +39,12 @@ def fill_standard_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
+def can_be_left(descriptor: int) -> bool:
+    """Whether a poll tells when the reader of this output has gone away: a pipe or a socket does so, without an event asked for."""
+    mode = os.fstat(descriptor).st_mode
+    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
 def echo(text: str | bytes, *, newline: bool = True) -> None:
     """Print text, or JSON as bytes, on standard output. Ends the command when its reader has gone away.
 
@@ -53,7 +60,7 @@ def echo(text: str | bytes, *, newline: bool = True) -> None:
         if isinstance(error, BrokenPipeError):
             from click.exceptions import Exit  # noqa: PLC0415 - a run that a server does is shown without click
 
-            raise Exit(_CANCELLED) from error
+            raise Exit(CANCELLED) from error
         raise output_failed(error) from error
 
 

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import os
 import queue
-import stat
-import sys
 import threading
 from collections.abc import Callable
+
+from .output import can_be_left
 
 #: Bytes that may wait for a slow reader before the run waits too.
 _BACKLOG = 1024 * 1024
@@ -74,8 +74,7 @@ class Sink:
 
     def _watch(self) -> bool:
         # On a pipe or socket, the write end becomes "readable" only when the other side has closed it.
-        mode = os.fstat(self._descriptor).st_mode
-        if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        if not can_be_left(self._descriptor):
             return False
         with contextlib.suppress(OSError, NotImplementedError):
             self._loop.add_reader(self._descriptor, self._reader_left)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
 import socket
-import stat
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple
 
+from .output import can_be_left
 from .stop_signals import stop_signals
 
 
@@ -77,7 +76,7 @@ class Waiting:
             poll.register(self._heard, select.POLLIN)
             if server:
                 poll.register(self._server, select.POLLIN)
-            watched = stdout or self._can_be_left()
+            watched = stdout or can_be_left(self._stdout)
             if watched:
                 # Without an event asked for, a pipe still tells that its reader is gone.
                 poll.register(self._stdout, select.POLLOUT if stdout else 0)
@@ -88,7 +87,3 @@ class Waiting:
                 stdout=bool(state & select.POLLOUT),
                 gone=bool(state & (select.POLLERR | select.POLLHUP)),
             )
-
-    def _can_be_left(self) -> bool:
-        mode = os.fstat(self._stdout).st_mode
-        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

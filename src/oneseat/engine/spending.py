@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budget import FREE, Budgets, Cap, Price, Prices, Since, Spending, Spent
+from oneseat.contract.budget import FREE, Bound, Budgets, Cap, Price, Prices, Since, Spending, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Permitted, Plan, Refused, Request
@@ -42,7 +42,7 @@ async def reserved(purse: Purse, record: RunRecord, permitted: Permitted) -> Per
     """
     leg, request = record.leg, permitted.request
     leg.bounds = bounds.bounds_of(purse.budgets, request, leg.key)
-    if not leg.bounds or _is_free(purse, leg):
+    if not leg.bounds or _is_free(purse, leg.key):
         return permitted
     # What is paid by use is reserved request by request, each as large as it can get.
     spent, cap = await (_when_there(purse, record, 0.0) if leg.by_use else _reserve(purse, record, None))
@@ -135,16 +135,16 @@ async def left_usd(
     run_id, used, elsewhere = "", 0.0, 0.0
     if record is not None:
         run_id, (used, elsewhere) = record.run_id, record.used_before(candidate.key)
-    spent, _ = await purse.spending.reserve(run_id, wallet, found, purse.since(), lambda _: None)
+    spent = await _spent(purse, run_id, wallet, found)
     return bounds.leaves(bounds.tightest(found, spent, elsewhere), elsewhere) - used
 
 
 async def used_up(purse: Purse, wallet: Wallet, request: Request, candidate: Candidate) -> ErrorInfo | None:
     """The refusal that a run with a candidate would meet now, as nothing is left for it; ``None`` where something is."""
     found = bounds.bounds_of(purse.budgets, request, candidate.key)
-    if not found or candidate.key in purse.budgets.free_keys:
+    if not found or _is_free(purse, candidate.key):
         return None
-    spent, _ = await purse.spending.reserve("", wallet, found, purse.since(), lambda _: None)
+    spent = await _spent(purse, "", wallet, found)
     return bounds.used_up(found, spent) if bounds.share(found, 0.0, None, spent) is None else None
 
 
@@ -253,6 +253,12 @@ async def _when_there(
     return await _reserve(purse, record, needs_usd)
 
 
+async def _spent(purse: Purse, run_id: str, wallet: Wallet, found: tuple[Bound, ...]) -> tuple[Spent, ...]:
+    """What all runs but this one have cost under each bound; nothing is reserved."""
+    spent, _ = await purse.spending.reserve(run_id, wallet, found, purse.since(), lambda _: None)
+    return spent
+
+
 def _keep(leg: Leg, cap: Cap) -> None:
     leg.cap = cap
     if leg.meter is not None:
@@ -269,9 +275,9 @@ def _free(record: RunRecord, cap: Cap) -> float:
     return cap.usd - _used(record)
 
 
-def _is_free(purse: Purse, leg: Leg) -> bool:
-    return leg.key is not None and leg.key in purse.budgets.free_keys
+def _is_free(purse: Purse, key: str | None) -> bool:
+    return key is not None and key in purse.budgets.free_keys
 
 
 def _price(purse: Purse, leg: Leg, model: str) -> Price | None:
-    return FREE if _is_free(purse, leg) else purse.prices.of(model)
+    return FREE if _is_free(purse, leg.key) else purse.prices.of(model)
