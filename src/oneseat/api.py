@@ -263,8 +263,8 @@ def _model(name: str | None) -> str | None:
     raise UsageError(
         ErrorInfo(
             code="usage.unknown_model",
-            message=f"Not the name of a model: `{name}`",
-            hint="Name one, or leave it out: `oneseat run --model sonnet ...`",
+            message=f"Not a model name: `{name}`",
+            hint="Name a model, or omit the option: `oneseat run --model sonnet ...`",
         )
     )
 
@@ -275,8 +275,8 @@ def _dollars(amount: float | None) -> float | None:
     raise UsageError(
         ErrorInfo(
             code="usage.bad_budget",
-            message=f"A budget is an amount in US dollars above 0: `{amount}`",
-            hint="Give one, or leave it out: `oneseat run --max-budget-usd 0.50 ...`",
+            message=f"A budget must be more than 0 US dollars: `{amount}`",
+            hint="Set one, or omit the option: `oneseat run --max-budget-usd 0.50 ...`",
         )
     )
 
@@ -287,8 +287,8 @@ def _turns(turns: int | None) -> int | None:
     raise UsageError(
         ErrorInfo(
             code="usage.bad_budget",
-            message=f"A number of turns is 1 or more: `{turns}`",
-            hint="Give one, or leave it out: `oneseat run --max-turns 10 ...`",
+            message=f"The number of turns must be 1 or more: `{turns}`",
+            hint="Set one, or omit the option: `oneseat run --max-turns 10 ...`",
         )
     )
 
@@ -382,8 +382,8 @@ def _allowed(tools: Tools) -> Tools:
     raise UsageError(
         ErrorInfo(
             code="usage.bypass_as_root",
-            message="Permissions cannot be bypassed by root: `bypassPermissions`\n"
-            "  the official CLI refuses it, because nothing would stand between the model and the whole machine",
+            message="Root cannot bypass permissions: `bypassPermissions`\n"
+            "  the official CLI refuses it, because the model could then change anything on this machine",
             hint="Run it as another user, or allow tools by name: `--tools edit,Bash`",
         )
     )
@@ -418,8 +418,10 @@ def check_text(text: str, what: str) -> str:
 def _half_character(text: str, index: int) -> str:
     code = ord(text[index])
     # Python stands each byte that is not UTF-8 in this range.
-    what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a character (U+{code:04X})"
-    return f"there is {what} after {index} characters"
+    what = (
+        f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"an unpaired surrogate (U+{code:04X})"
+    )
+    return f"found {what} after {index} characters"
 
 
 def _directory(cwd: str | Path | None) -> str:
@@ -429,14 +431,12 @@ def _directory(cwd: str | Path | None) -> str:
     except OSError:
         found, path = False, Path(cwd or ".")
     if not found:
-        raise UsageError(
-            ErrorInfo(code="usage.bad_directory", message=f"There is no such directory: `{path}`")
-        )
+        raise UsageError(ErrorInfo(code="usage.bad_directory", message=f"No such directory: `{path}`"))
     if not _is_unicode(str(path)):
         # The official CLI would look for another directory, and say that it does not exist.
         why = "the official CLI cannot work in a directory whose name is not UTF-8"
         raise UsageError(
-            ErrorInfo(code="usage.bad_directory", message=f"This directory cannot be used: `{path}`\n  {why}")
+            ErrorInfo(code="usage.bad_directory", message=f"Cannot use this directory: `{path}`\n  {why}")
         )
     return str(path)
 

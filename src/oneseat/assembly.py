@@ -264,7 +264,7 @@ def _say_swept(run_id: str) -> None:
     Records(redact).say(
         logging.WARNING,
         "swept",
-        f"Run {run_id} was left by a oneseat that was killed; it is cleared away",
+        f"Run {run_id} was left behind by a killed oneseat process and has been cleaned up",
         run_id=run_id,
     )
 

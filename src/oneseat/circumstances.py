@@ -75,7 +75,7 @@ class Circumstances:
         if call.around.umask != self._umask:
             return f"the umask {call.around.umask:03o} is not the server's {self._umask:03o}"
         if self.settings.log_level is not None and self.settings.log_file is None:
-            return "the log is to appear on the command's own stderr"
+            return "the log goes to the command's stderr"
         return await asyncio.to_thread(self._look, call.around, request.cwd) or await self._cli(request.cwd)
 
     def sources(self, around: Surroundings) -> tuple[CredentialSource, ...]:
@@ -95,9 +95,9 @@ class Circumstances:
         try:
             found = os.stat(cwd)  # noqa: PTH116 - a text that came from outside need not be a path
         except (OSError, ValueError):
-            return "the server cannot reach the directory of the run"
+            return "the server cannot access the run's directory"
         if (found.st_dev, found.st_ino) != around.directory:
-            return "the directory of the run is another one for the server, as in a container"
+            return "the run's path is a different directory for the server, as in a container"
         return None
 
     async def _cli(self, cwd: str) -> str | None:
@@ -111,9 +111,9 @@ class Circumstances:
                 return "settings differ from those the server started with: keys or roles"
             cli = await vetting.look()
         except (OneseatError, OSError):
-            return "the settings or the official CLI cannot be used; the command says why"
+            return "the settings or the official CLI failed to load; the command reports why"
         if vetting.automatic and cli.untested and (cli.report is None or refusal(cli.report) is not None):
-            return f"the official CLI {cli.version} is new to oneseat and has to be tried first"
+            return f"the official CLI {cli.version} has not been checked with oneseat yet"
         return None
 
     def _tables(self) -> tuple[dict[str, ApiKey], RouteTable]:

@@ -96,7 +96,9 @@ class Prepared:
         if self._choices.key is None:
             raise InternalError(
                 ErrorInfo(
-                    code="bug.unexpected", message="The value of a key that was not chosen", whose_turn="bug"
+                    code="bug.unexpected",
+                    message="A value for an API key that was not chosen",
+                    whose_turn="bug",
                 )
             )
         return self._choices.key

@@ -90,7 +90,7 @@ def change_key(
         return KeyChange(known, snapshot, None)
     if added.keys() - {"env", "file"} or len(added) > 1 or known.env is not None or known.file is not None:
         raise _arguments(
-            f"`keys.{name}` is in your settings already, and differently: `{', '.join(sorted(added))}`",
+            f"`keys.{name}` is already in your settings with different values: `{', '.join(sorted(added))}`",
             f"Change it there: `{find_paths(snapshot).config_dir / FILE_NAME}`",
         )
     ((option, value),) = added.items()
@@ -101,8 +101,8 @@ def change_key(
 def _first_of_its_name(name: str, given: dict[str, Any], env: Mapping[str, str]) -> KeyChange:
     if "provider" not in given:
         raise _arguments(
-            f"There is no API key of this name yet: `{name}`",
-            f"Say whose it is: `oneseat key set {name} --provider anthropic`",
+            f"No such API key: `{name}`",
+            f"Name its provider: `oneseat key set {name} --provider anthropic`",
         )
     key = new_key(name, given)
     return KeyChange(key, env, _writable(with_table(settings_text(env), ("keys", name), given), name, env))
@@ -112,17 +112,18 @@ def new_key(name: str, chosen: Mapping[str, Any]) -> ApiKey:
     """A key with these settings. Raises ``UsageError`` for a value that does not fit, and for values that do not fit together."""
     if api_keys.looks_like_key(name):
         raise _arguments(
-            "A key is no name, and would stand in your settings file",
-            "Choose a word of your own: `oneseat init --key-name work`",
+            "An API key was given as a name, which would be written to your settings file",
+            "Choose another name: `oneseat init --key-name work`",
         )
     if not KEYS.names.fullmatch(name):
         raise _arguments(
-            f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
+            f"Not a valid name for an API key: `{name}`\n  letters, digits, dots, dashes and underscores",
+            None,
         )
     given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
     found = KEYS.contradiction(name, given) or budgets_clash(given)
     if found is not None:
-        raise _arguments(f"This key cannot be used: `{name}`\n  {found.why}", found.hint)
+        raise _arguments(f"This API key cannot be used: `{name}`\n  {found.why}", found.hint)
     return KEYS.make(name=name, **given)
 
 
@@ -193,7 +194,7 @@ def _checked(option: str, value: Any) -> Any:
     except ValueError:
         shown = "" if check.secretive or check.hidden else f": `{value}`"
         raise _arguments(
-            f"Not right for `{option}`{shown}\n  expected {check.expected}", check.hint
+            f"Invalid value for `{option}`{shown}\n  expected {check.expected}", check.hint
         ) from None
 
 
@@ -201,7 +202,7 @@ def _writable(text: str | None, name: str, env: Mapping[str, str]) -> str:
     if text is None:
         path = find_paths(env).config_dir / FILE_NAME
         raise _arguments(
-            f"The settings file is written in a way that cannot be added to: `{path}`",
+            f"Cannot add an API key to this settings file: `{path}`",
             f"Write `[keys.{name}]` as a table of its own",
         )
     return text

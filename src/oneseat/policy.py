@@ -206,7 +206,7 @@ def revoke(confirmation_id: str, env: Mapping[str, str] | None = None) -> Confir
         raise UsageError(
             ErrorInfo(
                 code="usage.bad_job_class",
-                message=f"No confirmation with this id: `{confirmation_id}`",
+                message=f"No such confirmation: `{confirmation_id}`",
                 hint="See them all: `oneseat policy confirm --list`",
             )
         )
@@ -223,7 +223,7 @@ def stands(said: Confirmation, pack: Pack) -> bool:
 def missing_words(text: str) -> str | None:
     """Why a text is no confirmation; ``None`` when it is one."""
     if sum(map(str.isalpha, text)) < _LEAST_LETTERS or not text.isprintable():
-        return f"say in a sentence of your own, {_LEAST_LETTERS} letters or more on one line, why the plan may do this"
+        return f"state in your own words why the plan may do this, on one line of at least {_LEAST_LETTERS} letters"
     return None
 
 
@@ -282,10 +282,10 @@ def _values(stated: Mapping[str, str]) -> dict[InputName, Any]:
     for name, value in stated.items():
         if name not in PolicyInputs.__struct_fields__:
             known = ", ".join(PolicyInputs.__struct_fields__)
-            raise _bad_class(f"{name}={value}", f"there is no such input; they are {known}")
+            raise _bad_class(f"{name}={value}", f"no such input; known inputs are {known}")
         words = vocabulary(name)  # type: ignore[arg-type]
         if words is not None and value not in words:
-            raise _bad_class(f"{name}={value}", f"it is one of {', '.join(words)}")
+            raise _bad_class(f"{name}={value}", f"it must be one of {', '.join(words)}")
         found[name] = value if words is not None else _number(name, value)
     return found
 
@@ -294,14 +294,14 @@ def _number(name: str, value: str) -> int | None:
     if value == "unknown":
         return None
     if not value.isascii() or not value.isdigit() or len(value) > 9:
-        raise _bad_class(f"{name}={value}", "it is a whole number, or unknown")
+        raise _bad_class(f"{name}={value}", "it must be a whole number or `unknown`")
     return int(value)
 
 
 def _check_words(text: str, env: Mapping[str, str]) -> None:
     if depth_of(env) > 0:
         # Whatever a model writes in a run of the seat is not its owner's word.
-        raise _not_confirmed("this is the inside of a run, and only its owner can confirm anything")
+        raise _not_confirmed("this command was started inside a run; only the owner can confirm")
     why = missing_words(text)
     if why is not None:
         raise _not_confirmed(why)
@@ -321,7 +321,7 @@ def _bad_class(what: str, why: str | None) -> UsageError:
         ErrorInfo(
             code="usage.bad_job_class",
             message=f"This cannot be confirmed or asked: `{what}`\n  {why}",
-            hint="See what a decision rests on, and the command that confirms it: `oneseat policy explain`",
+            hint="See the decision and the command that confirms it: `oneseat policy explain`",
         )
     )
 
@@ -331,7 +331,7 @@ def _not_confirmed(why: str) -> UsageError:
         ErrorInfo(
             code="usage.not_confirmed",
             message=f"Nothing was confirmed\n  {why}",
-            hint='Write it yourself, in a terminal of your own: `--i-confirm "..."`',
+            hint='Run it yourself in a terminal: `--i-confirm "..."`',
         )
     )
 
@@ -341,8 +341,8 @@ def _loosens(looser: Sequence[str], path: Path | None) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.pack_loosens",
-            message=f"This pack allows more than the one in force, which stays: `{', '.join(looser)}`\n"
-            "  that needs your own word, after you have read what it rests on",
-            hint=f'Take it with your reason: `oneseat policy update {which} --i-confirm "..."`',
+            message=f"This pack allows more than the current one and was not installed: `{', '.join(looser)}`\n"
+            "  read its sources, then confirm it in your own words",
+            hint=f'Install it and give your reason: `oneseat policy update {which} --i-confirm "..."`',
         )
     )

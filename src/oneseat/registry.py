@@ -106,9 +106,7 @@ class KeyProviders:
 
 
 def _unknown(provider: str) -> UsageError:
-    return UsageError(
-        ErrorInfo(code="usage.unknown_provider", message=f"There is no such provider: `{provider}`")
-    )
+    return UsageError(ErrorInfo(code="usage.unknown_provider", message=f"No such provider: `{provider}`"))
 
 
 def build_provider(

@@ -107,7 +107,7 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "error", "words"),
     [
-        (["work"], KEY, 2, "usage.arguments", "There is no API key of this name yet: `work`"),
+        (["work"], KEY, 2, "usage.arguments", "No such API key: `work`"),
         (
             ["work", KEY, "--provider", "anthropic"],
             "",
@@ -122,7 +122,13 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             "usage.arguments",
             "`oneseat key set NAME`",
         ),
-        (["a b", "--provider", "openai"], KEY, 2, "usage.arguments", "Not a name for a key: `a b`"),
+        (
+            ["a b", "--provider", "openai"],
+            KEY,
+            2,
+            "usage.arguments",
+            "Not a valid name for an API key: `a b`",
+        ),
         (
             ["work", "--provider", "openai-compatible"],
             KEY,
@@ -284,7 +290,7 @@ def test_keys_are_listed_with_their_places_and_never_their_values(seat: Seat) ->
         "there",
         "yes",
         "yes",
-        "unknown: its mode is 644: others may open it",
+        "unknown: its mode is 644: other users can read it",
         "no",
         "-",
     ]

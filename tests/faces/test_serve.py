@@ -153,7 +153,7 @@ def test_a_log_appears_where_the_command_is(quick_seat: Seat) -> None:
         live.read_until("stop with Ctrl-C\n")
         ended = logging.run("run", "--quiet", "say ok")
         assert (ended.code, ended.stderr.startswith("{")) == (0, True)
-        assert went_cold(logging) == "the log is to appear on the command's own stderr"
+        assert went_cold(logging) == "the log goes to the command's stderr"
         live.signal(signal.SIGTERM)
         assert live.finish().code == 0
 

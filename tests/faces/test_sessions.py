@@ -194,7 +194,7 @@ def test_a_second_run_of_a_project_is_told_who_holds_it_or_waits(seat: Seat, sim
         (run_id,) = [run["id"] for run in seat.runs()]
         for options in ((), ("--wait=0.2",)):
             error = busy(seat.run("run", "--project", "shop", "--json", *options, "second prompt"))
-            assert f"run `{run_id}` of process {holder.pid} holds it" in error["message"]
+            assert f"run `{run_id}` of process {holder.pid} has locked it" in error["message"]
         # A run without the project goes on beside it.
         assert seat.run("run", "third prompt").code == 0
         with seat.start("run", "--project", "shop", "--json", "--wait", "fourth prompt") as waiting:

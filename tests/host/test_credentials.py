@@ -400,9 +400,9 @@ def test_a_login_without_plan_or_date_is_still_a_login(places: Places) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "it is not the JSON that was expected"),
-        ("", "it is not the JSON that was expected"),
-        (login(expiresAt=SECRET), "it is not the JSON that was expected"),
+        ("{", "it is not JSON of the expected shape"),
+        ("", "it is not JSON of the expected shape"),
+        (login(expiresAt=SECRET), "it is not JSON of the expected shape"),
         ({"mcpOAuth": {}}, "it holds no subscription login"),
     ],
 )

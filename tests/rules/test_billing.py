@@ -252,10 +252,10 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
     ),
     (
-        CredentialFacts(account=TOKEN, bad_token="it is too short: a part of it is missing"),
+        CredentialFacts(account=TOKEN, bad_token="it is too short: part of it is missing"),
         "provider.bad_token",
         "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
-        "it is too short: a part of it is missing; nothing was sent",
+        "it is too short: part of it is missing; nothing was sent",
         "Make a new one and paste it whole, as one line: `claude setup-token`",
     ),
 ]

@@ -14,7 +14,7 @@ from oneseat.rules import billing
 from oneseat.rules.key_billing import judge
 
 VENDOR = "https://api.openai.com/v1"
-NO_KEY = ErrorInfo(code="provider.no_key", message="There is no API key: `keys.work`")
+NO_KEY = ErrorInfo(code="provider.no_key", message="API key not found: `keys.work`")
 PERMITTED = Permitted(request=Request(prompt="x", cwd="/"), policy=PolicyStamp("GREEN", "G1", "test"))
 
 

@@ -12,7 +12,7 @@ from oneseat.contract.permission import Asker, Permission
 async def decide(ask: Asker | None, question: Question, patience_s: float) -> tuple[Permission, str]:
     """The answer and who gave it: ``caller`` or ``nobody``. Whatever ``ask`` raises goes to the caller of the run."""
     if ask is None:
-        return Permission(allowed=False, why="Nobody is there to allow this"), "nobody"
+        return Permission(allowed=False, why="Nobody is available to allow this"), "nobody"
     try:
         async with asyncio.timeout(patience_s):
             answer = ask(question)

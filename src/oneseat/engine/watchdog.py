@@ -221,15 +221,15 @@ class Watchdog:
     def _out_of_time(self) -> ErrorInfo:
         return ErrorInfo(
             code="timeout.total",
-            message=f"The run took longer than it may: {self._patience.total:g} s",
-            hint="Give it more time: `oneseat run --timeout SECONDS ...`",
+            message=f"Timed out after {self._patience.total:g} s",
+            hint="Allow more time: `oneseat run --timeout SECONDS ...`",
         )
 
     def _stalled(self) -> ErrorInfo:
         limit = self._limit()
         return ErrorInfo(
             code=f"stall.{self._state}",
-            message=f"Nothing was heard for {limit:g} s while waiting for {_WAITING_FOR[self._state]}",
-            hint=f"If that can be normal, raise `watchdog.{self._state}_s` in oneseat.toml",
+            message=f"No output for {limit:g} s while waiting for {_WAITING_FOR[self._state]}",
+            hint=f"If that is expected, raise `watchdog.{self._state}_s` in oneseat.toml",
             whose_turn="provider",
         )

@@ -94,8 +94,10 @@ def _refuse_shared(name: str, path: str, status: os.stat_result) -> None:
         raise _open(name, path, "it belongs to another user", f"See whose it is: `ls -l {_quoted(path)}`")
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        close = f"Close it, and replace the key if others use this machine: `chmod 600 {_quoted(path)}`"
-        raise _open(name, path, f"its mode is {mode:o}: others may open it", close)
+        close = (
+            f"Make it private, and replace the key if others use this machine: `chmod 600 {_quoted(path)}`"
+        )
+        raise _open(name, path, f"its mode is {mode:o}: other users can read it", close)
 
 
 def _quoted(path: str) -> str:
@@ -107,7 +109,7 @@ def _open(name: str, path: str, why: str, hint: str) -> OneseatError:
     return OneseatError(
         ErrorInfo(
             code="provider.key_file_open",
-            message=f"The file of a key is not private: `{path}`\n  set in `keys.{name}.file`; {why}",
+            message=f"The key file is not private: `{path}`\n  set in `keys.{name}.file`; {why}",
             hint=hint,
         )
     )
@@ -117,6 +119,6 @@ def _unusable(name: str, path: str, why: str) -> OneseatError:
     return OneseatError(
         ErrorInfo(
             code="provider.key_file_unusable",
-            message=f"The file of a key cannot be used: `{path}`\n  set in `keys.{name}.file`; {why}",
+            message=f"The key file cannot be used: `{path}`\n  set in `keys.{name}.file`; {why}",
         )
     )

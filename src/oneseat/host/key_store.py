@@ -118,8 +118,8 @@ def unknown_key(name: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.unknown_key",
-            message=f"There is no API key of this name: `{name}`",
-            hint="See those there are: `oneseat key list`",
+            message=f"No such API key: `{name}`",
+            hint="List your keys: `oneseat key list`",
         )
     )
 
@@ -129,8 +129,8 @@ def _absent(key: ApiKey) -> OneseatError:
     return OneseatError(
         ErrorInfo(
             code="provider.no_key",
-            message=f"There is no API key: `keys.{key.name}`\n  looked in {key.place}",
-            hint=f"Give it one: {hint}",
+            message=f"API key not found: `keys.{key.name}`\n  looked in {key.place}",
+            hint=f"Set it: {hint}",
         )
     )
 
@@ -142,6 +142,6 @@ def _not_kept_here(key: ApiKey) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.key_elsewhere",
-            message=f"oneseat does not keep this API key: `keys.{key.name}`\n  {why}",
+            message=f"oneseat does not store this API key: `keys.{key.name}`\n  {why}",
         )
     )

@@ -35,5 +35,5 @@ def was_killed(returncode: int | None) -> bool:
 def how_it_ended(returncode: int | None) -> str:
     """The end of a process, to go after its name."""
     if returncode is not None and returncode < 0:
-        return f"was ended by signal {-returncode}"
+        return f"was killed by signal {-returncode}"
     return f"ended with exit code {returncode}"

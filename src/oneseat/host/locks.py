@@ -98,17 +98,17 @@ def holder_of(path: Path) -> Holder | None:
 
 def _busy(project: str, holder: Holder | None, *, inside: bool) -> UsageError:
     who = (
-        f"run `{holder.run_id}` of process {holder.pid} holds it"
+        f"run `{holder.run_id}` of process {holder.pid} has locked it"
         if holder
         else "it is just starting or ending"
     )
     hint: str | None = f"Wait for it: `oneseat run --project {project} --wait ...`"
     if inside:
-        who, hint = f"{who}, and this run was started inside of it", None
+        who, hint = f"{who}, and this run was started inside it", None
     return UsageError(
         ErrorInfo(
             code="usage.project_busy",
-            message=f"Another run of this project is going on: `{project}`\n  {who}",
+            message=f"Another run of this project is in progress: `{project}`\n  {who}",
             hint=hint,
             whose_turn="you" if inside else "wait",
         )

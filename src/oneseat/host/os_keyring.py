@@ -63,7 +63,9 @@ class OsKeyring:
         if failures:
             raise _explained(failures[0], name)
         if not answers:
-            raise _unusable(name, f"it did not answer within {_LIMIT_S:g} s; it may wait for a password")
+            raise _unusable(
+                name, f"it did not respond within {_LIMIT_S:g} s; it may be waiting for a password"
+            )
         return answers[0]
 
 
@@ -84,7 +86,7 @@ def _library(name: str) -> Any:
     chosen = keyring.get_keyring()
     for backend in getattr(chosen, "backends", (chosen,)):
         if type(backend).__module__.startswith(_NOT_PRIVATE):
-            raise _unusable(name, f"`{type(backend).__name__}` would keep the key readable in a file")
+            raise _unusable(name, f"`{type(backend).__name__}` would store the key in a readable file")
     return keyring
 
 

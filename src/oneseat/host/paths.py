@@ -137,14 +137,14 @@ def _platform_paths() -> Paths:
 def _refuse_relative(folder: Path, named: str) -> None:
     # A relative folder would be another one, with another ledger, in every working directory.
     if not folder.is_absolute() or "\0" in named:
-        raise _bad_home(named, "oneseat's own folders cannot depend on where it is started")
+        raise _bad_home(named, "oneseat's folders must not depend on the working directory")
 
 
 def _bad_home(named: str, why: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.bad_home",
-            message=f"Not an absolute folder: `{_shown(named)}`\n  {why}",
+            message=f"Not an absolute path: `{_shown(named)}`\n  {why}",
             hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
         )
     )

@@ -69,7 +69,7 @@ class LoopbackDoor:
             _prove_both(connection, key.encode())
         except (ValueError, OSError) as error:
             connection.close()
-            raise UntrustedError(f"the program at that port does not know the key: {number}") from error
+            raise UntrustedError(f"the program on that port did not accept the key: {number}") from error
         return connection
 
     async def admits(self, reader: StreamReader, writer: StreamWriter) -> bool:
@@ -176,7 +176,7 @@ def check_owned(path: str, is_kind: object) -> os.stat_result:
     """The status of a file that is ours and of that kind, a link is neither. Raises ``UntrustedError``, ``OSError``."""
     found = os.lstat(path)
     if not callable(is_kind) or not is_kind(found.st_mode):
-        raise UntrustedError(f"it is not what it should be: `{path}`")
+        raise UntrustedError(f"it is of the wrong type: `{path}`")
     if sys.platform != "win32" and found.st_uid != os.geteuid():
         raise UntrustedError(f"it belongs to another user: `{path}`")
     return found
@@ -213,7 +213,7 @@ def _read_exactly(connection: socket.socket, size: int) -> bytes:
     while len(data) < size:
         piece = connection.recv(size - len(data))
         if not piece:
-            raise ConnectionResetError("the other end closed")
+            raise ConnectionResetError("the connection was closed")
         data += piece
     return data
 

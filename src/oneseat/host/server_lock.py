@@ -50,7 +50,7 @@ def _running(holder: Holder | None) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.server_running",
-            message=f"A server of this home is running already: `{who}`",
-            hint="Look at it: `oneseat status`; end it: `oneseat serve --stop`",
+            message=f"A server is already running for this home: `{who}`",
+            hint="Check it: `oneseat status`; stop it: `oneseat serve --stop`",
         )
     )

@@ -116,7 +116,7 @@ class _Telling:
                 self._records.say(
                     logging.WARNING,
                     "observer_dropped",
-                    "An observer failed and hears no more of this run",
+                    "An observer failed and gets no more events of this run",
                     run_id=self._run_id,
                     observer=type(who).__qualname__,
                     error=type(error).__name__,

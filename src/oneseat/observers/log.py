@@ -87,16 +87,16 @@ class RunLog:
 
 
 def _cleared(event: WalletVerified) -> _Said:
-    return logging.INFO, "gate_cleared", f"The gate cleared {event.wallet}", {"wallet": event.wallet}
+    return logging.INFO, "gate_cleared", f"The billing gate cleared {event.wallet}", {"wallet": event.wallet}
 
 
 def _renewed(event: SessionRenewed) -> _Said:
-    return logging.INFO, "session_renewed", "A fresh conversation was begun", {"reason": event.reason}
+    return logging.INFO, "session_renewed", "A new session was started", {"reason": event.reason}
 
 
 def _sent(event: Started) -> _Said:
     fields: dict[str, Field] = {"model": event.model, "session_id": event.session_id}
-    return logging.INFO, "sent", f"The prompt was taken by {event.model or 'the model'}", fields
+    return logging.INFO, "sent", f"The prompt was accepted by {event.model or 'the model'}", fields
 
 
 def _retried(event: Retry) -> _Said:
@@ -107,7 +107,7 @@ def _retried(event: Retry) -> _Said:
         "delay_s": event.delay_s,
         "by": event.by,
     }
-    return logging.WARNING, "retry", f"A request is repeated: {event.cause}", fields
+    return logging.WARNING, "retry", f"Retrying: {event.cause}", fields
 
 
 def _fell_back(event: ModelFallback) -> _Said:
@@ -117,7 +117,7 @@ def _fell_back(event: ModelFallback) -> _Said:
         "cause": event.cause,
         "by": event.by,
     }
-    return logging.WARNING, "model_fallback", f"Another model answers: {event.fallback}", fields
+    return logging.WARNING, "model_fallback", f"Falling back to {event.fallback}", fields
 
 
 def _limited(event: LimitSeen) -> _Said:
@@ -154,13 +154,13 @@ def _returned(event: ToolResult) -> _Said:
 
 
 def _unknown(event: Unknown) -> _Said:
-    return logging.WARNING, "unknown_line", "The provider printed a line nobody knows", {"why": event.why}
+    return logging.WARNING, "unknown_line", "The provider printed an unknown line", {"why": event.why}
 
 
 def _stderr(event: Stderr) -> _Said:
     # How much, and not what: a tool's output can be in it.
     fields: dict[str, Field] = {"chars": len(event.text), "cut": event.cut}
-    return logging.INFO, "stderr", "The provider printed something on stderr", fields
+    return logging.INFO, "stderr", "The provider wrote to stderr", fields
 
 
 _TOLD: dict[type[Event], Callable[[Any], _Said]] = {

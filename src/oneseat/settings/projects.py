@@ -37,7 +37,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 def _contradiction(name: str, table: Mapping[str, object]) -> Contradiction | None:
     if "directory" not in table:
-        return Contradiction("it has no `directory`", f'Give it one: `directory = "~/{name}"`')
+        return Contradiction("it has no `directory`", f'Set it: `directory = "~/{name}"`')
     if "system" in table and "system_file" in table:
         return Contradiction("it has both `system` and `system_file`", "Keep one of them")
     return None

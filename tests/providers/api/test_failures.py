@@ -167,7 +167,7 @@ def test_what_no_api_answers_is_a_typed_error(simulator: Simulator, api: str, bo
 
 @apis
 def test_a_key_that_is_not_there_is_a_problem_before_anything_is_sent(simulator: Simulator, api: str) -> None:
-    missing = ErrorInfo(code="provider.no_key", message="There is no API key: `keys.work`")
+    missing = ErrorInfo(code="provider.no_key", message="API key not found: `keys.work`")
 
     def read() -> str:
         raise OneseatError(missing)

@@ -70,12 +70,12 @@ def token_fault(env: Mapping[str, str]) -> str | None:
     if not token:
         return None
     if any(character.isspace() for character in token):
-        return "it has a space or a line break in it: a terminal breaks a long line, and a copy of it is broken too"
+        return "it contains a space or a line break: a long line is split when it is copied from a terminal"
     if not (token.isascii() and token.isprintable()) or not _QUOTES.isdisjoint(token):
-        return "it has a character in it that no token has, such as a quotation mark"
+        return "it contains a character that tokens do not have, such as a quotation mark"
     if token.startswith(_API_KEY):
-        return "it is an API key, which is paid by use"
-    return "it is too short: a part of it is missing" if len(token) < _SHORTEST_TOKEN else None
+        return "it is an API key, which is billed by use"
+    return "it is too short: part of it is missing" if len(token) < _SHORTEST_TOKEN else None
 
 
 def write_simulated_login(config_dir: Path, token: str) -> None:

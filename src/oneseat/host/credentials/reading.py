@@ -31,7 +31,7 @@ def read_file(path: Path) -> tuple[bytes, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise UnreadableError(getattr(error, "strerror", None) or "its name cannot be opened") from error
+        raise UnreadableError(getattr(error, "strerror", None) or "its name is not valid") from error
     try:
         return _read_regular(descriptor)
     except OSError as error:
@@ -62,4 +62,4 @@ def decode(data: bytes, kind: type[Decoded]) -> Decoded:
         return msgspec.json.decode(_SURROGATE.sub(rb"\\ufffd", data), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's own words can quote the file; only the fact is passed on.
-        raise UnreadableError("it is not the JSON that was expected") from error
+        raise UnreadableError("it is not JSON of the expected shape") from error
