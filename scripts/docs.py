@@ -66,19 +66,20 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
 _EVENTS_INTRO = """\
 # Events
 
-What a run tells while it goes on: `async for event in stream` in Python, `oneseat run --stream-json` in a shell (one
-object per line, named by `type`), `oneseat show RUN --events` afterwards. New types and new fields may come: ignore
+What a run reports while it is active: `async for event in stream` in Python, `oneseat run --stream-json` in a shell (one
+object per line, named by `type`), `oneseat show RUN --events` afterwards. New types and fields may be added: ignore
 those you do not know.
 
 - The last line of `--stream-json` is not an event but the [result](results.md#runresult), with `"type": "result"` in
   front; in Python and in the ledger it is `finished` or `failed`.
 - `text_delta` and `thinking` are not kept in the ledger; the finished `message` is.
-- `turn_ended` is in the ledger only: the result says the same, judged."""
+- `turn_ended` is in the ledger only; the result is the evaluated form."""
 _RESULTS_INTRO = """\
 # Results and receipts
 
-The JSON that commands print, and the same objects in Python. Every field is always there. What is not known is `null`,
-never 0. New fields may come: ignore those you do not know."""
+The JSON that commands print, and the same objects in Python. Every field is always present, except
+those whose meaning says that they may be left out. What is not known is `null`, never 0. New fields may be added: ignore
+those you do not know."""
 _PRINTED = (
     ("`oneseat run --json`", "one [RunResult](#runresult)"),
     ("`oneseat route --json`", "one [RouteReport](#routereport)"),
@@ -104,15 +105,15 @@ _VERDICTS = (
     (
         "`verified`",
         (
-            "three witnesses agree: the login seen before sending, no key source when the official CLI took the prompt, "
+            "three sources agree: the login seen before sending, no API key source when the official CLI accepted the prompt, "
             "and the server's own limit report without overage"
         ),
     ),
     (
         "`unverified`",
-        "the login was right before sending, but the server's report is missing, as in most failures; not an alarm",
+        "the login was as expected before sending, but the server's report is missing, as in most failures; not an alarm",
     ),
-    ("`misbilled`", "another wallet was named while the run went on; it was stopped at once"),
+    ("`misbilled`", "another wallet was reported during the run, which was stopped at once"),
     ("`nothing_sent`", "the prompt never left this machine"),
 )
 
@@ -136,10 +137,10 @@ def settings() -> str:
         )
         for row in reference_rows()
     ]
-    columns = ["setting", "variable", "takes", "default", "may stand in a file", "meaning"]
+    columns = ["setting", "variable", "takes", "default", "allowed in file", "meaning"]
     return (
         "# Settings\n\n"
-        f"A variable wins over the project's `{FILE_NAME}` (in the working directory or above it), that one wins over your own. "
+        f"A variable overrides the project's `{FILE_NAME}` (in the working directory or above it), which overrides your own. "
         "Times are in seconds.\n\n" + table(columns, rows)
     )
 
@@ -150,7 +151,7 @@ def error_codes() -> str:
     rows = [(f"`{code}`", str(exit_code(code)), meaning) for code, meaning in CODES.items()]
     return (
         "# Errors\n\n"
-        "A code is a dotted word; its beginning decides the exit code. Every face shows the same code, message and hint.\n\n"
+        "A code is a dotted word; its first part decides the exit code. Commands, JSON and Python show the same code, message and hint.\n\n"
         "## Exit codes\n\n"
         + table(["exit", "meaning", "error codes"], exits)
         + "\n\n## Error codes\n\n"

@@ -364,7 +364,7 @@ def test_a_misspelt_variable_is_refused(variable: str, nearest: str, project: Pa
     assert refusal(lambda: load({variable: "x"}, project, config)) == ErrorInfo(
         code="usage.unknown_setting",
         message=f"Unknown environment variable: `{variable}`\n  oneseat reads `{nearest}`",
-        hint=f"Take it back: `unset {variable}`",
+        hint=f"Unset it: `unset {variable}`",
     )
 
 
@@ -381,7 +381,7 @@ def test_an_empty_variable_is_refused_for_it_may_have_been_meant_to_simulate(
         code="usage.bad_setting",
         message='Setting cannot be used: `claude.model = ""`\n'
         "  set by the environment variable `ONESEAT_MODEL`; expected text on one line",
-        hint="Take it back: `unset ONESEAT_MODEL`",
+        hint="Unset it: `unset ONESEAT_MODEL`",
     )
     assert refusal(lambda: load({"ONESEAT_SIMULATOR_URL": ""}, project, config)).code == (
         "usage.simulator_not_loopback"
@@ -412,7 +412,7 @@ def test_a_project_cannot_say_what_runs_or_where_prompts_go(
     assert refusal(lambda: load({}, project, config)) == ErrorInfo(
         code="usage.setting_not_allowed",
         message=f"Setting not allowed in this file: `{text.partition(' ')[0]}`\n  set in `{path}`;"
-        " a project from somebody else could then choose what runs here and where prompts go",
+        " otherwise another person's project could choose what runs here and where prompts go",
         hint=f"Set it in your own file: `{config / FILE_NAME}`",
     )
 

@@ -66,7 +66,7 @@ def test_every_finding_has_its_place_and_the_nearest_right_word(config: Path, pr
         (4, 1, "Setting cannot be used: `claude.max_retries = 99`", None),
         (5, 1, "Unknown setting: `claude.home`", "Write `claude.model` instead"),
         (7, 3, 'Setting cannot be used: `keys.work.provider = "antropic"`', 'Write `"anthropic"` instead'),
-        (9, 1, "API key cannot be used: `keys.two`", 'Say whose key it is, as in `provider = "anthropic"`'),
+        (9, 1, "API key cannot be used: `keys.two`", 'Name its provider, as in `provider = "anthropic"`'),
         (13, 1, "API key cannot be used: `keys.three`", None),
         (14, 1, "API key cannot be used: `keys.three`", None),
         (18, 1, "Project cannot be used: `projects.shop`", None),

@@ -144,7 +144,7 @@ def test_a_key_written_into_the_file_is_refused_and_not_repeated(tmp_path: Path)
     assert error.code == "usage.unknown_setting"
     assert "`keys.work.api_key`" in error.message
     assert error.hint == (
-        "A key stands in no settings file. Take it out of there, then: `oneseat key set NAME`"
+        "API keys do not belong in a settings file. Remove it, then: `oneseat key set NAME`"
     )
     assert "sk-made-up" not in error.message
 

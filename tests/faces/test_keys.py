@@ -49,7 +49,7 @@ def test_a_key_is_typed_on_a_terminal_that_does_not_show_it(seat: Seat) -> None:
     assert ended.code == 0
     assert "made-up" not in ended.stdout
     assert ended.stdout.endswith(
-        f"kept in the keyring of the operating system: work\nwritten to {settings(seat)}: [keys.work]\n"
+        f"kept in the operating system's keyring: work\nwritten to {settings(seat)}: [keys.work]\n"
     )
     assert settings(seat).read_text("utf-8") == '[keys.work]\nprovider = "anthropic"\n'
     assert stat.S_IMODE(settings(seat).stat().st_mode) == 0o600
@@ -72,7 +72,7 @@ def test_a_key_is_piped_and_its_line_end_is_no_part_of_it(seat: Seat) -> None:
     assert f'work": "{KEY}"' in Path(seat.env["TEST_KEYRING"]).read_text("utf-8")
     # Once more: another value, and the settings need no change.
     again = seat.run("key", "set", "work", stdin=f"{KEY}-new".encode())
-    assert again.stdout == "kept in the keyring of the operating system: work\n"
+    assert again.stdout == "kept in the operating system's keyring: work\n"
 
 
 def test_the_settings_keep_every_line_of_their_owner(seat: Seat) -> None:
@@ -162,7 +162,7 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             "sk-ant-oat01-made-up-token",
             3,
             "policy.login_as_key",
-            "The login of a subscription is no API key: `keys.work`",
+            "A subscription login is not an API key: `keys.work`",
         ),
         (
             ["work", "--provider", "anthropic"],

@@ -98,7 +98,7 @@ def test_a_server_that_dies_ends_the_run_before_anything_is_sent(seat: Seat, sim
     assert (ended.code, error["code"]) == (8, "incomplete.servers_missing")
     assert "`db`" in error["message"]
     assert "db: failed" in error["message"]
-    assert "its last words: no database for [secret]" in error["message"]
+    assert "last output: no database for [secret]" in error["message"]
     assert ended.lines[-1]["receipt"]["verdict"] == "nothing_sent"
     assert simulator.messages() == []
 

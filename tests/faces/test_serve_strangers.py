@@ -51,7 +51,7 @@ def test_any_line_is_a_message_or_refused_without_being_repeated(line: bytes) ->
     said = asyncio.run(read())
     if isinstance(said, AlienError):
         assert said.info.code == "usage.bad_message"
-        assert said.info.message.endswith("`a line is no message of this version`")
+        assert said.info.message.endswith("`a line is not a message of this version`")
     else:
         assert isinstance(said, KINDS)
 

@@ -93,7 +93,7 @@ def test_the_cli_by_itself_is_ordinary(seat: Seat) -> None:
     add_transcript(seat, datetime(2026, 11, 20, 9, tzinfo=UTC))
     done = seat.run("usage", "--check")
     assert done.code == 0
-    assert "note    1 answer that no run of oneseat asked for" in done.stdout
+    assert "note    1 answer that did not come from a oneseat run" in done.stdout
     assert "all adds up" in done.stdout
 
 

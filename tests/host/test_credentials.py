@@ -436,7 +436,7 @@ WHOLE_TOKEN = "sk-ant-oat01-" + SECRET * 5
         (WHOLE_TOKEN[:60] + "\n" + WHOLE_TOKEN[60:], "a line break"),
         (WHOLE_TOKEN + " ", "a space"),
         (f'"{WHOLE_TOKEN}"', "a quotation mark"),
-        (WHOLE_TOKEN + "\u200b", "no token has"),
+        (WHOLE_TOKEN + "\u200b", "tokens do not have"),
         (WHOLE_TOKEN[:39], "too short"),
         ("sk-ant-api03-" + SECRET * 5, "an API key"),
     ],

@@ -71,7 +71,7 @@ def test_a_key_is_kept_in_the_keyring_read_and_removed(choose: Choose) -> None:
     assert not store.keys.remove("work")
     assert refusal(lambda: store.keys.get("work")) == ErrorInfo(
         code="provider.no_key",
-        message="API key not found: `keys.work`\n  looked in the keyring of the operating system",
+        message="API key not found: `keys.work`\n  looked in the operating system's keyring",
         hint="Set it: `oneseat key set work`",
     )
 
@@ -141,7 +141,7 @@ def test_a_keyring_that_waits_for_a_password_nobody_sees_is_not_waited_for(
     with pipe.open("wb"):  # lets the thread end
         pass
     assert error.code == "provider.keyring_unusable"
-    assert "it did not answer within 0.05 s" in error.message
+    assert "it did not respond within 0.05 s" in error.message
 
 
 # --- A variable ---

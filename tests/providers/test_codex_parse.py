@@ -167,7 +167,7 @@ def test_news_of_a_subagent_is_not_the_answer() -> None:
 
 def test_what_is_not_known_is_kept() -> None:
     (unknown,) = parser().events(wire.decode(b'{"method": "brand/new", "params": {"a": 1}}'))
-    assert unknown == Unknown(raw='{"a": 1}', why="unknown news `brand/new`")
+    assert unknown == Unknown(raw='{"a": 1}', why="unknown notification `brand/new`")
     (odd,) = parser().events(wire.decode(b'{"method": "turn/completed", "params": {"turn": 3}}'))
     assert isinstance(odd, Unknown)
     (garbage,) = parser().events(wire.decode(b"no JSON"))

@@ -45,19 +45,20 @@ def test_other_vendors_logins_are_no_keys_for_the_vendors(value: str) -> None:
         ("", "it has fewer than 8 characters"),
         ("sk-abcd", "it has fewer than 8 characters"),
         ("a" * 4097, "it has more than 4096 characters"),
-        ("sk-ant-api03 made-up", "it holds a space, a line break or a character that no key has"),
-        ("sk-ant-api03\nmade-up", "it holds a space, a line break or a character that no key has"),
-        ("sk-ant-api03-\u2026made-up", "it holds a space, a line break or a character that no key has"),
-        ("sk-ant-api03-\x1b[A", "it holds a space, a line break or a character that no key has"),
+        ("sk-ant-api03 made-up", "it contains a space, a line break or a character that keys do not have"),
+        ("sk-ant-api03\nmade-up", "it contains a space, a line break or a character that keys do not have"),
+        (
+            "sk-ant-api03-\u2026made-up",
+            "it contains a space, a line break or a character that keys do not have",
+        ),
+        ("sk-ant-api03-\x1b[A", "it contains a space, a line break or a character that keys do not have"),
     ],
 )
 def test_what_was_not_copied_whole_is_named_without_its_value(value: str, why: str) -> None:
     error = fault(key("anthropic"), value)
     assert error is not None
     assert error.code == "provider.bad_key"
-    assert error.message == (
-        f"This is no API key: `keys.work`\n  from the keyring of the operating system; {why}"
-    )
+    assert error.message == (f"Not an API key: `keys.work`\n  from the operating system's keyring; {why}")
 
 
 def test_keys_of_their_vendors_raise_no_doubt() -> None:
@@ -72,7 +73,7 @@ def test_keys_of_their_vendors_raise_no_doubt() -> None:
         ("openai", ANTHROPIC, "it begins like a key of `anthropic`"),
         ("gemini", OPENAI, "it begins like a key of `openai`"),
         ("anthropic", GOOGLE, "it begins like a key of `gemini`"),
-        ("anthropic", "made-up-key-0123", "it does not begin as its keys do"),
+        ("anthropic", "made-up-key-0123", "it does not begin like that provider's keys"),
     ],
 )
 def test_a_key_on_its_way_to_another_vendor_is_doubted(provider: KeyProvider, value: str, words: str) -> None:

@@ -117,7 +117,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.api_key_wins",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
         "the official CLI says that it would use it; found in `environment of the CLI process`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY")),
@@ -148,7 +148,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.key_helper_wins",
         "A key helper would pay instead of the plan: `apiKeyHelper`",
         "the official CLI says that it would use it; found in `--settings on the CLI's command line`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
@@ -157,7 +157,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.cloud_provider",
         "A cloud account would pay instead of the plan: `bedrock`",
         "switched on by `CLAUDE_CODE_USE_BEDROCK`, found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=Account(api_provider="gateway")),
@@ -172,16 +172,16 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
             present=(source("ANTHROPIC_BASE_URL", "base_url", "global_config", "/x/.claude.json"),),
         ),
         "billing.base_url_changed",
-        "The login would be sent to another address than the vendor's: `ANTHROPIC_BASE_URL`",
+        "The login would be sent to an address other than the vendor's: `ANTHROPIC_BASE_URL`",
         "found in `/x/.claude.json`",
         "Take `ANTHROPIC_BASE_URL` out of `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
         CredentialFacts(account=TOKEN, present=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
         "billing.custom_headers",
-        "Something would change every request, perhaps also who pays for it: `ANTHROPIC_CUSTOM_HEADERS`",
+        "Every request would be changed, and possibly who pays for it: `ANTHROPIC_CUSTOM_HEADERS`",
         "found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
@@ -196,9 +196,9 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(account=NOBODY, present=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
         "billing.unsafe_child",
-        "The CLI does not run as oneseat started it, so who pays is not certain: `CLAUDE_CODE_SIMPLE`",
+        "The CLI is not running as oneseat started it, so it is not certain who pays: `CLAUDE_CODE_SIMPLE`",
         "found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
@@ -233,9 +233,9 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(account=TOKEN, strange="its command line has `--bare`"),
         "billing.unsafe_child",
-        "The CLI does not run as oneseat started it, so who pays is not certain",
+        "The CLI is not running as oneseat started it, so it is not certain who pays",
         "its command line has `--bare`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=NOBODY, simulated=True),
@@ -254,9 +254,9 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(account=TOKEN, bad_token="it is too short: part of it is missing"),
         "provider.bad_token",
-        "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
+        "The plan's login token is not valid: `CLAUDE_CODE_OAUTH_TOKEN`",
         "it is too short: part of it is missing; nothing was sent",
-        "Make a new one and paste it whole, as one line: `claude setup-token`",
+        "Create a new one and paste all of it, as one line: `claude setup-token`",
     ),
 ]
 
@@ -279,7 +279,7 @@ def test_keys_that_were_kept_from_a_seat_without_login_are_named() -> None:
     decision = refused(CredentialFacts(account=NOBODY, kept=(kept,)))
     assert decision.error.code == "provider.signed_out"
     assert decision.error.message.endswith(
-        "\n  kept from it: `ANTHROPIC_API_KEY` (environment); they are not the plan's, and oneseat does not spend them"
+        "\n  withheld from it: `ANTHROPIC_API_KEY` (environment); they do not belong to the plan, and oneseat does not spend them"
     )
 
 
@@ -370,16 +370,16 @@ def test_the_alarms_say_what_was_seen_and_what_to_do() -> None:
     overage, misbilled = judge_during(limit(True)), judge_during(started("ANTHROPIC_API_KEY"))
     assert overage is not None
     assert overage.message == (
-        "The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+        "The plan's limit is reached and extra, paid usage was being spent: the run was stopped\n"
         "  the server reported overage (window `five_hour`, status `rejected`)"
     )
-    assert overage.hint == "See the limit and switch extra usage off: `claude`, then `/usage`"
+    assert overage.hint == "Check the limit and switch off extra usage: `claude`, then `/usage`"
     assert misbilled is not None
     assert misbilled.message == (
-        "Another wallet than the plan was paying: `ANTHROPIC_API_KEY`\n"
+        "A wallet other than the plan was paying: `ANTHROPIC_API_KEY`\n"
         "  the official CLI named this key source when it took the prompt; the run was stopped"
     )
-    assert misbilled.hint == "See which source wins and where it is: `oneseat doctor`"
+    assert misbilled.hint == "See which source takes precedence and where it is: `oneseat doctor`"
 
 
 @pytest.mark.parametrize(

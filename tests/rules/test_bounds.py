@@ -136,7 +136,7 @@ def test_what_is_used_up_is_named_with_its_setting(bound: Bound, code: str, word
     assert all(word in f"{error.message} {error.hint}" for word in words)
     if spent:
         assert "$1.50 at list price" in error.message
-        assert "$0.25 is held by runs going on" in error.message
+        assert "$0.25 is reserved by active runs" in error.message
 
 
 @pytest.mark.parametrize(

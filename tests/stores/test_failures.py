@@ -55,7 +55,7 @@ def read(path: Path) -> Callable[[], object]:
 
 def move_aside(path: Path) -> str:
     folder = path.parent / "damaged-1"
-    return f"Move it aside, the next run begins a new one: `mkdir {folder} && mv {path}* {folder}`"
+    return f"Move it aside; the next run creates a new one: `mkdir {folder} && mv {path}* {folder}`"
 
 
 def garbage_header(path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_ledger_is_named_and_left_alone(
     info = refused(use(full_path))
     assert info.code == "usage.ledger_corrupt"
     assert info.message.startswith(f"The ledger cannot be read: `{full_path}`\n  ")
-    assert info.message.endswith("; it was left as it is")
+    assert info.message.endswith("; it was left unchanged")
     assert info.hint == move_aside(full_path)
     assert full_path.read_bytes() == before
 
@@ -132,12 +132,12 @@ def test_the_words_for_a_damaged_ledger(path: Path) -> None:
     path.write_bytes(b"oops")
     assert refused(begin(path)) == ErrorInfo(
         code="usage.ledger_corrupt",
-        message=f"The ledger cannot be read: `{path}`\n  it is too short for a database; it was left as it is",
+        message=f"The ledger cannot be read: `{path}`\n  it is too short for a database; it was left unchanged",
         hint=move_aside(path),
     )
     only_text(path)
     assert refused(begin(path)).message == (
-        f"The ledger cannot be read: `{path}`\n  SQLite says: file is not a database; it was left as it is"
+        f"The ledger cannot be read: `{path}`\n  SQLite says: file is not a database; it was left unchanged"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_database_of_another_program_is_not_touched(path: Path) -> None:
     other.close()
     before = path.read_bytes()
     assert refused(begin(path)).message == (
-        f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left as it is"
+        f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left unchanged"
     )
     assert path.read_bytes() == before
 
@@ -203,7 +203,7 @@ def test_a_ledger_that_stays_locked_is_busy(full_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     assert refused(begin(full_path)) == ErrorInfo(
         code="usage.ledger_busy",
-        message=f"The ledger is locked by another process: `{full_path}`\n  it did not become free in time",
+        message=f"The ledger is locked by another process: `{full_path}`\n  it was not released in time",
         hint=f"See which process holds it: `lsof {full_path}`",
         whose_turn="wait",
     )

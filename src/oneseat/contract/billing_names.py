@@ -27,16 +27,16 @@ class BillingName(msgspec.Struct, frozen=True):
 
 
 BILLING_NAMES: tuple[BillingName, ...] = (
-    BillingName("ANTHROPIC_API_KEY", "api_key", "an API key; beats every login without asking"),
+    BillingName("ANTHROPIC_API_KEY", "api_key", "an API key; overrides every login without asking"),
     BillingName("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR", "api_key", "an API key, read from an open file"),
-    BillingName("ANTHROPIC_AUTH_TOKEN", "auth_token", "a bearer token; beats every login"),
+    BillingName("ANTHROPIC_AUTH_TOKEN", "auth_token", "a bearer token; overrides every login"),
     BillingName("CLAUDE_CODE_GATEWAY_TOKEN_FILE_DESCRIPTOR", "auth_token", "a token for a company gateway"),
     BillingName("CLAUDE_CODE_HOST_AUTH_ENV_VAR", "auth_token", "names another variable to take a token from"),
     BillingName("CLAUDE_CODE_HOST_CREDS_FILE", "auth_token", "names a file to take a token from"),
-    BillingName("CLAUDE_CODE_OAUTH_TOKEN", "oauth_token", "a subscription token; beats the stored login"),
+    BillingName("CLAUDE_CODE_OAUTH_TOKEN", "oauth_token", "a subscription token; overrides the stored login"),
     BillingName("CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR", "oauth_token", "a subscription token from a file"),
     BillingName("CLAUDE_CODE_OAUTH_REFRESH_TOKEN", "oauth_token", "signs in with a refresh token"),
-    BillingName("CLAUDE_CODE_OAUTH_SCOPES", "oauth_token", "changes what a login is taken for"),
+    BillingName("CLAUDE_CODE_OAUTH_SCOPES", "oauth_token", "changes how a login is classified"),
     BillingName("CLAUDE_CODE_OAUTH_CLIENT_ID", "oauth_token", "signs in as another program"),
     BillingName("CLAUDE_CODE_SESSION_ACCESS_TOKEN", "oauth_token", "the token of a hosted session"),
     BillingName("CLAUDE_CODE_SESSIONS_OAUTH_TOKEN", "oauth_token", "the token of a hosted session"),
@@ -69,13 +69,13 @@ BILLING_NAMES: tuple[BillingName, ...] = (
     BillingName("CLAUDE_CODE_MANAGED_SETTINGS_PATH", "mode", "moves the managed settings"),
     BillingName("CLAUDE_CODE_REMOTE_SETTINGS_PATH", "mode", "moves the organisation's settings"),
     BillingName("CLAUDE_CODE_MOCK_REMOTE_SETTINGS", "mode", "replaces the organisation's settings"),
-    BillingName("NODE_TLS_REJECT_UNAUTHORIZED", "mode", "lets anybody on the way read the login"),
+    BillingName("NODE_TLS_REJECT_UNAUTHORIZED", "mode", "exposes the login to anyone on the network path"),
     BillingName("CLAUDE_CODE_SUBSCRIPTION_TYPE", "login", "changes the plan the CLI claims to have"),
     BillingName("CLAUDE_CODE_RATE_LIMIT_TIER", "login", "changes the plan the CLI claims to have"),
     BillingName("CLAUDE_CONFIG_DIR", "login", "moves the stored login"),
     BillingName("CLAUDE_SECURESTORAGE_CONFIG_DIR", "login", "moves the stored login"),
     BillingName(
-        "ANTHROPIC_CONFIG_DIR", "login", "moves the Anthropic profiles; an active one can beat the login"
+        "ANTHROPIC_CONFIG_DIR", "login", "moves the Anthropic profiles; an active one can override the login"
     ),
     BillingName("ANTHROPIC_PROFILE", "login", "signs in with an Anthropic profile"),
     BillingName("ANTHROPIC_FEDERATION_RULE_ID", "login", "signs in as a workload"),
@@ -84,17 +84,17 @@ BILLING_NAMES: tuple[BillingName, ...] = (
     BillingName("ANTHROPIC_SERVICE_ACCOUNT_ID", "login", "signs in as a workload"),
     BillingName("ANTHROPIC_IDENTITY_TOKEN", "login", "signs in as a workload"),
     BillingName("ANTHROPIC_IDENTITY_TOKEN_FILE", "login", "signs in as a workload"),
-    BillingName("HTTP_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("HTTPS_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("ALL_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("NO_PROXY", "proxy", "which addresses need no proxy", pays=False),
+    BillingName("HTTP_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("HTTPS_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("ALL_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("NO_PROXY", "proxy", "addresses that bypass the proxy", pays=False),
     BillingName(
-        "NODE_EXTRA_CA_CERTS", "proxy", "one more authority to trust, as company proxies need", pays=False
+        "NODE_EXTRA_CA_CERTS", "proxy", "an extra certificate authority, as company proxies need", pays=False
     ),
 )
 #: Settings outside an `env` block that decide who pays.
 BILLING_SETTINGS: tuple[BillingName, ...] = (
-    BillingName("apiKeyHelper", "key_helper", "a command that prints an API key; beats every login"),
+    BillingName("apiKeyHelper", "key_helper", "a command that prints an API key; overrides every login"),
 )
 #: The owner's own login, which the child is given: not a danger where the owner set it, but one where anybody else did.
 SEAT_LOGIN = frozenset({"CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"})

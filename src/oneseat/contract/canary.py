@@ -18,7 +18,7 @@ EXPECTED: dict[str, str] = {
     "system": "instructions given at `initialize` replace the CLI's own",
     "memory": "the directory's CLAUDE.md is not sent",
     "attachments": "`@/path` in a prompt stays text: the file is not read",
-    "no_tools": "without tools none is offered to the model",
+    "no_tools": "when no tools are allowed, none are offered to the model",
     "slash": "a prompt that begins with a slash is sent as text",
     "lines": "an answer comes as known lines: init, text deltas, assistant, rate_limit_event, result",
     "success": "the result of an answered turn has is_error false, the text and the tokens",
@@ -30,12 +30,12 @@ EXPECTED: dict[str, str] = {
     "question": "a tool that needs permission is asked about, and does not run when it is denied",
     "schema": "a jsonSchema given at `initialize` gives structured_output",
     "session": "`--session-id` begins a conversation and keeps its record under `projects`",
-    "resume": "`--resume` goes on with it: what was said before is sent again",
+    "resume": "`--resume` continues it: earlier messages are sent again",
     "switch": "`set_model` to a listed model sends nothing, and from 2.1.329 on leaves no trace in the requests that follow",
-    "forget": "a CLI that says it has gone back to before a message sends nothing of it any more",
+    "forget": "after a confirmed rewind, the CLI no longer sends the message",
     "servers": "`mcp_status` lists the MCP servers of the command line before a prompt",
-    "exit": "the CLI ends by itself within 5 s after its stdin is closed",
-    "nothing_left": "no process of the CLI is left after it ended",
+    "exit": "the CLI exits within 5 s after its stdin is closed",
+    "nothing_left": "no process is left after the CLI exits",
 }
 
 

@@ -8,7 +8,7 @@ from .billing_names import BillingName
 
 CODEX_NAMES: tuple[BillingName, ...] = (
     BillingName(
-        "CODEX_API_KEY", "api_key", "an API key; beats the login in `codex exec`, and no status says so"
+        "CODEX_API_KEY", "api_key", "an API key; overrides the login in `codex exec`, and no status shows it"
     ),
     BillingName("OPENAI_API_KEY", "api_key", "an API key; ignored by 0.169.0, used by others"),
     BillingName("CODEX_ACCESS_TOKEN", "auth_token", "a token that replaces the login and breaks it"),
@@ -18,17 +18,17 @@ CODEX_NAMES: tuple[BillingName, ...] = (
     BillingName("OPENAI_ORGANIZATION", "headers", "changes whom a request is billed to"),
     BillingName("OPENAI_PROJECT", "headers", "changes whom a request is billed to"),
     BillingName("CODEX_REFRESH_TOKEN_URL_OVERRIDE", "base_url", "renews the login at another address"),
-    BillingName("CODEX_REVOKE_TOKEN_URL_OVERRIDE", "base_url", "gives the login up at another address"),
+    BillingName("CODEX_REVOKE_TOKEN_URL_OVERRIDE", "base_url", "revokes the login at another address"),
     BillingName("CODEX_APP_SERVER_", "mode", "changes how the app-server signs in", prefix=True),
     BillingName("CODEX_INTERNAL_", "mode", "makes the CLI act as another program", prefix=True),
     BillingName("CODEX_OSS_", "base_url", "sends requests to a local model", prefix=True),
     BillingName("CODEX_EXEC_SERVER_", "mode", "runs commands on another machine", prefix=True),
-    BillingName("CODEX_CA_CERTIFICATE", "proxy", "one more authority to trust", pays=False),
-    BillingName("SSL_CERT_FILE", "proxy", "the authorities to trust", pays=False),
-    BillingName("HTTP_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("HTTPS_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("ALL_PROXY", "proxy", "the way out; the login stays encrypted", pays=False),
-    BillingName("NO_PROXY", "proxy", "which addresses need no proxy", pays=False),
+    BillingName("CODEX_CA_CERTIFICATE", "proxy", "an extra certificate authority", pays=False),
+    BillingName("SSL_CERT_FILE", "proxy", "the certificate authorities to trust", pays=False),
+    BillingName("HTTP_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("HTTPS_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("ALL_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
+    BillingName("NO_PROXY", "proxy", "addresses that bypass the proxy", pays=False),
     BillingName("CODEX_HOME", "login", "moves the stored login"),
 )
 #: The owner's own login, which the child is given.

@@ -45,4 +45,4 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
             return f"the variable `{self.env}`"
         if self.file is not None:
             return f"the file `{self.file}`"
-        return "the keyring of the operating system" if self.needed else "nowhere: none is needed"
+        return "the operating system's keyring" if self.needed else "nowhere: no key is needed"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 #: What to do about a conversation that cannot go on.
-ANOTHER = "Begin another one: `async with app.conversation() as talk`"
+ANOTHER = "Start another one: `async with app.conversation() as talk`"
 
 
 def first_change(before: Mapping[str, object], now: Mapping[str, object]) -> str | None:

@@ -235,20 +235,18 @@ def _sent_per_answer(parts: Iterable[Part]) -> float | None:
 def _assumptions(book: PlanBook, workload: Workload | None) -> tuple[str, ...]:
     enough = book.enough
     found = [
-        f"A month has {MONTH_DAYS} days, all like those that were measured; today counts as a whole day.",
-        f"A verdict takes {enough.days} days, {enough.days_with_use} of them with use: {enough.reason}.",
-        "How much a plan's windows hold is not published, so no plan is said to be enough; see `oneseat limits`.",
-        "Another model may take more or fewer tokens for the same work; here they are the same.",
-        "Taxes, other currencies and yearly prices are left out.",
+        f"A month has {MONTH_DAYS} days, all like the measured ones; today counts as a full day.",
+        f"A verdict needs {enough.days} days, {enough.days_with_use} of them with usage: {enough.reason}.",
+        "Vendors do not publish how much a plan's windows hold, so no plan is called sufficient; see `oneseat limits`.",
+        "Another model may need more or fewer tokens for the same work; this assumes the same number.",
+        "Taxes, other currencies and yearly prices are not included.",
     ]
     if workload is not None and workload.at_least:
-        found.append("What was measured is a lower bound, so the key costs at least as much as said here.")
+        found.append("The measured usage is a lower bound, so an API key costs at least this much.")
     if workload is not None and workload.unpriced_tokens:
-        found.append(
-            "Tokens of models without a price are in the prices on other models, and in no other sum."
-        )
+        found.append("Tokens of models without a list price count only in the comparison with other models.")
     if workload is not None and workload.special_rate_answers:
-        found.append("Answers at another rate (fast, batch, a region) are priced as ordinary ones.")
+        found.append("Answers at a special rate (fast, batch, a region) are priced at the standard rate.")
     return tuple(found)
 
 

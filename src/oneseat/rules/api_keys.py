@@ -28,17 +28,17 @@ def fault(key: ApiKey, value: str) -> ErrorInfo | None:
     if _is_login(key, value):
         return ErrorInfo(
             code="policy.login_as_key",
-            message=f"The login of a subscription is no API key: `keys.{key.name}`\n"
-            "  the vendors' terms allow such a token in their own programs only",
-            hint=f"Make an API key in the vendor's console, then: `oneseat key set {key.name}`",
+            message=f"A subscription login is not an API key: `keys.{key.name}`\n"
+            "  the vendors' terms allow such a token only in their own programs",
+            hint=f"Create an API key in the vendor's console, then: `oneseat key set {key.name}`",
         )
     why = _form(value)
     if why is None:
         return None
     return ErrorInfo(
         code="provider.bad_key",
-        message=f"This is no API key: `keys.{key.name}`\n  from {key.place}; {why}",
-        hint=f"Copy it once more and set it: `oneseat key set {key.name}`" if key.env is None else None,
+        message=f"Not an API key: `keys.{key.name}`\n  from {key.place}; {why}",
+        hint=f"Copy it again and set it: `oneseat key set {key.name}`" if key.env is None else None,
     )
 
 
@@ -48,7 +48,9 @@ def doubt(key: ApiKey, value: str) -> str | None:
     if key.base_url is not None or beginning is None or beginning.match(value):
         return None
     others = [name for name, pattern in _BEGINNINGS.items() if pattern.match(value)]
-    seen = f"it begins like a key of `{others[0]}`" if others else "it does not begin as its keys do"
+    seen = (
+        f"it begins like a key of `{others[0]}`" if others else "it does not begin like that provider's keys"
+    )
     return f"the key is to be sent to `{key.provider}`, but {seen}"
 
 
@@ -72,5 +74,5 @@ def _form(value: str) -> str | None:
     if len(value) > MAX_KEY_LENGTH:
         return f"it has more than {MAX_KEY_LENGTH} characters"
     if not _TYPED.fullmatch(value):
-        return "it holds a space, a line break or a character that no key has"
+        return "it contains a space, a line break or a character that keys do not have"
     return None

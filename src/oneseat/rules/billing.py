@@ -87,16 +87,16 @@ def judge_during(event: Event) -> ErrorInfo | None:
     if isinstance(event, LimitSeen) and event.overage:
         return ErrorInfo(
             code="billing.overage",
-            message="The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+            message="The plan's limit is reached and extra, paid usage was being spent: the run was stopped\n"
             f"  the server reported overage (window `{event.limit.window}`, status `{event.limit.status}`)",
-            hint="See the limit and switch extra usage off: `claude`, then `/usage`",
+            hint="Check the limit and switch off extra usage: `claude`, then `/usage`",
         )
     if isinstance(event, Started) and event.api_key_source not in _NO_SOURCE:
         return ErrorInfo(
             code="billing.misbilled",
-            message=f"Another wallet than the plan was paying: `{event.api_key_source}`\n"
+            message=f"A wallet other than the plan was paying: `{event.api_key_source}`\n"
             "  the official CLI named this key source when it took the prompt; the run was stopped",
-            hint="See which source wins and where it is: `oneseat doctor`",
+            hint="See which source takes precedence and where it is: `oneseat doctor`",
         )
     return None
 

@@ -12,10 +12,10 @@ _BY_KIND: dict[SourceKind, tuple[str, str]] = {
     "auth_token": ("billing.auth_token_wins", "A bearer token would be used instead of the plan"),
     "key_helper": ("billing.key_helper_wins", "A key helper would pay instead of the plan"),
     "cloud": ("billing.cloud_provider", "A cloud account would pay instead of the plan"),
-    "base_url": ("billing.base_url_changed", "The login would be sent to another address than the vendor's"),
+    "base_url": ("billing.base_url_changed", "The login would be sent to an address other than the vendor's"),
     "headers": (
         "billing.custom_headers",
-        "Something would change every request, perhaps also who pays for it",
+        "Every request would be changed, and possibly who pays for it",
     ),
 }
 #: Why there is no login, and what to do: in real life, and in a simulated run.
@@ -29,15 +29,16 @@ _NO_LOGIN = {
         "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`",
     ),
 }
-_OTHER = ("billing.unsafe_child", "The CLI does not run as oneseat started it, so who pays is not certain")
+_OTHER = (
+    "billing.unsafe_child",
+    "The CLI is not running as oneseat started it, so it is not certain who pays",
+)
 _UNREADABLE = "A file that could name another payer cannot be read"
 #: What the CLI calls its sources, by what they are.
 _SAID: dict[str, SourceKind] = {"apiKeyHelper": "key_helper", "ANTHROPIC_AUTH_TOKEN": "auth_token"}
 #: A key that the CLI stored when this account signed in for API billing.
 _MANAGED_KEY = "/login managed key"
-_OFFICIAL = (
-    "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
-)
+_OFFICIAL = "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
 _DOCTOR = "See every source and where it is: `oneseat doctor`"
 
 
@@ -95,9 +96,7 @@ def signed_out(facts: CredentialFacts) -> ErrorInfo:
     keys = [f"`{source.name}` ({source.place})" for source in facts.kept if source.kind in _BY_KIND]
     why, hint = _NO_LOGIN[facts.simulated]
     if keys:
-        why += (
-            f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
-        )
+        why += f"\n  withheld from it: {', '.join(keys)}; they do not belong to the plan, and oneseat does not spend them"
     return _refusal(
         "provider.signed_out",
         "The official CLI is not signed in to a plan",
@@ -110,15 +109,15 @@ def bad_token(why: str) -> ErrorInfo:
     """The login is a token that was not pasted as it was printed: the vendor would reject it."""
     return _refusal(
         "provider.bad_token",
-        "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
+        "The plan's login token is not valid: `CLAUDE_CODE_OAUTH_TOKEN`",
         f"{why}; nothing was sent",
-        "Make a new one and paste it whole, as one line: `claude setup-token`",
+        "Create a new one and paste all of it, as one line: `claude setup-token`",
     )
 
 
 def unknown_account() -> ErrorInfo:
     """The CLI answered without saying who is signed in."""
-    message = "The official CLI did not say who is signed in, so who would pay is not known"
+    message = "The official CLI did not say who is signed in, so it is not known who would pay"
     return ErrorInfo(
         code="provider.no_account",
         message=message,
@@ -152,7 +151,9 @@ def _origin(source: CredentialSource) -> str:
 
 def _fix(source: CredentialSource) -> str:
     if source.scope == "managed_settings":
-        return f"Ask whoever manages this machine to take `{source.name}` out, then check: `oneseat doctor`"
+        return (
+            f"Ask the administrator of this machine to remove `{source.name}`, then check: `oneseat doctor`"
+        )
     if source.scope == "global_config":
-        return f"Take `{source.name}` out of `{source.place}`, then check: `oneseat doctor`"
+        return f"Remove `{source.name}` from `{source.place}`, then check: `oneseat doctor`"
     return _OFFICIAL

@@ -42,7 +42,7 @@ def used_up(tightest: Spent) -> ErrorInfo:
             message=f"The run has used {whose(bound)}: `{dollars(bound.usd)}`\n  nothing is left for another attempt",
             hint=_how_to_raise(bound),
         )
-    held = f", of which {dollars(tightest.held_usd)} is held by runs going on" if tightest.held_usd else ""
+    held = f", of which {dollars(tightest.held_usd)} is reserved by active runs" if tightest.held_usd else ""
     text = whose(bound)
     return ErrorInfo(
         code=f"budget.{bound.period}_used_up",
@@ -58,7 +58,7 @@ def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:
     count = f"it may have up to {tokens:,} tokens" if at_most else f"it has about {tokens:,} tokens"
     return ErrorInfo(
         code="budget.input_too_large",
-        message=f"The prompt alone is over {_what_is_left(cap.bound)}: `{dollars(cap.most_usd)}`\n"
+        message=f"The prompt alone exceeds {_what_is_left(cap.bound)}: `{dollars(cap.most_usd)}`\n"
         f"  {count}, {dollars(usd)} at list price",
         hint="Send less text, or allow more: `oneseat run --max-budget-usd ...`"
         if cap.bound.period == "run" and cap.bound.scope == "all"
@@ -70,8 +70,8 @@ def unknown_price(model: str) -> ErrorInfo:
     """A budget cannot be held for a model whose price is not known."""
     return ErrorInfo(
         code="budget.unknown_price",
-        message=f"The price of this model is not known: `{model}`\n  a budget cannot be held without it",
-        hint=f'Write its price into your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
+        message=f"The list price of this model is unknown: `{model}`\n  a budget cannot be enforced without it",
+        hint=f'Add its list price to your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
     )
 
 
@@ -79,15 +79,15 @@ def unpriced(model: str) -> ErrorInfo:
     """A run went on with a model whose price is not known."""
     return ErrorInfo(
         code="budget.unpriced",
-        message=f"The run was stopped: it went on with a model whose price is not known: `{model}`\n"
-        "  a budget cannot be held without it",
-        hint=f'Write its price into your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
+        message=f"The run was stopped: it switched to a model whose list price is unknown: `{model}`\n"
+        "  a budget cannot be enforced without it",
+        hint=f'Add its list price to your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
     )
 
 
 def reached(cap: Cap, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
     """A run that goes on has used what it may."""
-    when = "when it was over" if at_the_end else "when it was stopped"
+    when = "at its end" if at_the_end else "when it was stopped"
     return ErrorInfo(
         code="budget.reached",
         message=f"The run reached {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
@@ -110,7 +110,7 @@ def turns_reached(turns: int) -> ErrorInfo:
     """A run asked the model as often as it may."""
     return ErrorInfo(
         code="budget.turns_reached",
-        message=f"The run used all its turns: `{turns}`\n  it was stopped; what was received is kept",
+        message=f"The run reached its turn limit: `{turns}`\n  it was stopped; what was received is kept",
         hint="Allow more: `oneseat run --max-turns ...`",
     )
 

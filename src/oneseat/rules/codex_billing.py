@@ -23,21 +23,21 @@ _PLANS = frozenset(
 _BY_KIND: dict[SourceKind, tuple[str, str]] = {
     "api_key": ("billing.api_key_wins", "An API key would pay instead of the plan"),
     "auth_token": ("billing.auth_token_wins", "Another token would be used instead of the plan's login"),
-    "base_url": ("billing.base_url_changed", "The login would be sent to another address than the vendor's"),
+    "base_url": ("billing.base_url_changed", "The login would be sent to an address other than the vendor's"),
     "headers": (
         "billing.custom_headers",
-        "Something would change every request, perhaps also who pays for it",
+        "Every request would be changed, and possibly who pays for it",
     ),
-    "cloud": ("billing.cloud_provider", "Another provider would be asked instead of the plan"),
+    "cloud": ("billing.cloud_provider", "Another provider would be used instead of the plan"),
 }
 _UNSAFE = (
     "billing.unsafe_child",
-    "The official CLI does not run as oneseat started it, so who pays is not certain",
+    "The official CLI is not running as oneseat started it, so it is not certain who pays",
 )
 _UNREADABLE = "A file that could name another payer cannot be read"
 _SIGN_IN = "Sign in with the plan: `codex logout`, then `codex login`"
 _DOCTOR = "See every source and where it is: `oneseat doctor`"
-_OFFICIAL = "Name the official CLI itself, not a script around it: `export ONESEAT_CODEX_PATH=/path/to/codex`"
+_OFFICIAL = "Name the official CLI itself, not a wrapper script: `export ONESEAT_CODEX_PATH=/path/to/codex`"
 
 
 def judge(facts: CodexFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
@@ -91,8 +91,8 @@ def _unsafe(facts: CodexFacts) -> ErrorInfo | None:
     if facts.model_provider not in _VENDOR:
         return _refusal(
             "billing.cloud_provider",
-            f"Another provider would be asked: `{facts.model_provider}`",
-            "the settings in force inside the official CLI name it",
+            f"Another provider would be used: `{facts.model_provider}`",
+            "the official CLI's effective settings name it",
             "See where it is set: `codex doctor`",
         )
     return _refusal(*_UNSAFE, facts.strange, _OFFICIAL) if facts.strange is not None else None
@@ -130,9 +130,7 @@ def _signed_out(facts: CodexFacts) -> ErrorInfo:
         why = "this is a simulated run, and it has no made-up login either"
     keys = [f"`{source.name}` ({source.place})" for source in facts.kept if source.kind in _BY_KIND]
     if keys:
-        why += (
-            f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
-        )
+        why += f"\n  withheld from it: {', '.join(keys)}; they do not belong to the plan, and oneseat does not spend them"
     hint = (
         "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`"
         if facts.simulated
@@ -145,7 +143,7 @@ def _not_a_plan(facts: CodexFacts) -> ErrorInfo:
     if facts.plan is None:
         why = f"the official CLI could not name the plan: {facts.refused or 'it did not say why'}"
     else:
-        why = f"the vendor's account is on `{facts.plan}`, which has no flat price that oneseat knows of"
+        why = f"the vendor's account is on `{facts.plan}`, which is not known to have a flat price"
     return _refusal("billing.unknown_wallet", "It is not certain that the plan would pay", why, _DOCTOR)
 
 

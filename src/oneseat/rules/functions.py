@@ -49,7 +49,7 @@ def functions_of(given: Iterable[Callable[..., Any]]) -> tuple[Function, ...]:
     for each in given:
         function = getattr(each, _MARK, None)
         if not isinstance(function, Function):
-            raise _bad(_name_of(each), "it is not one of the functions with `@oneseat.tool` above them")
+            raise _bad(_name_of(each), "it is not decorated with `@oneseat.tool`")
         if function.name in found:
             raise _bad(function.name, "another function of the run has the same name")
         found[function.name] = function
@@ -61,7 +61,7 @@ def _function_of(function: Callable[..., Any], *, read_only: bool) -> Function:
     if not _NAME.fullmatch(name):
         raise _bad(name, "its name must be letters, digits and underscores, at most 50 of them")
     if not description:
-        raise _bad(name, "it has no docstring, and the assistant knows it by nothing else")
+        raise _bad(name, "it has no docstring, which the assistant needs as its description")
     arguments = _arguments_of(function, name)
     return Function(
         name=name,
@@ -82,7 +82,7 @@ def _arguments_of(function: Callable[..., Any], name: str) -> type[msgspec.Struc
     fields: list[Any] = []
     for parameter in parameters:
         if parameter.kind not in _NAMED:
-            raise _bad(name, f"its parameter `{parameter.name}` cannot be given by name")
+            raise _bad(name, f"its parameter `{parameter.name}` cannot be passed by name")
         if parameter.name not in hints:
             raise _bad(name, f"its parameter `{parameter.name}` has no type")
         field = [parameter.name, hints[parameter.name]]

@@ -33,13 +33,13 @@ def _objection(facts: KeyFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo |
     if not safe.fullmatch(facts.endpoint):
         return ErrorInfo(
             code="billing.open_endpoint",
-            message=f"A key is not sent to an address where others can read it: `{facts.endpoint}`\n  nothing was sent",
-            hint=f"Name one with `https://`, or one of this machine, as `base_url` of `[keys.{facts.key}]`",
+            message=f"An API key is not sent over an unencrypted connection: `{facts.endpoint}`\n  nothing was sent",
+            hint=f"Use `https://`, or an address of this machine, as `base_url` of `[keys.{facts.key}]`",
         )
     if wallet != expected:
         return ErrorInfo(
             code="billing.unknown_wallet",
-            message=f"Another wallet than planned would pay: `{wallet}`\n  planned was `{expected}`; nothing was sent",
+            message=f"A wallet other than the planned one would pay: `{wallet}`\n  planned was `{expected}`; nothing was sent",
             hint="See what would pay: `oneseat doctor`",
         )
     return None

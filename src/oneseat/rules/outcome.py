@@ -30,10 +30,10 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
     if ended.unfinished:
         names = ", ".join(sorted(set(ended.unfinished)))
         return _incomplete(
-            run_id, "background_work", f"The turn ended while work went on in the background: {names}"
+            run_id, "background_work", f"The turn ended while background work was still running: {names}"
         )
     if not ended.text.strip() and ended.structured is None:
-        return _incomplete(run_id, "empty", "The provider reported success and gave no text")
+        return _incomplete(run_id, "empty", "The provider reported success but gave no text")
     return None
 
 
@@ -48,14 +48,14 @@ def judge_start(request: Request, started: Started) -> ErrorInfo | None:
         shown = ", ".join(f"{name}: {states.get(name, 'not started')}" for name in absent)
         return ErrorInfo(
             code="incomplete.servers_missing",
-            message=f"An MCP server of the run is not there: `{', '.join(absent)}`\n  {shown}",
+            message=f"MCP server `{', '.join(absent)}` failed to start\n  {shown}",
         )
     strange = [name for name in states if name not in request.expected_servers]
     if strange:
         return ErrorInfo(
             code="incomplete.strange_server",
             message=f"The official CLI started an MCP server that the run did not ask for: `{', '.join(strange)}`",
-            hint="See what is configured for every program: `claude mcp list`",
+            hint="See which servers are configured: `claude mcp list`",
         )
     missing = request.tools.missing(started.tools)
     if not missing:
@@ -73,7 +73,7 @@ def schema_unmet(found: list[str]) -> ErrorInfo:
     complaints = "\n  ".join(found)
     return ErrorInfo(
         code="incomplete.schema_unmet",
-        message=f"The answer does not fit the schema\n  {complaints}",
+        message=f"The answer does not match the schema\n  {complaints}",
         hint="The last answer is kept in `structured` and `text`",
     )
 
@@ -98,5 +98,5 @@ def status_of(error: ErrorInfo | None) -> Status:
 
 
 def _incomplete(run_id: str, word: str, message: str) -> ErrorInfo:
-    hint = f"Run it again; if it happens again, read what came: `oneseat show {run_id} --events`"
+    hint = f"Run it again; if it fails again, look at its events: `oneseat show {run_id} --events`"
     return ErrorInfo(code=f"incomplete.{word}", message=message, hint=hint, whose_turn="provider")

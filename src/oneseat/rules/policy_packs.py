@@ -122,9 +122,9 @@ def _condition(condition: Condition) -> str:
 def _about_dates(pack: Pack, today: str) -> Iterator[str]:
     meta = pack.meta
     if not meta.as_of <= meta.review_after <= meta.hard_stale_after:
-        yield "meta: `as_of`, `review_after` and `hard_stale_after` must follow each other"
+        yield "meta: `as_of`, `review_after` and `hard_stale_after` must be in this order"
     if meta.as_of > today:
-        yield f"meta: it is from the future: as_of {meta.as_of}"
+        yield f"meta: `as_of` is in the future: {meta.as_of}"
 
 
 def _about_ids(pack: Pack, sections: Sections) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _about_ids(pack: Pack, sections: Sections) -> Iterator[str]:
     }
     for name, entries in lists.items():
         ids = [entry.id for entry in entries]
-        yield from (f"{name}: `{one}` is there twice" for one in sorted({i for i in ids if ids.count(i) > 1}))
+        yield from (f"{name}: `{one}` appears twice" for one in sorted({i for i in ids if ids.count(i) > 1}))
     known = {source.id for source in sections.sources}
     cited: list[Any] = [
         *sections.plans,
@@ -165,7 +165,7 @@ def _about_rule(rule: Rule) -> Iterator[str]:
         yield f"rules: `{rule.id}` is {rule.tier} and cannot have the action `{rule.action}`"
     for condition in (condition for group in rule.when for condition in group):
         if not _fits(condition):
-            yield f"rules: `{rule.id}` compares `{_condition(condition)}`, which is never so"
+            yield f"rules: `{rule.id}` compares `{_condition(condition)}`, which is never true"
     if any(not group for group in rule.when):
         yield f"rules: `{rule.id}` has a group without conditions"
     if rule.tier == "GREEN":
@@ -196,7 +196,7 @@ def _about_green(rule: Rule) -> Iterator[str]:
         if condition is None:
             yield f"rules: `{rule.id}` is GREEN and does not ask for `{field}`, which may be unknown"
         elif "unknown" in _words(condition):
-            yield f"rules: `{rule.id}` is GREEN where `{field}` is not known"
+            yield f"rules: `{rule.id}` is GREEN when `{field}` is unknown"
         elif field in FLOOR and not _within(condition, FLOOR[field]):
             yield f"rules: `{rule.id}` is GREEN for more than any pack may allow: `{_condition(condition)}`"
 
@@ -215,9 +215,9 @@ def _within(condition: Condition, floor: frozenset[str] | int) -> bool:
 def _about_tiers(rules: Sequence[Rule]) -> Iterator[str]:
     rest = [rule for rule in rules if not rule.when]
     if len(rest) != 1 or rest[0].tier != "GREY" or not _for_ever(rest[0]):
-        yield "rules: exactly one rule without conditions is needed, GREY and in force for good: what nobody allows"
+        yield "rules: exactly one rule without conditions is needed: GREY, permanent, for what no other rule allows"
     if not any(rule.tier == "GREEN" for rule in rules):
-        yield "rules: there is no GREEN one"
+        yield "rules: none is GREEN"
 
 
 def _for_ever(rule: Rule) -> bool:

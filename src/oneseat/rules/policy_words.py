@@ -32,7 +32,7 @@ def objection(
         return ErrorInfo(
             code="policy.red",
             message=f"The plan may not serve this request: `{seen}`\n  {why}",
-            hint=f"When you have seen to it: `{confirm_command(rule, because, of)}`"
+            hint=f"Once this is resolved, confirm it: `{confirm_command(rule, because, of)}`"
             if "account_state" in because
             else f"Read the rule: `oneseat policy show {rule.id}`",
         )
@@ -59,8 +59,8 @@ def age(pack: Pack, state: PackState) -> str | None:
     if state == "fresh":
         return None
     if state == "review_due":
-        return f"The rules were to be looked at by {meta.review_after}; from {meta.hard_stale_after} on none says yes"
-    return f"The rules are too old to say yes since {meta.hard_stale_after}: pack {meta.pack_version}"
+        return f"The policy rules were due for review on {meta.review_after}; from {meta.hard_stale_after} on they allow nothing"
+    return f"The policy rules expired on {meta.hard_stale_after} and allow nothing: pack {meta.pack_version}"
 
 
 def source_of(rule: Rule, pack: Pack) -> str:

@@ -98,7 +98,7 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
 
 
 def _problem(error: ErrorInfo) -> CheckupFinding:
-    fix = error.hint or "Try again, and report it if it stays: `oneseat doctor --json`"
+    fix = error.hint or "Try again, and report it if it persists: `oneseat doctor --json`"
     return CheckupFinding(level="problem", code=error.code, message=error.message, fix=fix)
 
 
@@ -110,7 +110,7 @@ def _version(seen: Observations) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             level="warning",
             code="cli.broken_assumption",
-            message=f"The official CLI `{seen.cli_version}` breaks what oneseat assumes of it: {broken}",
+            message=f"The official CLI `{seen.cli_version}` breaks oneseat's assumptions: {broken}",
             fix="See what was expected and seen: `oneseat doctor --canary`",
         )
     if not seen.beyond_tested or seen.canary is not None:
@@ -119,7 +119,7 @@ def _version(seen: Observations) -> Iterator[CheckupFinding]:
         level="warning",
         code="cli.untested",
         message=f"The official CLI `{seen.cli_version}` is newer than the newest one tested, {seen.tested[1]}",
-        fix="Try it on the simulator: `oneseat doctor --canary`",
+        fix="Check it on the simulator: `oneseat doctor --canary`",
     )
 
 
@@ -128,7 +128,7 @@ def _login(login: LoginFacts, now_ms: int) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             level="warning",
             code="login.unreadable",
-            message=f"The stored login cannot be understood: `{login.place}`\n  {login.problem}",
+            message=f"The stored login cannot be parsed: `{login.place}`\n  {login.problem}",
             fix=_SIGN_IN,
         )
     if login.mode is not None and login.mode & 0o077:
@@ -142,7 +142,7 @@ def _login(login: LoginFacts, now_ms: int) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             level="warning",
             code="login.no_inference",
-            message=f"The stored login may not ask a model: `{login.place}`\n  it lacks the scope `{_INFERENCE}`",
+            message=f"The stored login has no permission to call a model: `{login.place}`\n  it lacks the scope `{_INFERENCE}`",
             fix=_SIGN_IN,
         )
     if login.expires_at_ms is not None:
@@ -154,14 +154,14 @@ def _expiry(left_ms: int) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             level="warning",
             code="login.expired",
-            message="The stored login has expired; the official CLI renews it with its next request if it can",
+            message="The stored login has expired; the official CLI tries to renew it with its next request",
             fix="If runs fail with `provider.auth_rejected`: run `claude` and type /login",
         )
     elif left_ms < _SOON_MS:
         yield CheckupFinding(
             level="ok",
             code="login.expires_soon",
-            message=f"The stored login is good for {left_ms / 3_600_000:.1f} h; the official CLI renews it by itself",
+            message=f"The stored login is valid for {left_ms / 3_600_000:.1f} h; the official CLI renews it automatically",
         )
 
 
@@ -169,22 +169,22 @@ def _found(source: CredentialSource) -> CheckupFinding:
     """A source around oneseat: what it is, what it would do, and what is done about it."""
     place = "your environment" if source.scope == "environment" else f"`{source.place}`"
     if source.kind == "unreadable":
-        message = f"A file that could name another payer cannot be understood: {place}"
+        message = f"A file that could name another payer cannot be parsed: {place}"
         fix = f"Repair or remove {place}"
     else:
         message = f"`{source.name}` in {place}: {_meaning(source)}"
         fix = f"If nothing else needs it: {_remove(source)}"
     if source.scope == "dotenv":
-        done = "the official CLI does not read such files; a script around it may"
+        done = "the official CLI does not read such files; a wrapper script may"
         return CheckupFinding(level="ok", code="source.ignored", message=f"{message}\n  {done}", fix=fix)
-    done = "oneseat keeps it from the official CLI"
+    done = "oneseat withholds it from the official CLI"
     return CheckupFinding(level="warning", code="source.kept", message=f"{message}\n  {done}", fix=fix)
 
 
 def _remove(source: CredentialSource) -> str:
     if source.scope == "environment":
         return f"`unset {source.name}`"
-    return f"take `{source.name}` out of `{source.place}`"
+    return f"remove `{source.name}` from `{source.place}`"
 
 
 def _meaning(source: CredentialSource) -> str:
@@ -200,8 +200,8 @@ def _proxies(seen: Observations) -> Iterator[CheckupFinding]:
     yield CheckupFinding(
         level="warning",
         code="environment.proxy",
-        message=f"Kept from the official CLI, which may need them to reach the vendor: {_listed(seen.proxies)}",
-        fix=f"Put into `{seen.settings_file}`: `claude.pass_environment = [{wanted}]`",
+        message=f"Withheld from the official CLI, which may need them to reach the vendor: {_listed(seen.proxies)}",
+        fix=f"Add to `{seen.settings_file}`: `claude.pass_environment = [{wanted}]`",
     )
 
 

@@ -53,7 +53,7 @@ def _receipts(runs: Sequence[RunFact]) -> Iterator[Finding]:
         yield Finding(
             kind="misbilled",
             wrong=True,
-            what=f"{_runs(misbilled)} paid by another wallet than planned",
+            what=f"{_runs(misbilled)} paid by a wallet other than planned",
             numbers={"runs": len(misbilled), "charged_usd": _known_sum(run.charged for run in misbilled)},
             why="the CLI or the server named another payer, or extra usage, after the prompt was sent",
             action=f"see who paid: `oneseat show {misbilled[-1].id}`; then `oneseat doctor`",
@@ -66,10 +66,10 @@ def _receipts(runs: Sequence[RunFact]) -> Iterator[Finding]:
         yield Finding(
             kind="unknown_use",
             wrong=True,
-            what=f"{_runs(lost)} without a known end: what was used is in no sum",
+            what=f"{_runs(lost)} with no known end: their usage is in no total",
             numbers={"runs": len(lost)},
             why="the process was killed, or the CLI or its connection ended before it said what the run used",
-            action=f"see how far one came: `oneseat show {lost[-1].id}`; a transcript may still count its answers",
+            action=f"see how far the last one got: `oneseat show {lost[-1].id}`; a transcript may still count its answers",
             runs=_ids(lost),
         )
     unverified = [run for run in runs if run.verdict == "unverified" and run not in lost]
@@ -77,7 +77,7 @@ def _receipts(runs: Sequence[RunFact]) -> Iterator[Finding]:
         yield Finding(
             kind="unverified",
             wrong=True,
-            what=f"{_runs(unverified)} of which it was never certain who paid",
+            what=f"{_runs(unverified)} whose payer was never confirmed",
             numbers={"runs": len(unverified), "list_price_usd": _known_sum(run.listed for run in unverified)},
             why="the run ended before the CLI or the server confirmed the wallet",
             action=f"see what is known: `oneseat show {unverified[-1].id}`; the vendor's own page shows charges",
@@ -103,7 +103,7 @@ def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
         yield Finding(
             kind="cost_differs",
             wrong=True,
-            what=f"the CLI and the price table differ about {model}",
+            what=f"the CLI and the price table disagree on {model}",
             numbers={
                 "model": model,
                 "runs": len(known),
@@ -111,8 +111,8 @@ def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
                 "table_usd": low,
                 "table_most_usd": high,
             },
-            why="one of the two tables is older, another rate was used (fast, a region), or the CLI also asked another"
-            " model for small things",
+            why="one of the two tables is older, another rate was used (fast, a region), "
+            "or the CLI also used another model for small tasks",
             action="compare with the vendor's page of prices; a newer oneseat may bring a newer table",
             runs=_ids(listed),
         )
@@ -151,7 +151,7 @@ def _moved(window: str, source: str, moved: Sequence[tuple[LimitFact, LimitFact]
     return Finding(
         kind="limit_moved",
         wrong=True,
-        what=f"the window {window} filled by {100 * share:.0f} % while nothing here used it",
+        what=f"the window {window} filled by {100 * share:.0f} % with no use on this machine",
         numbers={
             "window": window,
             "source": source,
@@ -163,7 +163,8 @@ def _moved(window: str, source: str, moved: Sequence[tuple[LimitFact, LimitFact]
         },
         why="the plan is used elsewhere too: another device, the web or desktop app, transcripts in another folder,"
         " or somebody else with this login",
-        action="if that was not you, end the other sessions in the account's settings; else name all folders in CLAUDE_CONFIG_DIR",
+        action="if that was not you, end the other sessions in the account's settings; "
+        "otherwise list all folders in CLAUDE_CONFIG_DIR",
     )
 
 
@@ -176,8 +177,8 @@ def _gone(sessions: Sequence[SessionFact], transcripts: frozenset[str], now: int
             wrong=True,
             what=f"{len(gone)} conversation{'' if len(gone) == 1 else 's'} without a transcript: {names}",
             numbers={"sessions": len(gone), "first_session": gone[0].id},
-            why="it was deleted or moved, or the CLI's folder is not the one that is read here",
-            action="the next run begins anew by itself; `oneseat sessions list` shows them",
+            why="it was deleted or moved, or the CLI uses a folder that is not read here",
+            action="the next run starts a new one automatically; `oneseat sessions list` shows them",
         )
 
 
@@ -189,13 +190,13 @@ def _not_ours(parts: Sequence[Part]) -> Iterator[Finding]:
         yield Finding(
             kind="not_ours",
             wrong=False,
-            what=f"{total.answers:,} answer{'' if total.answers == 1 else 's'} that no run of oneseat asked for",
+            what=f"{total.answers:,} answer{'' if total.answers == 1 else 's'} that did not come from a oneseat run",
             numbers={
                 "answers": total.answers,
                 "list_price_usd": total.listed,
                 "unpriced_tokens": sum(total.unpriced.values()),
             },
-            why="the official CLI was used directly, which is ordinary; who paid for it a transcript does not say",
+            why="the official CLI was used directly, which is normal; a transcript does not say who paid",
             action="see them: `oneseat usage sessions --wallet unknown`",
         )
 
@@ -208,10 +209,10 @@ def _unpriced(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
         yield Finding(
             kind="unpriced",
             wrong=False,
-            what=f"no price is known here for {', '.join(name or 'a model without a name' for name in unknown)}",
+            what=f"no list price is known for {', '.join(name or 'a model without a name' for name in unknown)}",
             numbers={"models": len(unknown)},
             why="the model is newer than the price table, or has another name",
-            action="what the CLI said of its cost cannot be compared; a newer oneseat may know it",
+            action="the CLI's cost cannot be checked; a newer oneseat may know the price",
         )
 
 

@@ -118,7 +118,7 @@ def decide(failure: Failure, limits: RetryLimits, chance: float) -> Verdict:
 
 def not_repeated(failed: ErrorInfo, refused: ErrorInfo) -> ErrorInfo:
     """The error of a run whose repetition was refused: something had been sent, so it is the failure, not the refusal."""
-    message = f"{failed.message}\n  it was not repeated: {refused.message}"
+    message = f"{failed.message}\n  not retried: {refused.message}"
     return msgspec.structs.replace(failed, message=message, hint=refused.hint or failed.hint)
 
 

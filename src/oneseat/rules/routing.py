@@ -98,8 +98,8 @@ def objection(candidate: Candidate, permitted: Permitted, abilities: Abilities) 
     return ErrorInfo(
         code="usage.provider_cannot",
         message=f"{candidate.label} cannot serve this request: `{', '.join(lacking)}`\n"
-        "  it offers no such thing; what acts on this machine only the official CLIs have",
-        hint="See who could serve it: `oneseat route --explain ...`",
+        "  it does not offer this; only the official CLIs can act on this machine",
+        hint="See which candidates can: `oneseat route --explain ...`",
     )
 
 
@@ -197,7 +197,7 @@ def _of_provider(request: Request, provider: str, table: RouteTable) -> tuple[Ca
         return _explicit(request, of_it[0])
     return ErrorInfo(
         code="usage.no_key",
-        message=f"There is no key for this provider: `{provider}`\n  your oneseat.toml has no `[keys.NAME]` table with it",
+        message=f"No API key for this provider: `{provider}`\n  your oneseat.toml has no `[keys.NAME]` table for it",
         hint=f"Add one: `oneseat key set NAME --provider {provider}`",
     )
 
@@ -267,7 +267,7 @@ def _windows(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
         if window.status == "rejected":
             return _waiting(f"limit.{window.name}", f"Its window `{window.name}` is full", candidate, wait)
         if percent is not None and window.share is not None and percents(window.share) >= percent:
-            used = f"its window `{window.name}` is used to {int(percents(window.share))} %"
+            used = f"its window `{window.name}` is at {int(percents(window.share))} %"
             return msgspec.structs.replace(_unmet(candidate, used), retry_after_s=wait, whose_turn="wait")
     return None
 
@@ -276,15 +276,15 @@ def _breaker(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
     until = open_until(standing.outcomes)
     if until is None or until <= standing.now:
         return None
-    why = f"It failed several times in a row, last with `{standing.outcomes[-1].code}`"
+    why = f"It failed several times in a row, most recently with `{standing.outcomes[-1].code}`"
     return _waiting("provider.circuit_open", why, candidate, round(until - standing.now, 1))
 
 
 def _unmet(candidate: Candidate, why: str) -> ErrorInfo:
     return ErrorInfo(
         code="policy.conditions",
-        message=f"The settings do not want {candidate.label} for this: {why}",
-        hint="See what each candidate asks for: `oneseat route --explain ...`",
+        message=f"Your settings exclude {candidate.label} for this request: {why}",
+        hint="See each candidate's conditions: `oneseat route --explain ...`",
     )
 
 

@@ -22,7 +22,7 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
     import jsonschema  # noqa: PLC0415 - 60 ms that only runs with a schema pay
 
     if not isinstance(schema, dict):
-        raise _bad(source, "a schema is a JSON object")
+        raise _bad(source, "a schema must be a JSON object")
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:

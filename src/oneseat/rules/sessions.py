@@ -55,7 +55,7 @@ _BECAUSE: dict[EndReason, str] = {
     "instructions": "the project's instructions have changed",
     "lost": "the official CLI no longer has the session",
     "overflow": "the conversation no longer fits the model's context",
-    "repeated": "its only message failed and is sent again, for which the official CLI wants a new session",
+    "repeated": "its only message failed and is sent again, which needs a new session",
     "ended": "the session was ended",
 }
 
@@ -121,7 +121,7 @@ def too_deep(nesting: Nesting) -> ErrorInfo | None:
         return None
     return ErrorInfo(
         code="usage.too_deep",
-        message=f"This run is inside of too many others: `{nesting.depth}`\n"
-        f"  runs may start runs {nesting.limit} deep; more looks like a loop",
-        hint="If it is none, raise `run.max_depth` in oneseat.toml",
+        message=f"Runs are nested too deeply: `{nesting.depth}`\n"
+        f"  the limit is {nesting.limit}; more looks like a loop",
+        hint="If it is not a loop, raise `run.max_depth` in oneseat.toml",
     )

@@ -18,5 +18,5 @@ def refusal(report: CanaryReport, newest_tested: str) -> ErrorInfo | None:
         code="provider.untested_cli",
         message=f"The official CLI breaks an assumption of oneseat: `{report.version or 'unknown version'}`\n  {why}",
         hint=f"Install a tested version: `npm install -g @anthropic-ai/claude-code@{newest_tested}`, "
-        "or try this one again: `oneseat doctor --canary`",
+        "or check this one again: `oneseat doctor --canary`",
     )

@@ -40,11 +40,9 @@ class Channel:
             return _decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             # The decoder's own words can quote the line, and a line can hold a prompt.
-            raise alien("a line is no message of this version") from None
+            raise alien("a line is not a message of this version") from None
 
 
 def alien(why: str) -> AlienError:
     """The error of a client that is none."""
-    return AlienError(
-        ErrorInfo(code="usage.bad_message", message=f"The server cannot be talked to like this: `{why}`")
-    )
+    return AlienError(ErrorInfo(code="usage.bad_message", message=f"Invalid message to the server: `{why}`"))

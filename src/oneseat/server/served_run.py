@@ -88,7 +88,7 @@ class ServedRun:
                     case Cancel():
                         work.cancel()
                     case _:
-                        raise alien("a line is out of turn")
+                        raise alien("a message is out of order")
         except (EOFError, ConnectionError):
             work.cancel()
         except AlienError:

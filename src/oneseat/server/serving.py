@@ -39,7 +39,7 @@ _FIRST_WORD_S = 10.0
 _PER_RUN = 2
 _BUG = ErrorInfo(
     code="bug.unexpected",
-    message="The server failed in this connection; it goes on with the others",
+    message="The server failed on this connection; the others continue",
     hint="Please report it with the command you typed and `oneseat --version`",
     whose_turn="bug",
 )
@@ -92,7 +92,7 @@ class Server:
             door.close()
             listening.close()
             if self._runs:
-                say(f"Told to end; runs that go on: {len(self._runs)}. Once more cancels them")
+                say(f"Stopping; active runs: {len(self._runs)}. Signal again to cancel them")
             await self._drain()
             # Those that ask to be told when all is over, or have yet to say what they want.
             for connection in self._connections:
@@ -145,13 +145,13 @@ class Server:
             case Leave():
                 self._note_cold(first.why)
             case _:
-                raise alien("a line is no request, or out of turn")
+                raise alien("a message is not a request, or out of order")
 
     async def _call(self, channel: Channel, call: Call, nonce: str) -> None:
         try:
             request = decode_request(call.request)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise alien("a line is no request, or out of turn") from None
+            raise alien("a message is not a request, or out of order") from None
         why = self._full() or await self._circumstances.objection(call, request, nonce) or self._full()
         if why is not None:
             self._note_cold(why)
@@ -176,9 +176,9 @@ class Server:
 
     def _full(self) -> str | None:
         if self._draining.is_set():
-            return "the server is about to end"
+            return "the server is shutting down"
         most = self._circumstances.settings.serve_max_connections
-        return f"the server does {most} runs already" if len(self._runs) >= most else None
+        return f"the server already has {most} active runs" if len(self._runs) >= most else None
 
     def _note_cold(self, why: str) -> None:
         self._last_cold = WentCold(at=self._clock.utc_iso(), why=why)

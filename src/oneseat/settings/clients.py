@@ -16,11 +16,11 @@ from .named_tables import Contradiction, NamedTable
 PURPOSE_KEYS: Mapping[str, tuple[Check, str]] = {
     "for": (
         TEXT,
-        "Who asks: `me`, `automation` (your own), `anonymous`, `unknown`, or another person's name",
+        "Who writes the requests: `me`, `automation` (your own), `anonymous`, `unknown`, or another person's name",
     ),
     "reader": (
         one_of(*READERS),
-        "Who reads the answer; `reviewed` is published after you have read it, `published` without that",
+        "Who reads the answers; `reviewed`: published after you have read them, `published`: without review",
     ),
     "work_of": (one_of(*OWNERS), "Whose work it is"),
 }
@@ -65,8 +65,8 @@ CLIENTS = NamedTable(
     contradiction=_contradiction,
     keys={
         **PURPOSE_KEYS,
-        "run_budget_usd": (DOLLARS, "What one run for the client may cost"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together for the client"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together for the client"),
+        "run_budget_usd": (DOLLARS, "Budget of one run for the client"),
+        "day_budget_usd": (DOLLARS, "Daily budget of the client"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of the client"),
     },
 )

@@ -34,11 +34,11 @@ def first_file(choices: Choices) -> str:
 
 
 def _lines(choices: Choices) -> Iterator[str]:
-    yield "# Settings of oneseat, written by `oneseat init`. `oneseat config check` looks for mistakes,"
-    yield "# `oneseat config show` tells what is in force. Lines that begin with # are off."
+    yield "# Settings of oneseat, written by `oneseat init`. `oneseat config check` finds mistakes,"
+    yield "# `oneseat config show` shows the values in effect. Lines that begin with # are comments."
     yield ""
     yield "[seat]"
-    yield "# Whose plan serves a run that asks for nobody else."
+    yield "# Plan used by runs that name no provider."
     yield f"provider = {written(choices.seat)}"
     yield ""
     yield from _policy(choices)
@@ -50,27 +50,27 @@ def _lines(choices: Choices) -> Iterator[str]:
 
 def _policy(choices: Choices) -> Iterator[str]:
     yield "[policy]"
-    yield "# A plan serves the one person who pays for it: with more people here, nothing goes to it."
+    yield "# Number of people who use oneseat here. A plan is for one person; with more, it is not used."
     yield f"humans = {choices.humans}"
     yield "# Whose machine this is: owner_machine, owner_vps, rented_runner or customer_machine."
     yield f"host = {written(choices.host)}" if choices.host is not None else '# host = "owner_vps"'
-    yield "# Your plan, where the official CLI does not name it: pro, max, ultra, team_seat or ent_seat."
+    yield "# Your plan, if the official CLI does not report it: pro, max, ultra, team_seat or ent_seat."
     yield f"plan = {written(choices.plan)}" if choices.plan is not None else '# plan = "max"'
 
 
 def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
     yield "[fallback]"
-    yield "# Who serves a run when the plan may not or cannot. Without this line a run never leaves its plan."
+    yield "# Used when the plan may not or cannot serve a run. Without this line a run never leaves its plan."
     names = [name for name in (other_seat, key.name if key is not None else None) if name is not None]
     if names:
         yield f"to = [{', '.join(map(written, names))}]"
     else:
-        yield '# to = ["work"]                # a key of yours: `oneseat key set work --provider anthropic`'
+        yield '# to = ["work"]                # an API key: `oneseat key set work --provider anthropic`'
     if key is None:
         return
     yield ""
     yield f"[{dotted(('keys', key.name))}]"
-    yield "# The key itself is in no settings file."
+    yield "# The API key itself is not stored in a settings file."
     yield f"provider = {written(key.provider)}"
     for name, comment in _OF_KEYS.items():
         value = getattr(key, name)
@@ -79,26 +79,26 @@ def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
 
 
 _OF_KEYS = {
-    "env": "    # the variable that holds the key",
-    "file": "    # the file that holds the key and nothing else, mode 0600",
+    "env": "    # environment variable that holds the API key",
+    "file": "    # file that holds only the API key, mode 0600",
     "base_url": "",
-    "charges": "    # nothing is paid there",
-    "credits": "    # draws on the API credits that a plan includes",
-    "run_budget_usd": "    # what one run may cost with it,",
-    "day_budget_usd": "    # the runs of a day together,",
-    "month_budget_usd": "    # and those of a month",
+    "charges": "    # requests cost nothing",
+    "credits": "    # uses the API credits that a plan includes",
+    "run_budget_usd": "    # budget of one run",
+    "day_budget_usd": "    # daily budget",
+    "month_budget_usd": "    # monthly budget",
 }
 _UNCHOSEN = msgspec.structs.asdict(ApiKey(name="", provider="openai"))
 
 
 def _limits(choices: Choices) -> Iterator[str]:
     yield "[limits]"
-    yield "# From which share of a usage window on no run begins that nobody watches, so that the rest is yours."
+    yield "# Pause unattended runs when a usage window is this full (percent)."
     pause = choices.pause_at_percent
     yield f"pause_at_percent = {pause}" if pause is not None else "# pause_at_percent = 80"
     yield ""
     yield "[budget]"
-    yield "# What all runs of a day may cost together at list price; counted on a plan too."
+    yield "# Daily budget of all runs at list price; also counted on a plan."
     day = choices.day_budget_usd
     yield f"day_usd = {written(day)}" if day is not None else "# day_usd = 20"
     yield ""

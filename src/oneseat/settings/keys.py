@@ -37,7 +37,7 @@ def _base_url(value: object) -> str:
 
 def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
     if "provider" not in table:
-        return Contradiction("it has no `provider`", 'Say whose key it is, as in `provider = "anthropic"`')
+        return Contradiction("it has no `provider`", 'Name its provider, as in `provider = "anthropic"`')
     if "env" in table and "file" in table:
         return Contradiction("it has both `env` and `file`", "Keep one of them")
     if table["provider"] == "openai-compatible" and "base_url" not in table:
@@ -60,7 +60,7 @@ def _contradiction_of_free(table: Mapping[str, object]) -> Contradiction | None:
     return None
 
 
-_SET = "A key stands in no settings file. Take it out of there, then: `oneseat key set NAME`"
+_SET = "API keys do not belong in a settings file. Remove it, then: `oneseat key set NAME`"
 
 KEYS = NamedTable(
     table="keys",
@@ -69,36 +69,36 @@ KEYS = NamedTable(
     contradiction=_contradiction,
     misplaced=dict.fromkeys(("key", "api_key", "value", "token", "secret"), _SET),
     keys={
-        "provider": (one_of(*get_args(KeyProvider)), "Whose API the key opens"),
+        "provider": (one_of(*get_args(KeyProvider)), "The provider this API key belongs to"),
         "env": (
             Check(
                 "the name of an environment variable, none of oneseat's own",
                 _variable,
-                hint="Where it is the key itself, take it out: `oneseat key set NAME` asks for it without showing it",
+                hint="If this is the API key itself, remove it: `oneseat key set NAME` asks for it without showing it",
                 hidden=True,
             ),
-            "The environment variable that holds the key, in place of the keyring of the operating system",
+            "The environment variable that holds the API key, instead of the operating system's keyring",
         ),
         "file": (
             PATH,
-            "The file that holds the key and nothing else, in place of the keyring; readable by its owner only",
+            "A file that holds only the API key, instead of the keyring; readable only by its owner",
         ),
-        "credits": (FLAG, "Whether the key draws on the API credits that a plan includes"),
+        "credits": (FLAG, "Whether this API key uses the API credits that a plan includes"),
         "base_url": (
             Check(
                 "`https://HOST/PATH`, or `http://127.0.0.1:PORT/PATH` on this machine; without a user name",
                 _base_url,
                 secretive=True,
             ),
-            "The address that is asked in place of the vendor's: your gateway, or a server such as Ollama or vLLM",
+            "Base URL used instead of the vendor's: your gateway, or a server such as Ollama or vLLM",
         ),
         "charges": (
             FLAG,
-            "Whether requests are paid for; with `false`, allowed with a `base_url` only, no key is needed",
+            "Whether requests cost money; `false`, allowed only with a `base_url`, needs no API key",
         ),
-        "model": (TEXT, "The model of a run that names none that this provider has"),
-        "run_budget_usd": (DOLLARS, "What one run may cost with this key"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together with this key"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together with this key"),
+        "model": (TEXT, "Model for runs that name no model of this provider"),
+        "run_budget_usd": (DOLLARS, "Budget of one run with this API key"),
+        "day_budget_usd": (DOLLARS, "Daily budget of this API key"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of this API key"),
     },
 )

@@ -34,7 +34,7 @@ def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
     if not missing:
         return None
     return Contradiction(
-        f"it has no `{missing[0]}`", f"Say what a million tokens cost: `{missing[0]} = 2.50`"
+        f"it has no `{missing[0]}`", f"State the price of a million tokens: `{missing[0]} = 2.50`"
     )
 
 
@@ -58,20 +58,20 @@ PRICES = NamedTable(
     contradiction=_contradiction,
     names=re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII),
     keys={
-        "input": (_RATE, "What the model takes for what is sent"),
-        "output": (_RATE, "What it takes for its answers, its thinking included"),
+        "input": (_RATE, "List price of input"),
+        "output": (_RATE, "List price of output, thinking included"),
         "cache_read": (
             _RATE,
-            "What it takes for what it reads from its cache; without it, as much as `input`",
+            "List price of cache reads; default: the price of `input`",
         ),
         "cache_write_5m": (
             _RATE,
-            "What it takes to keep something in its cache for minutes; without it, as much as `input`",
+            "List price of five-minute cache writes; default: the price of `input`",
         ),
-        "cache_write_1h": (_RATE, "The same for an hour; without it, as much as for minutes"),
+        "cache_write_1h": (_RATE, "List price of one-hour cache writes; default: the five-minute price"),
         "from": (
             Check("a day, as in `2026-12-01`, without quotes", _day),
-            "The day from which this price holds; before it the tables' does",
+            "First day this price applies; before it, the bundled price table applies",
         ),
     },
 )

@@ -33,9 +33,7 @@ def bad_value(setting: Setting, value: object, source: str, part: PartError | No
             message=f"Setting cannot be used: `{setting.name} = {seen}`\n"
             f"  {source}; {f'{printable(str(part))}; ' if part else ''}expected {check.expected}",
             hint=check.hint
-            or (
-                f"Take it back: `unset {setting.env}`" if from_environment else _nearest_option(value, check)
-            ),
+            or (f"Unset it: `unset {setting.env}`" if from_environment else _nearest_option(value, check)),
         )
     )
 
@@ -76,7 +74,7 @@ def misspelt_variable(name: str, variables: list[str]) -> UsageError | None:
         ErrorInfo(
             code="usage.unknown_setting",
             message=f"Unknown environment variable: `{shown(name)}`\n  oneseat reads `{nearest}`",
-            hint=f"Take it back: `unset {shown(name)}`",
+            hint=f"Unset it: `unset {shown(name)}`",
         )
     )
 
@@ -87,7 +85,7 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
         why = "the settings files are found through it"
         hint = f"Set the variable: `export {setting.env}=/path/to/a/folder`"
     else:
-        why = "a project from somebody else could then choose what runs here and where prompts go"
+        why = "otherwise another person's project could choose what runs here and where prompts go"
         hint = f"Set it in your own file: `{place(own_path)}`"
     return UsageError(
         ErrorInfo(
@@ -118,7 +116,7 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
     """A file that cannot be read at all. ``position`` is ``:line:column`` when it is known."""
     why = reason[:1].lower() + reason[1:]
     message = f"Settings file cannot be used: `{place(path)}{position}`\n  {why}"
-    hint = "Correct it there, then look again: `oneseat config check`"
+    hint = "Correct it, then check again: `oneseat config check`"
     return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message, hint=hint))
 
 

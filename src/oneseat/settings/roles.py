@@ -72,12 +72,12 @@ ROLES = NamedTable(
         "candidates": (
             Check(f"a list of candidates, such as {_EXAMPLE}", _candidates),
             (
-                "Who may serve it, the most wanted first: `provider` (a seat) or `key`, `model`, and `when` with `tiers`, "
+                "Candidates in order of preference: `provider` (a seat) or `key`, `model`, and `when` with `tiers`, "
                 "`window_below_percent`, `budget_left_usd`, `prompt_below_tokens`, `prompt_from_tokens`, `only_with`, `never_with`"
             ),
         ),
-        "run_budget_usd": (DOLLARS, "What one run of the role may cost"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together in this role"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together in this role"),
+        "run_budget_usd": (DOLLARS, "Budget of one run in this role"),
+        "day_budget_usd": (DOLLARS, "Daily budget of this role"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of this role"),
     },
 )

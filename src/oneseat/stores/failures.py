@@ -51,8 +51,8 @@ def corrupt(path: Path, reason: str) -> UsageError:
     """The file cannot be read as a ledger. It is never changed; the hint moves it and its log out of the way."""
     return _usage(
         "usage.ledger_corrupt",
-        f"The ledger cannot be read: `{_shown(path)}`\n  {reason}; it was left as it is",
-        f"Move it aside, the next run begins a new one: `{_move_aside(path)}`",
+        f"The ledger cannot be read: `{_shown(path)}`\n  {reason}; it was left unchanged",
+        f"Move it aside; the next run creates a new one: `{_move_aside(path)}`",
     )
 
 
@@ -82,7 +82,7 @@ def _busy(path: Path, _: sqlite3.Error) -> UsageError:
     lister = f"See which process holds it: `lsof {shlex.quote(_shown(path))}`"
     return _usage(
         "usage.ledger_busy",
-        f"The ledger is locked by another process: `{_shown(path)}`\n  it did not become free in time",
+        f"The ledger is locked by another process: `{_shown(path)}`\n  it was not released in time",
         None if sys.platform == "win32" else lister,
         "wait",
     )

@@ -272,7 +272,7 @@ def _stamp(moment: datetime | None) -> str | None:
 
 
 def _no_such_run(name: str, ids: list[str]) -> UsageError:
-    near = f"\n  close to it: {_listed(ids)}" if ids else ""
+    near = f"\n  similar: {_listed(ids)}" if ids else ""
     return UsageError(
         ErrorInfo(
             code="usage.no_such_run",
@@ -286,7 +286,7 @@ def _no_such_session(name: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.no_such_session",
-            message=f"No session of this project or id: `{_shown(name)}`",
+            message=f"No session with this project or id: `{_shown(name)}`",
             hint="See all sessions: `oneseat sessions list`",
         )
     )
@@ -297,7 +297,7 @@ def _ambiguous(name: str, ids: list[str]) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.ambiguous_run",
-            message=f"Several runs begin with this: `{_shown(name)}`\n  {_listed(ids[:_SHOWN_MATCHES])}{more}",
+            message=f"Several runs match: `{_shown(name)}`\n  {_listed(ids[:_SHOWN_MATCHES])}{more}",
             hint=f"Name one of them: `oneseat show {ids[0]}`",
         )
     )

@@ -107,7 +107,7 @@ def _bad(path: Path, place: str, why: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.bad_plans_file",
-            message=f"The file of plans cannot be used: `{path}{place}`\n  {why}",
+            message=f"The plans file cannot be used: `{path}{place}`\n  {why}",
             hint="See what it may hold: `oneseat advise --help`",
         )
     )

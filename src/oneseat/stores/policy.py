@@ -65,7 +65,7 @@ class PolicyFiles:
         if data is None and word.installed is None:
             return Lawbook(bundled_pack(), bundled=True, word=word)
         if data is None or word.installed is None or digest(data) != word.installed.sha256:
-            raise bad_pack(self._pack, "it is not the one that `oneseat policy update` has installed")
+            raise bad_pack(self._pack, "it is not the pack that `oneseat policy update` installed")
         return Lawbook(decoded(data, self._pack, Pack), bundled=False, word=word)
 
 

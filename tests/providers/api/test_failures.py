@@ -62,7 +62,7 @@ def test_a_vendors_words_have_a_code(said: Said, code: str) -> None:
 def test_a_rejected_key_is_named_without_the_vendors_words() -> None:
     said = Said(401, ("invalid_api_key",), "Incorrect API key provided: sk-ma***hij")
     error = failures.of_error(ValueError(), said, None, "work")
-    assert error.message == "The endpoint rejected the key: status 401"
+    assert error.message == "The endpoint rejected the API key: status 401"
     assert "`oneseat key set work`" in str(error.hint)
 
 

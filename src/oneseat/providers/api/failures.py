@@ -27,12 +27,12 @@ class _Failure(NamedTuple):
     hint: str | None = None
 
 
-_REJECTED = _Failure("provider.auth_rejected", "The endpoint rejected the key", "you")
-_FORBIDDEN = _Failure("provider.auth_rejected", "The endpoint does not let this key do that", "you")
-_NO_CREDIT = _Failure("provider.credit_exhausted", "The account of the key has no credit left", "you")
+_REJECTED = _Failure("provider.auth_rejected", "The endpoint rejected the API key", "you")
+_FORBIDDEN = _Failure("provider.auth_rejected", "The endpoint does not permit this API key to do that", "you")
+_NO_CREDIT = _Failure("provider.credit_exhausted", "The API key's account has no credit left", "you")
 _OVERFLOW = _Failure(
     "provider.context_overflow",
-    "The prompt does not fit the model's context",
+    "The prompt exceeds the model's context window",
     "you",
     "Send less text, or split it over several runs",
 )
@@ -53,25 +53,25 @@ _TOO_LARGE = _Failure(
     "Send less text or fewer files",
 )
 _REFUSED = _Failure(
-    "incomplete.refused", "The model refused to answer", "you", "Say it differently, or choose another model"
+    "incomplete.refused", "The model refused to answer", "you", "Rephrase the prompt, or choose another model"
 )
 _LIMITED = _Failure(
     "limit.rate_limited",
-    "The provider is limiting requests for a moment",
+    "The provider is rate limiting requests",
     "wait",
-    "Wait a minute and run it again",
+    "Wait a minute, then run it again",
 )
-_DAY = _Failure("limit.daily_quota", "The key's quota of the day is used up", "wait")
-_LOST = _Failure("provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN)
+_DAY = _Failure("limit.daily_quota", "The API key's daily quota is used up", "wait")
+_LOST = _Failure("provider.connection_lost", "The connection to the provider was lost", "wait", _AGAIN)
 _UNREACHABLE = _Failure(
     "provider.unreachable",
     "The provider could not be reached",
     "wait",
     "Check the network, then run it again",
 )
-_GARBLED = _Failure("provider.garbled", "The endpoint answered what no API of this kind answers", "provider")
+_GARBLED = _Failure("provider.garbled", "The endpoint does not answer like an API of this kind", "provider")
 INTERRUPTED = ErrorInfo(
-    code="provider.interrupted", message="The turn was interrupted before it was done", whose_turn="you"
+    code="provider.interrupted", message="The turn was interrupted before it finished", whose_turn="you"
 )
 
 _NOTHING_SAID = Said(None, (), "")
@@ -131,16 +131,16 @@ _BY_STOP: dict[Stop, _Failure] = {
         "incomplete.max_tokens",
         "The answer was cut at the model's output limit",
         "you",
-        "Ask for less in one answer",
+        "Ask for a shorter answer",
     ),
     "refusal": _REFUSED,
     "context_window": _Failure(
         "incomplete.context_window",
-        "The conversation filled the model's context",
+        "The conversation exceeds the model's context window",
         "you",
         "Send less text, or start a new session",
     ),
-    "pause": _Failure("provider.api_error", "The provider paused the answer and did not go on"),
+    "pause": _Failure("provider.api_error", "The provider paused the answer and did not resume it"),
 }
 
 
@@ -176,7 +176,7 @@ def _of_words(said: Said, answered: Answered | None, key: str | None) -> ErrorIn
         hint = f"Check the key: `oneseat key list`, then `oneseat key set {key}`" if key is not None else None
         return _info(failure._replace(hint=hint), f"status {said.status}" if said.status else "")
     strange = _strange(answered)
-    detail = said.message if strange is None else f"status {said.status}, and not the API's own words"
+    detail = said.message if strange is None else f"status {said.status}, not in the API's format"
     return msgspec.structs.replace(_info(failure, detail), retry_after_s=said.retry_after_s)
 
 
@@ -192,7 +192,7 @@ def _find(said: Said) -> _Failure:
     if status >= 500:
         return _SERVER
     if 300 <= status < 400:
-        return _GARBLED._replace(what="The endpoint sends requests on to another address")
+        return _GARBLED._replace(what="The endpoint redirects to another address")
     return _BAD if status else _Failure("provider.api_error", "The provider reported an error")
 
 

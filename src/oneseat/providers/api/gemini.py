@@ -254,4 +254,4 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
 def _nowhere(request: Any) -> Any:
     """Stands where no request may come."""
     del request
-    raise RuntimeError("the client that is not used was used")
+    raise RuntimeError("the unused client was called")

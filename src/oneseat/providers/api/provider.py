@@ -152,16 +152,16 @@ def _check(request: Request, provider: ApiProvider, session: SessionStamp | None
         raise UsageError(
             ErrorInfo(
                 code="usage.no_model",
-                message=f"This provider has no model of its own: `{provider.name}`",
-                hint="Name one that the server has: `oneseat run --model ...`",
+                message=f"This provider has no default model: `{provider.name}`",
+                hint="Name a model of the server: `oneseat run --model ...`",
             )
         )
     if session is not None and session.resumed:
         raise OneseatError(
             ErrorInfo(
                 code="provider.session_lost",
-                message=f"The provider keeps no conversations: `{provider.name}`",
-                hint="Begin a new one: `oneseat run --new-session ...`",
+                message=f"The provider does not keep conversations: `{provider.name}`",
+                hint="Start a new one: `oneseat run --new-session ...`",
             )
         )
 

@@ -70,7 +70,7 @@ class _Sealed(httpx2.AsyncBaseTransport):
             raise InternalError(
                 ErrorInfo(
                     code="bug.strange_address",
-                    message=f"An SDK tried to send to another address than `{self._endpoint.base_url}`\n  nothing was sent",
+                    message=f"An SDK tried to send to an address other than `{self._endpoint.base_url}`\n  nothing was sent",
                     whose_turn="bug",
                 )
             )

@@ -245,7 +245,7 @@ class ApiSession:
             return None
         return ErrorInfo(
             code="budget.turns_reached",
-            message="The run used all its turns before it was done",
+            message="The run reached its turn limit before it finished",
             hint="Allow more: `oneseat run --max-turns ...`",
         )
 

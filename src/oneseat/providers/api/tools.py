@@ -61,7 +61,7 @@ class Toolbox:
     async def _one(self, index: int, asked: Call) -> tuple[int, Returned]:
         function = self._functions.get(asked.name)
         if function is None:
-            return index, Returned(f"There is no tool {asked.name!r}", is_error=True)
+            return index, Returned(f"No such tool: {asked.name!r}", is_error=True)
         if asked.given is None:
-            return index, Returned("The arguments are no JSON object", is_error=True)
+            return index, Returned("The arguments are not a JSON object", is_error=True)
         return index, await call(function, asked.given, self._clean)

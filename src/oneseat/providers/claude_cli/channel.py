@@ -58,7 +58,7 @@ class Channel(Lines[wire.KnownLine]):
     def _known_death(self, stderr: str, words: str) -> OneseatError | None:
         if "unknown option" in stderr:
             return self._error(
-                "too_old", f"The official CLI does not know an option that oneseat needs\n  {words}", "you"
+                "too_old", f"The official CLI does not support an option that oneseat needs\n  {words}", "you"
             )
         return _lost() if failures.says_lost(stderr) else None
 

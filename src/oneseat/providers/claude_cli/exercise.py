@@ -71,9 +71,9 @@ async def _exercise(process: CliProcess) -> None:
         elif isinstance(line, wire.ResultLine):
             break
     else:
-        raise await channel.death("before it held a prompt back")
+        raise await channel.death("before it blocked a prompt")
     if not held or not await process.go_back():
-        raise _otherwise("did not hold a prompt back")
+        raise _otherwise("did not block a prompt")
 
 
 def _ignore(_: object) -> None:
@@ -84,7 +84,7 @@ def _otherwise(what: str) -> OneseatError:
     return OneseatError(
         ErrorInfo(
             code="provider.garbled",
-            message=f"The official CLI {what} when it was prepared for a run",
+            message=f"The official CLI {what} while it was warmed up",
             hint="Check the installation: `oneseat doctor`",
             whose_turn="provider",
         )

@@ -52,7 +52,7 @@ _BY_CLASS: dict[str, _Failure] = {
         "incomplete.max_tokens",
         "The answer was cut at the model's output limit",
         "you",
-        "Ask for less in one answer",
+        "Ask for a shorter answer",
     ),
     "overloaded": _Failure("provider.overloaded", "The provider is overloaded", "wait", _AGAIN),
     "server_error": _Failure("provider.server_error", "The provider failed", "wait", _AGAIN),
@@ -79,7 +79,7 @@ _BY_STATUS: dict[int, _Failure] = {
 _BY_TERMINAL_REASON: dict[str, _Failure] = {
     "prompt_too_long": _Failure(
         "provider.context_overflow",
-        "The prompt does not fit the model's context",
+        "The prompt exceeds the model's context window",
         "you",
         "Send less text, or split it over several runs",
     ),
@@ -93,38 +93,38 @@ _BY_STOP_REASON: dict[str, _Failure] = {
         "incomplete.refused",
         "The model refused to answer",
         "you",
-        "Say it differently, or choose another model",
+        "Rephrase the prompt, or choose another model",
     ),
 }
 
 _BY_SUBTYPE: dict[str, _Failure] = {
     "error_max_turns": _Failure(
         "budget.turns_reached",
-        "The run used all its turns before it was done",
+        "The run reached its turn limit before it finished",
         "you",
         "Allow more: `oneseat run --max-turns ...`",
     ),
     "error_max_budget_usd": _Failure(
         "budget.reached",
-        "The run reached its budget before it was done",
+        "The run reached its budget before it finished",
         "you",
         "Allow more: `oneseat run --max-budget-usd ...`",
     ),
     "error_max_structured_output_retries": _Failure(
-        "incomplete.schema_unmet", "The model gave no answer that fits the schema", "you"
+        "incomplete.schema_unmet", "The model's answer does not match the schema", "you"
     ),
     "error_during_execution": _Failure("provider.execution_error", "The CLI reported an error", "provider"),
 }
 
 _CONTEXT_FULL = _Failure(
     "incomplete.context_window",
-    "The conversation filled the model's context",
+    "The conversation exceeds the model's context window",
     "you",
     "Send less text, or start a new session",
 )
 _THIRD_PARTY = _Failure(
     "provider.third_party",
-    "The provider takes the request for another program's and wants extra, paid usage for it",
+    "The provider treats the request as another program's and wants extra, paid usage for it",
     "you",
 )
 _UNREACHABLE = _Failure(
@@ -134,7 +134,7 @@ _UNREACHABLE = _Failure(
     "Check the network, then run it again",
 )
 _CONNECTION_LOST = _Failure(
-    "provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN
+    "provider.connection_lost", "The connection to the provider was lost", "wait", _AGAIN
 )
 #: By words of a message without a status: 2.1.197 says "Connection closed" where 2.1.329 says "Connection lost", and gives an
 #: error in the middle of a stream no class.
@@ -151,9 +151,9 @@ _BY_WORDS: dict[str, _Failure] = {
 
 SESSION_LOST = _Failure(
     "provider.session_lost",
-    "The official CLI does not have the session any more",
+    "The official CLI no longer has the session",
     "you",
-    "Begin a new one: `oneseat run --new-session ...`",
+    "Start a new one: `oneseat run --new-session ...`",
 )
 
 #: Window names of the CLI to the words of the message. A window that is not listed is shown by its own name.
@@ -226,8 +226,8 @@ def _limited(line: ResultLine, limit: RateLimitInfo | None, now: float) -> Error
     if limit is None or kind is None or limit.status != "rejected":
         return ErrorInfo(
             code="limit.rate_limited",
-            message=f"The provider is limiting requests for a moment: {_detail(line)}",
-            hint="Wait a minute and run it again",
+            message=f"The provider is rate limiting requests: {_detail(line)}",
+            hint="Wait a minute, then run it again",
             whose_turn="wait",
         )
     wait = max(0.0, round(limit.resets_at - now, 1)) if limit.resets_at is not None else None

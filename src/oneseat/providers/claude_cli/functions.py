@@ -97,7 +97,7 @@ class FunctionServer:
     async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
         function = self._functions.get(str(params.get("name")))
         if function is None:
-            return _said(f"There is no tool {params.get('name')!r}", is_error=True)
+            return _said(f"No such tool: {params.get('name')!r}", is_error=True)
         returned = await call(function, params.get("arguments") or {}, self._clean)
         return _said(returned.text, is_error=returned.is_error)
 

@@ -141,10 +141,10 @@ class ServerWatch:
         return OneseatError(
             ErrorInfo(
                 code="incomplete.servers_missing",
-                message=f"An MCP server of the run is not there: `{', '.join(absent)}`\n  "
+                message=f"MCP server `{', '.join(absent)}` failed to start\n  "
                 + "\n  ".join(lines)
                 + "\n  nothing was sent",
-                hint="If it needs longer, raise `mcp.start_s` in oneseat.toml" if late else None,
+                hint="If it needs more time, raise `mcp.start_s` in oneseat.toml" if late else None,
             )
         )
 
@@ -153,7 +153,7 @@ class ServerWatch:
         words = await self._last_words(state.name) if state.status == "failed" else None
         said = [f"{state.name}: {status}" + (f": {self._clean(state.error)}" if state.error else "")]
         if words:
-            said.append("its last words: " + self._clean(words)[-_WORDS_SHOWN:])
+            said.append("last output: " + self._clean(words)[-_WORDS_SHOWN:])
         return said
 
     async def _last_words(self, name: str) -> str | None:

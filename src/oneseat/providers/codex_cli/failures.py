@@ -41,9 +41,9 @@ _TOO_LARGE = _Failure(
 )
 _RATE = _Failure(
     "limit.rate_limited",
-    "The provider is limiting requests for a moment",
+    "The provider is rate limiting requests",
     "wait",
-    "Wait a minute and run it again",
+    "Wait a minute, then run it again",
 )
 _UNREACHABLE = _Failure(
     "provider.unreachable",
@@ -51,12 +51,12 @@ _UNREACHABLE = _Failure(
     "wait",
     "Check the network, then run it again",
 )
-_LOST = _Failure("provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN)
+_LOST = _Failure("provider.connection_lost", "The connection to the provider was lost", "wait", _AGAIN)
 _REFUSED = _Failure(
     "incomplete.refused",
     "The provider refused to answer",
     "you",
-    "Say it differently, or choose another model",
+    "Rephrase the prompt, or choose another model",
 )
 _EXECUTION = _Failure("provider.execution_error", "The CLI reported an error")
 
@@ -65,7 +65,7 @@ _QUOTA = _Failure("provider.credit_exhausted", "The provider wants payment for t
 _BY_WORD: dict[str, _Failure] = {
     "contextWindowExceeded": _Failure(
         "provider.context_overflow",
-        "The prompt does not fit the model's context",
+        "The prompt exceeds the model's context window",
         "you",
         "Send less text, or split it over several runs",
     ),
@@ -102,7 +102,7 @@ _BY_TEXT: dict[str, _Failure] = {
         "incomplete.max_tokens",
         "The answer was cut at the model's output limit",
         "you",
-        "Ask for less in one answer",
+        "Ask for a shorter answer",
     ),
     "reason: content_filter": _REFUSED,
     "stream disconnected": _LOST,
@@ -132,9 +132,9 @@ _UNKNOWN = _Failure("provider.api_error", "The provider reported an error")
 _INTERRUPTED = _Failure("provider.interrupted", "The turn was interrupted", "you")
 SESSION_LOST = _Failure(
     "provider.session_lost",
-    "The official CLI does not have the session any more",
+    "The official CLI no longer has the session",
     "you",
-    "Begin a new one: `oneseat run --new-session ...`",
+    "Start a new one: `oneseat run --new-session ...`",
 )
 _WINDOWS = {"five_hour": "five-hour", "seven_day": "weekly"}
 _SERVER_STATUS = 500

@@ -165,9 +165,9 @@ class Launcher:
             raise OneseatError(
                 ErrorInfo(
                     code="billing.base_url_changed",
-                    message="The login would be sent to another address than the vendor's: "
+                    message="The login would be sent to an address other than the vendor's: "
                     f"`{', '.join(moved)}`\n  set in {folder / 'config.toml'}; the CLI was not started",
-                    hint=f"Take it out of {folder / 'config.toml'}, then check: `oneseat doctor`",
+                    hint=f"Remove it from {folder / 'config.toml'}, then check: `oneseat doctor`",
                 )
             )
         if login.kind == "file" and login.auth_mode != "chatgpt" and forces_a_login(folder):
@@ -175,7 +175,7 @@ class Launcher:
                 ErrorInfo(
                     code="billing.api_key_wins",
                     message="The official CLI is not signed in to a plan, and its settings force a login: "
-                    f"`forced_login_method`\n  in {folder / 'config.toml'}; started so, it can delete {login.place}",
+                    f"`forced_login_method`\n  in {folder / 'config.toml'}; started this way, it can delete {login.place}",
                     hint="Sign in with the plan: `codex login`",
                 )
             )

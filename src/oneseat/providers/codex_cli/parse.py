@@ -123,7 +123,7 @@ class Parser:
                 return (self.unknown(bytes(line.params), f"`{line.method}` does not have the known shape"),)
         if line.method.startswith(_PROGRESS):
             return (Progress(state=line.method),)
-        return (self.unknown(bytes(line.params), f"unknown news `{line.method}`"),)
+        return (self.unknown(bytes(line.params), f"unknown notification `{line.method}`"),)
 
     def unknown(self, raw: bytes, why: str) -> Unknown:
         """An event for what means nothing to this version; redacted and cut, never dropped."""

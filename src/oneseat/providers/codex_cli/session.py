@@ -410,6 +410,6 @@ def _servers_missing(said: str, request: Request) -> ErrorInfo:
     names = ", ".join(server.name for server in request.mcp_servers)
     return ErrorInfo(
         code="incomplete.servers_missing",
-        message=f"An MCP server of the run is not there: `{names}`\n  {said}\n  nothing was sent",
-        hint="If it needs longer, raise `mcp.start_s` in oneseat.toml",
+        message=f"MCP server `{names}` failed to start\n  {said}\n  nothing was sent",
+        hint="If it needs more time, raise `mcp.start_s` in oneseat.toml",
     )

@@ -87,18 +87,16 @@ class Lines(Generic[Known]):
         if known is not None:
             return known
         if not exited:
-            return self._error(
-                "output_closed", f"The official CLI closed its output {when} and went on running"
-            )
+            return self._error("output_closed", f"The official CLI closed its output {when} and kept running")
         how = how_it_ended(self._child.returncode)
         if self._garbage:
             return self._error(
                 "garbled",
-                f"The official CLI {how} {when}\n  lines of its output that could not be read: {self._garbage}",
+                f"The official CLI {how} {when}\n  unreadable lines of output: {self._garbage}",
             )
         return self._error(
             "killed" if was_killed(self._child.returncode) else "crashed",
-            f"The official CLI {how} {when}" + (f"\n  its last words: {words}" if words else ""),
+            f"The official CLI {how} {when}" + (f"\n  last output: {words}" if words else ""),
         )
 
     def _known_death(self, stderr: str, words: str) -> OneseatError | None:  # noqa: ARG002 - for those that know one

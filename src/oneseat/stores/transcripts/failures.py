@@ -40,7 +40,9 @@ def _of_sqlite(path: str, error: sqlite3.Error) -> UsageError:
         return _damaged(path, f"SQLite says: {error}")
     if code in _BUSY:
         lister = None if sys.platform == "win32" else f"See which process holds it: `lsof {_quoted(path)}`"
-        words = f"The usage index is locked by another process: `{_shown(path)}`\n  it did not become free in time"
+        words = (
+            f"The usage index is locked by another process: `{_shown(path)}`\n  it was not released in time"
+        )
         return _error("usage.index_busy", words, lister)
     if code == sqlite3.SQLITE_FULL:
         return _full(path, str(error))
@@ -57,8 +59,8 @@ def _damaged(path: str, reason: str) -> UsageError:
     move = "move" if sys.platform == "win32" else "mv"
     return _error(
         "usage.index_corrupt",
-        f"The usage index cannot be read: `{_shown(path)}`\n  {reason}; it was left as it is",
-        f"Move it aside, the next question makes a new one of the transcripts that are still there: "
+        f"The usage index cannot be read: `{_shown(path)}`\n  {reason}; it was left unchanged",
+        f"Move it aside; the next `oneseat usage` rebuilds it from the remaining transcripts: "
         f"`{move} {_quoted(path)} {_quoted(aside)}`",
     )
 
