@@ -151,7 +151,8 @@ def error_codes() -> str:
     rows = [(f"`{code}`", str(exit_code(code)), meaning) for code, meaning in CODES.items()]
     return (
         "# Errors\n\n"
-        "A code is a dotted word; its first part decides the exit code. Commands, JSON and Python show the same code, message and hint.\n\n"
+        "A code is a dotted word; its first part decides the exit code. "
+        "Commands, JSON and Python show the same code, message and hint.\n\n"
         "## Exit codes\n\n"
         + table(["exit", "meaning", "error codes"], exits)
         + "\n\n## Error codes\n\n"
