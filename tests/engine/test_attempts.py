@@ -222,7 +222,7 @@ def test_a_second_attempt_that_would_be_paid_otherwise_is_not_sent() -> None:
     # Something was sent: the run failed and was not refused.
     assert (run.result.status, run.code, run.result.receipt.attempts) == ("failed", "provider.overloaded", 1)
     assert run.result.error is not None
-    assert "it was not repeated" in run.result.error.message
+    assert "not retried" in run.result.error.message
     assert "ANTHROPIC_API_KEY" in run.result.error.message
     assert run.result.receipt.verdict == "unverified"
 

@@ -60,7 +60,7 @@ def test_a_result_that_leaves_work_behind_is_no_success_and_is_kept(tmp_path: Pa
     seat = fake_turn(tmp_path, _STARTED)
     ended = seat.run("run", "go", "--json")
     assert (ended.code, ended.result["error"]["code"]) == (8, "incomplete.background_work")
-    assert ended.result["error"]["message"].endswith("in the background: the build")
+    assert ended.result["error"]["message"].endswith("background work was still running: the build")
     assert ended.result["text"] == "started it"
     seat.assert_nothing_left()
 

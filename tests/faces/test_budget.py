@@ -254,7 +254,7 @@ def test_what_a_run_going_on_may_still_cost_is_not_given_away(
         first.read_until("text_delta")
         second = seat.run("run", "second", "--json")
         assert ended(second) == (3, "budget.day_used_up")
-        assert "held by runs going on" in second.result["error"]["message"]
+        assert "reserved by active runs" in second.result["error"]["message"]
         first.signal()
         assert first.finish().code == 130
     assert seat.run("run", "third", "--json").code == 0

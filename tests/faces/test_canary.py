@@ -30,7 +30,7 @@ BROKEN = Tamper(
 UNLIKE = Behaviour(version=NEWER)
 #: How often a trial starts the CLI when everything holds.
 STARTS = 11
-NOTE = f"note: the official CLI {NEWER} is new to oneseat; trying it on the simulator first, a few seconds, once\n"
+NOTE = f"note: official CLI {NEWER} is untested; checking it once on the simulator (a few seconds)\n"
 
 
 def tampered_seat(root: Path, real: Path, simulator: Simulator, tamper: Tamper) -> tuple[Seat, Tampered]:
@@ -69,7 +69,7 @@ def test_a_newer_version_is_tried_once_and_then_used(
     assert cli.starts == STARTS + 2
     later = seat.run("run", "hello")
     assert later.code == 0
-    assert "new to oneseat" not in later.stderr
+    assert "is untested" not in later.stderr
     assert cli.starts == STARTS + 3
     assert len(simulator.messages()) == 3
     assert f"canary        {len(EXPECTED)} assumptions, all hold" in seat.run("doctor").stdout
@@ -117,7 +117,7 @@ def test_the_owner_can_switch_it_off(tmp_path: Path) -> None:
     (seat.home / "config" / "oneseat.toml").write_text("canary.auto = false\n", "utf-8")
     ended = seat.run("run", "hello")
     assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
-    assert "new to oneseat" not in ended.stderr
+    assert "is untested" not in ended.stderr
     assert len(cli.starts()) == 1
 
 
@@ -134,7 +134,7 @@ def test_a_tested_version_is_not_tried(tmp_path: Path) -> None:
     seat, cli = fake_seat(tmp_path, "ok")
     ended = seat.run("run", "hello")
     assert (ended.code, len(cli.starts())) == (0, 1)
-    assert "new to oneseat" not in ended.stderr
+    assert "is untested" not in ended.stderr
 
 
 async def test_the_version_of_the_cli_itself_is_asked_once(

@@ -109,7 +109,7 @@ def test_a_person_with_a_key_types_it_without_seeing_it(seat: Seat) -> None:
         ended = terminal.finish()
     assert ended.code == 0
     assert "made-up" not in ended.stdout
-    assert "The login of a subscription is no API key" in ended.stdout
+    assert "A subscription login is not an API key" in ended.stdout
     assert written(seat)["fallback"] == {"to": ["work"]}
     assert written(seat)["keys"] == {
         "work": {
@@ -302,7 +302,7 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
         ),
         (["--yes", "--key", "openai", "--key-env", "A", "--key-file", "/k"], "it has both `env` and `file`"),
         (["--yes", "--key", "openai", "--free"], "with `charges = false` it needs a `base_url`"),
-        (["--yes", "--key", "openai", "--day-budget", "-1"], "Not right for `day_budget_usd`: `-1.0`"),
+        (["--yes", "--key", "openai", "--day-budget", "-1"], "Invalid value for `day_budget_usd`: `-1.0`"),
         (["--yes", "--pause-at", "0"], "--pause-at"),
         (
             ["--yes", "--key", "openai", "--key-env", "K", "--day-budget", "5", "--month-budget", "3"],

@@ -141,14 +141,14 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             KEY,
             2,
             "usage.arguments",
-            "Not right for `base_url`",
+            "Invalid value for `base_url`",
         ),
         (
             ["work", "--provider", "openai", "--file", "key"],
             KEY,
             2,
             "usage.arguments",
-            "Not right for `file`: `key`",
+            "Invalid value for `file`: `key`",
         ),
         (
             ["work", "--provider", "openai", "--env", "A", "--file", "/k"],
@@ -169,7 +169,7 @@ def test_settings_that_are_kept_elsewhere_stay_there(seat: Seat) -> None:
             "sk-ant-api03-made-up\nsk-ant-api03-made-up",
             7,
             "provider.bad_key",
-            "it holds a space, a line break",
+            "it contains a space, a line break",
         ),
         (["work", "--provider", "anthropic"], "sk", 7, "provider.bad_key", "it has fewer than 8 characters"),
         (
@@ -220,7 +220,7 @@ def test_a_key_that_the_settings_describe_otherwise_is_left_to_its_owner(seat: S
     for other in (["--provider", "openai"], ["--env", "OTHER"], ["--file", "/k"]):
         ended = seat.run("key", "set", "work", *other, stdin=KEY.encode())
         assert ended.code == 2
-        assert "is in your settings already, and differently" in ended.stderr
+        assert "is already in your settings with different values" in ended.stderr
     assert settings(seat).read_bytes() == before
 
 
@@ -229,7 +229,7 @@ def test_settings_that_cannot_be_added_to_are_named_before_anything_is_kept(seat
     settings(seat).write_text('keys = {other = {provider = "openai"}}\n', "utf-8")
     ended = seat.run("key", "set", "work", "--provider", "openai", stdin=KEY.encode())
     assert ended.code == 2
-    assert "The settings file is written in a way that cannot be added to" in ended.stderr
+    assert "Cannot add an API key to this settings file" in ended.stderr
     assert not Path(seat.env["TEST_KEYRING"]).exists()
 
 

@@ -95,7 +95,7 @@ def check_refused(ended: Done, name: str, place: str) -> None:
     ), ended
     assert f"`{name}`" in error["message"]
     assert f"`{place}`" in error["message"]
-    assert error["hint"].startswith("Ask whoever manages this machine")
+    assert error["hint"].startswith("Ask the administrator of this machine")
     assert receipt["verdict"] == "nothing_sent"
     assert {"what": f"present:{name}", "value": place, "when": "before"} in receipt["evidence"]
     assert PLANTED not in ended.stdout + ended.stderr
@@ -165,6 +165,6 @@ def test_the_doctor_names_whom_to_ask(
     (problem,) = [it for it in ended.result["findings"] if it["level"] == "problem"]
     assert (ended.code, problem["code"]) == (3, "billing.managed_settings")
     assert problem["fix"].startswith(
-        "Ask whoever manages this machine to take `ANTHROPIC_CUSTOM_HEADERS` out"
+        "Ask the administrator of this machine to remove `ANTHROPIC_CUSTOM_HEADERS`"
     )
     assert PLANTED not in ended.stdout + ended.stderr

@@ -264,7 +264,7 @@ def test_rules_and_facts_have_dates(fake: tuple[Seat, FakeCli]) -> None:
     stale = seat.run("run", "hi", "--json")
     assert (stale.code, stale.result["receipt"]["policy"]["rule"]) == (3, "Y14")
     assert cli.starts() == []
-    assert "too old to say yes" in seat.run("doctor").stdout
+    assert "expired on" in seat.run("doctor").stdout
     confirm = stale.result["error"]["hint"].split("`")[1].split()[1:]
     assert seat.run(*confirm, "--i-confirm", SURE).code == 0
     assert seat.run("run", "hi").code == 0

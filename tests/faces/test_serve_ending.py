@@ -165,7 +165,7 @@ def test_a_server_that_is_told_to_end_lets_its_runs_finish_and_takes_no_new_ones
         with seat.start("run", "hello", "--stream-json") as client:
             client.read_until('"half"')
             stop = stack.enter_context(seat.start("serve", "--stop"))
-            live.read_until("Told to end; runs that go on: 1.")
+            live.read_until("Stopping; active runs: 1.")
             assert seat.run("status", "--json").result["server"] is None
             gate.write_bytes(b"")
             ended = client.finish()
@@ -190,7 +190,7 @@ def test_runs_that_outlast_the_patience_of_an_ending_server_end_as_cancelled(
             _runs_on_server(seat, 2)
             live.signal(signal.SIGTERM)
             if limit == "second signal":
-                live.read_until("Told to end; runs that go on: 2.")
+                live.read_until("Stopping; active runs: 2.")
                 live.signal(signal.SIGTERM)
             ends = [client.finish(), other.finish()]
         ended = live.finish()

@@ -140,7 +140,7 @@ def test_a_directory_of_another_machine_is_not_taken_for_ours(seat: Seat) -> Non
         line = call(seat, hello, {"prompt": "hi", "cwd": str(seat.cwd)})
         assert found in line
         link.sendall(line.replace(found, b"[1,2]"))
-        assert "another one for the server" in line_of(link)["why"]
+        assert "a different directory for the server" in line_of(link)["why"]
 
 
 def test_a_client_that_does_not_read_keeps_nobody_else_waiting(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.base_url_changed",
         "The login would be sent to an address other than the vendor's: `ANTHROPIC_BASE_URL`",
         "found in `/x/.claude.json`",
-        "Take `ANTHROPIC_BASE_URL` out of `/x/.claude.json`, then check: `oneseat doctor`",
+        "Remove `ANTHROPIC_BASE_URL` from `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
         CredentialFacts(account=TOKEN, present=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
@@ -191,7 +191,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.managed_settings",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
         "found in `managed settings`",
-        "Ask whoever manages this machine to take `ANTHROPIC_API_KEY` out, then check: `oneseat doctor`",
+        "Ask the administrator of this machine to remove `ANTHROPIC_API_KEY`, then check: `oneseat doctor`",
     ),
     (
         CredentialFacts(account=NOBODY, present=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
@@ -207,7 +207,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "billing.unsafe_child",
         "A file that could name another payer cannot be read: `.claude.json`",
         "found in `/x/.claude.json`",
-        "Take `.claude.json` out of `/x/.claude.json`, then check: `oneseat doctor`",
+        "Remove `.claude.json` from `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
         CredentialFacts(account=Account(subscription="Claude API", api_provider="firstParty")),

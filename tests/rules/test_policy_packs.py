@@ -76,13 +76,13 @@ def from_the_future(pack: dict[str, Any]) -> None:
         (lambda pack: pack.update(extra=1), "extra"),
         (lambda pack: pack["meta"].update(schema_version=2), "schema_version"),
         (lambda pack: rule_in(pack, "R1").update(source_ids=["nowhere"]), "there is no `nowhere`"),
-        (lambda pack: rule_in(pack, "R1")["when"][0][0].update(value=["stranger"]), "never so"),
+        (lambda pack: rule_in(pack, "R1")["when"][0][0].update(value=["stranger"]), "never true"),
         (lambda pack: rule_in(pack, "R1").update(action="plan"), "cannot have the action"),
-        (lambda pack: pack["facts"].append(pack["facts"][0]), "is there twice"),
+        (lambda pack: pack["facts"].append(pack["facts"][0]), "appears twice"),
         (green_for_customers, "GREEN for more than any pack may allow"),
         (without_humans, "does not ask for `distinct_humans`"),
         (otherwise_green, "exactly one rule without conditions"),
-        (from_the_future, "from the future"),
+        (from_the_future, "in the future"),
     ],
 )
 def test_what_is_no_pack_is_rejected_and_the_old_one_kept(

@@ -173,7 +173,7 @@ def test_every_name_says_what_it_does(entry: Any) -> None:
 def test_a_name_in_a_file_is_taken_out_of_that_file() -> None:
     finding = observed(found=(source("apiKeyHelper", "key_helper", "user_settings", "/s.json"),)).findings[0]
     assert "in `/s.json`: a command that prints an API key" in finding.message
-    assert finding.fix == "If nothing else needs it: take `apiKeyHelper` out of `/s.json`"
+    assert finding.fix == "If nothing else needs it: remove `apiKeyHelper` from `/s.json`"
 
 
 def test_a_dotenv_file_is_not_read_by_the_cli() -> None:
@@ -209,14 +209,14 @@ def test_a_login_is_looked_at_from_outside(changes: dict[str, Any], expected: li
 
 def test_the_time_that_is_left_is_told() -> None:
     report = observed(logins=(msgspec.structs.replace(STORED, expires_at_ms=NOW_MS + 90 * 60_000),))
-    assert "good for 1.5 h" in report.findings[-1].message
+    assert "valid for 1.5 h" in report.findings[-1].message
 
 
 def test_one_line_of_settings_passes_all_proxies_and_what_was_passed_before() -> None:
     report = observed(proxies=("HTTPS_PROXY", "NO_PROXY"), passed=("LC_TIME",))
     (finding,) = [it for it in report.findings if it.code == "environment.proxy"]
     assert finding.fix == (
-        'Put into `/own/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
+        'Add to `/own/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
     )
     assert "environment.proxy" not in codes(
         observed(proxies=("HTTPS_PROXY",), simulator="http://127.0.0.1:1")

@@ -145,7 +145,7 @@ def test_arguments_that_are_no_object_and_tools_that_are_not_there_are_told_to_t
     simulator.script("wrong", [Answer(content=(ToolUse("gone", {}),)), DONE])
     turn = ask(provider(api, simulator.url("wrong")), functions=functions_of([look]))
     results = [event for event in turn.events if isinstance(event, ToolResult)]
-    assert [(result.is_error, "no tool" in result.text) for result in results] == [(True, True)]
+    assert [(result.is_error, "No such tool" in result.text) for result in results] == [(True, True)]
     assert turn.ended.text == "done"
 
 
