@@ -119,7 +119,7 @@ async def _stream(stage: Stage, folders: Folders, notes: Notes) -> None:
                         limit.reschedule(asked_at + _INTERRUPT_S)
                         await talk.interrupt()
         except TimeoutError:
-            notes.note("interrupt", f"the turn goes on after {_INTERRUPT_S:g} s", holds=False)
+            notes.note("interrupt", f"the turn is still active after {_INTERRUPT_S:g} s", holds=False)
         else:
             notes.note("interrupt", "the turn ended", holds=asked_at is not None)
 

@@ -11,7 +11,7 @@ EXPECTED: dict[str, str] = {
     "login": "`initialize` names the login in `account`: tokenSource and apiProvider",
     "key_seen": "`account` names a key that is in the CLI's environment",
     "token_seen": "`account` names a bearer token that is in the CLI's environment",
-    "settings_seen": "`get_settings` shows settings that are in force",
+    "settings_seen": "`get_settings` shows the effective settings",
     "isolation": "settings, hooks and MCP servers of the directory and the user have no effect",
     "quiet": "nothing is sent before the prompt",
     "models": "`initialize` lists the models, `sonnet` among them",

@@ -84,7 +84,7 @@ class _Entry:
             case "http" | "sse":
                 return "http" if kind == "http" else "sse"
             case _:
-                raise self._bad(f"unknown type `{_shown(kind)}`; there are stdio, http and sse")
+                raise self._bad(f"unknown type `{_shown(kind)}`; known types are stdio, http and sse")
 
     def _check_keys(self, kind: str) -> None:
         known = _KEYS["stdio" if kind == "stdio" else "url"]

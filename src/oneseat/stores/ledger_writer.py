@@ -311,5 +311,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _never_begun(run_id: str) -> InternalError:
     return InternalError(
-        ErrorInfo(code="bug.ledger", message=f"A run ended that never began: `{run_id}`", whose_turn="bug")
+        ErrorInfo(
+            code="bug.ledger", message=f"A run ended that was never started: `{run_id}`", whose_turn="bug"
+        )
     )

@@ -95,7 +95,7 @@ async def _checked(check: _Check, bench: Bench, abilities: Abilities) -> CheckRe
     except CheckFailedError as failed:
         problem = str(failed)
     except TimeoutError:
-        problem = "it took too long"
+        problem = "it timed out"
     except Exception as error:  # noqa: BLE001 - whatever a provider raises is a finding
         problem = f"it raised {type(error).__name__}: {error}"
     return CheckResult(

@@ -166,7 +166,7 @@ async def a_held_conversation_goes_on(bench: Bench) -> None:
     bodies = [sent_text(record) for record in bench.requests()]
     expect(len(bodies) == 3, f"{len(bodies)} requests for three messages")
     expect("remember violet" in bodies[1], "the second message does not know of the first")
-    expect("violet" not in bodies[2], "a run of its own was told what another conversation said")
+    expect("violet" not in bodies[2], "an independent run saw the text of another conversation")
 
 
 async def nothing_is_printed_beside(bench: Bench) -> None:
