@@ -1,4 +1,4 @@
-"""Adding up 500 MB of transcripts, 2,000 files with everything that misleads a meter, beside `ccusage`, on the same files."""
+"""Adding up 500 MB of transcripts, 2,000 files with everything that is easy to miscount, beside `ccusage`, on the same files."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def run() -> list[Figure]:
     """Each figure is of whole processes, ccusage as npm installs it; ours keeps an index, which it makes the first time.
 
     The index also answers for transcripts that the CLI has deleted since. Tokens are compared with what the corpus is known to
-    hold: where a meter is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
+    hold: where a tool is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
     the traps are lines that real machines leave behind after a crash, a fork, a side question or another version of the CLI.
     """
     with scratch() as home:
