@@ -310,7 +310,7 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
         ),
         # A budget that no key keeps would be believed in.
         (["--yes", "--day-budget", "5", "--key-env", "K"], "none is chosen: `--key-env`, `--day-budget`"),
-        (["--yes", "--key", "openai", "--key-name", KEY], "A key is no name"),
+        (["--yes", "--key", "openai", "--key-name", KEY], "An API key was given as a name"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(

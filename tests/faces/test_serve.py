@@ -213,7 +213,7 @@ def test_more_runs_than_the_server_takes_are_done_without_it(held_seat: tuple[Se
         (seat.root / "quick").replace(seat.root / "claude")
         assert seat.run("run", "second").code == 0
         assert [pid == live.pid for pid in owners(seat)] == [True, False]
-        assert went_cold(seat) == "the server does 1 runs already"
+        assert went_cold(seat) == "the server already has 1 active runs"
         first.signal()
         assert first.finish().code == 130
 

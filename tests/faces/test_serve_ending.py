@@ -124,7 +124,7 @@ def test_of_two_servers_one_serves_and_the_other_says_who(seat: Seat) -> None:
         refused = second.finish()
         since = status(seat)["since"]
         assert (refused.code, refused.stdout) == (2, "")
-        assert f"running already: `process {first.pid}, since {since}`" in refused.stderr
+        assert f"already running for this home: `process {first.pid}, since {since}`" in refused.stderr
         assert "code usage.server_running" in refused.stderr
         first.signal(signal.SIGTERM)
         assert first.finish().code == 0
