@@ -97,20 +97,27 @@ def ledger_fingerprint(path: str) -> str:
 def open_if_fresh(spec: IndexSpec) -> tuple[Index | None, Walk]:
     """The index if nothing has changed since it was written, else ``None``; and the transcripts that exist."""
     db = open_for_reading(spec.path)
-    meta: dict[str, object] = {}
-    if db is not None:
-        try:
-            db.execute("BEGIN")
-            meta = dict(db.execute("SELECT name, value FROM meta"))
-        except sqlite3.Error:
-            pass  # the refresh reports it
-    walk = Walk(spec.roots, meta)
-    expected = {"zone": spec.zone, "prices": spec.prices, "ledger": ledger_fingerprint(spec.ledger)}
-    if db is not None and walk.same and all(meta.get(name) == value for name, value in expected.items()):
-        return Index(db, spec.ledger), walk
-    if db is not None:
+    if db is None:
+        return None, Walk(spec.roots, {})
+    try:
+        meta = _read_meta(db)
+        walk = Walk(spec.roots, meta)
+        expected = {"zone": spec.zone, "prices": spec.prices, "ledger": ledger_fingerprint(spec.ledger)}
+        if walk.same and all(meta.get(name) == value for name, value in expected.items()):
+            return Index(db, spec.ledger), walk
+    except BaseException:  # also Ctrl-C: an open connection keeps its locks
         db.close()
+        raise
+    db.close()
     return None, walk
+
+
+def _read_meta(db: sqlite3.Connection) -> dict[str, object]:
+    try:
+        db.execute("BEGIN")
+        return dict(db.execute("SELECT name, value FROM meta"))
+    except sqlite3.Error:
+        return {}  # the refresh reports it
 
 
 def refresh(spec: IndexSpec, walk: Walk, offset_at: OffsetAt, price_of: PriceOf) -> Index:
