@@ -31,7 +31,7 @@ _FLUSH_AT, _MANY = 16_000, 1000
 _HASHED = 256
 #: A file changed less than this before it was read may change again within the same timestamp, in nanoseconds.
 _RECENT_NS = 100_000_000
-_DIRECTORY = re.compile(rb'"cwd":("(?:[^"\\]|\\.)*")')
+_DIRECTORY = rb'"cwd":("(?:[^"\\]|\\.)*")'
 _NAMES = ANSWERS[1:]
 _COLUMNS = ", ".join(_NAMES)
 _UPSERT = f"""
@@ -207,7 +207,8 @@ class Update:
         """Store the directory of a project's folder. The folder's name has only the letters and digits of it."""
         if project in self._projects:
             return
-        found = _DIRECTORY.search(self._buffer, 0, end)
+        # Compiled here: most updates find no new project.
+        found = re.compile(_DIRECTORY).search(self._buffer, 0, end)
         try:
             directory = json.loads(found[1]) if found else ""
         except ValueError:
