@@ -33,7 +33,7 @@ async def through_provider(request: Request) -> Report:
     async with provider.open(permitted, "bench") as session:
         cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
         assert isinstance(cleared, Cleared), cleared
-        plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
+        plan = routing.choose(cleared, provider.name, provider.default_model, session.info)
         assert isinstance(plan, Plan), plan
         count, first, memory = 0, 0.0, [0.0]
         async for batch in session.send(plan):

@@ -17,18 +17,17 @@ from pathlib import Path
 import msgspec
 
 from oneseat.assembly import find_paths, read_keys, read_routes, read_settings
-from oneseat.contract.billing_names import BILLING_NAMES, SEAT_LOGIN
-from oneseat.contract.codex_names import CODEX_LOGIN, CODEX_NAMES, codex_name
+from oneseat.contract.billing_names import BILLING_NAMES
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.facts import CredentialSource
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.remote import Call, Hello, Surroundings, Watched
 from oneseat.contract.request import Request
 from oneseat.contract.routes import RouteTable
-from oneseat.host import credentials
 from oneseat.host.runners import RUNNER_VARIABLES
 from oneseat.host.umask import current_umask
 from oneseat.providers.claude_cli.environment import shared_names
+from oneseat.providers.cli_common.environment_scan import scan_environment
 from oneseat.remote import hashes
 from oneseat.settings import Settings, differences
 from oneseat.version import __version__
@@ -51,7 +50,7 @@ class Circumstances:
         # A key that is in a variable is the caller's own.
         of_keys = {key.env for key in self._keys.values() if key.env is not None}
         passed = (*self.settings.claude_pass_environment, *self.settings.codex_pass_environment)
-        names = {*shared_names(passed), *CODEX_LOGIN, *of_keys, *RUNNER_VARIABLES}
+        names = {*shared_names(passed), *_LOGIN, *of_keys, *RUNNER_VARIABLES}
         self._compared = Watched(names=tuple(sorted(names)), prefixes=_PREFIXES)
         self._umask = current_umask()
 
@@ -80,8 +79,9 @@ class Circumstances:
 
     def sources(self, around: Surroundings) -> tuple[CredentialSource, ...]:
         """What the caller's environment holds that could change who pays."""
-        of_claude = credentials.scan_environment(around.named)
-        return (*of_claude, *credentials.scan_environment(around.named, codex_name))
+        return tuple(
+            source for names in BILLING_NAMES.values() for source in scan_environment(around.named, names)
+        )
 
     def _differing_variables(self, around: Surroundings, nonce: str) -> list[str]:
         ours = hashes(self._env, msgspec.to_builtins(self._compared), nonce)
@@ -120,13 +120,13 @@ class Circumstances:
         return read_keys(self._env), read_routes(self.settings, self._paths)
 
 
+_VARIABLES = [entry for table in BILLING_NAMES.values() for entry in table.variables]
+_LOGIN = frozenset().union(*(table.login for table in BILLING_NAMES.values()))
 _NAMED = Watched(
     names=tuple(
-        entry.name
-        for entry in (*BILLING_NAMES, *CODEX_NAMES)
-        if entry.pays and not entry.prefix and entry.name not in SEAT_LOGIN | CODEX_LOGIN
+        entry.name for entry in _VARIABLES if entry.pays and not entry.prefix and entry.name not in _LOGIN
     ),
-    prefixes=tuple(entry.name for entry in (*BILLING_NAMES, *CODEX_NAMES) if entry.pays and entry.prefix),
+    prefixes=tuple(entry.name for entry in _VARIABLES if entry.pays and entry.prefix),
 )
 
 

@@ -26,12 +26,11 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Permitted, Refused, Request
-from oneseat.host import credentials
-from oneseat.host.codex_login import codex_login
 from oneseat.host.paths import Paths
-from oneseat.providers.claude_cli import discovery
+from oneseat.providers.claude_cli import credentials, discovery
+from oneseat.providers.cli_common.program import dotted
 from oneseat.providers.codex_cli import discovery as codex_discovery
-from oneseat.providers.official_cli.program import dotted
+from oneseat.providers.codex_cli.login import codex_login
 from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
@@ -111,7 +110,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         tested=(dotted(discovery.OLDEST), dotted(discovery.NEWEST)),
         beyond_tested=beyond,
         logins=_logins(env, cwd, settings),
-        found=facts.kept if facts is not None else credentials.scan(env, cwd),
+        found=facts.withheld if facts is not None else credentials.scan(env, cwd),
         proxies=_kept_proxies(env, settings),
         passed=settings.claude_pass_environment,
         settings_file=str(paths.config_dir / "oneseat.toml"),
@@ -152,7 +151,7 @@ async def _ask_cli(
                 async with asyncio.timeout(limit_s):
                     facts = await session.credential_facts()
             finally:
-                version = session.capabilities.cli_version
+                version = session.info.cli_version
             return facts, version, None
     except TimeoutError:
         return None, version, _silent(limit_s)
@@ -178,7 +177,7 @@ async def _ask_codex(
                 async with asyncio.timeout(limit_s):
                     facts = await session.credential_facts()
             finally:
-                version = session.capabilities.cli_version
+                version = session.info.cli_version
     except TimeoutError:
         failure = _silent(limit_s)
     except OneseatError as error:
@@ -192,7 +191,7 @@ async def _ask_codex(
         plan=facts.plan,
         login=facts.login,
         wallet=cleared.wallet,
-        kept=facts.kept,
+        kept=facts.withheld,
         refusal=failure or (cleared.error if isinstance(cleared, Refused) else None),
     )
 
@@ -256,7 +255,7 @@ def _stored_trial(executable: str | None, paths: Paths) -> CanaryReport | None:
 def _logins(env: Mapping[str, str], cwd: Path, settings: Settings) -> tuple[LoginFacts, ...]:
     if settings.simulator_url is not None:
         return (LoginFacts(kind=settings.simulator_login, place=_SIMULATED_LOGIN),)
-    places = credentials.Places.find(env, cwd)
+    places = credentials.ClaudePaths.find(env, cwd)
     first = credentials.login_facts(env, places.config_dir)
     if first.kind != "token":
         return (first,)

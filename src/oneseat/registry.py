@@ -83,7 +83,7 @@ class KeyProviders:
     def _make(self, provider: str, name: str) -> Provider:
         from oneseat.host.key_store import unknown_key  # noqa: PLC0415 - a run on the seat has no use for it
         from oneseat.providers.api.account import ApiAccount  # noqa: PLC0415 - as above
-        from oneseat.providers.api.apis import APIS  # noqa: PLC0415 - as above
+        from oneseat.providers.api.catalogue import APIS  # noqa: PLC0415 - as above
         from oneseat.providers.api.provider import ApiProvider  # noqa: PLC0415 - as above
 
         key = self._keys().get(name)

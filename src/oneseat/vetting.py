@@ -19,7 +19,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import home_error
 from oneseat.providers.claude_cli import discovery, environment
-from oneseat.providers.official_cli.program import dotted
+from oneseat.providers.cli_common.program import dotted
 from oneseat.rules import untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults

@@ -20,7 +20,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/host/private_socket.py",
     "src/oneseat/limits.py",
     "src/oneseat/pricing.py",
-    "src/oneseat/providers/api/apis.py",
+    "src/oneseat/providers/api/catalogue.py",
     "src/oneseat/providers/claude_cli/provider.py",
     "src/oneseat/providers/codex_cli/provider.py",
     "src/oneseat/quick_paths.py",

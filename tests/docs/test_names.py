@@ -14,7 +14,7 @@ import pytest
 import oneseat
 from oneseat import testing
 from oneseat.cli.main import oneseat as program
-from oneseat.contract.billing_names import BILLING_NAMES
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import EXIT_CODES
 from oneseat.contract.receipt import Receipt
 from oneseat.observers import otel
@@ -98,14 +98,14 @@ def test_variables_exist(page: Path) -> None:
 
 @each_page
 def test_the_vendors_variables_are_in_the_table_of_names(page: Path) -> None:
-    names = {entry.name for entry in BILLING_NAMES}
+    names = {entry.name for entry in CLAUDE_NAMES.variables}
     behaviour = (ROOT / "src/oneseat/providers/claude_cli/environment.py").read_text("utf-8")
 
     def known(name: str) -> bool:
         return (
             name in names
             or name in behaviour
-            or any(name.startswith(entry.name) for entry in BILLING_NAMES if entry.prefix)
+            or any(name.startswith(entry.name) for entry in CLAUDE_NAMES.variables if entry.prefix)
         )
 
     assert unknown(page, r"\b(?:ANTHROPIC|CLAUDE)_[A-Z_]+", known) == []

@@ -10,12 +10,19 @@ from typing import Any, NamedTuple
 from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
-from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
+from oneseat.contract.facts import (
+    Account,
+    CredentialFacts,
+    KeyFacts,
+    PayerFacts,
+    ProviderFeatures,
+    SessionInfo,
+)
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.pack import Lawbook, OwnersWord
 from oneseat.contract.permission import Permission
 from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.pool import WarmProcess
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
@@ -89,7 +96,7 @@ def failure(code: str, *, text: str = "", wait: float | None = None) -> tuple[Ev
 class _Session:
     def __init__(self, script: Script) -> None:
         self._script = script
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     async def credential_facts(self) -> PayerFacts:
         match self._script.facts:
@@ -135,7 +142,9 @@ class ScriptedProvider:
     """Plays one script for each process it starts, the last one again and again. Notes when each was started, and with what."""
 
     default_model = "sonnet"
-    abilities = Abilities(tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True)
+    features = ProviderFeatures(
+        tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True
+    )
 
     def of(self, candidate: Candidate) -> ScriptedProvider:
         return self
@@ -155,11 +164,11 @@ class ScriptedProvider:
         yield _Session(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[ScriptedProvider]:
+    async def conversation(self) -> AsyncIterator[ScriptedProvider]:
         yield self
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         return ()
 
     async def idle_change(self) -> None:

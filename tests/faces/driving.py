@@ -37,8 +37,7 @@ _ORDINARY = (
 UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 #: The modules that bring the vendors' SDKs, a second of loading, for a seat whose runs go to API keys.
 SDKS = tuple(
-    f"oneseat.providers.api.{name}"
-    for name in ("anthropic_messages", "openai_responses", "openai_chat", "gemini")
+    f"oneseat.providers.api.{name}" for name in ("anthropic", "openai_responses", "openai_chat", "gemini")
 )
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -14,7 +14,7 @@ import pytest
 import oneseat
 from oneseat.contract.canary import EXPECTED
 from oneseat.providers.claude_cli.discovery import NEWEST, identify
-from oneseat.providers.official_cli.program import dotted
+from oneseat.providers.cli_common.program import dotted
 from oneseat.testing import Behaviour, Simulator, write_fake_cli
 from oneseat.vetting import InstalledCli, Vetting
 from tests.canary.tampering import Tamper, Tampered, write_tampered

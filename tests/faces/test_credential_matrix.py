@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from oneseat import api
-from oneseat.contract.billing_names import SEAT_LOGIN, billing_name
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import exit_code
 from oneseat.testing import Behaviour, RecordedRequest, Simulator
 from oneseat.testing.fake_cli import Initialized, Print, Result
@@ -262,7 +262,9 @@ def test_a_key_that_shows_only_when_the_prompt_is_taken_stops_the_run(tmp_path: 
 def test_in_real_life_the_cli_is_given_the_owners_login_and_nothing_else_that_pays(tmp_path: Path) -> None:
     seat, cli = fake_seat(tmp_path, "ok")
     del seat.env["ONESEAT_SIMULATOR_URL"]
-    others = {name: value for row in ROWS for name, value in row.world.env.items() if name not in SEAT_LOGIN}
+    others = {
+        name: value for row in ROWS for name, value in row.world.env.items() if name not in CLAUDE_NAMES.login
+    }
     token = f"sk-ant-oat01-{PLANTED * 12}"
     seat.env |= others | {"CLAUDE_CODE_OAUTH_TOKEN": token, "CLAUDE_CONFIG_DIR": str(tmp_path / "other")}
     done = seat.run("run", "say ok", "--json")
@@ -270,7 +272,9 @@ def test_in_real_life_the_cli_is_given_the_owners_login_and_nothing_else_that_pa
     # The fake's server says nothing of limits, so the last witness is missing.
     assert (done.code, receipt["wallet"], receipt["verdict"]) == (0, "plan", "unverified")
     (start,) = cli.starts()
-    assert {name for name in start.environment if (entry := billing_name(name)) and entry.pays} == SEAT_LOGIN
+    assert {
+        name for name in start.environment if (entry := CLAUDE_NAMES.find(name)) and entry.pays
+    } == CLAUDE_NAMES.login
     off = {"CLAUDE_CODE_USE_BEDROCK": "0", "ANTHROPIC_API_KEY": ""}
     set_ones = {name for name, value in others.items() if off.get(name) != value}
     assert {what for what, _ in sources(done.result)} == {f"kept:{name}" for name in set_ones}

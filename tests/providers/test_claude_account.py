@@ -12,12 +12,14 @@ from typing import Any
 import psutil
 import pytest
 
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.facts import Account, CredentialFacts
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, Refused, Request, Tools
-from oneseat.host.credentials import child_sources, reaching, write_simulated_login
 from oneseat.providers.claude_cli.account import account_of, settings_sources
 from oneseat.providers.claude_cli.argv import command_line
+from oneseat.providers.claude_cli.credentials import reaching, write_simulated_login
+from oneseat.providers.cli_common.environment_scan import child_sources
 from oneseat.rules.billing import clear, wallet_of
 
 SECRET = "made-up-value-that-must-not-appear"
@@ -118,9 +120,9 @@ class RealCli:
         present = (
             *reaching(self.env, self.home),
             *settings_sources(settings),
-            *child_sources(environ, self.env),
+            *child_sources(environ, self.env, CLAUDE_NAMES),
         )
-        return CredentialFacts(account=account_of(opened), present=present)
+        return CredentialFacts(account=account_of(opened), exposed=present)
 
     @contextmanager
     def _running(self, program: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -163,7 +165,7 @@ def decision(facts: CredentialFacts) -> str:
 
 def test_a_plain_login_is_the_plan(cli: RealCli) -> None:
     facts = cli.facts()
-    assert facts.present == ()
+    assert facts.exposed == ()
     assert decision(facts) == "plan"
 
 
@@ -184,7 +186,7 @@ def test_the_state_files_env_block_changes_the_address_behind_the_accounts_back(
     facts = cli.facts()
     # Neither the account nor the settings nor the environment show it: only the file does.
     assert wallet_of(facts.account) == "plan"
-    assert {(source.name, source.scope) for source in facts.present} == {
+    assert {(source.name, source.scope) for source in facts.exposed} == {
         (name, "global_config") for name in names
     }
     assert decision(facts) == "billing.base_url_changed"
@@ -204,5 +206,5 @@ def test_a_script_that_moves_the_home_folder_is_seen_through(cli: RealCli) -> No
     other.mkdir()
     (other / ".claude.json").write_text('{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8"}}', "utf-8")
     facts = cli.facts(cli.wrapped(f"HOME='{other}' exec CLI"))
-    assert [(source.name, source.scope) for source in facts.present] == [("HOME", "child")]
+    assert [(source.name, source.scope) for source in facts.exposed] == [("HOME", "child")]
     assert decision(facts) == "billing.unsafe_child"

@@ -24,7 +24,8 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import TokenUsage
-from oneseat.providers.codex_cli import failures, windows, wire
+from oneseat.providers.codex_cli import failures, wire
+from oneseat.providers.codex_cli.limits import readings, window_name
 from oneseat.providers.codex_cli.messages import is_strict
 from oneseat.providers.codex_cli.parse import Parser, Setting, tokens
 
@@ -211,12 +212,12 @@ def test_kinds_of_tokens_do_not_overlap(fresh: int, cached: int, written: int) -
     [(300, "five_hour"), (10080, "seven_day"), (43200, "thirty_day"), (60, "60_minutes"), (None, "unknown")],
 )
 def test_windows_are_named_by_their_length(minutes: int | None, name: str) -> None:
-    assert windows.name_of(wire.Window(window_duration_mins=minutes)) == name
+    assert window_name(wire.Window(window_duration_mins=minutes)) == name
 
 
 def test_limits_of_other_models_have_their_name() -> None:
     limits = wire.RateLimits(limit_id="spark", primary=wire.Window(50, 300, 1e30))
-    (reading,) = windows.readings(limits, "x", "now")
+    (reading,) = readings(limits, "x", "now")
     assert (reading.window, reading.used, reading.resets_at) == ("five_hour_spark", 0.5, None)
 
 

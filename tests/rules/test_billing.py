@@ -75,7 +75,7 @@ def test_wallet_of_an_account(account: Account | None, wallet: Wallet) -> None:
 @pytest.mark.parametrize("account", [TOKEN, STORED])
 def test_a_plan_is_cleared_with_its_evidence(account: Account) -> None:
     kept = source("ANTHROPIC_API_KEY", "api_key", "environment", "environment")
-    decision = clear(PERMITTED, CredentialFacts(account=account, kept=(kept,)), "plan")
+    decision = clear(PERMITTED, CredentialFacts(account=account, withheld=(kept,)), "plan")
     assert isinstance(decision, Cleared)
     assert decision.wallet == "plan"
     assert decision.permitted is PERMITTED
@@ -112,7 +112,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY"),
-            present=(source("ANTHROPIC_API_KEY", "api_key", place="environment of the CLI process"),),
+            exposed=(source("ANTHROPIC_API_KEY", "api_key", place="environment of the CLI process"),),
         ),
         "billing.api_key_wins",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
@@ -143,7 +143,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="apiKeyHelper"),
-            present=(source("apiKeyHelper", "key_helper", place="--settings on the CLI's command line"),),
+            exposed=(source("apiKeyHelper", "key_helper", place="--settings on the CLI's command line"),),
         ),
         "billing.key_helper_wins",
         "A key helper would pay instead of the plan: `apiKeyHelper`",
@@ -152,7 +152,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     ),
     (
         CredentialFacts(
-            account=Account(api_provider="bedrock"), present=(source("CLAUDE_CODE_USE_BEDROCK", "cloud"),)
+            account=Account(api_provider="bedrock"), exposed=(source("CLAUDE_CODE_USE_BEDROCK", "cloud"),)
         ),
         "billing.cloud_provider",
         "A cloud account would pay instead of the plan: `bedrock`",
@@ -169,7 +169,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=TOKEN,
-            present=(source("ANTHROPIC_BASE_URL", "base_url", "global_config", "/x/.claude.json"),),
+            exposed=(source("ANTHROPIC_BASE_URL", "base_url", "global_config", "/x/.claude.json"),),
         ),
         "billing.base_url_changed",
         "The login would be sent to another address than the vendor's: `ANTHROPIC_BASE_URL`",
@@ -177,7 +177,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "Take `ANTHROPIC_BASE_URL` out of `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=TOKEN, present=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
+        CredentialFacts(account=TOKEN, exposed=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
         "billing.custom_headers",
         "Something would change every request, perhaps also who pays for it: `ANTHROPIC_CUSTOM_HEADERS`",
         "found in `here`",
@@ -186,7 +186,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY"),
-            present=(source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "managed settings"),),
+            exposed=(source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "managed settings"),),
         ),
         "billing.managed_settings",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
@@ -194,7 +194,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "Ask whoever manages this machine to take `ANTHROPIC_API_KEY` out, then check: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=NOBODY, present=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
+        CredentialFacts(account=NOBODY, exposed=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
         "billing.unsafe_child",
         "The CLI does not run as oneseat started it, so who pays is not certain: `CLAUDE_CODE_SIMPLE`",
         "found in `here`",
@@ -202,7 +202,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     ),
     (
         CredentialFacts(
-            account=TOKEN, present=(source(".claude.json", "unreadable", "global_config", "/x/.claude.json"),)
+            account=TOKEN, exposed=(source(".claude.json", "unreadable", "global_config", "/x/.claude.json"),)
         ),
         "billing.unsafe_child",
         "A file that could name another payer cannot be read: `.claude.json`",
@@ -231,7 +231,7 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "See every source and where it is: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=TOKEN, strange="its command line has `--bare`"),
+        CredentialFacts(account=TOKEN, tampering="its command line has `--bare`"),
         "billing.unsafe_child",
         "The CLI does not run as oneseat started it, so who pays is not certain",
         "its command line has `--bare`",
@@ -271,12 +271,12 @@ def test_a_refusal_names_the_winner_its_place_and_one_fix(
     assert exit_code(code) == (7 if code.startswith("provider.") else 3)
     assert decision.policy == PERMITTED.policy
     assert decision.wallet not in {"plan", "simulator"}
-    assert {f"present:{it.name}" for it in facts.present} <= {it.what for it in decision.evidence}
+    assert {f"present:{it.name}" for it in facts.exposed} <= {it.what for it in decision.evidence}
 
 
 def test_keys_that_were_kept_from_a_seat_without_login_are_named() -> None:
     kept = source("ANTHROPIC_API_KEY", "api_key", "environment", "environment")
-    decision = refused(CredentialFacts(account=NOBODY, kept=(kept,)))
+    decision = refused(CredentialFacts(account=NOBODY, withheld=(kept,)))
     assert decision.error.code == "provider.signed_out"
     assert decision.error.message.endswith(
         "\n  kept from it: `ANTHROPIC_API_KEY` (environment); they are not the plan's, and oneseat does not spend them"
@@ -326,11 +326,11 @@ def test_a_plan_with_any_word_that_is_not_its_own_is_never_cleared(
     refused(CredentialFacts(account=msgspec.structs.replace(account, **changed)))
 
 
-@given(present=st.lists(SOURCES, min_size=1, max_size=4), simulated=st.booleans())
+@given(exposed=st.lists(SOURCES, min_size=1, max_size=4), simulated=st.booleans())
 def test_nothing_is_cleared_while_anything_reached_the_child(
-    present: list[CredentialSource], simulated: bool
+    exposed: list[CredentialSource], simulated: bool
 ) -> None:
-    facts = CredentialFacts(account=TOKEN, present=tuple(present), simulated=simulated)
+    facts = CredentialFacts(account=TOKEN, exposed=tuple(exposed), simulated=simulated)
     assert refused(facts, "simulator" if simulated else "plan").wallet == "unknown"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
-from oneseat.contract.facts import Abilities
+from oneseat.contract.facts import ProviderFeatures
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import PolicyStamp
@@ -26,7 +26,7 @@ KEYS = {
 SEAT = Candidate(provider="claude-cli")
 PAID = Candidate(provider="anthropic", model="claude-haiku-4-5", paid_from="api_key", key="paid")
 CREDITS = Candidate(provider="anthropic", paid_from="api_credits", key="credits")
-ALL = Abilities(tools=True, mcp=True, functions=True, schema=True, images=True, documents=True)
+ALL = ProviderFeatures(tools=True, mcp=True, functions=True, schema=True, images=True, documents=True)
 NOW = 1_700_000_000.0
 
 
@@ -143,7 +143,7 @@ def test_what_the_policy_keeps_from_the_plan_goes_to_a_key() -> None:
     ],
 )
 def test_a_provider_is_not_asked_for_what_it_does_not_have(fields: dict[str, Any], lacking: str) -> None:
-    error = routing.objection(PAID, permitted(**fields), Abilities())
+    error = routing.objection(PAID, permitted(**fields), ProviderFeatures())
     assert error is not None
     assert (error.code, lacking in error.message) == ("usage.provider_cannot", True)
     assert routing.objection(PAID, permitted(**fields), ALL) is None

@@ -18,9 +18,9 @@ from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.providers.api.account import ApiAccount
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.providers.api.provider import ApiProvider
-from oneseat.providers.api.session import ApiSession, Chat
+from oneseat.providers.api.session import ApiSession, ChatConnection
 from oneseat.registry import build_provider
 from oneseat.rules.redaction import redact
 from oneseat.settings import Settings
@@ -118,7 +118,7 @@ class Careless(ApiSession):
 )  # fmt: skip
 def test_a_careless_provider_is_told_so(fault: str, check: str, problem: str) -> None:
     class CarelessProvider(ApiProvider):
-        def session_on(self, chat: Chat, request: Request, run_id: str) -> ApiSession:
+        def session_on(self, chat: ChatConnection, request: Request, run_id: str) -> ApiSession:
             session = Careless(chat, request, run_id, redact)
             session.fault = fault
             return session

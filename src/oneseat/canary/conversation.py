@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneseat.providers.claude_cli import account, wire
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.testing import Simulator
 
 from .assumptions import Notes

@@ -20,7 +20,7 @@ from oneseat.host.lines import OversizedLine
 from oneseat.host.process_tree import marked_processes
 from oneseat.providers.claude_cli import environment, messages, wire
 from oneseat.providers.claude_cli.argv import command_line
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.testing import Simulator
 
 #: The alias every plan has; what it stands for is the CLI's business.

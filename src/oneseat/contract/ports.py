@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .events import Batch, Event, Question, Stderr
-from .facts import Abilities, Capabilities, PayerFacts
+from .facts import PayerFacts, ProviderFeatures, SessionInfo
 from .limits import SeenLimit
 from .pack import Lawbook
 from .permission import Permission
 from .policy import Lately, PolicyInputs
-from .pool import IdleProcess
+from .pool import WarmProcess
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
 from .routes import Candidate, Outcome
@@ -26,7 +26,7 @@ class ProviderSession(Protocol):
         """Ask who would pay. Sends nothing upstream. Raises ``OneseatError`` when the provider cannot answer."""
 
     @property
-    def capabilities(self) -> Capabilities:
+    def info(self) -> SessionInfo:
         """What the provider offered; known after ``credential_facts``."""
 
     async def ready(self) -> bool:
@@ -71,7 +71,7 @@ class Provider(Protocol):
         """The model of a request that names none."""
 
     @property
-    def abilities(self) -> Abilities:
+    def features(self) -> ProviderFeatures:
         """What it can be asked for."""
 
     def open(
@@ -83,11 +83,11 @@ class Provider(Protocol):
         Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
         """
 
-    def held(self) -> AbstractAsyncContextManager[Provider]:
+    def conversation(self) -> AbstractAsyncContextManager[Provider]:
         """The same provider, whose runs are one conversation on one process, which ends with this context."""
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that were started ahead and wait for a run."""
 
     async def idle_change(self) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from .budget import Allowance
 from .errors import ErrorInfo
-from .facts import Capabilities, CredentialSource
+from .facts import CredentialSource, SessionInfo
 from .functions import Function
 from .policy import Author, Exposure, PolicyInputs, Reader, WorkOwner
 from .receipt import Evidence, PolicyStamp, Wallet
@@ -193,6 +193,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cleared: Cleared
     provider: str
     model: str
-    capabilities: Capabilities
+    capabilities: SessionInfo
     background: str | None = None
     allowance: Allowance | None = None

@@ -173,7 +173,7 @@ async def conversation_of(
         yield conversation
         return
     async with books.locks.held(use.name, run_id, use.wait_s):
-        if provider.abilities.sessions:
+        if provider.features.sessions:
             await conversation.choose(request, use)
         else:
             await conversation.tell(request, use, seat())

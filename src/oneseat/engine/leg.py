@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oneseat.contract.budget import Bound, Cap
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import Capabilities
+from oneseat.contract.facts import SessionInfo
 from oneseat.contract.receipt import CostSource, Wallet
 from oneseat.contract.request import Cleared, Plan, Refused
 from oneseat.contract.routes import PaidFrom
@@ -44,7 +44,7 @@ class Leg:
         self.bounds: tuple[Bound, ...] = ()
         self.cleared: Cleared | None = None
         self.refused: Refused | None = None
-        self.capabilities = Capabilities()
+        self.capabilities = SessionInfo()
         self.cap: Cap | None = None
         self.meter: Meter | None = None
         self.past: list[AttemptRecord] = []

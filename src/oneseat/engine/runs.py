@@ -11,7 +11,7 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.permission import Asker
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.pool import WarmProcess
 from oneseat.contract.ports import Provider, Providers, Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
@@ -150,7 +150,7 @@ class App:
         self._new_run_id = new_run_id
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that were started ahead and wait for a run."""
         return self._parts.provider.idle
 
@@ -169,7 +169,7 @@ class App:
         """
         whose = self._candidate(provider, key)
         seat = self._parts.provider if (provider, key) == (None, None) else self._parts.providers.of(whose)
-        async with seat.held() as held:
+        async with seat.conversation() as held:
             providers = _Held(self._parts.providers, held, whose)
             yield App(self._parts._replace(provider=held, providers=providers), self._new_run_id)
 

@@ -87,13 +87,13 @@ async def _served(
 
 def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
     # What bounds runs is the memory that their processes take; a request that is sent from here takes next to none.
-    return parts.lanes.run() if parts.provider.abilities.process else nullcontext(FREE)
+    return parts.lanes.run() if parts.provider.features.process else nullcontext(FREE)
 
 
 async def _attempt(around: Surroundings, permitted: Permitted) -> AsyncGenerator[Batch, None]:
     """One process of the provider, begun when no other renews the login."""
     parts, cwd = around.parts, permitted.request.cwd
-    logs_in = parts.provider.abilities.process
+    logs_in = parts.provider.features.process
     async with parts.lanes.start(parts.provider.name, cwd) if logs_in else nullcontext(FREE) as place:
         async for batch in admitted(place, around.watchdog):
             yield batch
@@ -127,16 +127,14 @@ async def _gate(around: Surroundings, permitted: Permitted, session: ProviderSes
     """The billing gate, the model and the budget. Nothing of this attempt has been sent when this returns."""
     parts, record = around.parts, around.record
     facts = await around.watchdog.wait(session.credential_facts())
-    record.leg.capabilities = session.capabilities
+    record.leg.capabilities = session.info
     cleared = billing.clear(permitted, facts, parts.provider.wallet)
     cleared = await confirmed(parts.ledger, record, cleared, facts)
     if isinstance(cleared, Refused):
         return cleared
     record.leg.cleared = cleared
     model = permitted.request.model or parts.provider.default_model
-    plan = routing.choose(
-        cleared, parts.provider.name, model, session.capabilities, around.conversation.brief
-    )
+    plan = routing.choose(cleared, parts.provider.name, model, session.info, around.conversation.brief)
     plan = await metered(parts.purse, record, plan)
     while isinstance(plan, Plan) and not await around.watchdog.wait(session.ready()):
         pass

@@ -39,7 +39,7 @@ async def look(
     """
     try:
         provider = parts.providers.of(candidate)
-        error = routing.objection(candidate, permitted, provider.abilities)
+        error = routing.objection(candidate, permitted, provider.features)
         if error is None and not alone:
             standing = await _standing(parts, candidate, provider, permitted.request, record)
             error = routing.not_now(candidate, permitted, standing)

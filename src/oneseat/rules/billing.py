@@ -159,7 +159,7 @@ def _judged(facts: PayerFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence
 
 def _paying(facts: CredentialFacts) -> Wallet:
     wallet = wallet_of(facts.account)
-    if wallet == "plan" and (facts.present or facts.strange is not None):
+    if wallet == "plan" and (facts.exposed or facts.tampering is not None):
         return "unknown"
     return "simulator" if wallet == "plan" and facts.simulated else wallet
 
@@ -178,10 +178,10 @@ def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> Erro
     winner = present_refusal(managed) if managed is not None else _winner(account, facts)
     if winner is not None:
         return winner
-    if facts.present:
-        return present_refusal(facts.present[0])
-    if facts.strange is not None:
-        return unsafe_child(facts.strange)
+    if facts.exposed:
+        return present_refusal(facts.exposed[0])
+    if facts.tampering is not None:
+        return unsafe_child(facts.tampering)
     if wallet == expected and facts.bad_token is None:
         return None
     return _no_login(account, facts) or wrong_wallet(account, wallet, expected)

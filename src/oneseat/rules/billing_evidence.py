@@ -15,13 +15,13 @@ def evidence_before(
     found = (
         *said,
         ("child.environment", _child_state(facts)),
-        *((f"kept:{source.name}", source.place) for source in facts.kept),
-        *((f"present:{source.name}", source.place) for source in facts.present),
+        *((f"kept:{source.name}", source.place) for source in facts.withheld),
+        *((f"present:{source.name}", source.place) for source in facts.exposed),
     )
     return tuple(Evidence(what, value, "before") for what, value in found)
 
 
 def _child_state(facts: CredentialFacts | CodexFacts) -> str:
-    if facts.strange is not None:
-        return facts.strange
+    if facts.tampering is not None:
+        return facts.tampering
     return "checked" if facts.child_checked else "not readable"

@@ -46,7 +46,7 @@ def first_of(
 ) -> CredentialSource | None:
     """The first source of this kind or scope that reached the child."""
     return next(
-        (source for source in facts.present if kind in {None, source.kind} and scope in {None, source.scope}),
+        (source for source in facts.exposed if kind in {None, source.kind} and scope in {None, source.scope}),
         None,
     )
 
@@ -92,7 +92,7 @@ def unsafe_child(why: str) -> ErrorInfo:
 
 def signed_out(facts: CredentialFacts) -> ErrorInfo:
     """The CLI has no login. Keys that were kept from it are named, so that nobody wonders why they did not help."""
-    keys = [f"`{source.name}` ({source.place})" for source in facts.kept if source.kind in _BY_KIND]
+    keys = [f"`{source.name}` ({source.place})" for source in facts.withheld if source.kind in _BY_KIND]
     why, hint = _NO_LOGIN[facts.simulated]
     if keys:
         why += (

@@ -51,8 +51,8 @@ def _wallet(facts: CodexFacts) -> Wallet:
         return "api_key"
     if facts.model_provider not in _VENDOR:
         return "unknown"
-    certain = facts.auth_method == _CHATGPT and facts.plan in _PLANS and not facts.present
-    if not certain or facts.strange is not None:
+    certain = facts.auth_method == _CHATGPT and facts.plan in _PLANS and not facts.exposed
+    if not certain or facts.tampering is not None:
         return "unknown"
     return "simulator" if facts.simulated else "plan"
 
@@ -86,8 +86,8 @@ def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo
 
 def _unsafe(facts: CodexFacts) -> ErrorInfo | None:
     """Something that reached the CLI can change who is asked or paid."""
-    if facts.present:
-        return _present(facts.present[0])
+    if facts.exposed:
+        return _present(facts.exposed[0])
     if facts.model_provider not in _VENDOR:
         return _refusal(
             "billing.cloud_provider",
@@ -95,7 +95,7 @@ def _unsafe(facts: CodexFacts) -> ErrorInfo | None:
             "the settings in force inside the official CLI name it",
             "See where it is set: `codex doctor`",
         )
-    return _refusal(*_UNSAFE, facts.strange, _OFFICIAL) if facts.strange is not None else None
+    return _refusal(*_UNSAFE, facts.tampering, _OFFICIAL) if facts.tampering is not None else None
 
 
 def _key_login(facts: CodexFacts) -> ErrorInfo:
@@ -128,7 +128,7 @@ def _signed_out(facts: CodexFacts) -> ErrorInfo:
         why += f"; its login file is there but {facts.login.problem}"
     if facts.simulated:
         why = "this is a simulated run, and it has no made-up login either"
-    keys = [f"`{source.name}` ({source.place})" for source in facts.kept if source.kind in _BY_KIND]
+    keys = [f"`{source.name}` ({source.place})" for source in facts.withheld if source.kind in _BY_KIND]
     if keys:
         why += (
             f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oneseat.contract.billing_names import BILLING_SETTINGS, billing_name
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.checkup import CheckupFinding, Effect, Level, Observations, Report, SourceRow
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
@@ -188,8 +188,8 @@ def _remove(source: CredentialSource) -> str:
 
 
 def _meaning(source: CredentialSource) -> str:
-    known = {entry.name: entry for entry in BILLING_SETTINGS}
-    entry = known.get(source.name) or billing_name(source.name)
+    known = {entry.name: entry for entry in CLAUDE_NAMES.settings}
+    entry = known.get(source.name) or CLAUDE_NAMES.find(source.name)
     return entry.effect if entry is not None else "could change who pays"
 
 
@@ -210,7 +210,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _sources(seen: Observations) -> Iterator[SourceRow]:
-    present = seen.facts.present if seen.facts is not None else ()
+    present = seen.facts.exposed if seen.facts is not None else ()
     # The CLI repeats what a file says; the file is the better place to name.
     reached = {(source.name, source.scope): source for source in reversed(present)}
     effects: dict[CredentialSource, Effect] = dict.fromkeys(reached.values(), "would win")

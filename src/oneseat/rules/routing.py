@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import Abilities, Capabilities
+from oneseat.contract.facts import ProviderFeatures, SessionInfo
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
@@ -88,11 +88,11 @@ def needs(request: Request) -> Iterator[Need]:
     return (need for need, needed in found.items() if needed)
 
 
-def objection(candidate: Candidate, permitted: Permitted, abilities: Abilities) -> ErrorInfo | None:
+def objection(candidate: Candidate, permitted: Permitted, features: ProviderFeatures) -> ErrorInfo | None:
     """Why a candidate may not or cannot serve this request at all; ``None`` when it can."""
     if candidate.paid_from not in permitted.paid_from:
         return permitted.objection
-    lacking = [need for need in needs(permitted.request) if not getattr(abilities, need)]
+    lacking = [need for need in needs(permitted.request) if not getattr(features, need)]
     if not lacking:
         return None
     return ErrorInfo(
@@ -160,7 +160,7 @@ def choose(
     cleared: Cleared,
     provider: str,
     model: str,
-    capabilities: Capabilities,
+    capabilities: SessionInfo,
     background: str | None = None,
 ) -> Plan | Refused:
     """Plan the run on ``provider`` with ``model``, or refuse a name for which the provider knows no model.

@@ -10,8 +10,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from oneseat.contract.billing_names import FILE_LOCATIONS, BillingName, billing_name
-from oneseat.contract.codex_names import codex_name
+from oneseat.contract.billing_names import CLAUDE_NAMES, CODEX_NAMES, FILE_LOCATIONS, BillingNames
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -111,8 +110,6 @@ def one_of(*options: str) -> Check:
     return Check(expected, parse, options=options)
 
 
-#: The entry of a CLI's table for a name of an environment; ``None`` for one that cannot matter.
-_Named = Callable[[str], BillingName | None]
 _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 #: Names that can change who pays or where requests go, and oneseat's own.
 _KEPT_NAME = re.compile(
@@ -120,17 +117,17 @@ _KEPT_NAME = re.compile(
 )
 
 
-def _decides_payer(name: str, named: _Named) -> bool:
-    entry = named(name)
+def _decides_payer(name: str, table: BillingNames) -> bool:
+    entry = table.find(name)
     return name in FILE_LOCATIONS or (entry is not None and entry.pays)
 
 
-def _variable_names(value: object, named: _Named = billing_name) -> tuple[str, ...]:
+def _variable_names(value: object, table: BillingNames) -> tuple[str, ...]:
     """The names in upper case: they are compared without regard to case, think of ``https_proxy``."""
     items = value if isinstance(value, list | tuple) else [None]
     names = tuple(item.upper() if isinstance(item, str) and item.isascii() else "" for item in items)
     for name in names:
-        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name) or _decides_payer(name, named):
+        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name) or _decides_payer(name, table):
             raise ValueError(name)
     return names
 
@@ -172,8 +169,11 @@ INSTRUCTIONS = Check("text", _instructions)
 PATHS = Check("a list of absolute paths, or of paths that begin with `~/`", _paths)
 FLAG = Check("`true` or `false`", _flag)
 PATH = Check("an absolute path, or one that begins with `~/`", _path)
-VARIABLE_NAMES = Check("a list of variable names, none of which can change who pays", _variable_names)
-CODEX_VARIABLE_NAMES = Check(VARIABLE_NAMES.expected, partial(_variable_names, named=codex_name))
+VARIABLE_NAMES = Check(
+    "a list of variable names, none of which can change who pays",
+    partial(_variable_names, table=CLAUDE_NAMES),
+)
+CODEX_VARIABLE_NAMES = Check(VARIABLE_NAMES.expected, partial(_variable_names, table=CODEX_NAMES))
 LOOPBACK_URL = Check(
     "`http://127.0.0.1:PORT`, `http://localhost:PORT` or `http://[::1]:PORT`, with or without a path",
     _loopback_url,

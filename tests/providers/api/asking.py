@@ -10,11 +10,11 @@ import pytest
 
 from oneseat.contract.budget import Allowance
 from oneseat.contract.events import Event, TextDelta, TurnEnded
-from oneseat.contract.facts import Capabilities, KeyFacts
+from oneseat.contract.facts import KeyFacts, SessionInfo
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
 from oneseat.providers.api.account import ApiAccount
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.providers.api.provider import ApiProvider
 
 KEY = "sk-made-up-0123456789abcdefghij"
@@ -61,7 +61,7 @@ def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None
         cleared=Cleared(permitted=asked, wallet="api_key", evidence=()),
         provider=made.name,
         model=asked.request.model or made.default_model,
-        capabilities=Capabilities(),
+        capabilities=SessionInfo(),
         allowance=allowance,
     )
 

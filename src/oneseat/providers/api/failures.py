@@ -12,8 +12,8 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 
+from .chat import Stop, TruncatedError, VendorError
 from .endpoint import Answered
-from .talk import CutError, Said, Stop
 
 #: How much of the vendor's own words a message carries.
 _DETAIL_CHARS = 500
@@ -74,7 +74,7 @@ INTERRUPTED = ErrorInfo(
     code="provider.interrupted", message="The turn was interrupted before it was done", whose_turn="you"
 )
 
-_NOTHING_SAID = Said(None, (), "")
+_NOTHING_SAID = VendorError(None, (), "")
 
 #: By the vendors' own words for a kind of error, which say more than a status does.
 _BY_KIND: dict[str, _Failure] = {
@@ -131,7 +131,7 @@ _BY_STOP: dict[Stop, _Failure] = {
         "incomplete.max_tokens",
         "The answer was cut at the model's output limit",
         "you",
-        "Ask for less in one answer",
+        "ChatRequest for less in one answer",
     ),
     "refusal": _REFUSED,
     "context_window": _Failure(
@@ -150,12 +150,14 @@ def of_stop(stop: Stop, why: str | None) -> ErrorInfo | None:
     return None if failure is None else _info(failure, why or "")
 
 
-def of_error(error: Exception, said: Said | None, answered: Answered | None, key: str | None) -> ErrorInfo:
+def of_error(
+    error: Exception, said: VendorError | None, answered: Answered | None, key: str | None
+) -> ErrorInfo:
     """What an exception means. ``said`` is what the vendor says by it, ``key`` the name of the key."""
     own = next((each.info for each in _causes(error) if isinstance(each, OneseatError)), None)
     if own is not None or said is not None:
         return own or _of_words(said or _NOTHING_SAID, answered, key)
-    if isinstance(error, CutError):
+    if isinstance(error, TruncatedError):
         strange = _strange(answered)
         return strange if strange is not None else _info(_LOST, str(error))
     kinds = {type(each).__name__ for each in _causes(error)}
@@ -169,7 +171,7 @@ def of_error(error: Exception, said: Said | None, answered: Answered | None, key
     return _strange(answered) or _info(_GARBLED, f"it cannot be read ({type(error).__name__})")
 
 
-def _of_words(said: Said, answered: Answered | None, key: str | None) -> ErrorInfo:
+def _of_words(said: VendorError, answered: Answered | None, key: str | None) -> ErrorInfo:
     failure = _find(said)
     if failure in (_REJECTED, _FORBIDDEN):
         # Without the vendor's words: some of them repeat a part of the key.
@@ -180,7 +182,7 @@ def _of_words(said: Said, answered: Answered | None, key: str | None) -> ErrorIn
     return msgspec.structs.replace(_info(failure, detail), retry_after_s=said.retry_after_s)
 
 
-def _find(said: Said) -> _Failure:
+def _find(said: VendorError) -> _Failure:
     # Google says the same of a minute's limit, a day's and an empty account; only the name of the quota tells the day's.
     if "RESOURCE_EXHAUSTED" in said.kinds:
         return _DAY if "daily_quota" in said.kinds else _LIMITED

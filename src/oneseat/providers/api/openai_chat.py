@@ -1,4 +1,4 @@
-"""Chat completions, which local servers and other vendors speak too, through OpenAI's SDK."""
+"""ChatConnection completions, which local servers and other vendors speak too, through OpenAI's SDK."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
-from . import openai_errors, sealed
-from .endpoint import Endpoint
-from .openai_responses import can_be_strict, data_url
-from .talk import (
-    Ask,
+from . import openai_errors, transport
+from .chat import (
     Call,
-    CutError,
+    ChatRequest,
     History,
     Prompt,
     Reply,
-    Said,
     Stop,
+    TruncatedError,
+    VendorError,
     arguments_of,
     count,
     file_text,
     rest,
 )
+from .endpoint import Endpoint
+from .openai_responses import can_be_strict, data_url
 
 _STOPS: dict[str | None, Stop] = {
     "stop": "end_turn",
@@ -43,7 +43,7 @@ class ChatConversation(History):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        self._client = AsyncOpenAI(**sealed.options(endpoint))
+        self._client = AsyncOpenAI(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
         """The user says something."""
@@ -70,7 +70,7 @@ class ChatConversation(History):
             for call, returned in answered
         ]
 
-    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+    async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         """Have the conversation answered."""
         answer = _Answer()
         async with await self._client.chat.completions.create(**self._request(ask), stream=True) as stream:
@@ -82,17 +82,17 @@ class ChatConversation(History):
         self.entries.append(answer.repeated())
         yield reply
 
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        terms = ask.terms
+    def _request(self, ask: ChatRequest) -> dict[str, Any]:
+        options = ask.options
         request: dict[str, Any] = {
             "model": ask.model,
-            "messages": [{"role": "system", "content": terms.system}, *self.entries],
+            "messages": [{"role": "system", "content": options.system}, *self.entries],
             "stream_options": {"include_usage": True},
         }
         if ask.held:
             # The older of two names: the one that local servers know.
             request["max_tokens"] = ask.bound
-        if terms.functions:
+        if options.functions:
             request["tools"] = [
                 {
                     "type": "function",
@@ -102,14 +102,14 @@ class ChatConversation(History):
                         "parameters": each.schema,
                     },
                 }
-                for each in terms.functions
+                for each in options.functions
             ]
-        if terms.schema is not None:
-            shape = {"name": "answer", "schema": terms.schema, "strict": can_be_strict(terms.schema)}
+        if options.schema is not None:
+            shape = {"name": "answer", "schema": options.schema, "strict": can_be_strict(options.schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": shape}
         return request
 
-    def said(self, error: Exception) -> Said | None:
+    def said(self, error: Exception) -> VendorError | None:
         """What an error of the SDK says."""
         return openai_errors.said(error)
 
@@ -169,9 +169,9 @@ class _Answer:
         return Progress(state="tool_calls", tool_input_bytes=len(arguments.encode()))
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``CutError``."""
+        """The whole answer. Raises ``TruncatedError``."""
         if self._finish is None:
-            raise CutError("the answer stopped in the middle")
+            raise TruncatedError("the answer stopped in the middle")
         calls = tuple(
             Call(call["id"], call["name"], arguments_of(call["arguments"])) for call in self._calls.values()
         )

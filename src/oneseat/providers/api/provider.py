@@ -11,15 +11,15 @@ from msgspec.structs import asdict
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
-from oneseat.contract.facts import Abilities
+from oneseat.contract.facts import ProviderFeatures
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.providers import conversation
 from oneseat.providers.nothing_ahead import NothingAhead
 
 from .account import Account, Api, ApiAccount, check_installed
-from .session import DEFAULT_SYSTEM, ApiSession, Chat
-from .talk import Terms
+from .chat import ConversationOptions
+from .session import DEFAULT_SYSTEM, ApiSession, ChatConnection
 
 
 class MadeOf(NamedTuple):
@@ -59,9 +59,9 @@ class ApiProvider(NothingAhead):
         return self.made_of.settings.default_model or self.made_of.api.default_model or ""
 
     @property
-    def abilities(self) -> Abilities:
+    def features(self) -> ProviderFeatures:
         """What it can be asked for."""
-        return self.made_of.api.abilities
+        return self.made_of.api.features
 
     @asynccontextmanager
     async def open(
@@ -80,19 +80,19 @@ class ApiProvider(NothingAhead):
             await uninterrupted(_leave(opened, chat))
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[HeldApiProvider]:
+    async def conversation(self) -> AsyncIterator[ApiConversation]:
         """The same provider, whose runs are one conversation, kept in memory until this is left."""
-        held = HeldApiProvider(self.made_of)
+        held = ApiConversation(self.made_of)
         try:
             yield held
         finally:
             await uninterrupted(held.close())
 
-    def chat(self, request: Request) -> Chat:
-        """A conversation on these terms."""
-        return Chat(Account(*self.made_of[:3]), terms_of(request))
+    def chat(self, request: Request) -> ChatConnection:
+        """A conversation on these options."""
+        return ChatConnection(Account(*self.made_of[:3]), options_of(request))
 
-    def session_on(self, chat: Chat, request: Request, run_id: str) -> ApiSession:
+    def session_on(self, chat: ChatConnection, request: Request, run_id: str) -> ApiSession:
         """One run in a conversation."""
         return ApiSession(chat, request, run_id, self.made_of.redact)
 
@@ -105,13 +105,13 @@ class ApiProvider(NothingAhead):
         return 0
 
 
-class HeldApiProvider(ApiProvider):
+class ApiConversation(ApiProvider):
     """An ``ApiProvider`` whose runs go on one after the other in one conversation."""
 
     def __init__(self, made_of: MadeOf) -> None:
         super().__init__(*made_of)
         self._turn = asyncio.Lock()
-        self._chat: Chat | None = None
+        self._chat: ChatConnection | None = None
 
     @asynccontextmanager
     async def open(
@@ -119,14 +119,14 @@ class HeldApiProvider(ApiProvider):
     ) -> AsyncIterator[ApiSession]:
         """The conversation for its next message.
 
-        Raises ``UsageError`` ``usage.conversation_changed`` for a request on other terms, and what ``ApiProvider.open`` raises.
+        Raises ``UsageError`` ``usage.conversation_changed`` for a request on other options, and what ``ApiProvider.open`` raises.
         """
         request = permitted.request
         _check(request, self, session)
         async with self._turn:
             if self._chat is None:
                 self._chat = self.chat(request)
-            change = conversation.first_change(asdict(self._chat.terms), asdict(terms_of(request)))
+            change = conversation.first_change(asdict(self._chat.options), asdict(options_of(request)))
             if change is not None:
                 raise conversation.changed(change)
             opened = self.session_on(self._chat, request, run_id)
@@ -142,9 +142,11 @@ class HeldApiProvider(ApiProvider):
             await chat.close()
 
 
-def terms_of(request: Request) -> Terms:
+def options_of(request: Request) -> ConversationOptions:
     """What of a request stays the same in a whole conversation."""
-    return Terms(system=request.system or DEFAULT_SYSTEM, schema=request.schema, functions=request.functions)
+    return ConversationOptions(
+        system=request.system or DEFAULT_SYSTEM, schema=request.schema, functions=request.functions
+    )
 
 
 def _check(request: Request, provider: ApiProvider, session: SessionStamp | None) -> None:
@@ -166,6 +168,6 @@ def _check(request: Request, provider: ApiProvider, session: SessionStamp | None
         )
 
 
-async def _leave(session: ApiSession, chat: Chat) -> None:
+async def _leave(session: ApiSession, chat: ChatConnection) -> None:
     await session.interrupt()
     await chat.close()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from oneseat.contract.functions import Function
 from oneseat.host.function_calls import Returned, call
 
-from .talk import Call
+from .chat import Call
 
 #: How long cancelled calls may take to end, in seconds.
 _CANCEL_S = 1.0

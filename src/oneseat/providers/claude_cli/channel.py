@@ -7,7 +7,7 @@ from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.child import Child
-from oneseat.providers.official_cli.lines import Lines, Undecoded
+from oneseat.providers.cli_common.lines import Lines, Undecoded
 
 from . import failures, messages, wire
 

@@ -25,7 +25,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.utc import iso_reported
 
 from . import failures, wire

@@ -21,15 +21,15 @@ import psutil
 
 from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
-from oneseat.contract.pool import IdleProcess, PoolLimits
+from oneseat.contract.pool import PoolLimits, WarmProcess
 from oneseat.contract.request import Request, Tools
 from oneseat.host.process_tree import lives
 
-from . import discovery, exercise
-from .inquiry import Ahead, can_be_asked_ahead
-from .launcher import Launcher, Shape
-from .process import CliProcess, Special
-from .session import special_of
+from . import discovery, warmup
+from .launcher import Launcher, ProcessSpec
+from .preflight import Prefetch, can_prefetch
+from .process import CliProcess, PromptConfig
+from .session import prompt_config_of
 
 #: Until a run's answer begins it needs the processor, and nothing is started; but for no longer than this, in seconds.
 _CALM_S = 5.0
@@ -48,7 +48,7 @@ _REMEMBERED = 8
 class _Kind(msgspec.Struct, frozen=True):
     """What a process is started as."""
 
-    shape: Shape
+    spec: ProcessSpec
     model: str
 
 
@@ -65,10 +65,10 @@ class WarmPool:
         self._launcher = launcher
         self._may_renew = may_renew
         self._limits = limits
-        self._wanted = [_Kind(Shape(Tools(), None), default_model)]
+        self._wanted = [_Kind(ProcessSpec(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
         self._out: dict[CliProcess, tuple[_Kind, float]] = {}
-        self._told: deque[Special] = deque(maxlen=_REMEMBERED)
+        self._told: deque[PromptConfig] = deque(maxlen=_REMEMBERED)
         self._opening: set[CliProcess] = set()
         self._unfit: set[CliFile] = set()
         self._chores: set[asyncio.Task[None]] = set()
@@ -93,17 +93,17 @@ class WarmPool:
                 await asyncio.gather(*self._chores, return_exceptions=True)
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait now."""
         return tuple(
-            IdleProcess(
+            WarmProcess(
                 pid=process.child.pid,
                 model=process.model,
                 cwd=process.cwd,
                 age_s=round(_age(process), 1),
                 memory_bytes=_memory(process),
                 runs=process.runs,
-                opened=process.special is not None and process not in self._opening,
+                opened=process.prompt_config is not None and process not in self._opening,
             )
             for process in self._idle
         )
@@ -118,8 +118,8 @@ class WarmPool:
 
         Raises ``OneseatError`` when none can be started.
         """
-        kind = _Kind(_shape_for(request), model)
-        self._told.append(special_of(request))
+        kind = _Kind(_spec_for(request), model)
+        self._told.append(prompt_config_of(request))
         self._wanted = [kind, *(other for other in self._wanted if other != kind)][:_REMEMBERED]
         process = self._fitting(kind, request)
         if process is not None:
@@ -146,13 +146,19 @@ class WarmPool:
 
     def _fitting(self, kind: _Kind, request: Request) -> CliProcess | None:
         """The best of those that wait: one that knows the same instructions, one of the same model, any that can change."""
-        special, now = special_of(request), self._installed()
+        prompt_config, now = prompt_config_of(request), self._installed()
         fit = [
             process
             for process, other in self._idle.items()
-            if other.shape == kind.shape and self._fit(process, now) and process.can_be_told(special)
+            if other.spec == kind.spec and self._fit(process, now) and process.accepts(prompt_config)
         ]
-        fit.sort(key=lambda it: (it.special != special, it.special is None, it.model != kind.model))
+        fit.sort(
+            key=lambda it: (
+                it.prompt_config != prompt_config,
+                it.prompt_config is None,
+                it.model != kind.model,
+            )
+        )
         return next((process for process in fit if process.can_switch(kind.model)), None)
 
     def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
@@ -166,8 +172,8 @@ class WarmPool:
             return None
 
     def _start(self, kind: _Kind) -> CliProcess:
-        process = self._launcher.launch_kept(kind.shape, kind.model)
-        process.rewindable = self._limits.runs_per_process > 1 and kind.shape.cwd is None
+        process = self._launcher.launch_kept(kind.spec, kind.model)
+        process.rewindable = self._limits.runs_per_process > 1 and kind.spec.cwd is None
         return process
 
     async def _tend(self) -> None:
@@ -208,32 +214,37 @@ class WarmPool:
 
     def _ask_those_who_waited(self) -> None:
         for process in self._idle:
-            if process.ahead is not None and process.ahead.outdated:
-                process.ahead = Ahead(process)
+            if process.prefetch is not None and process.prefetch.outdated:
+                process.prefetch = Prefetch(process)
 
     def _unopened(self) -> Iterator[CliProcess]:
         """Those that can be made ready further."""
         if not self._opens():
             return
         for process, kind in self._idle.items():
-            known = exercise.can_be_exercised(process) and can_be_asked_ahead(process)
-            if process.special is None and known and not kind.shape.acts and process.file not in self._unfit:
+            known = warmup.can_warm_up(process) and can_prefetch(process)
+            if (
+                process.prompt_config is None
+                and known
+                and not kind.spec.acts
+                and process.file not in self._unfit
+            ):
                 yield process
 
     def _opens(self) -> bool:
         """Whether processes wait opened: no run of late asked for a schema, which only one that is not open can be given."""
-        return bool(self._told) and all(special.schema is None for special in self._told)
+        return bool(self._told) and all(prompt_config.schema is None for prompt_config in self._told)
 
     def _in_the_way(self, process: CliProcess) -> bool:
-        return process.special is not None and process.runs == 0 and not self._opens()
+        return process.prompt_config is not None and process.runs == 0 and not self._opens()
 
     def _open(self, process: CliProcess) -> None:
-        process.special = self._told[-1]
-        process.ahead = Ahead(process, lambda ahead: exercise.opened(process, ahead))
+        process.prompt_config = self._told[-1]
+        process.prefetch = Prefetch(process, lambda prefetch: warmup.warm_up(process, prefetch))
         self._opening.add(process)
-        self._do(self._watch(process, process.ahead))
+        self._do(self._watch(process, process.prefetch))
 
-    async def _watch(self, process: CliProcess, opening: Ahead) -> None:
+    async def _watch(self, process: CliProcess, opening: Prefetch) -> None:
         """See a process opened. One that fails at it is ended, and no other of its program is tried."""
         failed = await opening.fails()
         self._opening.discard(process)
@@ -276,7 +287,7 @@ class WarmPool:
         """What is missing and may start ahead. The CLI renews a login when it starts (measured on 2.1.197 and 2.1.329), and two
         that do so at once sign each other out: as long as one might, only runs start it, one after the other.
         """
-        return (kind for kind in self._missing(places) if not self._may_renew(kind.shape.cwd or os.sep))
+        return (kind for kind in self._missing(places) if not self._may_renew(kind.spec.cwd or os.sep))
 
     async def _rewind(self, process: CliProcess, kind: _Kind) -> None:
         """Take the process back to before the run it served; one that cannot prove that it is there is ended."""
@@ -286,9 +297,9 @@ class WarmPool:
         if self._closed or not forgotten:
             self._retire(process)
             return
-        if can_be_asked_ahead(process):
-            process.ahead = Ahead(process)
-        self._idle[process] = _Kind(kind.shape, process.model)
+        if can_prefetch(process):
+            process.prefetch = Prefetch(process)
+        self._idle[process] = _Kind(kind.spec, process.model)
         self._tell()
 
     def _retire(self, process: CliProcess) -> None:
@@ -311,10 +322,10 @@ class WarmPool:
         task.add_done_callback(self._chores.discard)
 
 
-def _shape_for(request: Request) -> Shape:
-    shape = Shape.of(request)
+def _spec_for(request: Request) -> ProcessSpec:
+    spec = ProcessSpec.of(request)
     # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
-    return shape if shape.acts else msgspec.structs.replace(shape, cwd=None)
+    return spec if spec.acts else msgspec.structs.replace(spec, cwd=None)
 
 
 def _age(process: CliProcess) -> float:

@@ -8,25 +8,25 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from oneseat.aio import uninterrupted
-from oneseat.contract.facts import Abilities
-from oneseat.contract.pool import IdleProcess, PoolLimits
+from oneseat.contract.facts import ProviderFeatures
+from oneseat.contract.pool import PoolLimits, WarmProcess
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
-from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.lanes import near_its_end
-from oneseat.providers.official_cli.hiding import hiding
+from oneseat.providers.cli_common.hiding import hiding
 
-from .launcher import ClaudeCliConfig, Launcher, Shape
+from . import credentials
+from .launcher import ClaudeCliConfig, Launcher, ProcessSpec
 from .parse import Parser
 from .process import CliProcess
-from .session import ClaudeSession, Surroundings
+from .session import ClaudeSession, RunContext
 
 if TYPE_CHECKING:
-    from .held import HeldClaude
+    from .conversation import ClaudeConversation
     from .pool import WarmPool
 
-ABILITIES = Abilities(
+FEATURES = ProviderFeatures(
     tools=True,
     mcp=True,
     functions=True,
@@ -45,7 +45,7 @@ class ClaudeCliProvider:
     """Implements ``Provider`` for the official ``claude`` CLI."""
 
     name = "claude-cli"
-    abilities = ABILITIES
+    features = FEATURES
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ClaudeCliProvider:
                 self._pool = None
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait for a run."""
         return () if self._pool is None else self._pool.idle
 
@@ -113,18 +113,23 @@ class ClaudeCliProvider:
         """
         request = permitted.request
         pool = self._pool if session is None and not _needs_its_own(request) else None
-        surroundings = self._surroundings(request, session)
+        context = self._context(request, session)
         if pool is None:
-            process = self._launcher.launch(Shape.bounded(request), surroundings.model, run_id, session)
+            process = self._launcher.launch(ProcessSpec.bounded(request), context.model, run_id, session)
         else:
-            process = pool.hand_out(request, surroundings.model)
-        opened = self._opened(process, surroundings, run_id)
+            process = pool.hand_out(request, context.model)
+        opened = self._opened(process, context, run_id)
         try:
             yield opened
         finally:
             # A pool that was closed meanwhile waits for nothing that is given back to it; what can act on this machine ends
             # with its run.
-            if pool is not None and pool is self._pool and opened.turn_ended and not Shape.of(request).acts:
+            if (
+                pool is not None
+                and pool is self._pool
+                and opened.turn_ended
+                and not ProcessSpec.of(request).acts
+            ):
                 pool.take_back(process, clean=opened.clean)
             else:
                 await self.end(opened, process)
@@ -132,25 +137,25 @@ class ClaudeCliProvider:
                     pool.gone(process)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[HeldClaude]:
+    async def conversation(self) -> AsyncIterator[ClaudeConversation]:
         """The same provider, whose runs are one conversation on one process, which ends with this context."""
-        from .held import HeldClaude  # noqa: PLC0415 - most runs are in no conversation
+        from .conversation import ClaudeConversation  # noqa: PLC0415 - most runs are in no conversation
 
-        held = HeldClaude(self)
+        held = ClaudeConversation(self)
         try:
             yield held
         finally:
             await uninterrupted(held.close())
 
-    def start_held(self, request: Request, session: SessionStamp | None) -> CliProcess:
-        """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
+    def start_process(self, request: Request, session: SessionStamp | None) -> CliProcess:
+        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
         model = request.model or self.default_model
-        process = self._launcher.launch_kept(Shape.of(request), model, session)
+        process = self._launcher.launch_kept(ProcessSpec.of(request), model, session)
         # A message the provider has failed on can be taken back; a session's record keeps it, as in any other run.
         process.rewindable = session is None
         return process
 
-    async def end_held(self, process: CliProcess) -> None:
+    async def end_process(self, process: CliProcess) -> None:
         """End such a process and all that it started."""
         await self._launcher.end_kept(process, _IMPATIENT_S)
 
@@ -158,23 +163,23 @@ class ClaudeCliProvider:
         self, process: CliProcess, request: Request, run_id: str, session: SessionStamp | None
     ) -> ClaudeSession:
         """One run of a process."""
-        return self._opened(process, self._surroundings(request, session), run_id)
+        return self._opened(process, self._context(request, session), run_id)
 
-    def _surroundings(self, request: Request, session: SessionStamp | None) -> Surroundings:
-        return Surroundings(
+    def _context(self, request: Request, session: SessionStamp | None) -> RunContext:
+        return RunContext(
             request=request,
             model=request.model or self.default_model,
-            kept=credentials.scan(self._config.environ, request.cwd, request.caller_sources),
+            withheld=credentials.scan(self._config.environ, request.cwd, request.caller_sources),
             simulated=self._config.simulator is not None,
             resumed=session is not None and session.resumed,
             mcp_start_s=self._config.mcp.start_s,
         )
 
-    def _opened(self, process: CliProcess, surroundings: Surroundings, run_id: str) -> ClaudeSession:
-        secret = surroundings.request.mcp_servers
+    def _opened(self, process: CliProcess, context: RunContext, run_id: str) -> ClaudeSession:
+        secret = context.request.mcp_servers
         redact = hiding(secret, self._redact)
         parser = Parser(run_id, self._now, redact, hiding(secret))
-        return ClaudeSession(process, surroundings, parser, redact)
+        return ClaudeSession(process, context, parser, redact)
 
     async def end(self, session: ClaudeSession, process: CliProcess) -> None:
         """End a process with its run."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from oneseat.host.lines import lines_of
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.providers.cli_common.lines import Undecoded
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -278,5 +278,5 @@ def _explain(line: bytes, error: Exception) -> str:
     except _UNREADABLE:
         return "not a JSON object"
     if isinstance(error, msgspec.ValidationError) and "Invalid value" not in str(error):
-        return f"line of type `{kind}` does not have the known shape"
+        return f"line of type `{kind}` does not have the known spec"
     return f"unknown line type `{kind}`"

@@ -9,7 +9,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.child import Child
-from oneseat.providers.official_cli.lines import Lines
+from oneseat.providers.cli_common.lines import Lines
 
 from . import failures, wire
 

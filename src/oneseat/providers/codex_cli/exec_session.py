@@ -12,7 +12,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Question, Stderr, TurnEnded
-from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
+from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, SessionInfo
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Plan, Request
 
@@ -32,12 +32,12 @@ _LOOK_S = 0.02
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known outside of the process: the login, what lies around it, the ``plan`` that its account was last seen on, and
+    """What is known outside of the process: the login, what lies context it, the ``plan`` that its account was last seen on, and
     ``why`` there is no app-server.
     """
 
     login: CodexLogin
-    kept: tuple[CredentialSource, ...]
+    withheld: tuple[CredentialSource, ...]
     plan: str | None
     why: ErrorInfo
 
@@ -57,7 +57,7 @@ class ExecSession:
         self._process: CodexProcess | None = None
         self._ended = False
         self._allowed = permissions_of(request)
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     @property
     def process(self) -> CodexProcess | None:
@@ -84,11 +84,11 @@ class ExecSession:
             auth_method="chatgpt" if certain and login.has_refresh_token else login.auth_mode,
             plan=self._outside.plan,
             refused=f"`codex exec` names none, and it was not seen in the last 30 days; {self._why.message}",
-            kept=self._outside.kept,
-            present=(*_administrators(), *seen.sources),
+            withheld=self._outside.withheld,
+            exposed=(*_administrators(), *seen.sources),
             simulated=self._launcher.simulated,
             child_checked=seen.readable,
-            strange=seen.strange,
+            tampering=seen.tampering,
         )
 
     async def ready(self) -> bool:

@@ -11,7 +11,8 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, WhoseTurn
 
-from . import windows, wire
+from . import wire
+from .limits import is_full, window_name, windows
 
 
 class _Failure(NamedTuple):
@@ -218,14 +219,10 @@ def _limit(error: wire.TurnError, limits: wire.RateLimits | None, now: float) ->
     if "Quota exceeded" in error.message:
         # The same word as for a full window; an account without credit does not fill again by waiting.
         return _info(_QUOTA, error.message)
-    full = [
-        window
-        for window in (windows.windows(limits) if limits is not None else ())
-        if windows.is_full(window)
-    ]
+    full = [window for window in (windows(limits) if limits is not None else ()) if is_full(window)]
     # Of two that are full, the one that opens last decides.
     window = max(full, key=lambda one: one.resets_at or 0.0, default=None)
-    name = windows.name_of(window) if window is not None else "unknown"
+    name = window_name(window) if window is not None else "unknown"
     wait = (
         max(0.0, round(window.resets_at - now, 1))
         if window is not None and window.resets_at is not None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Question, Stderr
-from oneseat.contract.facts import Capabilities, CodexFacts
+from oneseat.contract.facts import CodexFacts, SessionInfo
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import Plan
@@ -20,7 +20,7 @@ _NOT_STARTED = frozenset(
 )
 
 
-class CodexRun:
+class SessionWithFallback:
     """Implements ``ProviderSession``. ``other`` makes the run that takes over; ``None`` where nothing can."""
 
     def __init__(self, server: CodexSession, other: Callable[[ErrorInfo], ExecSession] | None) -> None:
@@ -29,9 +29,9 @@ class CodexRun:
         self._other = other
 
     @property
-    def capabilities(self) -> Capabilities:
+    def info(self) -> SessionInfo:
         """What the CLI offered."""
-        return self._now.capabilities
+        return self._now.info
 
     async def credential_facts(self) -> CodexFacts:
         """Ask who would pay. Raises ``OneseatError`` when the CLI cannot answer."""

@@ -13,12 +13,12 @@ from oneseat.contract.facts import CodexLogin
 from oneseat.contract.request import Request
 from oneseat.contract.simulated import Simulator
 from oneseat.host.child_environment import allowed
-from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.process_tree import MARKER
-from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
+from oneseat.providers.cli_common.process import empty_folder, kept_marker, private_folder, starting
 
-from . import discovery, made_up
+from . import discovery, simulated_login
+from .login import codex_home, codex_login, forces_a_login, moved_addresses
 from .messages import DEFAULT_SYSTEM
 from .permissions import Permissions
 from .process import CodexProcess, CodexStart
@@ -212,7 +212,9 @@ class Launcher:
             return env
         home = private / "home"
         home.mkdir(mode=0o700)
-        made_up.sign_in(self.folder(), None if simulator.login == "none" else simulator.token, time.time())
+        simulated_login.sign_in(
+            self.folder(), None if simulator.login == "none" else simulator.token, time.time()
+        )
         # The real login is out of reach: neither its folder nor the vendor's address is in the child's environment.
         env.update(
             HOME=str(home),

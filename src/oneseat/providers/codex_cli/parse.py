@@ -26,10 +26,11 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.utc import iso_reported
 
-from . import failures, windows, wire
+from . import failures, wire
+from .limits import on_credits, readings, windows
 
 P = TypeVar("P")
 #: How much of an unknown line an event carries.
@@ -228,12 +229,12 @@ class Parser:
     def _limits(self, line: wire.Envelope) -> Iterable[Event]:
         limits = _params(line, wire.LimitParams).rate_limits
         self.credits = limits.credits or self.credits
-        if not list(windows.windows(limits)):
+        if not list(windows(limits)):
             return (Progress(state="account/rateLimits/updated"),)
         self.limits = limits
-        overage = windows.on_credits(limits, self.credits)
+        overage = on_credits(limits, self.credits)
         read_at = iso_reported(self._setting.now()) or ""
-        found = windows.readings(limits, "account/rateLimits/updated", read_at, self._setting.redact)
+        found = readings(limits, "account/rateLimits/updated", read_at, self._setting.redact)
         return [LimitSeen(limit=reading, overage=overage) for reading in found]
 
     def _error(self, line: wire.Envelope) -> Iterable[Event]:

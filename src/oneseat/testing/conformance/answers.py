@@ -159,7 +159,7 @@ async def a_second_message_follows_the_first(bench: Bench) -> None:
 async def a_held_conversation_goes_on(bench: Bench) -> None:
     """Runs of a held provider are one conversation; other runs know nothing of it."""
     provider = bench.play(Answer(content=(Text("noted"),)))
-    async with provider.held() as held:
+    async with provider.conversation() as held:
         await bench.one(held, bench.request("remember violet"))
         await bench.one(held, bench.request("which colour?"))
     await bench.one(provider, bench.request("who am I?"))

@@ -111,7 +111,7 @@ class Bench:
             cleared=Cleared(permitted=permitted, wallet=provider.wallet, evidence=()),
             provider=provider.name,
             model=request.model or provider.default_model,
-            capabilities=session.capabilities,
+            capabilities=session.info,
         )
 
     async def run(

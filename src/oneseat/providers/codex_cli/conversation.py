@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from oneseat.contract.request import Request
-from oneseat.providers.official_cli.held import Held
+from oneseat.providers.cli_common.open_conversation import OpenConversation
 
 from .process import CodexProcess
 from .session import CodexSession
 
 
-class HeldCodex(Held[CodexProcess, CodexSession]):
+class CodexConversation(OpenConversation[CodexProcess, CodexSession]):
     """Implements ``Provider``: a ``CodexCliProvider`` whose runs are one conversation."""
 
     def _terms_of(self, request: Request) -> dict[str, object]:

@@ -6,26 +6,26 @@ import contextlib
 
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.request import Request
-from oneseat.providers.official_cli.held import Held
+from oneseat.providers.cli_common.open_conversation import OpenConversation
 
-from .inquiry import Ahead, can_be_asked_ahead
-from .launcher import Shape
+from .launcher import ProcessSpec
+from .preflight import Prefetch, can_prefetch
 from .process import CliProcess
-from .session import ClaudeSession, special_of
+from .session import ClaudeSession, prompt_config_of
 
 
-class HeldClaude(Held[CliProcess, ClaudeSession]):
+class ClaudeConversation(OpenConversation[CliProcess, ClaudeSession]):
     """Implements ``Provider``: a ``ClaudeCliProvider`` whose runs are one conversation."""
 
     def _terms_of(self, request: Request) -> dict[str, object]:
-        special, shape = special_of(request), Shape.of(request)
+        prompt_config, spec = prompt_config_of(request), ProcessSpec.of(request)
         return {
-            "system": special.system,
-            "schema": special.schema,
-            "tools": shape.tools,
-            "cwd": shape.cwd,
-            "mcp_servers": shape.mcp_servers,
-            "functions": shape.functions,
+            "system": prompt_config.system,
+            "schema": prompt_config.schema,
+            "tools": spec.tools,
+            "cwd": spec.cwd,
+            "mcp_servers": spec.mcp_servers,
+            "functions": spec.functions,
         }
 
     def _unable(self, process: CliProcess, request: Request) -> str | None:
@@ -35,8 +35,8 @@ class HeldClaude(Held[CliProcess, ClaudeSession]):
         if opened.turn_ended and not opened.clean:
             await self._take_back(process)
         await super()._settle(opened, process)
-        if can_be_asked_ahead(process):
-            process.ahead = Ahead(process)
+        if can_prefetch(process):
+            process.prefetch = Prefetch(process)
 
     async def _take_back(self, process: CliProcess) -> None:
         """Let the CLI forget a message it failed on, or its next turn would answer both. An older one cannot, and goes on."""

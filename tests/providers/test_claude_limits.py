@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.receipt import LimitReading
-from oneseat.providers.claude_cli.usage_answer import limits_of
+from oneseat.providers.claude_cli.limits import limits_of
 
 AT = "2026-11-20T16:00:00.000Z"
 RESET = "2026-11-20T19:51:55.000Z"

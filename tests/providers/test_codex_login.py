@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from oneseat.host.codex_login import around_codex, codex_home, codex_login, forces_a_login
-from oneseat.providers.codex_cli.made_up import sign_in
+from oneseat.providers.codex_cli.login import codex_home, codex_login, forces_a_login, withheld_sources
+from oneseat.providers.codex_cli.simulated_login import sign_in
 
 SECRET = "PLANTED-and-long-enough"
 
@@ -66,7 +66,7 @@ def test_without_a_file_it_may_lie_in_the_keyring(tmp_path: Path) -> None:
 def test_what_lies_around_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"CODEX_API_KEY={SECRET}\nEMPTY=\nPATH=/bin\n")
     env = {"OPENAI_API_KEY": SECRET, "OPENAI_IDENTITY_TOKEN_FILE": SECRET, "CODEX_HOME": "/x", "EDITOR": "vi"}
-    found = around_codex(env, tmp_path)
+    found = withheld_sources(env, tmp_path)
     assert [(source.name, source.scope) for source in found] == [
         ("OPENAI_API_KEY", "environment"),
         ("OPENAI_IDENTITY_TOKEN_FILE", "environment"),

@@ -14,10 +14,22 @@ from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import Returned
 
-from . import sealed
+from . import transport
+from .chat import (
+    Call,
+    ChatRequest,
+    History,
+    Prompt,
+    Reply,
+    Stop,
+    TruncatedError,
+    VendorError,
+    arguments_of,
+    count,
+    file_text,
+)
 from .endpoint import Endpoint
 from .failures import retry_after
-from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, arguments_of, count, file_text
 
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
@@ -38,7 +50,7 @@ class AnthropicConversation(History):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        self._client = AsyncAnthropic(**sealed.options(endpoint))
+        self._client = AsyncAnthropic(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
         """The user says something."""
@@ -62,7 +74,7 @@ class AnthropicConversation(History):
         ]
         self.entries.append({"role": "user", "content": content})
 
-    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+    async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         """Have the conversation answered."""
         message = _Message()
         async with await self._client.messages.create(**self._request(ask), stream=True) as stream:
@@ -74,29 +86,29 @@ class AnthropicConversation(History):
             self.entries.append({"role": "assistant", "content": message.blocks})
         yield reply
 
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        terms = ask.terms
+    def _request(self, ask: ChatRequest) -> dict[str, Any]:
+        options = ask.options
         request: dict[str, Any] = {
             "model": ask.model,
             "max_tokens": ask.bound,
-            "system": terms.system,
+            "system": options.system,
             "messages": self.entries,
         }
-        if terms.functions:
+        if options.functions:
             request["tools"] = [
                 {"name": each.name, "description": each.description, "input_schema": each.schema}
-                for each in terms.functions
+                for each in options.functions
             ]
         if len(self.entries) > 1:
             # What was said before is sent again with every round: cached, it costs a tenth.
             request |= _LAST_IS_CACHED
-        if terms.schema is not None:
+        if options.schema is not None:
             # The API refuses schemas that say more than it can hold a model to; oneseat checks the answer by the whole one.
-            schema = transform_schema(terms.schema)
+            schema = transform_schema(options.schema)
             request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return request
 
-    def said(self, error: Exception) -> Said | None:
+    def said(self, error: Exception) -> VendorError | None:
         """What an error of the SDK says."""
 
         if not isinstance(error, APIStatusError):
@@ -104,7 +116,7 @@ class AnthropicConversation(History):
         # An error in the middle of a stream carries the status of its beginning.
         status = error.status_code if error.status_code >= 300 else None
         kinds = tuple(filter(None, (error.error_code, error.type)))
-        return Said(status, kinds, error.api_message or "", retry_after(error.response.headers))
+        return VendorError(status, kinds, error.api_message or "", retry_after(error.response.headers))
 
     async def close(self) -> None:
         """Let go of the client."""
@@ -179,9 +191,9 @@ class _Message:
         return (UsageSeen(message_id=self._id, usage=self._usage, model=self._model, stop_reason=stop),)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``CutError``."""
+        """The whole answer. Raises ``TruncatedError``."""
         if not self._ended:
-            raise CutError("the answer stopped in the middle")
+            raise TruncatedError("the answer stopped in the middle")
         calls = tuple(
             Call(block["id"], block["name"], block["input"])
             for block in self.blocks

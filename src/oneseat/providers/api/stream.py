@@ -15,7 +15,7 @@ class StoppedError(Exception):
     """Raised to the reader of a stream that was stopped."""
 
 
-class Pump(Generic[T]):
+class CancellableStream(Generic[T]):
     """Begins to read ``stream`` at once. The SDKs want a stream left in the task that entered it, which ``stop`` sees to."""
 
     def __init__(self, stream: AsyncIterator[T]) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.facts import CredentialSource
 from oneseat.host.process_tree import MARKER
-from oneseat.host.sighting import Sighting, look_at
+from oneseat.providers.cli_common.process_check import ProcessCheck, inspect_process
 
 RUN = "0123456789ab"
 #: What oneseat would have given to the child.
@@ -52,14 +53,14 @@ def added(name: str, kind: str) -> CredentialSource:
 
 def test_a_child_that_runs_as_it_was_started_is_nothing_to_speak_of() -> None:
     with running(GIVEN) as (started, answered):
-        assert look_at(started, answered, RUN, GIVEN) == Sighting()
-        assert look_at(started, None, RUN, GIVEN) == Sighting()
+        assert inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES) == ProcessCheck()
+        assert inspect_process(started, None, RUN, GIVEN, CLAUDE_NAMES) == ProcessCheck()
 
 
 def test_a_process_below_the_started_one_is_looked_at_too() -> None:
     with running(GIVEN, program=BELOW) as (started, answered):
         assert started != answered
-        assert look_at(started, answered, RUN, GIVEN) == Sighting()
+        assert inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES) == ProcessCheck()
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,8 @@ def test_a_process_below_the_started_one_is_looked_at_too() -> None:
 @pytest.mark.parametrize("program", [WAITS, BELOW])
 def test_what_was_added_or_replaced_is_named(change: dict[str, str], kind: str, program: str) -> None:
     with running({**GIVEN, **change}, program=program) as (started, answered):
-        seen = look_at(started, answered, RUN, GIVEN)
-    assert seen == Sighting((added(next(iter(change)), kind),))
+        seen = inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES)
+    assert seen == ProcessCheck((added(next(iter(change)), kind),))
 
 
 @pytest.mark.parametrize("name", ["HOME", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL"])
@@ -83,35 +84,37 @@ def test_what_was_added_or_replaced_is_named(change: dict[str, str], kind: str, 
 def test_what_was_taken_away_is_named(name: str, left: str | None) -> None:
     env = {key: value for key, value in GIVEN.items() if key != name}
     with running(env if left is None else {**env, name: left}) as (started, answered):
-        seen = look_at(started, answered, RUN, GIVEN)
-    assert seen.strange == f"its environment is not the one oneseat gave it: `{name}` is missing"
+        seen = inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES)
+    assert seen.tampering == f"its environment is not the one oneseat gave it: `{name}` is missing"
 
 
 @pytest.mark.parametrize("run_id", [None, "another-run"])
 def test_a_child_without_the_marker_of_its_run_is_not_the_one_that_was_started(run_id: str | None) -> None:
     with running({**GIVEN, "ANTHROPIC_CUSTOM_HEADERS": "x"}, run_id=run_id) as (started, answered):
-        seen = look_at(started, answered, RUN, GIVEN)
-    assert seen.strange == f"its environment is not the one oneseat gave it: `{MARKER}` is missing or changed"
+        seen = inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES)
+    assert (
+        seen.tampering == f"its environment is not the one oneseat gave it: `{MARKER}` is missing or changed"
+    )
     # Whoever replaced the environment did so for a reason: it is read all the same.
     assert seen.sources == (added("ANTHROPIC_CUSTOM_HEADERS", "headers"),)
 
 
 def test_a_cli_that_was_told_to_ignore_every_login_is_named() -> None:
     with running(GIVEN, "--bare") as (started, answered):
-        seen = look_at(started, answered, RUN, GIVEN)
-    assert seen.strange == "its command line has `--bare`, which makes it ignore every login"
+        seen = inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES)
+    assert seen.tampering == "its command line has `--bare`, which makes it ignore every login"
 
 
 def test_a_stranger_that_answers_is_not_read() -> None:
     with running(GIVEN) as (started, _):
-        seen = look_at(started, os.getpid(), RUN, {})
-    assert seen.strange == f"process `{os.getpid()}`, which answered, was not started by oneseat"
+        seen = inspect_process(started, os.getpid(), RUN, {}, CLAUDE_NAMES)
+    assert seen.tampering == f"process `{os.getpid()}`, which answered, was not started by oneseat"
     assert {source.name for source in seen.sources} == {*GIVEN} - {"LANG"}
 
 
 def test_a_process_that_is_gone_cannot_be_read() -> None:
     with running(GIVEN) as (started, answered):
         pass
-    seen = look_at(started, answered, RUN, GIVEN)
+    seen = inspect_process(started, answered, RUN, GIVEN, CLAUDE_NAMES)
     assert seen.readable is False
-    assert seen.strange == (f"process `{started}` cannot be read" if sys.platform == "linux" else None)
+    assert seen.tampering == (f"process `{started}` cannot be read" if sys.platform == "linux" else None)

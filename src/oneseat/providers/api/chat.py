@@ -19,7 +19,7 @@ _PAGE = re.compile(rb"/Type\s*/Page\b")
 Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class ConversationOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What stays the same in a whole conversation."""
 
     system: str
@@ -27,14 +27,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[Function, ...] = ()
 
 
-class Ask(NamedTuple):
+class ChatRequest(NamedTuple):
     """One request to a model.
 
     ``bound`` is how many tokens it may write. Where it is not ``held`` to that by a budget, it is what an API is told that wants
     to be told a number.
     """
 
-    terms: Terms
+    options: ConversationOptions
     model: str
     bound: int
     held: bool = False
@@ -67,7 +67,7 @@ class Reply(NamedTuple):
     why: str | None = None
 
 
-class Said(NamedTuple):
+class VendorError(NamedTuple):
     """What a vendor's error says: HTTP status, its words for the kind of error, its message, and when to come back (seconds)."""
 
     status: int | None
@@ -76,7 +76,7 @@ class Said(NamedTuple):
     retry_after_s: float | None = None
 
 
-class CutError(Exception):
+class TruncatedError(Exception):
     """Raised when a stream ends before its answer does."""
 
 
@@ -89,16 +89,16 @@ class Conversation(Protocol):
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
         """The functions that the last answer called have returned."""
 
-    def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
+    def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         """Have it answered: events while the answer comes, and the ``Reply`` as the last item.
 
-        Raises what the SDK raises, and ``CutError``.
+        Raises what the SDK raises, and ``TruncatedError``.
         """
 
-    def said(self, error: Exception) -> Said | None:
+    def said(self, error: Exception) -> VendorError | None:
         """What an error of the SDK says; ``None`` for one that is not the vendor's."""
 
-    def size(self, terms: Terms) -> Size:
+    def size(self, options: ConversationOptions) -> Size:
         """How much the next request sends."""
 
     def mark(self) -> int:
@@ -130,9 +130,13 @@ class History:
         self._pictures[len(self.entries)] = sum(map(_pictures_in, prompt.attachments))
         self.entries.append(entry)
 
-    def size(self, terms: Terms) -> Size:
+    def size(self, options: ConversationOptions) -> Size:
         """How much the next request sends: never less, and of text hardly more."""
-        told = [terms.system, terms.schema, [(each.description, each.schema) for each in terms.functions]]
+        told = [
+            options.system,
+            options.schema,
+            [(each.description, each.schema) for each in options.functions],
+        ]
         text = len(msgspec.json.encode(told)) + sum(_text_in(entry) for entry in self.entries)
         return Size(text, sum(self._pictures.values()))
 

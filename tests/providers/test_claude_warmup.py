@@ -10,10 +10,10 @@ import pytest
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.request import Tools
 from oneseat.host.kept_processes import KeptProcesses
-from oneseat.providers.claude_cli import exercise
-from oneseat.providers.claude_cli.inquiry import Ahead
-from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Launcher, Shape
-from oneseat.providers.claude_cli.process import CliProcess, Special
+from oneseat.providers.claude_cli import warmup
+from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Launcher, ProcessSpec
+from oneseat.providers.claude_cli.preflight import Prefetch
+from oneseat.providers.claude_cli.process import CliProcess, PromptConfig
 
 #: Answers what it is asked, to a prompt as it is told to on its own command line.
 _CLI = """
@@ -39,8 +39,8 @@ def _started(tmp_path: Path, *, held: bool, rewound: bool) -> tuple[Launcher, Cl
     cli.chmod(0o755)
     config = ClaudeCliConfig(environ={"HOME": str(tmp_path)}, executable=str(cli))
     launcher = Launcher(config, str, KeptProcesses(tmp_path / "kept"))
-    process = launcher.launch_kept(Shape(Tools(), None), "sonnet")
-    process.special = Special("Be brief.", None)
+    process = launcher.launch_kept(ProcessSpec(Tools(), None), "sonnet")
+    process.prompt_config = PromptConfig("Be brief.", None)
     return launcher, process
 
 
@@ -50,9 +50,9 @@ async def test_a_program_that_sends_or_keeps_the_prompt_is_killed(
 ) -> None:
     launcher, process = _started(tmp_path, held=held, rewound=rewound)
     try:
-        ahead = Ahead(process, lambda it: exercise.opened(process, it))
-        assert await ahead.fails()
-        assert await ahead.result() is None
+        prefetch = Prefetch(process, lambda it: warmup.warm_up(process, it))
+        assert await prefetch.fails()
+        assert await prefetch.result() is None
         assert await process.child.wait(5)
     finally:
         await launcher.end_kept(process, 0)
@@ -61,8 +61,8 @@ async def test_a_program_that_sends_or_keeps_the_prompt_is_killed(
 async def test_a_program_that_does_both_is_ready(tmp_path: Path) -> None:
     launcher, process = _started(tmp_path, held=True, rewound=True)
     try:
-        ahead = Ahead(process, lambda it: exercise.opened(process, it))
-        found = await ahead.result()
+        prefetch = Prefetch(process, lambda it: warmup.warm_up(process, it))
+        found = await prefetch.result()
         assert found is not None
         assert not process.child.exited
     finally:
@@ -73,10 +73,10 @@ async def test_a_program_that_dies_says_so(tmp_path: Path) -> None:
     launcher, process = _started(tmp_path, held=True, rewound=True)
     process.child.kill()
     try:
-        ahead = Ahead(process, lambda it: exercise.opened(process, it))
+        prefetch = Prefetch(process, lambda it: warmup.warm_up(process, it))
         with pytest.raises(OneseatError, match="signal 9"):
-            await exercise.opened(process, ahead)
-        assert await ahead.fails()
+            await warmup.warm_up(process, prefetch)
+        assert await prefetch.fails()
     finally:
         await launcher.end_kept(process, 0)
 
@@ -84,12 +84,12 @@ async def test_a_program_that_dies_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "known"), [(None, False), ("2.1.197", False), ("2.1.329", True), ("99.0.0", False)]
 )
-async def test_only_versions_that_were_tested_are_exercised(
+async def test_only_versions_that_were_tested_are_warmed_up(
     tmp_path: Path, version: str | None, *, known: bool
 ) -> None:
     launcher, process = _started(tmp_path, held=True, rewound=True)
     try:
         process.learn(version, ())
-        assert exercise.can_be_exercised(process) is known
+        assert warmup.can_warm_up(process) is known
     finally:
         await launcher.end_kept(process, 0)

@@ -13,34 +13,33 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.billing_names import BILLING_NAMES, billing_name
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.facts import CredentialSource, LoginFacts
-from oneseat.host.credentials import (
-    Places,
-    child_sources,
+from oneseat.providers.claude_cli.credentials import (
+    ClaudePaths,
     login_facts,
     reaching,
     scan,
     scan_dotenv,
-    scan_environment,
     scan_settings_files,
     scan_unkeepable,
     token_fault,
     write_simulated_login,
 )
+from oneseat.providers.cli_common.environment_scan import child_sources, scan_environment
 
 SECRET = "made-up-value-that-must-not-appear"
 FAR = 4_102_444_800_000
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> ClaudePaths:
     """A working directory two levels below the root of a repository, and a home elsewhere; all empty."""
     cwd, home = tmp_path / "repository" / "sub" / "deep", tmp_path / "home"
     cwd.mkdir(parents=True)
     (tmp_path / "repository" / ".git").mkdir()
     home.mkdir()
-    found = Places.find({"HOME": str(home)}, cwd)
+    found = ClaudePaths.find({"HOME": str(home)}, cwd)
     return msgspec.structs.replace(found, managed_dir=tmp_path / "managed")
 
 
@@ -83,12 +82,12 @@ def env_block(*variables: str) -> dict[str, Any]:
     ],
 )
 def test_the_table_knows_what_a_name_is(name: str, kind: str | None) -> None:
-    entry = billing_name(name)
+    entry = CLAUDE_NAMES.find(name)
     assert (entry.kind if entry is not None else None) == kind
 
 
 def test_the_table_names_nothing_twice() -> None:
-    listed = [entry.name for entry in BILLING_NAMES]
+    listed = [entry.name for entry in CLAUDE_NAMES.variables]
     assert len(set(listed)) == len(listed)
     assert [name for name in listed if name != name.upper()] == []
 
@@ -108,7 +107,7 @@ def test_the_environment_is_scanned_by_name() -> None:
         "CLAUDE_CODE_OAUTH_TOKEN": SECRET,
         "CLAUDE_CONFIG_DIR": "/elsewhere",
     }
-    found = scan_environment(env)
+    found = scan_environment(env, CLAUDE_NAMES)
     assert names(found) == {
         ("ANTHROPIC_API_KEY", "api_key", "environment"),
         ("CLAUDE_CODE_USE_VERTEX", "cloud", "environment"),
@@ -122,7 +121,7 @@ def test_what_was_put_into_the_child_by_others_is_found() -> None:
         "CLAUDE_CODE_OAUTH_TOKEN": "mine",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:1",
     }
-    assert child_sources(given, given) == ()
+    assert child_sources(given, given, CLAUDE_NAMES) == ()
     real = {
         "HOME": "/home/me/other",
         "CLAUDE_CODE_OAUTH_TOKEN": SECRET,
@@ -132,7 +131,7 @@ def test_what_was_put_into_the_child_by_others_is_found() -> None:
         "HTTPS_PROXY": "http://127.0.0.1:3",
         "SHLVL": "1",
     }
-    assert names(child_sources(real, given)) == {
+    assert names(child_sources(real, given, CLAUDE_NAMES)) == {
         ("HOME", "login", "child"),
         ("CLAUDE_CODE_OAUTH_TOKEN", "oauth_token", "child"),
         ("ANTHROPIC_BASE_URL", "base_url", "child"),
@@ -141,10 +140,10 @@ def test_what_was_put_into_the_child_by_others_is_found() -> None:
 
 
 def test_a_variable_that_was_given_and_is_gone_is_left_to_the_account() -> None:
-    assert child_sources({}, {"CLAUDE_CODE_OAUTH_TOKEN": "mine"}) == ()
+    assert child_sources({}, {"CLAUDE_CODE_OAUTH_TOKEN": "mine"}, CLAUDE_NAMES) == ()
 
 
-def test_settings_are_read_where_the_cli_reads_them(places: Places, tmp_path: Path) -> None:
+def test_settings_are_read_where_the_cli_reads_them(places: ClaudePaths, tmp_path: Path) -> None:
     root = tmp_path / "repository"
     write(places.home / ".claude" / "settings.json", env_block("ANTHROPIC_API_KEY"))
     write(places.cwd / ".claude" / "settings.json", {"apiKeyHelper": SECRET})
@@ -175,7 +174,7 @@ def test_one_file_counts_once_when_home_is_the_working_directory(tmp_path: Path)
     assert len(found) == 2
 
 
-def test_a_moved_configuration_is_followed(places: Places, tmp_path: Path) -> None:
+def test_a_moved_configuration_is_followed(places: ClaudePaths, tmp_path: Path) -> None:
     write(places.home / ".claude" / "settings.json", env_block("ANTHROPIC_API_KEY"))
     write(places.home / ".claude.json", env_block("ANTHROPIC_API_KEY"))
     write(tmp_path / "moved" / "settings.json", env_block("ANTHROPIC_AUTH_TOKEN"))
@@ -186,8 +185,8 @@ def test_a_moved_configuration_is_followed(places: Places, tmp_path: Path) -> No
     assert ("ANTHROPIC_API_KEY", "api_key", "global_config") not in names(reaching(env, places.cwd))
 
 
-def test_a_relative_configuration_folder_is_below_the_childs_working_directory(places: Places) -> None:
-    found = Places.find({"HOME": str(places.home), "CLAUDE_CONFIG_DIR": "mine"}, places.cwd)
+def test_a_relative_configuration_folder_is_below_the_childs_working_directory(places: ClaudePaths) -> None:
+    found = ClaudePaths.find({"HOME": str(places.home), "CLAUDE_CONFIG_DIR": "mine"}, places.cwd)
     assert found.config_dir == places.cwd / "mine"
 
 
@@ -203,7 +202,7 @@ def test_a_relative_configuration_folder_is_below_the_childs_working_directory(p
         ('" "', True),
     ],
 )
-def test_a_key_counts_unless_it_is_empty(places: Places, value: str, counts: bool) -> None:
+def test_a_key_counts_unless_it_is_empty(places: ClaudePaths, value: str, counts: bool) -> None:
     write(places.user_settings(), f'{{"env": {{"ANTHROPIC_API_KEY": {value}}}}}')
     assert bool(scan_settings_files(places)) is counts
 
@@ -220,13 +219,13 @@ def test_a_key_counts_unless_it_is_empty(places: Places, value: str, counts: boo
         ('"?"', True),
     ],
 )
-def test_a_switch_counts_unless_it_says_no(places: Places, value: str, counts: bool) -> None:
+def test_a_switch_counts_unless_it_says_no(places: ClaudePaths, value: str, counts: bool) -> None:
     write(places.user_settings(), f'{{"env": {{"CLAUDE_CODE_USE_BEDROCK": {value}}}}}')
     assert bool(scan_settings_files(places)) is counts
 
 
 @pytest.mark.parametrize("helper", ['""', "null"])
-def test_an_empty_helper_does_not_count(places: Places, helper: str) -> None:
+def test_an_empty_helper_does_not_count(places: ClaudePaths, helper: str) -> None:
     write(places.user_settings(), f'{{"apiKeyHelper": {helper}}}')
     assert scan_settings_files(places) == ()
 
@@ -241,7 +240,7 @@ def test_an_empty_helper_does_not_count(places: Places, helper: str) -> None:
         "[" * 200_000,
     ],
 )
-def test_a_broken_file_is_a_fact(places: Places, content: str | bytes) -> None:
+def test_a_broken_file_is_a_fact(places: ClaudePaths, content: str | bytes) -> None:
     write(places.project_settings(), content)
     assert names(scan_settings_files(places)) == {("settings.json", "unreadable", "project_settings")}
 
@@ -256,20 +255,20 @@ def test_a_broken_file_is_a_fact(places: Places, content: str | bytes) -> None:
         b'{"env": {"A": "1"}, "env": {"ANTHROPIC_API_KEY": "x"}}',
     ],
 )
-def test_what_the_cli_can_read_is_read(places: Places, content: bytes) -> None:
+def test_what_the_cli_can_read_is_read(places: ClaudePaths, content: bytes) -> None:
     write(places.home / ".claude.json", content)
     assert names(scan_unkeepable(places)) == {("ANTHROPIC_API_KEY", "api_key", "global_config")}
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"env": []}', '{"env": null}', '{"env": {"EDITOR": "vi"}}'])
-def test_a_file_without_anything_in_it_is_no_fact(places: Places, content: str) -> None:
+def test_a_file_without_anything_in_it_is_no_fact(places: ClaudePaths, content: str) -> None:
     write(places.user_settings(), content)
     write(places.home / ".claude.json", content)
     assert scan_settings_files(places) == ()
     assert scan_unkeepable(places) == ()
 
 
-def test_what_reaches_the_child_whatever_its_flags(places: Places) -> None:
+def test_what_reaches_the_child_whatever_its_flags(places: ClaudePaths) -> None:
     managed = places.managed_dir
     write(managed / "managed-settings.json", {"apiKeyHelper": SECRET})
     write(managed / "managed-settings.d" / "10-extra.json", env_block("ANTHROPIC_CUSTOM_HEADERS"))
@@ -292,7 +291,7 @@ def test_what_reaches_the_child_whatever_its_flags(places: Places) -> None:
     }
 
 
-def test_a_broken_state_file_or_policy_reaches_the_child_as_an_unknown(places: Places) -> None:
+def test_a_broken_state_file_or_policy_reaches_the_child_as_an_unknown(places: ClaudePaths) -> None:
     write(places.managed_dir / "managed-settings.json", "{")
     (places.home / ".claude.json").mkdir()
     assert names(scan_unkeepable(places)) == {
@@ -301,7 +300,7 @@ def test_a_broken_state_file_or_policy_reaches_the_child_as_an_unknown(places: P
     }
 
 
-def test_dotenv_files_are_read_for_names(places: Places) -> None:
+def test_dotenv_files_are_read_for_names(places: ClaudePaths) -> None:
     write(
         places.cwd / ".env",
         f"""# ANTHROPIC_AUTH_TOKEN={SECRET}
@@ -325,12 +324,12 @@ ANTHROPIC_API_KEY={SECRET}
     assert len(found) == 3
 
 
-def test_a_dotenv_that_is_not_text_has_no_names_and_breaks_nothing(places: Places) -> None:
+def test_a_dotenv_that_is_not_text_has_no_names_and_breaks_nothing(places: ClaudePaths) -> None:
     write(places.cwd / ".env", bytes(range(256)) * 100)
     assert scan_dotenv(places) == ()
 
 
-def test_a_named_pipe_does_not_block_the_scan(places: Places) -> None:
+def test_a_named_pipe_does_not_block_the_scan(places: ClaudePaths) -> None:
     os.mkfifo(places.cwd / ".env")
     assert names(scan_dotenv(places)) == {(".env", "unreadable", "dotenv")}
 
@@ -352,7 +351,7 @@ def closed_folder() -> Iterator[Path]:
 
 
 def test_a_file_that_may_not_be_opened_is_a_fact(closed_folder: Path) -> None:
-    places = Places.find({"HOME": str(closed_folder)}, closed_folder)
+    places = ClaudePaths.find({"HOME": str(closed_folder)}, closed_folder)
     assert names(scan_dotenv(places)) == {(".env", "unreadable", "dotenv")}
 
 
@@ -368,7 +367,7 @@ def login(**changed: object) -> dict[str, Any]:
     return {"claudeAiOauth": {**fields, **changed}}
 
 
-def test_a_stored_login_is_known_by_everything_but_its_tokens(places: Places) -> None:
+def test_a_stored_login_is_known_by_everything_but_its_tokens(places: ClaudePaths) -> None:
     path = places.login_file()
     write(path, login())
     path.chmod(0o640)
@@ -384,14 +383,14 @@ def test_a_stored_login_is_known_by_everything_but_its_tokens(places: Places) ->
     assert SECRET not in repr(login_facts({}, places.config_dir))
 
 
-def test_a_token_in_the_environment_wins_over_the_stored_login(places: Places) -> None:
+def test_a_token_in_the_environment_wins_over_the_stored_login(places: ClaudePaths) -> None:
     write(places.login_file(), login())
     facts = login_facts({"CLAUDE_CODE_OAUTH_TOKEN": SECRET}, places.config_dir)
     assert (facts.kind, facts.place) == ("token", "CLAUDE_CODE_OAUTH_TOKEN")
     assert login_facts({"CLAUDE_CODE_OAUTH_TOKEN": ""}, places.config_dir).kind == "file"
 
 
-def test_a_login_without_plan_or_date_is_still_a_login(places: Places) -> None:
+def test_a_login_without_plan_or_date_is_still_a_login(places: ClaudePaths) -> None:
     write(places.login_file(), login(subscriptionType=None, expiresAt=None, scopes=None, rateLimitTier=None))
     facts = login_facts({}, places.config_dir)
     assert (facts.kind, facts.subscription, facts.expires_at_ms, facts.scopes) == ("file", None, None, ())
@@ -407,14 +406,14 @@ def test_a_login_without_plan_or_date_is_still_a_login(places: Places) -> None:
     ],
 )
 def test_a_login_file_that_cannot_be_understood_says_why_without_quoting_it(
-    places: Places, content: dict[str, Any] | str, problem: str
+    places: ClaudePaths, content: dict[str, Any] | str, problem: str
 ) -> None:
     write(places.login_file(), content)
     facts = login_facts({}, places.config_dir)
     assert (facts.kind, facts.problem, facts.place) == ("none", problem, str(places.login_file()))
 
 
-def test_no_login_at_all(places: Places) -> None:
+def test_no_login_at_all(places: ClaudePaths) -> None:
     assert login_facts({}, places.config_dir) == LoginFacts(kind="none", place=str(places.login_file()))
 
 

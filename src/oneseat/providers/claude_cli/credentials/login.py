@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.facts import LoginFacts
-
-from .reading import UnreadableError, decode, read_file
+from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
 
 _LOGIN_FILE = ".credentials.json"
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - the name of the variable

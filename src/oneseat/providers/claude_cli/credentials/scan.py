@@ -1,27 +1,22 @@
-"""Looks through the files that could decide who pays. Only names are looked at; a broken file is a fact, not an error."""
+"""Scans the files that could decide who pays. It reads names only; a broken file is reported as a source, not raised."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.billing_names import billing_name
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.facts import CredentialSource, Scope
+from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan_environment
+from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
 
-from .environment import scan_environment
-from .places import Places
-from .reading import UnreadableError, decode, read_file
+from .paths import ClaudePaths
 from .settings_block import block_sources, env_block, is_given
 
 #: The names of the files that tools for developers read variables from.
 _DOTENV = (".env", ".env.local")
-#: `NAME=value`, `export NAME=value`; the value is looked at only far enough to see that there is one.
-_ASSIGNMENT = re.compile(
-    rb"^[ \t]*+(?:export[ \t]++)?+([A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+(?![\r\n#])\S", re.MULTILINE
-)
 
 
 class _Settings(msgspec.Struct, rename="camel"):
@@ -35,19 +30,19 @@ class _Settings(msgspec.Struct, rename="camel"):
 def scan(
     env: Mapping[str, str], cwd: str | Path, caller: tuple[CredentialSource, ...] | None = None
 ) -> tuple[CredentialSource, ...]:
-    """Everything around the caller that could change who pays and is kept from the child.
+    """Everything around the caller that could change who pays and is withheld from the child.
 
     The environment, the user's and the working directory's settings, and `.env` files (which the CLI does not read, but a
-    script around it may). ``caller`` is what the environment of a caller in another process holds, in place of our own.
+    script around it may). ``caller`` lists what the environment of a caller in another process holds, in place of our own.
     """
-    places = Places.find(env, cwd)
-    # What could pay for a run of another CLI is not this one's matter.
-    given = tuple(source for source in caller or () if billing_name(source.name) is not None)
-    around = scan_environment(env) if caller is None else given
+    places = ClaudePaths.find(env, cwd)
+    # Skip what only matters to other CLIs.
+    given = tuple(source for source in caller or () if CLAUDE_NAMES.find(source.name) is not None)
+    around = scan_environment(env, CLAUDE_NAMES) if caller is None else given
     return (*around, *scan_settings_files(places), *scan_dotenv(places))
 
 
-def scan_settings_files(places: Places) -> tuple[CredentialSource, ...]:
+def scan_settings_files(places: ClaudePaths) -> tuple[CredentialSource, ...]:
     """What the user's, the project's and the local settings hold. Where two are one file, it counts once."""
     files: dict[Path, Scope] = {places.user_settings(): "user_settings"}
     files.setdefault(places.project_settings(), "project_settings")
@@ -56,22 +51,27 @@ def scan_settings_files(places: Places) -> tuple[CredentialSource, ...]:
     return tuple(source for path, scope in files.items() for source in _settings_file(path, scope))
 
 
-def scan_dotenv(places: Places) -> tuple[CredentialSource, ...]:
+def scan_dotenv(places: ClaudePaths) -> tuple[CredentialSource, ...]:
     """What the `.env` files of the working directory and of the home folder hold."""
     folders = dict.fromkeys((places.cwd, places.home))
-    return tuple(source for folder in folders for name in _DOTENV for source in _dotenv_file(folder / name))
+    return tuple(
+        source
+        for folder in folders
+        for name in _DOTENV
+        for source in scan_dotenv_file(folder / name, CLAUDE_NAMES)
+    )
 
 
 def reaching(child_env: Mapping[str, str], cwd: str | Path) -> tuple[CredentialSource, ...]:
-    """What a child with this environment reads whatever its flags are, and oneseat therefore cannot keep from it.
+    """What a child with this environment reads whatever its flags are, so that oneseat cannot withhold it.
 
     Managed settings, and the CLI's own state file: its `env` block applies with every `--setting-sources`, and neither
     `account` nor `get_settings` shows an address or a header that is set there (measured on 2.1.197 and 2.1.329).
     """
-    return scan_unkeepable(Places.find(child_env, cwd))
+    return scan_unkeepable(ClaudePaths.find(child_env, cwd))
 
 
-def scan_unkeepable(places: Places) -> tuple[CredentialSource, ...]:
+def scan_unkeepable(places: ClaudePaths) -> tuple[CredentialSource, ...]:
     """What the managed settings and the CLI's own state file in these places hold."""
     managed = [
         source for path in places.managed_files() for source in _settings_file(path, "managed_settings")
@@ -105,19 +105,6 @@ def _state_file(path: Path) -> tuple[CredentialSource, ...]:
         else []
     )
     return (*stored, *block_sources(env_block(settings.env), (), "global_config", str(path)))
-
-
-def _dotenv_file(path: Path) -> tuple[CredentialSource, ...]:
-    try:
-        content = read_file(path)
-    except UnreadableError:
-        return (_unreadable(path, "dotenv"),)
-    names = [match[1].decode("ascii") for match in _ASSIGNMENT.finditer(content[0])] if content else []
-    return tuple(
-        CredentialSource(name=name, kind=entry.kind, scope="dotenv", place=str(path))
-        for name in dict.fromkeys(names)
-        if (entry := billing_name(name)) is not None and entry.pays
-    )
 
 
 def _read(path: Path) -> _Settings | None:

@@ -27,7 +27,7 @@ def seat(tmp_path: Path, claude_path: Path, simulator: Simulator, monkeypatch: p
 
 
 @pytest.mark.parametrize("options", [{}, {"system": "Speak French.", "model": "haiku"}])
-async def test_what_an_exercised_process_sends_is_what_a_cold_run_sends(
+async def test_what_a_warmed_up_process_sends_is_what_a_cold_run_sends(
     seat: Seat, simulator: Simulator, options: dict[str, str]
 ) -> None:
     async with oneseat.connect() as cold:

@@ -6,29 +6,22 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from oneseat.contract.billing_names import BILLING_SETTINGS, BillingName, billing_name
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.facts import CredentialSource, Scope
-
-#: What the CLI takes for "no" in the value of a switch, measured with CLAUDE_CODE_USE_BEDROCK.
-_OFF = frozenset({"", "0", "false", "no", "off"})
-
-
-def is_set(entry: BillingName, value: str) -> bool:
-    """Whether a name with this value has an effect: an empty value never has, and a switch can say no."""
-    return value != "" and not (entry.switch and value.strip().lower() in _OFF)
+from oneseat.providers.cli_common.environment_scan import OFF, is_set
 
 
 def block_sources(
     env: Mapping[str, str], settings: Iterable[str], scope: Scope, place: str
 ) -> tuple[CredentialSource, ...]:
     """The sources in one settings object, given its ``env`` block and the names of its other settings that are not empty."""
-    entries = {name: billing_name(name) for name in env}
+    entries = {name: CLAUDE_NAMES.find(name) for name in env}
     found = [
         (name, entry)
         for name, entry in entries.items()
         if entry is not None and entry.pays and is_set(entry, env[name])
     ]
-    known = {entry.name: entry for entry in BILLING_SETTINGS}
+    known = {entry.name: entry for entry in CLAUDE_NAMES.settings}
     found += [(name, known[name]) for name in settings if name in known]
     return tuple(
         CredentialSource(name=name, kind=entry.kind, scope=scope, place=place) for name, entry in found
@@ -56,4 +49,4 @@ def _state(value: bytes) -> str:
     if value in {b'""', b"null"}:
         return ""
     word = value.strip(b'"').decode("ascii", "replace").lower()
-    return word if word.strip() in _OFF else "set"
+    return word if word.strip() in OFF else "set"

@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from .places import Places
+from .paths import ClaudePaths
 
 #: Which file it is, when it was changed and how long it is; ``None`` for one that is not there.
-Stamp = tuple[int, int, int] | None
+Fingerprint = tuple[int, int, int] | None
 
 
-def stamps(child_env: Mapping[str, str], cwd: str | Path) -> tuple[tuple[str, Stamp], ...]:
+def fingerprints(child_env: Mapping[str, str], cwd: str | Path) -> tuple[tuple[str, Fingerprint], ...]:
     """One stamp for each file a child with this environment may take its login, or an address to send to, from."""
-    places = Places.find(child_env, cwd)
+    places = ClaudePaths.find(child_env, cwd)
     files = (
         places.login_file(),
         places.user_settings(),
@@ -24,7 +24,7 @@ def stamps(child_env: Mapping[str, str], cwd: str | Path) -> tuple[tuple[str, St
     return tuple((str(path), _stamp(path)) for path in files)
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: Path) -> Fingerprint:
     try:
         found = os.stat(path)  # noqa: PTH116 - three times faster than Path.stat, and between two messages
     except OSError:

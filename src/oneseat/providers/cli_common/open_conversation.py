@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.contract.facts import Abilities
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.facts import ProviderFeatures
+from oneseat.contract.pool import WarmProcess
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
@@ -43,13 +43,13 @@ Run = TypeVar("Run", bound=Turn)
 Run_co = TypeVar("Run_co", bound=Turn, covariant=True)
 
 
-class Holding(Provider, Protocol[Process, Run_co]):
+class ConversationHost(Provider, Protocol[Process, Run_co]):
     """A provider whose processes can outlive a run."""
 
-    def start_held(self, request: Request, session: SessionStamp | None) -> Process:
-        """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
+    def start_process(self, request: Request, session: SessionStamp | None) -> Process:
+        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
 
-    async def end_held(self, process: Process) -> None:
+    async def end_process(self, process: Process) -> None:
         """End such a process and all that it started."""
 
     def session_on(
@@ -58,10 +58,10 @@ class Holding(Provider, Protocol[Process, Run_co]):
         """One run of a process."""
 
 
-class Held(ABC, Generic[Process, Run]):
+class OpenConversation(ABC, Generic[Process, Run]):
     """Implements ``Provider``: the provider ``base``, whose runs go on one after the other in one conversation."""
 
-    def __init__(self, base: Holding[Process, Run]) -> None:
+    def __init__(self, base: ConversationHost[Process, Run]) -> None:
         self._base = base
         self._turn = asyncio.Lock()
         self._process: Process | None = None
@@ -84,12 +84,12 @@ class Held(ABC, Generic[Process, Run]):
         return self._base.default_model
 
     @property
-    def abilities(self) -> Abilities:
+    def features(self) -> ProviderFeatures:
         """What it can be asked for."""
-        return self._base.abilities
+        return self._base.features
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait for any run; the one of this conversation is not among them."""
         return self._base.idle
 
@@ -97,9 +97,9 @@ class Held(ABC, Generic[Process, Run]):
         """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
         await self._base.idle_change()
 
-    def held(self) -> AbstractAsyncContextManager[Provider]:
+    def conversation(self) -> AbstractAsyncContextManager[Provider]:
         """Another conversation."""
-        return self._base.held()
+        return self._base.conversation()
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
         """How large the CLI's record of a conversation is; 0 when it is not found."""
@@ -130,7 +130,7 @@ class Held(ABC, Generic[Process, Run]):
         """End the conversation."""
         process, self._process = self._process, None
         if process is not None:
-            await self._base.end_held(process)
+            await self._base.end_process(process)
 
     @abstractmethod
     def _terms_of(self, request: Request) -> dict[str, object]:
@@ -150,7 +150,7 @@ class Held(ABC, Generic[Process, Run]):
         elif session is None:
             self._check(change)
         if self._process is None:
-            self._process = self._base.start_held(request, session)
+            self._process = self._base.start_process(request, session)
             self._terms, self._session = terms, session_id
         return self._process
 

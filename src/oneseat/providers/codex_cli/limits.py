@@ -59,14 +59,14 @@ def on_credits(limits: wire.RateLimits, account: wire.Credits | None) -> bool | 
     return paid and any(map(is_full, named))
 
 
-def name_of(window: wire.Window) -> str:
+def window_name(window: wire.Window) -> str:
     """What a window is called."""
     minutes = window.window_duration_mins
     return _NAMES.get(minutes or 0) or (f"{minutes}_minutes" if minutes else "unknown")
 
 
 def _name(limit_id: str | None, window: wire.Window) -> str:
-    name = name_of(window)
+    name = window_name(window)
     return name if limit_id in _OWN else f"{name}_{limit_id}"
 
 

@@ -1,10 +1,9 @@
-"""What is known of the login of the official `codex` CLI: where it lives, what it is, its age. Never the login itself."""
+"""What oneseat knows of the login of the official `codex` CLI: where it is stored, its kind and age. Never the login itself."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,27 +11,23 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.codex_names import CODEX_LOGIN, codex_name
+from oneseat.contract.billing_names import CODEX_NAMES
 from oneseat.contract.facts import CodexLogin, CredentialSource
-
-from .credentials.environment import scan_environment
-from .credentials.reading import UnreadableError, decode, read_file
+from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan_environment
+from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
 
 #: Where the CLI keeps its login, unless CODEX_HOME says otherwise.
 _FOLDER = ".codex"
 _LOGIN_FILE = "auth.json"
 _CONFIG_FILE = "config.toml"
 _STORE = "cli_auth_credentials_store"
-_ASSIGNMENT = re.compile(
-    rb"^[ \t]*+(?:export[ \t]++)?+([A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+(?![\r\n#])\S", re.MULTILINE
-)
 #: Settings that name an address the login is sent to.
 ADDRESSES = ("openai_base_url", "chatgpt_base_url")
 _NOTHING = frozenset({b"", b"null", b'""'})
 
 
 class _Tokens(msgspec.Struct):
-    """Only whether there is a token to renew with: undecoded, it never becomes text. The account's id is no token."""
+    """Whether there is a refresh token: left undecoded, it never becomes text. The account's id is not secret."""
 
     refresh_token: msgspec.Raw = msgspec.Raw(b"")
     account_id: str | None = None
@@ -78,44 +73,29 @@ def codex_login(folder: Path) -> CodexLogin:
     )
 
 
-def around_codex(
+def withheld_sources(
     env: Mapping[str, str], folder: Path, caller: tuple[CredentialSource, ...] | None = None
 ) -> tuple[CredentialSource, ...]:
-    """What could change who pays and is kept from the CLI: the caller's variables, and those of the `.env` in its folder.
+    """What could change who pays and is withheld from the CLI: the caller's variables, and those of the `.env` in its folder.
 
-    ``caller`` is what the environment of a caller in another process holds, in place of our own.
+    ``caller`` lists what the environment of a caller in another process holds, in place of our own.
     """
-    found = scan_environment(env, codex_name) if caller is None else caller
-    names = [
-        source
-        for source in found
-        if codex_name(source.name) is not None and source.name.upper() not in CODEX_LOGIN
-    ]
-    return (*names, *_dotenv(folder / ".env"))
+    if caller is None:
+        found = scan_environment(env, CODEX_NAMES)
+    else:
+        found = tuple(source for source in caller if CODEX_NAMES.find(source.name) is not None)
+    return (*found, *scan_dotenv_file(folder / ".env", CODEX_NAMES))
 
 
 def moved_addresses(folder: Path) -> tuple[str, ...]:
-    """The settings of the CLI's own folder that send the login elsewhere. It does so as soon as it starts, before any question."""
+    """The settings in the CLI's folder that send the login to another address, which happens as soon as the CLI starts."""
     settings = _config(folder / _CONFIG_FILE)
     return tuple(name for name in ADDRESSES if name in settings)
 
 
 def forces_a_login(folder: Path) -> bool:
-    """Whether the CLI's own settings force a kind of login: one that does not fit it then deletes the stored one."""
+    """Whether the CLI's settings force a kind of login: the CLI then deletes a stored login of another kind."""
     return "forced_login_method" in _config(folder / _CONFIG_FILE)
-
-
-def _dotenv(path: Path) -> tuple[CredentialSource, ...]:
-    try:
-        content = read_file(path)
-    except UnreadableError:
-        return (CredentialSource(name=path.name, kind="unreadable", scope="dotenv", place=str(path)),)
-    names = [match[1].decode("ascii") for match in _ASSIGNMENT.finditer(content[0])] if content else []
-    return tuple(
-        CredentialSource(name=name, kind=entry.kind, scope="dotenv", place=str(path))
-        for name in dict.fromkeys(names)
-        if (entry := codex_name(name)) is not None and entry.pays
-    )
 
 
 def _config(path: Path) -> dict[str, object]:
@@ -123,7 +103,7 @@ def _config(path: Path) -> dict[str, object]:
         content = read_file(path)
         return tomllib.loads(content[0].decode("utf-8")) if content else {}
     except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        # What is wrong with it, the CLI says when it is asked for the settings in force.
+        # The CLI reports the error when it is asked for the settings in force.
         return {}
 
 

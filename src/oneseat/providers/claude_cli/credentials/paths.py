@@ -13,7 +13,7 @@ import msgspec
 _CONFIG_DIR = ".claude"
 
 
-class Places(msgspec.Struct, frozen=True):
+class ClaudePaths(msgspec.Struct, frozen=True):
     """The folders the CLI reads under one environment: the working directory, home, its own, and the administrator's."""
 
     cwd: Path
@@ -24,7 +24,7 @@ class Places(msgspec.Struct, frozen=True):
     managed_dir: Path
 
     @classmethod
-    def find(cls, env: Mapping[str, str], cwd: str | Path) -> Places:
+    def find(cls, env: Mapping[str, str], cwd: str | Path) -> ClaudePaths:
         """The places under ``env`` for a CLI that is started in ``cwd``."""
         home = _home(env)
         moved = env.get("CLAUDE_CONFIG_DIR")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .account import Api
+from .chat import Conversation
 from .endpoint import Endpoint
-from .talk import Conversation
 
 
 def _anthropic(endpoint: Endpoint) -> Conversation:
-    from .anthropic_messages import AnthropicConversation  # noqa: PLC0415 - loads an SDK
+    from .anthropic import AnthropicConversation  # noqa: PLC0415 - loads an SDK
 
     return AnthropicConversation(endpoint)
 
