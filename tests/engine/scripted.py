@@ -22,7 +22,6 @@ from oneseat.contract.limits import SeenLimit
 from oneseat.contract.pack import Lawbook, OwnersWord
 from oneseat.contract.permission import Permission
 from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
-from oneseat.contract.pool import WarmProcess
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
@@ -142,6 +141,8 @@ class ScriptedProvider:
     """Plays one script for each process it starts, the last one again and again. Notes when each was started, and with what."""
 
     default_model = "sonnet"
+    warm_pool = None
+    transcripts = None
     features = ProviderFeatures(
         tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True
     )
@@ -166,19 +167,6 @@ class ScriptedProvider:
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[ScriptedProvider]:
         yield self
-
-    @property
-    def idle(self) -> tuple[WarmProcess, ...]:
-        return ()
-
-    async def idle_change(self) -> None:
-        await asyncio.Event().wait()
-
-    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
-        return 0
-
-    async def written_bytes(self, session_id: str, cwd: str) -> int:
-        return 0
 
 
 class Bundled:

@@ -27,9 +27,9 @@ from oneseat.settings import Settings
 from oneseat.testing import PROVIDER_CHECKS, SIMULATOR_KEY, check_provider
 
 
-def on_key(api: str, url: str) -> ApiProvider:
+def on_key(api: str, url: str, made: type[ApiProvider] = ApiProvider) -> ApiProvider:
     account = ApiAccount(key="made-up", place="this test", simulator=url, default_model="made-up-1")
-    return ApiProvider(APIS[api], account, lambda: SIMULATOR_KEY, redact)
+    return made(APIS[api], account, lambda: SIMULATOR_KEY, redact)
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -124,8 +124,7 @@ def test_a_careless_provider_is_told_so(fault: str, check: str, problem: str) ->
             return session
 
     def make(url: str) -> Provider:
-        careful = on_key("openai", url)
-        return CarelessProvider(*careful.made_of)
+        return on_key("openai", url, CarelessProvider)
 
     report = asyncio.run(check_provider(make, only=[check, "an opened provider can be left"]))
     assert [(found.name, found.state) for found in report.problems] == [(check, "failed")]

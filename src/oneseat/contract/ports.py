@@ -84,20 +84,36 @@ class Provider(Protocol):
         """
 
     def conversation(self) -> AbstractAsyncContextManager[Provider]:
-        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+        """The same provider, whose runs are one conversation that ends with this context."""
+
+    @property
+    def warm_pool(self) -> WarmPool | None:
+        """Its processes that were started ahead; ``None`` where none are."""
+
+    @property
+    def transcripts(self) -> Transcripts | None:
+        """Its own records of conversations; ``None`` where it keeps none."""
+
+
+class WarmPool(Protocol):
+    """Processes that were started ahead of the runs they will serve."""
 
     @property
     def idle(self) -> tuple[WarmProcess, ...]:
-        """The processes that were started ahead and wait for a run."""
+        """Those that wait now."""
 
-    async def idle_change(self) -> None:
-        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
+    async def change(self) -> None:
+        """Wait until ``idle`` has changed."""
+
+
+class Transcripts(Protocol):
+    """A provider's own records of its conversations."""
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
-        """How large the provider's record of a conversation in this directory is; 0 when it is not known."""
+        """The size of the record of a conversation in this directory; 0 when it is not known."""
 
     async def written_bytes(self, session_id: str, cwd: str) -> int:
-        """All that was written down for a conversation, by its subagents too: it grows while work goes on in silence."""
+        """All that was written for a conversation, also by its subagents: it grows while they work and print nothing."""
 
 
 class KeySource(Protocol):

@@ -64,9 +64,10 @@ class Conversation:
 
     async def written_bytes(self) -> int:
         """How much the provider has written down for it, here and in its subagents; 0 when nothing is known."""
-        if self._session is None:
+        transcripts = self._provider.transcripts
+        if self._session is None or transcripts is None:
             return 0
-        return await self._provider.written_bytes(self._session.id, self._session.cwd)
+        return await transcripts.written_bytes(self._session.id, self._session.cwd)
 
     async def choose(self, request: Request, use: ProjectUse) -> None:
         """Go on with the project's conversation of this directory, unless it is not there or must not grow further."""
@@ -86,7 +87,8 @@ class Conversation:
         live = await self._books.sessions.live_session(use.name, request.cwd, wallet, provider)
         if live is None or use.new_session:
             return
-        size = await self._provider.transcript_bytes(live.id, request.cwd)
+        transcripts = self._provider.transcripts
+        size = 0 if transcripts is None else await transcripts.transcript_bytes(live.id, request.cwd)
         limits = self._books.limits
         reason = sessions.why_not(live, now=now, size=size, instructions=instructions, limits=limits)
         if reason is None:

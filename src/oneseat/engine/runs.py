@@ -152,11 +152,13 @@ class App:
     @property
     def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that were started ahead and wait for a run."""
-        return self._parts.provider.idle
+        pool = self._parts.provider.warm_pool
+        return pool.idle if pool is not None else ()
 
     async def idle_change(self) -> None:
         """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
-        await self._parts.provider.idle_change()
+        pool = self._parts.provider.warm_pool
+        await (pool.change() if pool is not None else asyncio.Event().wait())
 
     @asynccontextmanager
     async def conversation(self, provider: str | None = None, key: str | None = None) -> AsyncIterator[App]:

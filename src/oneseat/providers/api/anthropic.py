@@ -53,7 +53,6 @@ class AnthropicConversation(History):
         self._client = AsyncAnthropic(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         blocks: list[dict[str, Any]] = []
         if prompt.background is not None:
             blocks.append({"type": "text", "text": prompt.background})
@@ -62,7 +61,6 @@ class AnthropicConversation(History):
         self.put({"role": "user", "content": blocks}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
         content = [
             {
                 "type": "tool_result",
@@ -75,7 +73,6 @@ class AnthropicConversation(History):
         self.entries.append({"role": "user", "content": content})
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
         message = _Message()
         async with await self._client.messages.create(**self._request(ask), stream=True) as stream:
             async for event in stream:
@@ -109,7 +106,6 @@ class AnthropicConversation(History):
         return request
 
     def said(self, error: Exception) -> VendorError | None:
-        """What an error of the SDK says."""
 
         if not isinstance(error, APIStatusError):
             return None
@@ -119,7 +115,6 @@ class AnthropicConversation(History):
         return VendorError(status, kinds, error.api_message or "", retry_after(error.response.headers))
 
     async def close(self) -> None:
-        """Let go of the client."""
         await self._client.close()
 
 

@@ -141,11 +141,9 @@ class History:
         return Size(text, sum(self._pictures.values()))
 
     def mark(self) -> int:
-        """Where the conversation is."""
         return len(self.entries)
 
     def back_to(self, mark: int) -> None:
-        """Forget what was said after a mark."""
         del self.entries[mark:]
         self._pictures = {place: count for place, count in self._pictures.items() if place < mark}
 

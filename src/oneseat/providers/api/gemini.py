@@ -69,14 +69,12 @@ class GeminiConversation(History):
         )
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         parts = [] if prompt.background is None else [self._text(prompt.background)]
         parts += [self._attached(attachment) for attachment in prompt.attachments]
         parts.append(self._text(prompt.text))
         self.put(types.Content(role="user", parts=parts), prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
         parts = [
             types.Part(
                 function_response=types.FunctionResponse(
@@ -90,7 +88,6 @@ class GeminiConversation(History):
         self.entries.append(types.Content(role="user", parts=parts))
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
         answer = _Answer()
         config = self._config(ask)
         chunks = await self._client.aio.models.generate_content_stream(
@@ -124,7 +121,6 @@ class GeminiConversation(History):
         )
 
     def said(self, error: Exception) -> VendorError | None:
-        """What an error of the SDK says."""
 
         if not isinstance(error, APIError):
             return None
@@ -140,7 +136,6 @@ class GeminiConversation(History):
         return VendorError(status, kinds, error.message or "", wait)
 
     async def close(self) -> None:
-        """Let go of the client."""
         self._unused.close()
         await self._http.aclose()
 

@@ -46,7 +46,6 @@ class ChatConversation(History):
         self._client = AsyncOpenAI(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         texts = [] if prompt.background is None else [prompt.background]
         pictures = [each for each in prompt.attachments if each.media_type.startswith("image/")]
         texts += [file_text(each) for each in prompt.attachments if each not in pictures]
@@ -59,7 +58,6 @@ class ChatConversation(History):
         self.put({"role": "user", "content": content}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
         self.entries += [
             {
                 "role": "tool",
@@ -71,7 +69,6 @@ class ChatConversation(History):
         ]
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
         answer = _Answer()
         async with await self._client.chat.completions.create(**self._request(ask), stream=True) as stream:
             async for chunk in stream:
@@ -110,11 +107,9 @@ class ChatConversation(History):
         return request
 
     def said(self, error: Exception) -> VendorError | None:
-        """What an error of the SDK says."""
         return openai_errors.said(error)
 
     async def close(self) -> None:
-        """Let go of the client."""
         await self._client.close()
 
 

@@ -51,7 +51,6 @@ class ResponsesConversation(History):
         self._client = AsyncOpenAI(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         blocks: list[dict[str, Any]] = []
         if prompt.background is not None:
             blocks.append({"type": "input_text", "text": prompt.background})
@@ -60,14 +59,12 @@ class ResponsesConversation(History):
         self.put({"type": "message", "role": "user", "content": blocks}, prompt)
 
     def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
         self.entries += [
             {"type": "function_call_output", "call_id": call.id, "output": _output(returned)}
             for call, returned in answered
         ]
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
         response = _Response()
         async with await self._client.responses.create(**self._request(ask), stream=True) as stream:
             async for event in stream:
@@ -104,11 +101,9 @@ class ResponsesConversation(History):
         return request
 
     def said(self, error: Exception) -> VendorError | None:
-        """What an error of the SDK says."""
         return error.said if isinstance(error, FailedError) else openai_errors.said(error)
 
     async def close(self) -> None:
-        """Let go of the client."""
         await self._client.close()
 
 

@@ -100,7 +100,6 @@ class ApiSession:
         return True
 
     async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         self._plan = plan
         prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
         async with aclosing(self._turn(prompt)) as events:
@@ -108,7 +107,6 @@ class ApiSession:
                 yield (event,)
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async with aclosing(self._turn(Prompt(text))) as events:
             async for event in events:
                 yield (event,)
@@ -117,7 +115,6 @@ class ApiSession:
         """Nothing is ever asked: what a function may do, the caller has decided by offering it."""
 
     def stderr(self) -> Stderr | None:
-        """There is no other output."""
         return None
 
     async def interrupt(self) -> None:

@@ -1,4 +1,4 @@
-"""A conversation on one process of the official CLI."""
+"""A conversation on one process of the official `claude` CLI."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClaudeConversation(OpenConversation[CliProcess, ClaudeSession]):
             "functions": spec.functions,
         }
 
-    def _unable(self, process: CliProcess, request: Request) -> str | None:
+    def _unsupported(self, process: CliProcess, request: Request) -> str | None:
         return None if process.can_switch(request.model or self.default_model) else "model"
 
     async def _settle(self, opened: ClaudeSession, process: CliProcess) -> None:
@@ -39,7 +39,7 @@ class ClaudeConversation(OpenConversation[CliProcess, ClaudeSession]):
             process.prefetch = Prefetch(process)
 
     async def _take_back(self, process: CliProcess) -> None:
-        """Let the CLI forget a message it failed on, or its next turn would answer both. An older one cannot, and goes on."""
+        """Rewind a message that failed, or the next turn would answer both. An old CLI cannot rewind, and goes on."""
         if process.first_message is None:
             return
         with contextlib.suppress(OneseatError):

@@ -94,7 +94,6 @@ class WarmPool:
 
     @property
     def idle(self) -> tuple[WarmProcess, ...]:
-        """The processes that wait now."""
         return tuple(
             WarmProcess(
                 pid=process.child.pid,
@@ -109,7 +108,6 @@ class WarmPool:
         )
 
     async def change(self) -> None:
-        """Wait until a process has begun to wait, has been handed out, or has ended."""
         self._changed.clear()
         await self._changed.wait()
 

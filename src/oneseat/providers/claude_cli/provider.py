@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.facts import ProviderFeatures
-from oneseat.contract.pool import PoolLimits, WarmProcess
+from oneseat.contract.pool import PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.lanes import near_its_end
 from oneseat.providers.cli_common.hiding import hiding
+from oneseat.providers.conversation import closing
 
 from . import credentials
 from .launcher import ClaudeCliConfig, Launcher, ProcessSpec
 from .parse import Parser
 from .process import CliProcess
 from .session import ClaudeSession, RunContext
+from .transcripts import ClaudeTranscripts
 
 if TYPE_CHECKING:
     from .conversation import ClaudeConversation
@@ -58,16 +59,15 @@ class ClaudeCliProvider:
         self._now = now
         self._redact = redact
         self._launcher = Launcher(config, redact, kept)
+        self.transcripts = ClaudeTranscripts(self._launcher.kept_config)
         self._pool: WarmPool | None = None
 
     @property
     def wallet(self) -> Wallet:
-        """The wallet a run is planned to be paid from."""
         return "plan" if self._config.simulator is None else "simulator"
 
     @property
     def default_model(self) -> str:
-        """The model of a request that names none."""
         return self._config.default_model
 
     def login_expires_at(self, cwd: str) -> float | None:
@@ -95,13 +95,8 @@ class ClaudeCliProvider:
                 self._pool = None
 
     @property
-    def idle(self) -> tuple[WarmProcess, ...]:
-        """The processes that wait for a run."""
-        return () if self._pool is None else self._pool.idle
-
-    async def idle_change(self) -> None:
-        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
-        await (asyncio.Event().wait() if self._pool is None else self._pool.change())
+    def warm_pool(self) -> WarmPool | None:
+        return self._pool
 
     @asynccontextmanager
     async def open(
@@ -136,19 +131,12 @@ class ClaudeCliProvider:
                 if pool is not None:
                     pool.gone(process)
 
-    @asynccontextmanager
-    async def conversation(self) -> AsyncIterator[ClaudeConversation]:
-        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+    def conversation(self) -> AbstractAsyncContextManager[ClaudeConversation]:
         from .conversation import ClaudeConversation  # noqa: PLC0415 - most runs are in no conversation
 
-        held = ClaudeConversation(self)
-        try:
-            yield held
-        finally:
-            await uninterrupted(held.close())
+        return closing(ClaudeConversation(self))
 
     def start_process(self, request: Request, session: SessionStamp | None) -> CliProcess:
-        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
         model = request.model or self.default_model
         process = self._launcher.launch_kept(ProcessSpec.of(request), model, session)
         # A message the provider has failed on can be taken back; a session's record keeps it, as in any other run.
@@ -156,13 +144,11 @@ class ClaudeCliProvider:
         return process
 
     async def end_process(self, process: CliProcess) -> None:
-        """End such a process and all that it started."""
         await self._launcher.end_kept(process, _IMPATIENT_S)
 
     def session_on(
         self, process: CliProcess, request: Request, run_id: str, session: SessionStamp | None
     ) -> ClaudeSession:
-        """One run of a process."""
         return self._opened(process, self._context(request, session), run_id)
 
     def _context(self, request: Request, session: SessionStamp | None) -> RunContext:
@@ -196,27 +182,6 @@ class ClaudeCliProvider:
         else:
             await session.interrupt()
             await process.end(_IMPATIENT_S)
-
-    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
-        """How large the CLI's record of a conversation is; 0 when it is not found."""
-        return await asyncio.to_thread(self._transcript_bytes, session_id, cwd)
-
-    async def written_bytes(self, session_id: str, cwd: str) -> int:
-        """What the CLI has written down for a conversation, in the files of its subagents too; 0 when nothing is found."""
-        return await asyncio.to_thread(self._transcript_bytes, session_id, cwd, "/subagents/*")
-
-    def _transcript_bytes(self, session_id: str, cwd: str, *further: str) -> int:
-        # The folder's name is the directory's, changed and cut in a way that is the CLI's own; the id is enough to find it.
-        projects = self._launcher.kept_config(cwd) / "projects"
-        try:
-            return sum(
-                path.stat().st_size
-                for end in (".jsonl", *further)
-                for path in projects.glob(f"*/{session_id}{end}")
-                if path.is_file()
-            )
-        except OSError:
-            return 0
 
 
 def _needs_its_own(request: Request) -> bool:

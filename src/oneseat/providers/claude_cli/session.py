@@ -69,12 +69,10 @@ class ClaudeSession:
 
     @property
     def turn_ended(self) -> bool:
-        """Whether the CLI has reported the end of its turn."""
         return self._ended
 
     @property
     def sent(self) -> bool:
-        """Whether the run's prompt has left."""
         return self._sent
 
     @property
@@ -122,7 +120,6 @@ class ClaudeSession:
         return there
 
     async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield (event,)
         process = self._process
@@ -134,12 +131,10 @@ class ClaudeSession:
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async for batch in self._turn(messages.text_message(text)):
             yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a ``Question`` that this session yielded."""
         allowed = question.input if permission.allowed else None
         await self._channel.write(messages.permission(question.id, allowed, permission.why))
 
@@ -197,18 +192,15 @@ class ClaudeSession:
         yield msgspec.structs.replace(ended, list_cost_usd=cost)
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._channel.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
         # Stopped in the middle of a long prompt, it never empties its input: the pipe is full, and writing would last for ever.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INTERRUPT_S):
                 await self._channel.send("interrupt")
 
     async def stop(self, patience_s: float) -> None:
-        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
         async with asyncio.timeout(patience_s):
             await self.interrupt()
             while not self._ended:

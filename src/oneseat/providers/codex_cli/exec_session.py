@@ -66,7 +66,6 @@ class ExecSession:
 
     @property
     def turn_ended(self) -> bool:
-        """Whether the CLI has reported the end of its turn."""
         return self._ended
 
     async def credential_facts(self) -> CodexFacts:
@@ -97,7 +96,6 @@ class ExecSession:
         return True
 
     async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         process, parser = self._opened(), ExecParser(self._setting, self._model, self._allowed.tools)
         parts = messages.turn_input(plan.cleared.permitted.request, plan.background)
         await process.child.write("\n\n".join(part["text"] for part in parts).encode())
@@ -120,11 +118,9 @@ class ExecSession:
         """Nothing is asked."""
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._process.channel.stderr() if self._process is not None else None
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop."""
         if self._process is not None:
             self._process.child.signal(signal.SIGINT)
 

@@ -30,7 +30,6 @@ class SessionWithFallback:
 
     @property
     def info(self) -> SessionInfo:
-        """What the CLI offered."""
         return self._now.info
 
     async def credential_facts(self) -> CodexFacts:
@@ -48,27 +47,21 @@ class SessionWithFallback:
         return await self.server.limits(read_at) if self.fallback is None else ()
 
     async def ready(self) -> bool:
-        """Whether all that the run needs is there."""
         return await self._now.ready()
 
     def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes."""
         return self._now.send(plan)
 
     def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message."""
         return self._now.say(text)
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a question."""
         await self._now.answer(question, permission)
 
     def stderr(self) -> Stderr | None:
-        """What was printed beside the answers."""
         return self._now.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn."""
         await self._now.interrupt()
 
     @property

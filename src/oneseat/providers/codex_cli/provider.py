@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.cli_common.hiding import hiding
-from oneseat.providers.nothing_ahead import NothingAhead
+from oneseat.providers.conversation import closing
 
 from .exec_session import ExecSession, Outside, can_do
 from .fallback import SessionWithFallback
@@ -25,7 +24,7 @@ from .parse import Parser, Setting
 from .plans import SeenPlans
 from .process import CodexProcess
 from .session import CodexSession, RunContext
-from .threads import Threads, records
+from .threads import CodexTranscripts, Threads, records
 
 if TYPE_CHECKING:
     from .conversation import CodexConversation
@@ -38,10 +37,11 @@ _RENEWED_AFTER_S = 7 * 24 * 3600.0
 _CLI_DEFAULT = "default"
 
 
-class CodexCliProvider(NothingAhead):
+class CodexCliProvider:
     """Implements ``Provider`` for the official ``codex`` CLI."""
 
     name = "codex-cli"
+    warm_pool = None
     features = ProviderFeatures(tools=True, mcp=True, schema=True, images=True, sessions=True, process=True)
 
     def __init__(
@@ -56,11 +56,11 @@ class CodexCliProvider(NothingAhead):
         self._redact = redact
         self._launcher = Launcher(config, kept)
         self._threads = Threads(Path(config.threads))
+        self.transcripts = CodexTranscripts(self._threads, self._launcher.folder)
         self._plans = SeenPlans(Path(config.threads, "plans"))
 
     @property
     def wallet(self) -> Wallet:
-        """The wallet a run is planned to be paid from."""
         return "plan" if self._config.simulator is None else "simulator"
 
     @property
@@ -92,29 +92,20 @@ class CodexCliProvider(NothingAhead):
         finally:
             await self._end(run, process)
 
-    @asynccontextmanager
-    async def conversation(self) -> AsyncIterator[CodexConversation]:
-        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+    def conversation(self) -> AbstractAsyncContextManager[CodexConversation]:
         from .conversation import CodexConversation  # noqa: PLC0415 - most runs are in no conversation
 
-        held = CodexConversation(self)
-        try:
-            yield held
-        finally:
-            await uninterrupted(held.close())
+        return closing(CodexConversation(self))
 
     def start_process(self, request: Request, session: SessionStamp | None) -> CodexProcess:  # noqa: ARG002 - told later
-        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
         return self._launcher.launch_kept(request.cwd, hiding(request.mcp_servers, self._redact))
 
     async def end_process(self, process: CodexProcess) -> None:
-        """End such a process and all that it started."""
         await self._launcher.end_kept(process, _IMPATIENT_S)
 
     def session_on(
         self, process: CodexProcess, request: Request, run_id: str, session: SessionStamp | None
     ) -> CodexSession:
-        """One run of a process."""
         thread = self._threads.of(session.id) if session is not None and session.resumed else None
         context = RunContext(
             request=request,
@@ -151,23 +142,6 @@ class CodexCliProvider(NothingAhead):
             redact=hiding(request.mcp_servers, self._redact),
             hide=hiding(request.mcp_servers),
         )
-
-    async def transcript_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - the CLI files by date
-        """How large the CLI's record of a conversation is; 0 when it is not found."""
-        return await asyncio.to_thread(self._bytes, session_id)
-
-    async def written_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - as above
-        """What the CLI has written down for a conversation; 0 when nothing is found."""
-        return await asyncio.to_thread(self._bytes, session_id)
-
-    def _bytes(self, session_id: str) -> int:
-        thread = self._threads.of(session_id)
-        if thread is None:
-            return 0
-        try:
-            return sum(path.stat().st_size for path in records(self._launcher.folder(), thread))
-        except OSError:
-            return 0
 
     def _fallback(self, request: Request, run_id: str) -> Callable[[ErrorInfo], ExecSession]:
         def take_over(why: ErrorInfo) -> ExecSession:

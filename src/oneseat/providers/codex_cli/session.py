@@ -113,7 +113,6 @@ class CodexSession:
 
     @property
     def turn_ended(self) -> bool:
-        """Whether no turn is going on."""
         return self._ended
 
     @property
@@ -123,7 +122,6 @@ class CodexSession:
 
     @property
     def sent(self) -> bool:
-        """Whether the run's prompt has left."""
         return self._sent
 
     async def credential_facts(self) -> CodexFacts:
@@ -199,7 +197,6 @@ class CodexSession:
         return False
 
     async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield (event,)
         self._sent = True
@@ -208,12 +205,10 @@ class CodexSession:
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async for batch in self._turn(messages.further_input(text)):
             yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a ``Question`` that this session yielded."""
         if question.tool.startswith(MCP_PREFIX):
             action = "accept" if permission.allowed else "decline"
             await self._channel.reply(question.id, {"action": action, "content": {}})
@@ -223,11 +218,9 @@ class CodexSession:
             )
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._channel.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
         turn, thread = self._parser.turn, self._process.thread
         if self._ended or turn is None or thread is None:
             return
@@ -236,7 +229,6 @@ class CodexSession:
                 await self._channel.send("turn/interrupt", {"threadId": thread, "turnId": turn})
 
     async def stop(self, patience_s: float) -> None:
-        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
         async with asyncio.timeout(patience_s):
             await self.interrupt()
             while not self._ended:
