@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from oneseat.contract.providers import SEATS
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import limits as rules
 from oneseat.stores.limits import seen_in
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from oneseat.stores.ledger_reader import LedgerReader
 
 T = TypeVar("T")
-
-#: The seats there can be. The first one is always shown, another one when something is known of it.
-_SEATS = ("claude-cli", "codex-cli")
 
 
 class Budget(NamedTuple):
@@ -75,7 +73,7 @@ def read_limits(
     own = _own(env, only_windows=only_windows)
     path = f"{data_dir(env)}{os.sep}runs.db"
     seats: list[Seat] = []
-    for provider in _SEATS:
+    for provider in SEATS:
         seen = _seen(path, provider, now, simulated=own.simulated)
         if seen or not seats:
             seats.append(Seat(provider, own.simulated, rules.windows(seen, now), rules.in_overage(seen, now)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oneseat.contract.keys import ApiKey, KeyProvider
+from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import KeyProvider
 from oneseat.rules.api_keys import doubt, fault, looks_like_key
 
 ANTHROPIC, OPENAI, GOOGLE = "sk-ant-" + "api03-made-up", "sk-" + "proj-made-up", "AIza" + "made-up-key"

@@ -10,7 +10,7 @@ import click
 
 from oneseat.contract.checkup import Report
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.keys import KeyProvider
+from oneseat.contract.providers import SEATS, KeyProvider
 from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, Written, new_key, settings_path
 from oneseat.inspection import examine
 
@@ -52,7 +52,7 @@ Examples:
 @click.option("--plan", type=click.Choice(PLANS), help="Your plan, where the official CLI does not name it.")
 @click.option(
     "--seat",
-    type=click.Choice(("claude-cli", "codex-cli")),
+    type=click.Choice(SEATS),
     help="Whose plan serves; without it, the first that is ready.",
 )
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from oneseat.contract.providers import CATALOGUE, WINDOWS
 from oneseat.rules.limits import TRUSTED_S, USUAL, percents
 
 from .moments import clock, duration, tight, utc
@@ -25,16 +26,16 @@ class Estimate(NamedTuple):
     ends_at: float
 
 
-_LABELS = {"five_hour": "five hours", "seven_day": "week"}
-_SHORT = {"five_hour": "5h", "seven_day": "week"}
+_LABELS = {window.name: window.title for window in WINDOWS.values() if window.usual}
+_SHORT = {window.name: window.short for window in WINDOWS.values() if window.usual}
 _SOURCES = {
     "rate_limit_event": "a run",
     "get_usage": "the CLI",
     "account/rateLimits/updated": "a run",
     "account/rateLimits/read": "the CLI",
 }
-#: How a seat is called in one short line; the first one needs no name.
-_SHORT_SEATS = {"codex-cli": "codex"}
+#: What a seat is called in a status line; the default seat needs no name.
+_SHORT_SEATS = {row.name: row.short for row in CATALOGUE if row.short}
 _WIDEST_NAME = 24
 #: So full, a window's reset is worth its place in one short line.
 _SOON_PERCENT = 75

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias, TypeVar, get_args
 import click
 
 from oneseat.contract.errors import UsageError
-from oneseat.contract.keys import ApiKey, KeyProvider
+from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import KeyProvider
 from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, keyring_problem, new_key, usual_host
 
 from .output import echo

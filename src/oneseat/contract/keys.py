@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
+
+from .providers import KeyProvider
 
 #: In characters. Known keys have up to 200.
 MAX_KEY_LENGTH = 4096
-
-KeyProvider = Literal["anthropic", "openai", "gemini", "openai-compatible"]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

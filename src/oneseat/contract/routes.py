@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from .errors import ErrorInfo
+from .providers import DEFAULT_SEAT
 from .receipt import Tier
 
 #: What a candidate is paid from: the plan of a seat, API credits that a plan includes, or a key that is billed by use.
@@ -84,7 +85,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     ``keys`` are one candidate for each key, the ones of included credits first.
     """
 
-    seat: Candidate = Candidate(provider="claude-cli")
+    seat: Candidate = Candidate(provider=DEFAULT_SEAT)
     fallback: tuple[Candidate, ...] = ()
     keys: tuple[Candidate, ...] = ()
     roles: dict[str, Role] = {}

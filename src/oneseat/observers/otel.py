@@ -25,12 +25,13 @@ from oneseat.contract.events import (
     ToolResult,
     WalletVerified,
 )
+from oneseat.contract.providers import CATALOGUE
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 from oneseat.rules.redaction import redact
 
-#: Who answers, in the words of the conventions, where our name for the way there is another.
-_VENDORS = {"claude-cli": "anthropic"}
+#: The vendor of each seat: the conventions name whoever answers, not the program that asks.
+_VENDORS: dict[str, str | None] = {row.name: row.vendor for row in CATALOGUE if row.kind == "seat"}
 
 #: The names of the spans that every run has; the others are the ids of tool calls.
 _RUN, _GATE, _ATTEMPT = "run", "gate", "attempt"

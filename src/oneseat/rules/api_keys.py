@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey, KeyProvider
+from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
+from oneseat.contract.providers import KeyProvider
 
 _SHORTEST = 8
 #: Of names that begin like a key, such as `sk-work`.

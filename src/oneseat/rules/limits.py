@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from oneseat.contract.providers import WINDOWS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oneseat.contract.limits import SeenLimit
 
 #: The windows that every plan has; shown also while nothing is known of them. Any other one is shown when it is reported.
-USUAL = ("five_hour", "seven_day")
+USUAL = tuple(window.name for window in WINDOWS.values() if window.usual)
 #: Stands for a report that names no window, such as that of too many requests at once.
 NAMELESS = "unknown"
 #: How old a report may be that pauses runs. Then one run goes through, and what it is told decides: a vendor can empty a

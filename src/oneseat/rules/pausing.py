@@ -5,11 +5,10 @@ from __future__ import annotations
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
+from oneseat.contract.providers import WINDOWS
 from oneseat.utc import iso
 
 from .limits import Window, pausing, percents, warning, windows
-
-_NAMES = {"five_hour": "five-hour window", "seven_day": "weekly window"}
 
 
 def decide(
@@ -35,13 +34,17 @@ def _near(window: Window, percent: int) -> LimitNear:
     )
 
 
+def _called(name: str) -> str:
+    return f"{WINDOWS[name].label} window" if name in WINDOWS else f"window `{name}`"
+
+
 def _paused(window: Window, percent: int, now: float) -> ErrorInfo:
     said_at = window.read_at if window.status == "rejected" else window.used_at
     minutes = max(0, round((now - (said_at or now)) / 60))
     wait = None if window.resets_at is None else max(0.0, round(window.resets_at - now, 1))
     return ErrorInfo(
         code="limit.paused",
-        message=f"Runs are paused, the {_NAMES.get(window.name, f'window `{window.name}`')} is used to "
+        message=f"Runs are paused, the {_called(window.name)} is used to "
         f"`{int(percents(window.share or 0.0))} %`\n"
         f"  `limits.pause_at_percent` is {percent}; this was reported {minutes} min ago",
         hint="See all windows: `oneseat limits`; to run it all the same: `oneseat run --over-limit ...`",

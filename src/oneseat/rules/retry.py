@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.providers import WINDOWS
 from oneseat.contract.session import EndReason
 
 _BASE_S = 2.0
@@ -43,8 +44,7 @@ _FALLS_BACK = frozenset(
     {
         "provider.overloaded",
         "provider.model_not_found",
-        "limit.seven_day_opus",
-        "limit.seven_day_sonnet",
+        *(f"limit.{window.name}" for window in WINDOWS.values() if window.of_model),
     }
 )
 

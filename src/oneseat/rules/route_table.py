@@ -7,10 +7,9 @@ from difflib import get_close_matches
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import SEATS
 from oneseat.contract.routes import Candidate, PaidFrom, Role, RoleSettings, RouteTable, Wanted
 
-#: Providers whose plan can pay.
-SEATS = ("claude-cli", "codex-cli")
 _ORDER: dict[PaidFrom, int] = {"plan": 0, "api_credits": 1, "api_key": 2}
 
 

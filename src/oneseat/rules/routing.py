@@ -10,6 +10,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import ProviderFeatures, SessionInfo
 from oneseat.contract.limits import SeenLimit
+from oneseat.contract.providers import ROWS, SEATS
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
 from oneseat.utc import iso
@@ -33,15 +34,6 @@ _ELSEWHERE_ON_A_PLAN = frozenset(
     {"provider.not_found", "provider.signed_out", "provider.model_not_found", "provider.untested_cli"}
 )
 _NO_CREDIT = "provider.credit_exhausted"
-#: Whose models a provider serves: a full model name holds at each provider of one vendor.
-_VENDORS = {
-    "claude-cli": "claude-",
-    "anthropic": "claude-",
-    "codex-cli": "gpt-",
-    "openai": "gpt-",
-    "gemini": "gemini-",
-}
-_SEATS = ("claude-cli", "codex-cli")
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,10 +180,10 @@ def _explicit(request: Request, candidate: Candidate) -> tuple[Candidate, ...]:
 
 
 def _of_provider(request: Request, provider: str, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
-    if provider in _SEATS:
+    if provider in SEATS:
         return (Candidate(provider=provider, model=request.model),)
-    if provider not in {*_VENDORS, "openai-compatible"}:
-        return _unknown("usage.unknown_provider", provider, (*_VENDORS, "openai-compatible"))
+    if provider not in ROWS:
+        return _unknown("usage.unknown_provider", provider, ROWS)
     of_it = [each for each in table.keys if each.provider == provider]
     if of_it:
         return _explicit(request, of_it[0])
@@ -204,7 +196,8 @@ def _of_provider(request: Request, provider: str, table: RouteTable) -> tuple[Ca
 
 def _like(request: Request, candidate: Candidate) -> Candidate:
     """The candidate with the model that was asked for, where its vendor has it under the same name."""
-    begin = _VENDORS.get(candidate.provider)
+    row = ROWS.get(candidate.provider)
+    begin = row.model_prefix if row is not None else None
     if request.model is None or begin is None or not request.model.startswith(begin):
         return candidate
     return msgspec.structs.replace(candidate, model=request.model)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import DEFAULT_SEAT
 
 from .editing import dotted, written
 
@@ -21,7 +22,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     humans: int = 1
     host: str | None = None
     plan: str | None = None
-    seat: str = "claude-cli"
+    seat: str = DEFAULT_SEAT
     other_seat: str | None = None
     key: ApiKey | None = None
     day_budget_usd: float | None = None

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import get_args
 
-from oneseat.contract.keys import ApiKey, KeyProvider
+from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import KeyProvider
 
 from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
 from .named_tables import Contradiction, NamedTable

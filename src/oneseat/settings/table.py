@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from oneseat.contract.policy import Host
+from oneseat.contract.providers import DEFAULT_SEAT, SEATS, SeatName
 
 from .checks import (
     CODEX_VARIABLE_NAMES,
@@ -141,14 +142,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "token"
     seat_provider: Annotated[
-        Literal["claude-cli", "codex-cli"],
+        SeatName,
         Setting(
             "seat.provider",
-            one_of("claude-cli", "codex-cli"),
+            one_of(*SEATS),
             "Whose plan serves a run that asks for nobody else",
             files="own",
         ),
-    ] = "claude-cli"
+    ] = DEFAULT_SEAT
     fallback_to: Annotated[
         tuple[str, ...],
         Setting(

@@ -17,10 +17,10 @@ from typing import TypeAlias
 import msgspec
 
 from oneseat.contract.budget import DatedPrice, Price, Rates, Stamp, Tier
+from oneseat.contract.providers import vendor_of_model
 
 #: One file per vendor, written by `make lock`. A run on one vendor's seat reads that one only.
 FOLDER = Path(__file__).with_name("price_tables")
-_VENDORS = (("claude-", "anthropic"), ("gemini-", "google"), ("", "openai"))
 #: What does not change what a model costs: the size of the context, a date, the number of a release.
 _CONTEXT = re.compile(r"\[1m\]$")
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}(\d{2})?|\d{3}|latest)$", re.ASCII)
@@ -109,7 +109,7 @@ def _on(rows: Sequence[DatedPrice], day: str) -> Price | None:
 
 def _listed(name: str) -> Sequence[DatedPrice]:
     """What the table of its vendor holds of a model."""
-    vendor = next(vendor for prefix, vendor in _VENDORS if name.startswith(prefix))
+    vendor = vendor_of_model(name)
     table, index = _table(vendor), _index(vendor)
     if name not in index:
         return ()

@@ -25,6 +25,7 @@ from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Plan, Request
 from oneseat.host.function_calls import Returned
+from oneseat.providers.failures import INTERRUPTED
 
 from . import failures
 from .account import Account
@@ -173,7 +174,7 @@ class ApiSession:
         """ChatRequest the model once: what comes, then the whole answer or the failure."""
         talk = self._chat.talk
         self._began, self._turned_down = False, True
-        kept_back = failures.INTERRUPTED if self._interrupted else self._out_of_turns()
+        kept_back = INTERRUPTED.info() if self._interrupted else self._out_of_turns()
         if kept_back is not None:
             yield kept_back
             return
@@ -195,7 +196,7 @@ class ApiSession:
                 yield seen
         except StoppedError:
             self._turned_down = False
-            yield failures.INTERRUPTED
+            yield INTERRUPTED.info()
         except OneseatError as error:
             yield error.info
         except Exception as error:  # noqa: BLE001 - no exception of an SDK may reach a user

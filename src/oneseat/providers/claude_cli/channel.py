@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.errors import OneseatError
 from oneseat.host.child import Child
 from oneseat.providers.cli_common.lines import Lines, Undecoded
+from oneseat.providers.failures import SESSION_LOST
 
 from . import failures, messages, wire
 
@@ -64,7 +65,4 @@ class Channel(Lines[wire.KnownLine]):
 
 
 def _lost() -> OneseatError:
-    lost = failures.SESSION_LOST
-    return OneseatError(
-        ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
-    )
+    return OneseatError(SESSION_LOST.info())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from oneseat.contract.providers import WINDOWS
 from oneseat.contract.receipt import LimitReading
 from oneseat.utc import iso_reported
 
 from . import wire
 
-#: Windows by their length in minutes.
-_NAMES = {300: "five_hour", 1440: "one_day", 10080: "seven_day", 43200: "thirty_day"}
+_BY_MINUTES = {window.minutes: window.name for window in WINDOWS.values() if window.minutes}
 #: The limit that the models of the plan count in; any other one is named.
 _OWN = frozenset({None, "", "codex"})
 _FULL = 100
@@ -62,7 +62,7 @@ def on_credits(limits: wire.RateLimits, account: wire.Credits | None) -> bool | 
 def window_name(window: wire.Window) -> str:
     """What a window is called."""
     minutes = window.window_duration_mins
-    return _NAMES.get(minutes or 0) or (f"{minutes}_minutes" if minutes else "unknown")
+    return _BY_MINUTES.get(minutes or 0) or (f"{minutes}_minutes" if minutes else "unknown")
 
 
 def _name(limit_id: str | None, window: wire.Window) -> str:

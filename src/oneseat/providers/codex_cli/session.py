@@ -18,6 +18,7 @@ from oneseat.contract.request import MCP_PREFIX, Plan, Request
 from oneseat.host.process_tree import MARKER
 from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.providers.cli_common.program import dotted
+from oneseat.providers.failures import SESSION_LOST
 from oneseat.version import __version__
 
 from . import discovery, failures, messages, wire
@@ -132,7 +133,7 @@ class CodexSession:
         """
         await self._open()
         if self._around.resumed and not self._around.has_record:
-            raise OneseatError(_lost())
+            raise OneseatError(SESSION_LOST.info())
         numbers = [
             await self._channel.send("getAuthStatus", {"includeToken": False, "refreshToken": False}),
             await self._channel.send("config/read", {"includeLayers": True, "cwd": self._around.request.cwd}),
@@ -392,11 +393,6 @@ class CodexSession:
             return
         if not any(isinstance(event, Question) for event in self._parser.events(line)):
             await self._channel.decline(line)
-
-
-def _lost() -> ErrorInfo:
-    lost = failures.SESSION_LOST
-    return ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
 
 
 def _servers_missing(said: str, request: Request) -> ErrorInfo:
