@@ -13,7 +13,7 @@ from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, Sco
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Cleared, Permitted, Request
 from oneseat.rules.billing import clear
-from oneseat.rules.codex_billing import judge
+from oneseat.rules.billing.codex import judge
 
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
 SOURCES = st.builds(

@@ -11,7 +11,7 @@ from oneseat.contract.facts import KeyFacts
 from oneseat.contract.receipt import PolicyStamp, Wallet
 from oneseat.contract.request import Cleared, Permitted, Refused, Request
 from oneseat.rules import billing
-from oneseat.rules.key_billing import judge
+from oneseat.rules.billing.api_key import judge
 
 VENDOR = "https://api.openai.com/v1"
 NO_KEY = ErrorInfo(code="provider.no_key", message="There is no API key: `keys.work`")

@@ -1,10 +1,13 @@
-"""How the billing gate says no: what would pay, where that comes from, and the one thing to do about it."""
+"""The evidence and the refusals of the billing gate: what would pay, where that comes from, and the one thing to do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias, get_args
+
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import Account, CredentialFacts, CredentialSource, Scope, SourceKind
-from oneseat.contract.receipt import Wallet
+from oneseat.contract.facts import Account, CodexFacts, CredentialFacts, CredentialSource, Scope, SourceKind
+from oneseat.contract.receipt import Evidence, Wallet
 
 #: A source's kind, the code of its refusal, and what it would do.
 _BY_KIND: dict[SourceKind, tuple[str, str]] = {
@@ -18,27 +21,61 @@ _BY_KIND: dict[SourceKind, tuple[str, str]] = {
         "Something would change every request, perhaps also who pays for it",
     ),
 }
-#: Why there is no login, and what to do: in real life, and in a simulated run.
-_NO_LOGIN = {
-    False: (
-        "`claude` reports no login in its folder and no CLAUDE_CODE_OAUTH_TOKEN",
-        "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
-    ),
-    True: (
-        "this is a simulated run, and it has no made-up login either",
-        "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`",
-    ),
-}
-_OTHER = ("billing.unsafe_child", "The CLI does not run as oneseat started it, so who pays is not certain")
+_UNSAFE = ("billing.unsafe_child", "The CLI does not run as oneseat started it, so who pays is not certain")
 _UNREADABLE = "A file that could name another payer cannot be read"
 #: What the CLI calls its sources, by what they are.
 _SAID: dict[str, SourceKind] = {"apiKeyHelper": "key_helper", "ANTHROPIC_AUTH_TOKEN": "auth_token"}
 #: A key that the CLI stored when this account signed in for API billing.
 _MANAGED_KEY = "/login managed key"
-_OFFICIAL = (
-    "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`"
+DOCTOR = "See every source and where it is: `oneseat doctor`"
+
+
+class OfficialCli(NamedTuple):
+    """What messages say differently for each CLI.
+
+    ``path_variable`` names its program. ``removable`` are the places that its user can take a source out of; in any other one, a
+    script around the CLI put it there.
+    """
+
+    name: str
+    path_variable: str
+    no_login: str
+    sign_in: str
+    removable: frozenset[Scope]
+
+    @property
+    def unwrap(self) -> str:
+        """The hint for a CLI that a script around it has changed."""
+        return f"Name the official CLI itself, not a script around it: `export {self.path_variable}=/path/to/{self.name}`"
+
+
+CLAUDE = OfficialCli(
+    name="claude",
+    path_variable="ONESEAT_CLAUDE_PATH",
+    no_login="`claude` reports no login in its folder and no CLAUDE_CODE_OAUTH_TOKEN",
+    sign_in="Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
+    removable=frozenset({"global_config"}),
 )
-_DOCTOR = "See every source and where it is: `oneseat doctor`"
+CODEX = OfficialCli(
+    name="codex",
+    path_variable="ONESEAT_CODEX_PATH",
+    no_login="`codex` reports no login",
+    sign_in="Sign in with the plan: `codex login`",
+    removable=frozenset(get_args(Scope)) - {"child", "managed_settings"},
+)
+SeatFacts: TypeAlias = CredentialFacts | CodexFacts
+
+
+def evidence_before(said: Iterable[tuple[str, str | bool | None]], facts: SeatFacts) -> tuple[Evidence, ...]:
+    """What the CLI ``said`` of itself, the state of its process, and where each source is that was withheld or exposed."""
+    child = facts.tampering or ("checked" if facts.child_checked else "not readable")
+    found = (
+        *said,
+        ("child.environment", child),
+        *((f"kept:{source.name}", source.place) for source in facts.withheld),
+        *((f"present:{source.name}", source.place) for source in facts.exposed),
+    )
+    return tuple(Evidence(what, value, "before") for what, value in found)
 
 
 def first_of(
@@ -51,14 +88,14 @@ def first_of(
     )
 
 
-def present_refusal(source: CredentialSource) -> ErrorInfo:
+def exposed_refusal(source: CredentialSource, cli: OfficialCli) -> ErrorInfo:
     """Something reached the child that can change who pays."""
-    code, what = _BY_KIND.get(source.kind, _OTHER)
+    code, what = _BY_KIND.get(source.kind, _UNSAFE)
     if source.scope == "managed_settings":
         code = "billing.managed_settings"
     if source.kind == "unreadable":
         what = _UNREADABLE
-    return _refusal(code, f"{what}: `{source.name}`", _origin(source), _fix(source))
+    return refusal(code, f"{what}: `{source.name}`", _origin(source), _fix(source, cli))
 
 
 def key_wins(said: str, facts: CredentialFacts) -> ErrorInfo:
@@ -67,14 +104,14 @@ def key_wins(said: str, facts: CredentialFacts) -> ErrorInfo:
     code, what = _BY_KIND[kind]
     source = first_of(facts, kind=kind)
     if source is not None:
-        why, hint = _origin(source), _fix(source)
+        why, hint = _origin(source), _fix(source, CLAUDE)
     elif said == _MANAGED_KEY:
         why = "it was stored when this account signed in for API billing"
         hint = "Sign in with the plan instead: `claude`, then `/logout` and `/login`"
     else:
         why = "oneseat did not pass it on and cannot see where it comes from"
-        hint = _DOCTOR
-    return _refusal(code, f"{what}: `{said}`", f"the official CLI says that it would use it; {why}", hint)
+        hint = DOCTOR
+    return refusal(code, f"{what}: `{said}`", f"the official CLI says that it would use it; {why}", hint)
 
 
 def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
@@ -82,33 +119,33 @@ def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
     code, what = _BY_KIND["cloud"]
     source = first_of(facts, kind="cloud")
     why = f"switched on by `{source.name}`, {_origin(source)}" if source else "oneseat did not switch it on"
-    return _refusal(code, f"{what}: `{provider}`", why, _fix(source) if source else _DOCTOR)
+    return refusal(code, f"{what}: `{provider}`", why, _fix(source, CLAUDE) if source else DOCTOR)
 
 
-def unsafe_child(why: str) -> ErrorInfo:
+def tampered(why: str, cli: OfficialCli) -> ErrorInfo:
     """The process that answered is not the one oneseat started, or does not run as it was started."""
-    return _refusal(_OTHER[0], _OTHER[1], why, _OFFICIAL)
+    return refusal(*_UNSAFE, why, cli.unwrap)
 
 
-def signed_out(facts: CredentialFacts) -> ErrorInfo:
-    """The CLI has no login. Keys that were kept from it are named, so that nobody wonders why they did not help."""
+def signed_out(facts: SeatFacts, cli: OfficialCli, problem: str | None = None) -> ErrorInfo:
+    """The CLI has no login. Names the keys that were withheld, so that the user knows why they did not help."""
+    why, hint = cli.no_login, cli.sign_in
+    if problem is not None:
+        why += f"; {problem}"
+    if facts.simulated:
+        why = "this is a simulated run, and it has no made-up login either"
+        hint = "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`"
     keys = [f"`{source.name}` ({source.place})" for source in facts.withheld if source.kind in _BY_KIND]
-    why, hint = _NO_LOGIN[facts.simulated]
     if keys:
         why += (
             f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
         )
-    return _refusal(
-        "provider.signed_out",
-        "The official CLI is not signed in to a plan",
-        why,
-        hint,
-    )
+    return refusal("provider.signed_out", "The official CLI is not signed in to a plan", why, hint)
 
 
 def bad_token(why: str) -> ErrorInfo:
     """The login is a token that was not pasted as it was printed: the vendor would reject it."""
-    return _refusal(
+    return refusal(
         "provider.bad_token",
         "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
         f"{why}; nothing was sent",
@@ -137,12 +174,13 @@ def wrong_wallet(account: Account, wallet: Wallet, expected: Wallet) -> ErrorInf
         why = f"the CLI names its login `{account.token_source}`, which is not known to be a plan's"
     else:
         why = "the CLI names neither a plan nor a token; an active Anthropic profile (`~/.config/anthropic`) looks like this"
-    return _refusal(
-        "billing.unknown_wallet", "It is not certain who would pay, so nothing was sent", why, _DOCTOR
+    return refusal(
+        "billing.unknown_wallet", "It is not certain who would pay, so nothing was sent", why, DOCTOR
     )
 
 
-def _refusal(code: str, message: str, why: str, hint: str) -> ErrorInfo:
+def refusal(code: str, message: str, why: str, hint: str) -> ErrorInfo:
+    """A refusal: what happened, the fact behind it, and the one thing to do."""
     return ErrorInfo(code=code, message=f"{message}\n  {why}", hint=hint)
 
 
@@ -150,9 +188,9 @@ def _origin(source: CredentialSource) -> str:
     return f"found in `{source.place}`"
 
 
-def _fix(source: CredentialSource) -> str:
+def _fix(source: CredentialSource, cli: OfficialCli) -> str:
     if source.scope == "managed_settings":
         return f"Ask whoever manages this machine to take `{source.name}` out, then check: `oneseat doctor`"
-    if source.scope == "global_config":
+    if source.scope in cli.removable:
         return f"Take `{source.name}` out of `{source.place}`, then check: `oneseat doctor`"
-    return _OFFICIAL
+    return cli.unwrap

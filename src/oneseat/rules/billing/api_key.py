@@ -1,4 +1,4 @@
-"""The billing gate of API keys: the key that the owner named pays, at the address that the owner means, or nobody does."""
+"""The billing gate of API keys: only the key that the owner named may pay, and only at the address that the owner set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.receipt import Evidence, Wallet
 
-#: Where nobody on the way can read along: encrypted, or this machine. A user name in front of the host would be another host.
+from .messages import refusal
+
+#: An address that nobody on the way can read: HTTPS, or this machine. A user name before the host could disguise another host.
 _PRIVATE = re.compile(
     r"(?:https://[A-Za-z0-9.-]+|https://\[[0-9A-Fa-f:.]+\]|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d+)?(?:/[^?#\s]*)?"
 )
@@ -31,15 +33,17 @@ def judge(facts: KeyFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ..
 def _objection(facts: KeyFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo | None:
     safe = _HERE if facts.simulated else _PRIVATE
     if not safe.fullmatch(facts.endpoint):
-        return ErrorInfo(
-            code="billing.open_endpoint",
-            message=f"A key is not sent to an address where others can read it: `{facts.endpoint}`\n  nothing was sent",
-            hint=f"Name one with `https://`, or one of this machine, as `base_url` of `[keys.{facts.key}]`",
+        return refusal(
+            "billing.open_endpoint",
+            f"A key is not sent to an address where others can read it: `{facts.endpoint}`",
+            "nothing was sent",
+            f"Name one with `https://`, or one of this machine, as `base_url` of `[keys.{facts.key}]`",
         )
     if wallet != expected:
-        return ErrorInfo(
-            code="billing.unknown_wallet",
-            message=f"Another wallet than planned would pay: `{wallet}`\n  planned was `{expected}`; nothing was sent",
-            hint="See what would pay: `oneseat doctor`",
+        return refusal(
+            "billing.unknown_wallet",
+            f"Another wallet than planned would pay: `{wallet}`",
+            f"planned was `{expected}`; nothing was sent",
+            "See what would pay: `oneseat doctor`",
         )
     return None

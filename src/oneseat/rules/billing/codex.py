@@ -1,16 +1,16 @@
-"""The billing gate of the official `codex` CLI: which wallet would pay. Anything that is not certain is refused."""
+"""The billing gate of the official `codex` CLI: which wallet would pay."""
 
 from __future__ import annotations
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import CodexFacts, CredentialSource, SourceKind
+from oneseat.contract.facts import CodexFacts
 from oneseat.contract.receipt import Evidence, Wallet
 
-from .billing_evidence import evidence_before
+from .messages import CODEX, DOCTOR, evidence_before, exposed_refusal, refusal, signed_out, tampered
 
 #: The CLI's word for a login with a ChatGPT account.
 _CHATGPT = "chatgpt"
-#: Whom the CLI asks when nothing else is set.
+#: The provider that the CLI uses when nothing else is set.
 _VENDOR = frozenset({None, "openai"})
 #: Plans with a flat price. Those that are paid by use are missing, and so is `enterprise`, some of which are.
 _PLANS = frozenset(
@@ -19,25 +19,7 @@ _PLANS = frozenset(
         "edu", "edu_plus", "edu_pro", "sci", "sci_plus",
     }
 )  # fmt: skip
-#: A source's kind, the code of its refusal, and what it would do.
-_BY_KIND: dict[SourceKind, tuple[str, str]] = {
-    "api_key": ("billing.api_key_wins", "An API key would pay instead of the plan"),
-    "auth_token": ("billing.auth_token_wins", "Another token would be used instead of the plan's login"),
-    "base_url": ("billing.base_url_changed", "The login would be sent to another address than the vendor's"),
-    "headers": (
-        "billing.custom_headers",
-        "Something would change every request, perhaps also who pays for it",
-    ),
-    "cloud": ("billing.cloud_provider", "Another provider would be asked instead of the plan"),
-}
-_UNSAFE = (
-    "billing.unsafe_child",
-    "The official CLI does not run as oneseat started it, so who pays is not certain",
-)
-_UNREADABLE = "A file that could name another payer cannot be read"
 _SIGN_IN = "Sign in with the plan: `codex logout`, then `codex login`"
-_DOCTOR = "See every source and where it is: `oneseat doctor`"
-_OFFICIAL = "Name the official CLI itself, not a script around it: `export ONESEAT_CODEX_PATH=/path/to/codex`"
 
 
 def judge(facts: CodexFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
@@ -61,7 +43,7 @@ def _signs_in_with_key(facts: CodexFacts) -> bool:
     login = facts.login
     if facts.auth_method is not None:
         return facts.auth_method != _CHATGPT
-    # A file with both and no word for which is taken for a key (measured).
+    # With a key, tokens and no `auth_mode`, the CLI uses the key (measured).
     return login.has_key and login.auth_mode != _CHATGPT
 
 
@@ -73,9 +55,12 @@ def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo
     if unsafe is not None:
         return unsafe
     if facts.auth_method is None:
-        return _signed_out(facts)
+        problem = facts.login.problem
+        return signed_out(
+            facts, CODEX, f"its login file is there but {problem}" if problem is not None else None
+        )
     if facts.credits_next:
-        return _refusal(
+        return refusal(
             "billing.credits_next",
             "The plan's limit is used up, and the next request would be paid from credits",
             "the vendor's account says so; nothing was sent",
@@ -87,20 +72,20 @@ def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo
 def _unsafe(facts: CodexFacts) -> ErrorInfo | None:
     """Something that reached the CLI can change who is asked or paid."""
     if facts.exposed:
-        return _present(facts.exposed[0])
+        return exposed_refusal(facts.exposed[0], CODEX)
     if facts.model_provider not in _VENDOR:
-        return _refusal(
+        return refusal(
             "billing.cloud_provider",
             f"Another provider would be asked: `{facts.model_provider}`",
             "the settings in force inside the official CLI name it",
             "See where it is set: `codex doctor`",
         )
-    return _refusal(*_UNSAFE, facts.tampering, _OFFICIAL) if facts.tampering is not None else None
+    return tampered(facts.tampering, CODEX) if facts.tampering is not None else None
 
 
 def _key_login(facts: CodexFacts) -> ErrorInfo:
     said = facts.auth_method or facts.login.auth_mode or "an API key"
-    return _refusal(
+    return refusal(
         "billing.api_key_wins",
         f"An API key would pay instead of the plan: `{said}`",
         f"the official CLI is signed in with it, in `{facts.login.place}`",
@@ -108,45 +93,12 @@ def _key_login(facts: CodexFacts) -> ErrorInfo:
     )
 
 
-def _present(source: CredentialSource) -> ErrorInfo:
-    code, what = _BY_KIND.get(source.kind, _UNSAFE)
-    if source.scope == "managed_settings":
-        code = "billing.managed_settings"
-    if source.kind == "unreadable":
-        what = _UNREADABLE
-    hint = (
-        _OFFICIAL
-        if source.scope == "child"
-        else f"Remove `{source.name}` from {source.place}, then see: `oneseat doctor`"
-    )
-    return _refusal(code, f"{what}: `{source.name}`", f"set in {source.place}", hint)
-
-
-def _signed_out(facts: CodexFacts) -> ErrorInfo:
-    why = "`codex` reports no login"
-    if facts.login.problem is not None:
-        why += f"; its login file is there but {facts.login.problem}"
-    if facts.simulated:
-        why = "this is a simulated run, and it has no made-up login either"
-    keys = [f"`{source.name}` ({source.place})" for source in facts.withheld if source.kind in _BY_KIND]
-    if keys:
-        why += (
-            f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
-        )
-    hint = (
-        "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`"
-        if facts.simulated
-        else "Sign in with the plan: `codex login`"
-    )
-    return _refusal("provider.signed_out", "The official CLI is not signed in to a plan", why, hint)
-
-
 def _not_a_plan(facts: CodexFacts) -> ErrorInfo:
     if facts.plan is None:
         why = f"the official CLI could not name the plan: {facts.refused or 'it did not say why'}"
     else:
         why = f"the vendor's account is on `{facts.plan}`, which has no flat price that oneseat knows of"
-    return _refusal("billing.unknown_wallet", "It is not certain that the plan would pay", why, _DOCTOR)
+    return refusal("billing.unknown_wallet", "It is not certain that the plan would pay", why, DOCTOR)
 
 
 def _evidence(facts: CodexFacts) -> tuple[Evidence, ...]:
@@ -159,7 +111,3 @@ def _evidence(facts: CodexFacts) -> tuple[Evidence, ...]:
         ("login.has_key", facts.login.has_key),
     )
     return evidence_before(said, facts)
-
-
-def _refusal(code: str, what: str, why: str, hint: str) -> ErrorInfo:
-    return ErrorInfo(code=code, message=f"{what}\n  {why}", hint=hint, whose_turn="you")
