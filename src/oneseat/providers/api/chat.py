@@ -1,4 +1,4 @@
-"""What the session and the dialects of the vendors say to each other."""
+"""The types between a session and the vendors' protocols."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class VendorError(NamedTuple):
 
 
 class TruncatedError(Exception):
-    """Raised when a stream ends before its answer does."""
+    """Raised when a stream ends in the middle of an answer."""
 
 
 class Conversation(Protocol):

@@ -1,4 +1,4 @@
-"""The provider: one API, one key, and a conversation per run."""
+"""The provider: one API, one key, one conversation per run."""
 
 from __future__ import annotations
 

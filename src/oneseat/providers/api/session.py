@@ -1,4 +1,4 @@
-"""One run on an API key: the prompt, the answer, the functions that it calls, and the answer after those."""
+"""One run on an API key: the prompt, the model's answers, and the function calls between them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFAULT_SYSTEM = "Answer the request directly."
 
 
 class ChatConnection:
-    """A conversation and the way it is opened: a run's own, or one that several runs share."""
+    """A conversation that is opened when it is first needed: a run's own, or one that several runs share."""
 
     def __init__(self, account: Account, options: ConversationOptions) -> None:
         self.account = account

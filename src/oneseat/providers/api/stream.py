@@ -1,4 +1,4 @@
-"""Reads a stream in a task of its own, so that it can be stopped from anywhere and at once."""
+"""Reads a stream in a task of its own, so that any other task can stop it at once."""
 
 from __future__ import annotations
 

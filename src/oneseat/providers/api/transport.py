@@ -1,7 +1,7 @@
-"""The way to one endpoint with one key. Whatever an SDK reads from its surroundings ends here.
+"""The HTTP transport to one endpoint with one key, which nothing in an SDK's environment can change.
 
-The SDKs look at environment variables and files for keys, addresses, headers and proxies (measured). They are given a
-placeholder for the key; this transport sends to the endpoint it was made for and nowhere else, with headers of its own.
+The SDKs read keys, addresses, headers and proxies from environment variables and files (measured). They get a placeholder for
+the key; this transport sends to its own endpoint only, with its own headers.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ def options(endpoint: Endpoint) -> Options:
 def client(endpoint: Endpoint) -> httpx2.AsyncClient:
     """The HTTP client to give to an SDK. Redirects are not followed: they could lead anywhere."""
     return httpx2.AsyncClient(
-        transport=_Sealed(endpoint), trust_env=False, follow_redirects=False, timeout=None
+        transport=_PinnedTransport(endpoint), trust_env=False, follow_redirects=False, timeout=None
     )
 
 
-class _Sealed(httpx2.AsyncBaseTransport):
+class _PinnedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         plain = endpoint.base_url.startswith("http:")
-        self._way = httpx2.AsyncHTTPTransport(
+        self._transport = httpx2.AsyncHTTPTransport(
             verify=_no_certificates() if plain else _certificates(), trust_env=False
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send what may be sent. Raises ``InternalError`` for another address."""
-        response = await self._way.handle_async_request(self._sealed(request))
+        response = await self._transport.handle_async_request(self._pinned(request))
         self._endpoint.answered = Answered(response.status_code, response.headers.get("content-type", ""))
         return response
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._way.aclose()
+        await self._transport.aclose()
 
-    def _sealed(self, request: httpx2.Request) -> httpx2.Request:
+    def _pinned(self, request: httpx2.Request) -> httpx2.Request:
         here, there = httpx2.URL(self._endpoint.base_url), request.url
         same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
         if not same or not there.path.startswith(here.path.rstrip("/")):

@@ -1,8 +1,8 @@
-"""Processes of the CLI that were started ahead and wait, idle and asked nothing, for the run they will serve.
+"""Warm processes: started ahead and idle until a run takes one.
 
-A start costs half a second and half a CPU-second. A process that waits has paid that; what a run wants of it, the
-instructions, a schema, the model, it is told when it is handed out, and who pays is decided then, as for a fresh one. Where the
-CLI is known well enough, it is also opened and exercised while it waits.
+A start costs half a second and half a CPU-second, which an idle process has behind it. It gets the run's instructions, schema and
+model when the run acquires it, and who pays is decided then, as for a fresh process. Tested versions are also opened and warmed up
+while they idle.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ from .preflight import Prefetch, can_prefetch
 from .process import CliProcess, PromptConfig
 from .session import prompt_config_of
 
-#: Until a run's answer begins it needs the processor, and nothing is started; but for no longer than this, in seconds.
-_CALM_S = 5.0
-#: Between two starts, so that they do not fight for the processor, and between two looks for calm, in seconds.
+#: A run needs the processor until its answer begins, so nothing is started then, but for no longer than this, in seconds.
+_QUIET_S = 5.0
+#: Pause between two starts, so that they do not compete for the processor, in seconds.
 _APART_S = 0.3
-#: How old a process is when it has booted, and when it has done what it put off then, its own state file among it, in seconds.
+#: The age of a process that has booted, and of one that has finished its deferred work, such as its state file, in seconds.
 _BOOTED_S, _SETTLED_S = 1.5, 10.0
-#: How often age and memory are looked at, and what was asked of a process that settles, in seconds.
+#: How often the pool is checked, and how often while a process still settles, in seconds.
 _LOOK_S, _SOON_S = 15.0, 1.0
-#: How long an idle process may take to leave when its input ends, in seconds.
+#: How long an idle process may take to exit after its input was closed, in seconds.
 _LEAVE_S = 1.0
-#: How many kinds of process are remembered as asked for, and what how many runs were told.
+#: How many requested kinds of process, and how many prompt configurations, are remembered.
 _REMEMBERED = 8
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """What a process is started as."""
+    """What a process is started for."""
 
     spec: ProcessSpec
     model: str
 
 
 class WarmPool:
-    """Keeps processes ready, of the kinds that were asked for last; in the beginning of the one a plain request takes.
+    """Implements ``WarmPool``: keeps processes ready of the kinds requested last, at first of the kind a plain request takes.
 
-    Use it within ``running``. Every process it starts has ended when that is left, but for those handed out: their runs
-    end them. ``may_renew`` says whether a process started now in a directory might renew the login.
+    Use it within ``running``. Leaving that ends every process it started, except for acquired ones, which their runs end.
+    ``may_renew`` says whether a process started now in a directory might renew the login.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class WarmPool:
         self._wanted = [_Kind(ProcessSpec(Tools(), None), default_model)]
         self._idle: dict[CliProcess, _Kind] = {}
         self._out: dict[CliProcess, tuple[_Kind, float]] = {}
-        self._told: deque[PromptConfig] = deque(maxlen=_REMEMBERED)
+        self._recent_configs: deque[PromptConfig] = deque(maxlen=_REMEMBERED)
         self._opening: set[CliProcess] = set()
         self._unfit: set[CliFile] = set()
-        self._chores: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
         self._changed = asyncio.Event()
         self._largest = 0
@@ -89,8 +89,8 @@ class WarmPool:
             await asyncio.gather(tending, return_exceptions=True)
             for process in list(self._idle):
                 self._retire(process)
-            while self._chores:
-                await asyncio.gather(*self._chores, return_exceptions=True)
+            while self._tasks:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def idle(self) -> tuple[WarmProcess, ...]:
@@ -111,13 +111,13 @@ class WarmPool:
         self._changed.clear()
         await self._changed.wait()
 
-    def hand_out(self, request: Request, model: str) -> CliProcess:
-        """A process for one run: one that waits, or a new one. Give it back with ``take_back``, or report it ``gone``.
+    def acquire(self, request: Request, model: str) -> CliProcess:
+        """A process for one run: an idle one, or a new one. Give it back with ``release``, or ``discard`` it.
 
         Raises ``OneseatError`` when none can be started.
         """
         kind = _Kind(_spec_for(request), model)
-        self._told.append(prompt_config_of(request))
+        self._recent_configs.append(prompt_config_of(request))
         self._wanted = [kind, *(other for other in self._wanted if other != kind)][:_REMEMBERED]
         process = self._fitting(kind, request)
         if process is not None:
@@ -125,25 +125,25 @@ class WarmPool:
         else:
             process = self._start(kind)
         self._out[process] = (kind, time.monotonic())
-        self._tell()
+        self._notify()
         return process
 
-    def take_back(self, process: CliProcess, *, clean: bool) -> None:
-        """The run is over. The process serves another one or is ended, and nobody waits for that."""
+    def release(self, process: CliProcess, *, clean: bool) -> None:
+        """The run is over: rewind the process for another run, or end it. Returns at once."""
         kind, _ = self._out.pop(process)
         if clean and process.rewindable and process.runs < self._limits.runs_per_process:
-            self._do(self._rewind(process, kind))
+            self._spawn(self._rewind(process, kind))
         else:
             self._retire(process)
 
-    def gone(self, process: CliProcess) -> None:
-        """The run has ended its process itself."""
+    def discard(self, process: CliProcess) -> None:
+        """Forget a process that its run has ended."""
         self._out.pop(process, None)
         self._launcher.forget(process)
-        self._tell()
+        self._notify()
 
     def _fitting(self, kind: _Kind, request: Request) -> CliProcess | None:
-        """The best of those that wait: one that knows the same instructions, one of the same model, any that can change."""
+        """The best idle process: one with the same instructions, else one with the same model, else any that can switch."""
         prompt_config, now = prompt_config_of(request), self._installed()
         fit = [
             process
@@ -183,7 +183,7 @@ class WarmPool:
                     await self._look.wait()
 
     def _look_after(self) -> float:
-        """End what must not wait longer and start at most one process; returns when to look again, in seconds."""
+        """End processes that must not idle longer and start at most one; returns when to check again, in seconds."""
         installed = self._installed()
         for process in [
             each for each in self._idle if not self._fit(each, installed) or self._in_the_way(each)
@@ -207,7 +207,7 @@ class WarmPool:
                 self._idle[self._start(missing)] = missing
                 self._changed.set()
             except OneseatError:
-                return _LOOK_S  # a run that meets the same says it to somebody
+                return _LOOK_S  # a run that meets the same error reports it
         return _APART_S
 
     def _ask_those_who_waited(self) -> None:
@@ -216,7 +216,7 @@ class WarmPool:
                 process.prefetch = Prefetch(process)
 
     def _unopened(self) -> Iterator[CliProcess]:
-        """Those that can be made ready further."""
+        """Idle processes that can be opened and warmed up."""
         if not self._opens():
             return
         for process, kind in self._idle.items():
@@ -230,33 +230,35 @@ class WarmPool:
                 yield process
 
     def _opens(self) -> bool:
-        """Whether processes wait opened: no run of late asked for a schema, which only one that is not open can be given."""
-        return bool(self._told) and all(prompt_config.schema is None for prompt_config in self._told)
+        """Whether to open idle processes: not while recent runs want a schema, which an opened process cannot be given."""
+        return bool(self._recent_configs) and all(
+            prompt_config.schema is None for prompt_config in self._recent_configs
+        )
 
     def _in_the_way(self, process: CliProcess) -> bool:
         return process.prompt_config is not None and process.runs == 0 and not self._opens()
 
     def _open(self, process: CliProcess) -> None:
-        process.prompt_config = self._told[-1]
+        process.prompt_config = self._recent_configs[-1]
         process.prefetch = Prefetch(process, lambda prefetch: warmup.warm_up(process, prefetch))
         self._opening.add(process)
-        self._do(self._watch(process, process.prefetch))
+        self._spawn(self._watch(process, process.prefetch))
 
     async def _watch(self, process: CliProcess, opening: Prefetch) -> None:
-        """See a process opened. One that fails at it is ended, and no other of its program is tried."""
+        """Wait until a process is opened. One that fails is ended, and no other process of that program is opened."""
         failed = await opening.fails()
         self._opening.discard(process)
         if failed and not self._closed:
             self._unfit.add(process.file)
             if process in self._idle:
                 self._retire(process)
-        self._tell()
+        self._notify()
 
     def _is_busy(self, process: CliProcess, since: float) -> bool:
-        return not process.answering and time.monotonic() - since < _CALM_S
+        return not process.answering and time.monotonic() - since < _QUIET_S
 
     def _places(self) -> list[_Kind]:
-        """Which kinds should wait now. One of each kind, the last asked for first; the rest of the room is for that one."""
+        """Which kinds should idle now: one of each, the last requested first; the remaining places are for that one."""
         self._largest = max([self._largest, *map(_memory, self._idle)])
         room = self._limits.size
         if self._largest:
@@ -282,13 +284,15 @@ class WarmPool:
                 yield kind
 
     def _startable(self, places: list[_Kind]) -> Iterator[_Kind]:
-        """What is missing and may start ahead. The CLI renews a login when it starts (measured on 2.1.197 and 2.1.329), and two
-        that do so at once sign each other out: as long as one might, only runs start it, one after the other.
+        """Missing kinds that may be started ahead.
+
+        The CLI renews a login when it starts (measured on 2.1.197 and 2.1.329), and two that do so at once sign each other out:
+        while a start might renew it, only runs start the CLI, one at a time.
         """
         return (kind for kind in self._missing(places) if not self._may_renew(kind.spec.cwd or os.sep))
 
     async def _rewind(self, process: CliProcess, kind: _Kind) -> None:
-        """Take the process back to before the run it served; one that cannot prove that it is there is ended."""
+        """Rewind the process to before its run, and end it unless it confirms that its conversation is empty."""
         forgotten = False
         with contextlib.suppress(OneseatError, TimeoutError):
             forgotten = await process.go_back()
@@ -298,31 +302,31 @@ class WarmPool:
         if can_prefetch(process):
             process.prefetch = Prefetch(process)
         self._idle[process] = _Kind(kind.spec, process.model)
-        self._tell()
+        self._notify()
 
     def _retire(self, process: CliProcess) -> None:
         self._idle.pop(process, None)
-        self._do(self._end(process))
+        self._spawn(self._end(process))
 
     async def _end(self, process: CliProcess) -> None:
         try:
             await self._launcher.end_kept(process, _LEAVE_S)
         finally:
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._look.set()
         self._changed.set()
 
-    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(chore)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _spec_for(request: Request) -> ProcessSpec:
     spec = ProcessSpec.of(request)
-    # Without tools nothing in a directory is of use to the CLI, so one process serves requests from everywhere.
+    # Without tools the CLI uses nothing of a directory, so one process serves requests from any.
     return spec if spec.acts else msgspec.structs.replace(spec, cwd=None)
 
 

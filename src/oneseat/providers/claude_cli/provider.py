@@ -1,4 +1,4 @@
-"""The provider: one process of the official CLI per run, asked who pays before it is given the prompt."""
+"""The provider: one process of the official CLI per run, asked who pays before it gets the prompt."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ class ClaudeCliProvider:
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AsyncIterator[ClaudeSession]:
-        """A CLI for one run: one that waits, or a fresh one. On leaving, everything the run started has ended.
+        """A CLI for one run, warm or fresh. Leaving ends everything the run started.
 
-        A process that had no tools may go on without the run: to serve another one, or to end by itself.
+        A process without tools may outlive the run: it serves another one, or is ended in the background.
         """
         request = permitted.request
         pool = self._pool if session is None and not _needs_its_own(request) else None
@@ -112,24 +112,24 @@ class ClaudeCliProvider:
         if pool is None:
             process = self._launcher.launch(ProcessSpec.bounded(request), context.model, run_id, session)
         else:
-            process = pool.hand_out(request, context.model)
+            process = pool.acquire(request, context.model)
         opened = self._opened(process, context, run_id)
         try:
             yield opened
         finally:
-            # A pool that was closed meanwhile waits for nothing that is given back to it; what can act on this machine ends
-            # with its run.
+            # A pool that was closed meanwhile no longer ends what is released to it, and a process that can act on this machine
+            # must end with its run.
             if (
                 pool is not None
                 and pool is self._pool
                 and opened.turn_ended
                 and not ProcessSpec.of(request).acts
             ):
-                pool.take_back(process, clean=opened.clean)
+                pool.release(process, clean=opened.clean)
             else:
                 await self.end(opened, process)
                 if pool is not None:
-                    pool.gone(process)
+                    pool.discard(process)
 
     def conversation(self) -> AbstractAsyncContextManager[ClaudeConversation]:
         from .conversation import ClaudeConversation  # noqa: PLC0415 - most runs are in no conversation
@@ -185,7 +185,7 @@ class ClaudeCliProvider:
 
 
 def _needs_its_own(request: Request) -> bool:
-    # A function belongs to one caller, and so does the process that can call it. Bounds are told to a process when it starts;
-    # of a run without tools the stream shows all that it costs, so the CLI need not know its budget.
+    # A process that can call a caller's function serves that caller only. Limits are passed at the start; the stream shows the
+    # whole cost of a run without tools, so such a run does not need the CLI's own budget.
     bounded = request.max_turns is not None or (request.max_budget_usd is not None and request.tools.names)
     return bool(request.functions or bounded)

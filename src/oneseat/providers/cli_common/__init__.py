@@ -1,1 +1,1 @@
-"""What the official CLIs have in common as programs: where they are, how they start and end, their lines, an open conversation."""
+"""What the official CLIs share: finding and starting the program, its lines, its process, an open conversation."""

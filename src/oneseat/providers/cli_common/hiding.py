@@ -1,4 +1,4 @@
-"""What no text of a run may hold of its configuration."""
+"""Removes the secrets of a run's configuration from its texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from oneseat.contract.request import McpServer
 
 
 def hiding(servers: tuple[McpServer, ...], redact: Callable[[str], str] = str) -> Callable[[str], str]:
-    """Takes the secrets of the run's MCP servers out of a text: a server can repeat what it was given. Then ``redact``."""
+    """Removes the secrets of the run's MCP servers from a text, as a server can repeat what it was given; then ``redact``."""
     secrets = [secret for server in servers for secret in server.secrets]
 
     def hide(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The lines to and from one process of an official CLI, and what its end means when it comes too early."""
+"""The lines to and from one process of an official CLI, and the error when it exits too early."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Lines(Generic[Known]):
 
     async def write(self, data: bytes) -> None:
         """Write a whole line."""
-        # A CLI that reads no more is dead or dying. What it printed before that says more than a broken pipe, and is still to
-        # be read; should it live on, the watchdog ends the wait.
+        # A CLI that does not read its input is dead or dying. Its output says more than a broken pipe, and is still to be read;
+        # should it live on, the watchdog ends the wait.
         with contextlib.suppress(OSError):
             await self._child.write(data)
 
     async def more(self) -> bool:
-        """Wait until there is a line to take; false at the end of the output. Lines come many at a time, for speed."""
+        """Wait until there is a line to take; false at the end of the output. Lines arrive in blocks, for speed."""
         while not self._lines:
             block = await anext(self._blocks, None)
             if block is None:
@@ -66,7 +66,7 @@ class Lines(Generic[Known]):
 
     @property
     def lines(self) -> deque[Known | Undecoded]:
-        """The lines that have come and were not taken."""
+        """The lines that were read and not taken yet."""
         return self._lines
 
     def stderr(self) -> Stderr | None:
@@ -81,7 +81,7 @@ class Lines(Generic[Known]):
         """The error of a CLI that closed its output ``when`` it should not."""
         exited = await self._child.wait(_EXIT_S)
         stderr, said = self._child.stderr_tail().text, self.stderr()
-        # Cut after it was redacted: the rest of a credential that was cut in two would not be recognised.
+        # Redact before cutting: half of a credential would not be recognised.
         words = said.text[-_STDERR_SHOWN:] if said is not None else ""
         known = self._known_death(stderr, words)
         if known is not None:
@@ -101,8 +101,8 @@ class Lines(Generic[Known]):
             f"The official CLI {how} {when}" + (f"\n  its last words: {words}" if words else ""),
         )
 
-    def _known_death(self, stderr: str, words: str) -> OneseatError | None:  # noqa: ARG002 - for those that know one
-        """What the CLI itself says on ``stderr`` it died of, if that is known; ``words`` is what may be shown of it."""
+    def _known_death(self, stderr: str, words: str) -> OneseatError | None:  # noqa: ARG002 - for overrides
+        """The error for a known message on ``stderr``, if there is one; ``words`` is what may be shown of it."""
         return None
 
     def _read(self, block: bytes | OversizedLine) -> Sequence[Known | Undecoded]:

@@ -32,9 +32,9 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class OfficialProcess(Generic[Channel]):
-    """A running CLI: ``end`` or ``kill`` it, whatever happened; its folder ``private`` is removed with it.
+    """A running CLI. Always ``end`` or ``kill`` it, which also removes its folder ``private``.
 
-    ``marker`` is what its whole family carries, ``env`` what it was given.
+    ``marker`` is in the environment of the CLI and all that it starts, ``env`` is what it was given.
     """
 
     def __init__(self, child: Child, channel: Channel, start: Start, private: Path) -> None:
@@ -51,7 +51,7 @@ class OfficialProcess(Generic[Channel]):
         await asyncio.to_thread(self._remove_folder)
 
     async def end_kept(self, patience_s: float, kept: KeptProcesses) -> None:
-        """The same for one with a marker of its own; see ``kept_marker``."""
+        """``end`` a process with a marker of its own; see ``kept_marker``."""
         try:
             await self.end(patience_s)
         except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
@@ -61,7 +61,7 @@ class OfficialProcess(Generic[Channel]):
             kept.forget(self.marker)
 
     def kill(self) -> None:
-        """The same at once and without an event loop, for a loop that is being torn down."""
+        """``end`` at once and without an event loop, for a loop that is being torn down."""
         self.child.kill()
         self._remove_folder()
 
@@ -71,7 +71,7 @@ class OfficialProcess(Generic[Channel]):
 
 @contextmanager
 def starting(executable: str) -> Iterator[None]:
-    """What the system says against a start, as an error. Raises ``OneseatError`` ``provider.cannot_start``."""
+    """Raises ``OneseatError`` ``provider.cannot_start`` for an ``OSError`` of the start."""
     try:
         yield
     except OSError as error:
@@ -90,7 +90,7 @@ def private_folder(marker: str) -> Iterator[Path]:
     private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
     try:
         yield private
-    except BaseException:  # whatever happened, an interrupt too: no folder with a made-up login stays behind
+    except BaseException:  # on an interrupt too: no folder with a simulated login may stay behind
         shutil.rmtree(private, ignore_errors=True)
         raise
 
@@ -101,13 +101,13 @@ def kept_marker(kept: KeptProcesses) -> Iterator[str]:
     marker = kept.new_marker()
     try:
         yield marker
-    except BaseException:  # an interrupt too: what was never started must not be looked for
+    except BaseException:  # on an interrupt too: a process that never started must not be searched for
         kept.forget(marker)
         raise
 
 
 def empty_folder(private: Path) -> str:
-    """A new folder to work in, for a CLI that is to find nothing there."""
+    """A new, empty working directory for a CLI."""
     folder = private / "work"
     folder.mkdir(mode=0o700)
     return str(folder)

@@ -1,4 +1,4 @@
-"""Which program is installed, and what is said when it is missing, cannot be started or is too old."""
+"""Finds the installed program, and the errors when it is missing, cannot be started or is too old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads files that others wrote, without trusting them: never blocks, never follows a device, never reads without end."""
+"""Reads untrusted files: never blocks, reads regular files only, and no more than 64 MiB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 #: Larger than any settings or state file of the CLI that works.
 MAX_BYTES = 64 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
-#: Half of a character outside the basic plane, as JavaScript writes it when it cut a text in two. The CLI reads such a file.
+#: A lone surrogate, which JavaScript writes when it cuts a text inside a character. The CLI reads such a file.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 Decoded = TypeVar("Decoded")
@@ -52,7 +52,7 @@ def _read_regular(descriptor: int) -> tuple[bytes, int]:
 
 
 def decode(data: bytes, kind: type[Decoded]) -> Decoded:
-    """Decode JSON as tolerantly as the CLI does: with a byte order mark, with halves of characters. Raises ``UnreadableError``."""
+    """Decode JSON as tolerantly as the CLI does: with a byte order mark or lone surrogates. Raises ``UnreadableError``."""
     data = data.removeprefix(_MARK)
     try:
         return msgspec.json.decode(data, type=kind)

@@ -13,7 +13,7 @@ class CodexConversation(OpenConversation[CodexProcess, CodexSession]):
     """Implements ``Provider``: a ``CodexCliProvider`` whose runs are one conversation."""
 
     def _terms_of(self, request: Request) -> dict[str, object]:
-        # The model and the schema may change with each message.
+        # Each message may have another model and schema.
         return {
             "cwd": request.cwd,
             "system": request.system,

@@ -14,14 +14,14 @@ from oneseat.contract.request import Plan
 from .exec_session import ExecSession
 from .session import CodexSession
 
-#: How an app-server fails that does not start: it is not there, or speaks another language.
+#: The errors of an app-server that does not start: the CLI has none, or one with another protocol.
 _NOT_STARTED = frozenset(
     {"provider.crashed", "provider.output_closed", "provider.garbled", "provider.execution_error"}
 )
 
 
 class SessionWithFallback:
-    """Implements ``ProviderSession``. ``other`` makes the run that takes over; ``None`` where nothing can."""
+    """Implements ``ProviderSession`` with ``server``. ``other`` makes the session that takes over; ``None`` where none can."""
 
     def __init__(self, server: CodexSession, other: Callable[[ErrorInfo], ExecSession] | None) -> None:
         self.server = server

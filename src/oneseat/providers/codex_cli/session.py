@@ -1,4 +1,4 @@
-"""One run of an app-server, from the question who pays to the end of its turns."""
+"""One run of an app-server, from the preflight to the end of its turns."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class CodexSession:
         status = await self._channel.answer(numbers[0], _Status, self._keep_early)
         settings = await self._channel.answer(numbers[1], Settings, self._keep_early)
         sources = settings.sources(self._process.addresses)
-        # That question takes the login with it: it is not asked where it could go to a stranger.
+        # This request carries the login, so it is not made where a source could send it to another address.
         refused = None if sources else await self._read_limits()
         context, seen = self._around, await asyncio.to_thread(self._process.look)
         request = context.request
@@ -150,7 +150,7 @@ class CodexSession:
             context.mcp_start_s,
             context.mcp_tool_s,
             settings.servers(),
-            # The CLI gives its servers an environment of its own making.
+            # The CLI composes the environment of its MCP servers itself.
             {MARKER: self._process.marker},
         )
         self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
@@ -239,7 +239,7 @@ class CodexSession:
                     pass
 
     async def leave(self) -> None:
-        """Nobody waits for the thread any more."""
+        """Stop waiting for the thread to begin."""
         if self._beginning is not None and not self._beginning.done():
             self._beginning.cancel()
             await asyncio.wait({self._beginning})

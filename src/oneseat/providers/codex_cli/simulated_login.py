@@ -1,4 +1,4 @@
-"""A made-up ChatGPT login for simulated runs, stored as the CLI stores a real one."""
+"""A simulated ChatGPT login for simulated runs, stored as the CLI stores a real one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from oneseat.utc import iso
 from .login import codex_login
 
 _LOGIN_FILE = "auth.json"
-#: Its end, in seconds since the epoch: the year 2100, so that the CLI never tries to renew it.
+#: When it expires, in seconds since the epoch: in 2100, so that the CLI never tries to renew it.
 _FAR_FUTURE_S = 4_102_444_800
-#: A login that was renewed longer ago than the CLI likes is renewed at its next start; this one is written anew before.
+#: The CLI renews a login of a certain age at its start; the simulated one is written again before that, after so many seconds.
 _FRESH_S = 24 * 3600.0
 _ACCOUNT = "simulated-account"
 _CLAIMS = "https://api.openai.com/auth"
 
 
 def sign_in(folder: Path, token: str | None, now: float) -> None:
-    """Make ``folder``, and in it a login with ``token`` (``None``: none). Another login there is left alone. Raises ``OSError``."""
+    """Create ``folder`` and in it a login with ``token`` (``None``: none), unless another login is there. Raises ``OSError``."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if token is None:
         return

@@ -1,4 +1,4 @@
-"""Which of the CLI's threads a conversation is: the CLI names its threads itself, oneseat its conversations."""
+"""Maps oneseat's session ids to the CLI's thread ids: each side names its own."""
 
 from __future__ import annotations
 
