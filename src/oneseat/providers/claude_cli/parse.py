@@ -29,7 +29,6 @@ from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.utc import iso_reported
 
 from . import failures, wire
-from .tasks import Tasks
 
 #: How much of an unknown line an event carries.
 _KEPT_RAW = 64 * 1024
@@ -54,6 +53,8 @@ _WHOLE = {"end_turn", "stop_sequence", "refusal"}
 #: How many bytes of thinking are a token at least.
 _BYTES_PER_TOKEN = 3
 _ALIVE = (Progress(state="alive"),)
+#: The states of a running task. Any other state ends it: the CLI also says `completed` of a killed one.
+_GOING_ON = {None, "pending", "running"}
 
 
 class Parser:
@@ -81,7 +82,7 @@ class Parser:
         self._streamed = False
         self._metered: UsageSeen | None = None
         self._model: str | None = None
-        self._tasks = Tasks()
+        self._tasks = _Tasks()
         self._handlers: dict[type[wire.Line], Callable[[Any], Iterable[Event]]] = {
             wire.StreamEvent: lambda line: (self.piece(line),),
             wire.AssistantLine: self._assistant,
@@ -346,3 +347,31 @@ def _flatten(content: Any) -> str:
             part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
         )
     return ""
+
+
+class _Tasks:
+    """The background tasks of a turn that were started and not reported as ended: by id, what each is for."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, str] = {}
+
+    def take(self, line: wire.SystemLine) -> bool:
+        """Take note of a line about a task; false when it is about something else."""
+        name = line.task_id or ""
+        if line.subtype == "task_started":
+            self._open[name] = line.description or name
+        elif line.subtype == "task_updated":
+            self._ended(name, line.patch.status if line.patch is not None else None)
+        elif line.subtype == "task_notification":
+            self._ended(name, line.status)
+        else:
+            return False
+        return True
+
+    def unfinished(self) -> tuple[str, ...]:
+        """What every task that goes on is for."""
+        return tuple(self._open.values())
+
+    def _ended(self, name: str, status: str | None) -> None:
+        if status not in _GOING_ON:
+            self._open.pop(name, None)
