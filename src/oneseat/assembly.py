@@ -31,12 +31,12 @@ from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.host.child_environment import depth_of
 from oneseat.host.clock import SystemClock
+from oneseat.host.endpoint import Door
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.host.lanes import FileLanes, clear_places
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import Paths
-from oneseat.host.private_socket import Door
-from oneseat.host.process_tree import await_end, end_leftover, is_alive, is_root, start_time
+from oneseat.host.processes.tree import await_end, end_leftover, is_alive, is_root, start_time
 from oneseat.host.programs import find_program
 from oneseat.host.runners import rented_runner
 from oneseat.host.server_lock import server_lock
@@ -72,7 +72,7 @@ from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.sqlite_ledger import SqliteLedger
 
 if TYPE_CHECKING:
-    from oneseat.host.key_store import KeyStore
+    from oneseat.host.keys.store import KeyStore
 
 __all__ = [
     "MAX_INPUT_BYTES",
@@ -176,14 +176,14 @@ async def opened_app(
 @contextlib.contextmanager
 def _in_command(settings: Settings) -> Iterator[None]:
     """What only a program of oneseat's own may do to itself: log, and take in what its runs lose."""
-    from oneseat.host import orphans  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
+    from oneseat.host.processes import subreaper  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
 
-    orphans.adopt_orphans()
+    subreaper.adopt_orphans()
     try:
         with _logging(settings):
             yield
     finally:
-        orphans.end_adopted()
+        subreaper.end_adopted()
 
 
 def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:
@@ -308,8 +308,8 @@ def key_store(
     env: Mapping[str, str], redactor: Redactor, keys: Mapping[str, ApiKey] | None = None
 ) -> KeyStore:
     """Where API keys are read; ``redactor`` knows each from then on. ``keys`` are those that may be asked for, all by default."""
-    from oneseat.host.key_store import KeyStore  # noqa: PLC0415 - a run on a plan asks for no key
-    from oneseat.host.os_keyring import OsKeyring  # noqa: PLC0415 - as above
+    from oneseat.host.keys.keyring import OsKeyring  # noqa: PLC0415 - as above
+    from oneseat.host.keys.store import KeyStore  # noqa: PLC0415 - a run on a plan asks for no key
 
     # Another home is another owner as far as oneseat knows: a test must not replace the real key of the same name.
     home = find_paths(env).home

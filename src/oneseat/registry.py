@@ -12,8 +12,8 @@ from oneseat.contract.keys import ApiKey
 from oneseat.contract.ports import KeySource, Provider
 from oneseat.contract.routes import Candidate
 from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN, Simulator
-from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.paths import Paths
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.claude_cli.environment import McpPatience
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
@@ -81,7 +81,7 @@ class KeyProviders:
         return self._made[name]
 
     def _make(self, provider: str, name: str) -> Provider:
-        from oneseat.host.key_store import unknown_key  # noqa: PLC0415 - a run on the seat has no use for it
+        from oneseat.host.keys.store import unknown_key  # noqa: PLC0415 - a run on the seat has no use for it
         from oneseat.providers.api.account import ApiAccount  # noqa: PLC0415 - as above
         from oneseat.providers.api.apis import APIS  # noqa: PLC0415 - as above
         from oneseat.providers.api.provider import ApiProvider  # noqa: PLC0415 - as above

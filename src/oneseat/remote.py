@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from oneseat.host.private_socket import Door
+from oneseat.host.endpoint import Door
 from oneseat.host.state_folder import serve_folder
 from oneseat.host.umask import current_umask
 from oneseat.version import __version__

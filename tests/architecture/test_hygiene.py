@@ -17,7 +17,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/api.py",
     "src/oneseat/assembly.py",
     "src/oneseat/cli/",
-    "src/oneseat/host/private_socket.py",
+    "src/oneseat/host/endpoint.py",
     "src/oneseat/limits.py",
     "src/oneseat/pricing.py",
     "src/oneseat/providers/api/apis.py",

@@ -16,7 +16,7 @@ from oneseat.contract.events import Event
 from oneseat.contract.permission import Asker
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.tree import MARKER
 from oneseat.testing import Simulator
 
 #: A model without an entry in the CLI's own list: it is given plain functions to call, as the simulator does.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oneseat.contract.ports import Provider
 from oneseat.contract.simulated import SIMULATOR_TOKEN, Simulator
-from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.codex_cli.launcher import CodexCliConfig
 from oneseat.providers.codex_cli.provider import CodexCliProvider
 from oneseat.rules.redaction import redact

@@ -21,7 +21,7 @@ from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.remote import Broken, Call, FromServer, Hello, Spoken, Watched
 from oneseat.contract.request import Request
-from oneseat.host.private_socket import UnixDoor
+from oneseat.host.endpoint import UnixDoor
 from oneseat.version import __version__
 
 from .driving import Seat

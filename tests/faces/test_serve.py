@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.host.private_socket import UnixDoor
+from oneseat.host.endpoint import UnixDoor
 from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 from oneseat.testing.fake_cli import Replay, Result, Say, Wait
 from oneseat.testing.scenarios import replies_for

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.host.private_socket import UnixDoor
+from oneseat.host.endpoint import UnixDoor
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.fake_cli import Replay, Result, Say
 

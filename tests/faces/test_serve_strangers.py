@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.remote import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
-from oneseat.host.private_socket import UnixDoor
+from oneseat.host.endpoint import UnixDoor
 from oneseat.remote import hashes, states
 from oneseat.server.channel import AlienError, Channel
 from oneseat.testing import Behaviour

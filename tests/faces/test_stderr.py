@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.host.child import Tail
-from oneseat.host.last_words import stderr_event
+from oneseat.host.processes.child import Tail
+from oneseat.host.processes.exit_report import stderr_event
 from oneseat.rules.redaction import redact
 from oneseat.testing import Behaviour
 from oneseat.testing.fake_cli import Complain, Exit, Result, Say, Step, Wait

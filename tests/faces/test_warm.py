@@ -17,7 +17,7 @@ import pytest
 
 import oneseat
 from oneseat import events
-from oneseat.host.process_tree import lives
+from oneseat.host.processes.tree import lives
 from oneseat.testing import Answer, Behaviour, Failure, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
 from .driving import Seat, fake_seat, live_in, told, write_login

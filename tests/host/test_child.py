@@ -15,14 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.host.child import Child
-from oneseat.host.process_tree import (
-    descendants,
-    end_marked,
-    is_alive,
-    marked_processes,
-    start_time,
-)
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.tree import descendants, end_marked, is_alive, marked_processes, start_time
 
 
 def _start(code: str, run_id: str, *arguments: str) -> Child:

@@ -13,9 +13,9 @@ from keyring.backend import KeyringBackend
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.keys import ApiKey
-from oneseat.host import os_keyring
-from oneseat.host.key_store import KeyStore
-from oneseat.host.os_keyring import OsKeyring
+from oneseat.host.keys import keyring as os_keyring
+from oneseat.host.keys.keyring import OsKeyring
+from oneseat.host.keys.store import KeyStore
 from tests import keyrings
 
 KEY = "sk-made-up-" + "0123456789"

@@ -18,7 +18,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.host.locks import ProjectLocks
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.tree import MARKER
 
 HOLDER = """
 import asyncio, sys

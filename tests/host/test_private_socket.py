@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.host.paths import Paths
-from oneseat.host.private_socket import (
+from oneseat.host.endpoint import (
     LoopbackDoor,
     UnixDoor,
     UntrustedError,
@@ -24,6 +23,7 @@ from oneseat.host.private_socket import (
     peer_uid,
     uid_of_xucred,
 )
+from oneseat.host.paths import Paths
 from oneseat.host.state_folder import serve_folder
 
 Doors = type[UnixDoor] | type[LoopbackDoor]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from oneseat.contract.facts import CredentialSource
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.tree import MARKER
 from oneseat.host.sighting import Sighting, look_at
 
 RUN = "0123456789ab"

@@ -9,7 +9,7 @@ import pytest
 
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.request import Tools
-from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.claude_cli import exercise
 from oneseat.providers.claude_cli.inquiry import Ahead
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Launcher, Shape

@@ -25,7 +25,7 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
-from oneseat.host.lines import lines_of
+from oneseat.host.processes.lines import lines_of
 from oneseat.providers.claude_cli import wire
 from oneseat.providers.claude_cli.parse import Parser, tokens
 

@@ -16,7 +16,7 @@ from oneseat.contract.budget import Bound
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
-from oneseat.host.process_tree import start_time
+from oneseat.host.processes.tree import start_time
 from oneseat.rules.bounds import share
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.host.process_tree import is_alive
+from oneseat.host.processes.tree import is_alive
 from oneseat.stores.ledger_reader import LedgerReader, RunFilter
 
 from .making import make_writer, nothing_to_clear

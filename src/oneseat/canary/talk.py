@@ -15,9 +15,9 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Request, Tools
 from oneseat.contract.simulated import SIMULATOR_TOKEN
-from oneseat.host.child import Child
-from oneseat.host.lines import OversizedLine
-from oneseat.host.process_tree import marked_processes
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.lines import OversizedLine
+from oneseat.host.processes.tree import marked_processes
 from oneseat.providers.claude_cli import environment, messages, wire
 from oneseat.providers.claude_cli.argv import command_line
 from oneseat.providers.official_cli.lines import Undecoded

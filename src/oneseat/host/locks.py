@@ -13,7 +13,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .file_lock import release, take
 from .paths import home_error
-from .process_tree import end_leftover, is_above
+from .processes.tree import end_leftover, is_above
 
 #: How often a waiting run tries again, in seconds.
 _POLL_S = 0.05

@@ -16,7 +16,7 @@ from oneseat.contract.billing_names import billing_name
 from oneseat.contract.facts import CredentialSource
 
 from .credentials import Named, child_sources, missing_names
-from .process_tree import MARKER
+from .processes.tree import MARKER
 
 #: Where a process of this user can always be read. Elsewhere the system may hide what is in one.
 _ALWAYS_READABLE = sys.platform == "linux"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.host.child import Child
+from oneseat.host.processes.child import Child
 from oneseat.providers.official_cli.lines import Lines, Undecoded
 
 from . import failures, messages, wire

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.canary import CliFile
-from oneseat.host.child import Child
+from oneseat.host.processes.child import Child
 from oneseat.providers.official_cli.program import Program, Version, dotted
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.

@@ -13,7 +13,7 @@ from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.contract.simulated import Simulator
 from oneseat.host import credentials
-from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.official_cli.hiding import hiding
 from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 

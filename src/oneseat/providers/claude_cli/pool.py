@@ -23,7 +23,7 @@ from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.request import Request, Tools
-from oneseat.host.process_tree import lives
+from oneseat.host.processes.tree import lives
 
 from . import discovery, exercise
 from .inquiry import Ahead, can_be_asked_ahead

@@ -12,7 +12,7 @@ import msgspec
 from oneseat.contract.canary import CliFile
 from oneseat.contract.events import Event
 from oneseat.host import credentials
-from oneseat.host.child import Child
+from oneseat.host.processes.child import Child
 from oneseat.host.sighting import Sighting, look_at
 from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
 

@@ -13,8 +13,8 @@ from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host import credentials
-from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.lanes import near_its_end
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.official_cli.hiding import hiding
 
 from .launcher import ClaudeCliConfig, Launcher, Shape

@@ -14,8 +14,8 @@ from oneseat.contract.request import Request
 from oneseat.contract.simulated import Simulator
 from oneseat.host.child_environment import allowed
 from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
-from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.tree import MARKER
 from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 
 from . import discovery, made_up

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oneseat.contract.codex_names import codex_name
-from oneseat.host.child import Child
-from oneseat.host.process_tree import descendants
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.tree import descendants
 from oneseat.host.sighting import Sighting, look_at
 from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
 

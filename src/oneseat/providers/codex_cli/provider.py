@@ -14,7 +14,7 @@ from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host.codex_login import around_codex
-from oneseat.host.kept_processes import KeptProcesses
+from oneseat.host.processes.registry import KeptProcesses
 from oneseat.providers.nothing_ahead import NothingAhead
 from oneseat.providers.official_cli.hiding import hiding
 

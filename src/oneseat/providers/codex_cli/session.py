@@ -15,7 +15,7 @@ from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, Credent
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
 from oneseat.contract.request import MCP_PREFIX, Plan, Request
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.tree import MARKER
 from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.providers.official_cli.program import dotted
 from oneseat.version import __version__

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.host.lines import lines_of
+from oneseat.host.processes.lines import lines_of
 from oneseat.providers.official_cli.lines import Undecoded
 
 

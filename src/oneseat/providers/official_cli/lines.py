@@ -11,9 +11,9 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 from oneseat.contract.events import Stderr
-from oneseat.host.child import Child
-from oneseat.host.last_words import how_it_ended, stderr_event, was_killed
-from oneseat.host.lines import OversizedLine
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.exit_report import how_it_ended, stderr_event, was_killed
+from oneseat.host.processes.lines import OversizedLine
 
 Known = TypeVar("Known")
 #: How long the CLI may take to exit after it closed its output, in seconds.

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.host.child import Child
-from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.process_tree import private_prefix
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.tree import private_prefix
 
 from .lines import Lines
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from .paths import home_error
-from .process_tree import end_leftover, is_alive, start_time
+from oneseat.host.paths import home_error
+
+from .tree import end_leftover, is_alive, start_time
 
 _MARKER_DIGITS = 6
 #: A file of ours is a line; a larger one is damage and not worth reading.

@@ -13,7 +13,7 @@ import sys
 
 import psutil
 
-from .process_tree import await_death, descendants
+from .tree import await_death, descendants
 
 #: Of the system's `prctl`: orphans below this process become its children.
 _BE_SUBREAPER = 36

@@ -22,7 +22,7 @@ import psutil
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine, lines_of
 from .parent_death import DeathSignal, ending_with_us
-from .process_tree import MARKER, descendants, end_marked
+from .tree import MARKER, descendants, end_marked
 
 if sys.platform != "win32":
     import fcntl

@@ -11,7 +11,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
 
-from .key_file import read_key_file, remove_key_file, write_key_file
+from .file import read_key_file, remove_key_file, write_key_file
 
 
 class Keyring(Protocol):
