@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oneseat.contract.keys import ApiKey
 from oneseat.settings import FILE_NAME, KEYS, load, read_named
 from oneseat.settings.checking import inspect
-from oneseat.settings.first_file import Choices, first_file
+from oneseat.settings.template import Choices, first_file
 
 BUDGETS = st.lists(st.floats(0.01, 1_000_000), min_size=3, max_size=3).map(sorted)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oneseat.assembly import find_paths
 from oneseat.settings.checking import Finding, InForce, Inspected, inspect
-from oneseat.settings.wording import toml
+from oneseat.settings.formatting import toml
 
 __all__ = ["Finding", "InForce", "Inspected", "inspect_settings", "toml"]
 

@@ -23,8 +23,8 @@ from oneseat.host.runners import rented_runner
 from oneseat.keys import keyring_problem, new_key
 from oneseat.rules import api_keys
 from oneseat.settings import FILE_NAME
-from oneseat.settings.first_file import Choices, first_file
 from oneseat.settings.table import declared
+from oneseat.settings.template import Choices, first_file
 
 __all__ = [
     "HOSTS",

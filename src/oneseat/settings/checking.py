@@ -10,7 +10,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-from . import refusals
+from . import errors
 from .cross_checks import clashes
 from .entries import (
     FILE_NAME,
@@ -22,9 +22,9 @@ from .entries import (
     read_text,
     rows_of,
 )
+from .formatting import without_credentials
 from .positions import Key, position, positions
 from .table import NAMED_TABLES, Settings, declared, in_named_tables
-from .wording import without_credentials
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class _File:
     def findings(self) -> Iterator[Finding]:
         """What is wrong, in the order of the file."""
         if self._unreadable is not None:
-            yield self._finding(self._unreadable, refusals.position_of(self._unreadable.info))
+            yield self._finding(self._unreadable, errors.position_of(self._unreadable.info))
             return
         placed = [(position(key, self._places), error) for key, error in self._errors]
         for place, error in sorted(placed, key=lambda each: each[0] or (0, 0)):
@@ -112,11 +112,11 @@ class _File:
             for name, row in rows.items():
                 found = named.contradiction(name, row)
                 if found is not None and (named.table, name) not in broken:
-                    yield (named.table, name), refusals.contradictory(named, name, found, self._path)
+                    yield (named.table, name), errors.contradictory(named, name, found, self._path)
         for clash in clashes(self.values, tables):
             named_table = NAMED_TABLES.get(clash.key[0])
             what = named_table.noun if named_table is not None else "Setting"
-            yield clash.key, refusals.clash(what, ".".join(clash.key[:2]), clash.found, self._path)
+            yield clash.key, errors.clash(what, ".".join(clash.key[:2]), clash.found, self._path)
 
 
 def _in_force(found: Mapping[str, tuple[object, str]]) -> Iterator[InForce]:

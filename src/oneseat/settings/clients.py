@@ -10,7 +10,7 @@ import msgspec
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
 from .checks import DOLLARS, TEXT, Check, one_of
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 #: The keys of a purpose, in whatever table they stand.
 PURPOSE_KEYS: Mapping[str, tuple[Check, str]] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from .named_tables import Contradiction
+from .errors import nearest_name
 from .positions import Key
-from .refusals import nearest_name
 from .table import declared
+from .tables import Contradiction
 
 #: The values in force by dotted name, and the rows of the named tables by the table's first word.
 Values = Mapping[str, object]

@@ -12,7 +12,7 @@ import msgspec
 
 from oneseat.contract.errors import UsageError
 
-from . import refusals
+from . import errors
 from .checks import PartError
 from .table import NAMED_TABLES, Setting, declared, in_named_tables
 
@@ -99,7 +99,7 @@ def environment_entries(env: Mapping[str, str]) -> Iterator[Entry]:
             yield _checked((name,), variables[name], value, f"set by the environment variable `{name}`")
         elif name.startswith("ONESEAT_"):
             # `ONESEAT_SIMULATOR_ULR` would be ignored, and what it was to simulate would spend the real plan.
-            error = refusals.misspelt_variable(name, list(variables))
+            error = errors.misspelt_variable(name, list(variables))
             if error is not None:
                 yield Entry((name,), name, None, error)
 
@@ -110,12 +110,12 @@ def file_entries(path: Path, own_path: Path) -> Iterator[Entry]:
     for key, value in _flatten(_parse_toml(path)):
         setting = known.get(key) or _in_named_table(key)
         if setting is None:
-            error = refusals.unknown_key(key, path, [*declared(), *_names_beside(key)])
+            error = errors.unknown_key(key, path, [*declared(), *_names_beside(key)])
             yield Entry(key, ".".join(key), None, error)
         elif setting.files == "none" or (setting.files == "own" and path != own_path):
-            yield Entry(key, setting.name, None, refusals.not_allowed(setting, path, own_path))
+            yield Entry(key, setting.name, None, errors.not_allowed(setting, path, own_path))
         else:
-            yield _checked(key, setting, value, f"set in `{refusals.place(path)}`")
+            yield _checked(key, setting, value, f"set in `{errors.place(path)}`")
 
 
 def _in_named_table(key: tuple[str, ...]) -> Setting | None:
@@ -158,10 +158,10 @@ def _parse_toml(path: Path) -> Mapping[str, object]:
     try:
         return _parsed(text)
     except RecursionError:
-        raise refusals.bad_file(path, "the values are nested too deeply") from None
+        raise errors.bad_file(path, "the values are nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, and ValueError itself for a number of thousands of digits
         reason, position = _toml_position(str(error), text)
-        raise refusals.bad_file(path, reason, position) from None
+        raise errors.bad_file(path, reason, position) from None
 
 
 @lru_cache(maxsize=2)
@@ -180,15 +180,15 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise refusals.bad_file(path, f"it cannot be read: {error.strerror}") from None
+        raise errors.bad_file(path, f"it cannot be read: {error.strerror}") from None
     if len(data) > _MAX_FILE_BYTES:
-        raise refusals.bad_file(path, f"it is larger than {_MAX_FILE_BYTES} bytes")
+        raise errors.bad_file(path, f"it is larger than {_MAX_FILE_BYTES} bytes")
     try:
         # Some Windows editors begin a file with a byte order mark, which TOML does not know.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
-        raise refusals.bad_file(path, "it is not UTF-8", _end_of(before)) from None
+        raise errors.bad_file(path, "it is not UTF-8", _end_of(before)) from None
 
 
 def _toml_position(message: str, text: str) -> tuple[str, str]:
@@ -210,4 +210,4 @@ def _checked(key: tuple[str, ...], setting: Setting, value: object, source: str)
         return Entry(key, setting.name, setting.check.parse(value))
     except ValueError as error:
         part = error if isinstance(error, PartError) else None
-        return Entry(key, setting.name, None, refusals.bad_value(setting, value, source, part))
+        return Entry(key, setting.name, None, errors.bad_value(setting, value, source, part))

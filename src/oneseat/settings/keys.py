@@ -9,7 +9,7 @@ from typing import get_args
 from oneseat.contract.keys import ApiKey, KeyProvider
 
 from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 #: A key of Google's reads like the name of a variable.
 _VARIABLE = re.compile(r"(?!ONESEAT_|AIza[A-Za-z0-9_]{20})[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)

@@ -9,7 +9,7 @@ from datetime import date
 from oneseat.contract.budget import DatedPrice, Price, Rates
 
 from .checks import Check
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 _MOST_USD = 100_000
 #: What a price of the owner's says of its origin, on receipts and in reports.

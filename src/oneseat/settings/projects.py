@@ -12,7 +12,7 @@ from oneseat.contract.request import PermissionMode
 
 from .checks import DOLLARS, INSTRUCTIONS, PATH, PATHS, TEXT, one_of, whole
 from .clients import PURPOSE_KEYS, purpose_in, without_purpose
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import refusals
+from . import errors
 from .entries import (
     FILE_NAME,
     argument_entries,
@@ -17,8 +17,8 @@ from .entries import (
     rows_of,
     values_of,
 )
-from .named_tables import NamedTable, Row
 from .table import Settings, declared
+from .tables import NamedTable, Row
 
 
 def home_from(env: Mapping[str, str], arguments: Mapping[str, object] | None = None) -> str | None:
@@ -61,5 +61,5 @@ def read_named(named: NamedTable[Row], config_dir: Path) -> dict[str, Row]:
     for name, row in rows.items():
         found = named.contradiction(name, row)
         if found is not None:
-            raise refusals.contradictory(named, name, found, own_path)
+            raise errors.contradictory(named, name, found, own_path)
     return {name: named.make(name=name, **row) for name, row in rows.items()}

@@ -10,7 +10,7 @@ import msgspec
 from oneseat.contract.routes import Conditions, RoleSettings, Wanted
 
 from .checks import DOLLARS, Check, PartError
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 _EXAMPLE = '`[{ provider = "claude-cli", model = "opus" }, { key = "work" }]`'
 

@@ -25,12 +25,12 @@ from .checks import (
     whole,
 )
 from .clients import CLIENTS
+from .formatting import toml
 from .keys import KEYS
-from .named_tables import NamedTable
 from .prices import PRICES
 from .projects import PROJECTS
 from .roles import ROLES
-from .wording import toml
+from .tables import NamedTable
 
 SimulatorLogin = Literal["token", "file", "none"]
 #: The plans that a rule can depend on before the billing gate.

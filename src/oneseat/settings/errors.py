@@ -9,9 +9,9 @@ from typing import Any
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .checks import Check, PartError
-from .named_tables import PLAIN_NAME, Contradiction, NamedTable
+from .formatting import printable, shown, toml, without_credentials
 from .table import NAMED_TABLES, Setting
-from .wording import printable, shown, toml, without_credentials
+from .tables import PLAIN_NAME, Contradiction, NamedTable
 
 #: Comparing takes time by the square; a hostile file's key of a million letters is no slip of the pen.
 _LONGEST_MISSPELT = 64
