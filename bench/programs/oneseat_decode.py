@@ -14,7 +14,8 @@ import psutil
 import oneseat
 from oneseat.assembly import build_provider, find_paths, policy_view, read_settings, redactor
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
-from oneseat.rules import billing, policy, routing
+from oneseat.rules import billing, routing
+from oneseat.rules.policy import decide as policy
 
 #: After how many events the memory is looked at.
 MEMORY_EVERY = 50_000

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from oneseat.engine.runs import App as App
     from oneseat.engine.runs import RunStream as RunStream
     from oneseat.host.files import read_attachment as read_attachment
-    from oneseat.rules.functions import tool as tool
+    from oneseat.rules.inputs.functions import tool as tool
 
 _HOME_OF = {
     "App": "oneseat.engine.runs",
@@ -57,7 +57,7 @@ _HOME_OF = {
     "make_request": "oneseat.api",
     "read_attachment": "oneseat.host.files",
     "run": "oneseat.api",
-    "tool": "oneseat.rules.functions",
+    "tool": "oneseat.rules.inputs.functions",
 }
 __all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a literal and the table's keys, all text
 

@@ -22,9 +22,9 @@ from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose,
 from oneseat.contract.session import Session
 from oneseat.engine.runs import App
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
-from oneseat.rules import tool_profiles
-from oneseat.rules.functions import functions_of
-from oneseat.rules.schemas import check_schema, schema_of
+from oneseat.rules.inputs import tools as tool_rules
+from oneseat.rules.inputs.functions import functions_of
+from oneseat.rules.inputs.schemas import check_schema, schema_of
 
 if TYPE_CHECKING:
     from oneseat.assembly import (
@@ -358,7 +358,7 @@ def choose_tools(named: str, mode: str | None = None, directories: Iterable[str 
 
     Raises ``UsageError``: ``usage.unknown_tool``, ``usage.unknown_permission_mode``, ``usage.bad_directory``.
     """
-    return tool_profiles.choose_tools(named, mode, tuple(_directory(folder) for folder in directories))
+    return tool_rules.choose_tools(named, mode, tuple(_directory(folder) for folder in directories))
 
 
 def read_schema(path: Path) -> dict[str, Any]:

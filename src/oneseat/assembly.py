@@ -49,12 +49,12 @@ from oneseat.pricing import budgets_in, price_table
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.registry import KeyProviders, Registry, build_codex, build_provider, kept_processes
-from oneseat.rules.policy import PolicyView
-from oneseat.rules.policy_inputs import Around
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.policy.inputs import Around
 from oneseat.rules.redaction import Redactor, redact, secret_values
-from oneseat.rules.retry import RetryLimits
 from oneseat.rules.route_table import table_of
-from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.rules.runs.retry import RetryLimits
+from oneseat.rules.runs.sessions import Nesting, SessionLimits
 from oneseat.settings import (
     FILE_NAME,
     KEYS,
@@ -271,7 +271,7 @@ def _say_swept(run_id: str) -> None:
 
 def mcp_servers(config: object, source: str, env: Mapping[str, str]) -> tuple[McpServer, ...]:
     """The MCP servers of a configuration. Raises ``UsageError`` ``usage.bad_mcp_config``."""
-    from oneseat.rules.mcp_config import servers_of  # noqa: PLC0415 - most runs have no server
+    from oneseat.rules.inputs.mcp_config import servers_of  # noqa: PLC0415 - most runs have no server
 
     return servers_of(config, source, env, find_program)
 
@@ -325,7 +325,7 @@ def _on_keys(settings: Settings, env: Mapping[str, str], known: Redactor) -> Key
 
 
 def _refuse_bad_key(key: ApiKey, value: str) -> None:
-    from oneseat.rules import api_keys  # noqa: PLC0415 - a run on a plan asks for no key
+    from oneseat.rules.inputs import api_keys  # noqa: PLC0415 - a run on a plan asks for no key
 
     fault = api_keys.fault(key, value)
     if fault is not None:

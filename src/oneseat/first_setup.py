@@ -21,7 +21,7 @@ from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.keys import ApiKey
 from oneseat.host.runners import rented_runner
 from oneseat.keys import keyring_problem, new_key
-from oneseat.rules import api_keys
+from oneseat.rules.inputs import api_keys
 from oneseat.settings import FILE_NAME
 from oneseat.settings.table import declared
 from oneseat.settings.template import Choices, first_file

@@ -32,7 +32,9 @@ from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.codex_cli import discovery as codex_discovery
 from oneseat.providers.official_cli.program import dotted
-from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
+from oneseat.rules import billing, compat, doctor
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.policy import inputs, messages
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
 
@@ -55,7 +57,7 @@ async def examine(env: Mapping[str, str] | None = None, cwd: Path | None = None)
     where = cwd or Path.cwd()
     paths = find_paths(snapshot)
     settings = read_settings(snapshot, where, paths)
-    return readiness.assess(await _observe(snapshot, where, paths, settings))
+    return doctor.assess(await _observe(snapshot, where, paths, settings))
 
 
 async def ask_limits(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
@@ -127,7 +129,7 @@ async def _observe(env: Mapping[str, str], cwd: Path, paths: Paths, settings: Se
         codex=codex,
         canary=canary,
         old_pack=_old_pack(settings, env),
-        canary_refusal=untested.refusal(canary, dotted(discovery.NEWEST))
+        canary_refusal=compat.refusal(canary, dotted(discovery.NEWEST))
         if canary is not None and beyond and settings.canary_auto
         else None,
     )
@@ -208,7 +210,7 @@ def _permitted(cwd: Path, settings: Settings, env: Mapping[str, str]) -> Permitt
 
 def _old_pack(settings: Settings, env: Mapping[str, str]) -> str | None:
     view = policy_view(settings, env)
-    return policy_words.age(view.pack, policy_inputs.pack_state(view.pack, view.day))
+    return messages.age(view.pack, inputs.pack_state(view.pack, view.day))
 
 
 def _silent(limit_s: float) -> ErrorInfo:

@@ -11,7 +11,7 @@ import msgspec
 from oneseat.assembly import find_paths, key_store, read_keys, redactor, settings_text, write_settings
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
-from oneseat.rules import api_keys
+from oneseat.rules.inputs import api_keys
 from oneseat.settings import FILE_NAME, KEYS
 from oneseat.settings.cross_checks import budgets_clash
 from oneseat.settings.editing import with_table, with_value

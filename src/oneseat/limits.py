@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from oneseat.quick_paths import config_dir, data_dir
-from oneseat.rules import limits as rules
+from oneseat.rules.limits import windows as rules
 from oneseat.stores.limits import seen_in
 
 if TYPE_CHECKING:

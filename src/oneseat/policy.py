@@ -19,9 +19,10 @@ from oneseat.contract.policy import InputName, PolicyInputs
 from oneseat.contract.request import Request
 from oneseat.host.child_environment import depth_of
 from oneseat.host.paths import home_error
-from oneseat.rules.policy import Decision, PolicyView, job_class, judge
-from oneseat.rules.policy_inputs import AT_THE_GATE, inputs_of, pack_state
-from oneseat.rules.policy_packs import (
+from oneseat.rules.policy.decide import Decision, PolicyView, job_class, judge
+from oneseat.rules.policy.inputs import AT_THE_GATE, inputs_of, pack_state
+from oneseat.rules.policy.messages import confirm_command, objection
+from oneseat.rules.policy.packs import (
     Difference,
     class_objection,
     differences,
@@ -30,7 +31,6 @@ from oneseat.rules.policy_packs import (
     objections,
     vocabulary,
 )
-from oneseat.rules.policy_words import confirm_command, objection
 from oneseat.stores.policy import (
     PolicyFiles,
     bad_pack,

@@ -20,7 +20,7 @@ from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import home_error
 from oneseat.providers.claude_cli import discovery, environment
 from oneseat.providers.official_cli.program import dotted
-from oneseat.rules import untested
+from oneseat.rules import compat
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
 
@@ -119,7 +119,7 @@ class Vetting:
 
 def refusal(report: CanaryReport) -> ErrorInfo | None:
     """Why the CLI of this trial is refused; ``None`` when it passed."""
-    return untested.refusal(report, dotted(discovery.NEWEST))
+    return compat.refusal(report, dotted(discovery.NEWEST))
 
 
 async def installed_cli(vetting: Vetting) -> InstalledCli | None:

@@ -26,7 +26,7 @@ MAY_IMPORT_LATE = (
     "src/oneseat/quick_paths.py",
     "src/oneseat/registry.py",
     "src/oneseat/remote.py",
-    "src/oneseat/rules/schemas.py",
+    "src/oneseat/rules/inputs/schemas.py",
     "src/oneseat/settings/entries.py",
     "src/oneseat/stores/transcripts/",
     "src/oneseat/usage.py",

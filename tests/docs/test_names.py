@@ -18,7 +18,7 @@ from oneseat.contract.billing_names import BILLING_NAMES
 from oneseat.contract.errors import EXIT_CODES
 from oneseat.contract.receipt import Receipt
 from oneseat.observers import otel
-from oneseat.rules import readiness
+from oneseat.rules import doctor
 from oneseat.settings import load, reference_rows
 from oneseat.testing.scenarios import replies_for
 from scripts.docs import EVENTS
@@ -59,7 +59,7 @@ def options() -> set[str]:
 
 def doctor_codes() -> set[str]:
     """What the doctor's findings are called besides errors."""
-    tree = ast.parse(Path(readiness.__file__).read_text("utf-8"))
+    tree = ast.parse(Path(doctor.__file__).read_text("utf-8"))
     keywords = [
         key.value
         for node in ast.walk(tree)

@@ -30,9 +30,9 @@ from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
 from oneseat.observers.audience import Audience
 from oneseat.observers.records import Records
-from oneseat.rules.policy_inputs import Around
-from oneseat.rules.retry import RetryLimits
-from oneseat.rules.sessions import Nesting, SessionLimits
+from oneseat.rules.policy.inputs import Around
+from oneseat.rules.runs.retry import RetryLimits
+from oneseat.rules.runs.sessions import Nesting, SessionLimits
 from oneseat.stores.policy import bundled_pack
 from oneseat.stores.prices import PriceTable
 from oneseat.testing.virtual_time import elapse

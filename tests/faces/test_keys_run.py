@@ -16,7 +16,7 @@ from oneseat import api
 from oneseat.contract.errors import UsageError, exit_code
 from oneseat.contract.events import Event, TextDelta, ToolResult
 from oneseat.contract.receipt import RunResult
-from oneseat.rules.functions import tool
+from oneseat.rules.inputs.functions import tool
 from oneseat.testing import Answer, Failure, Simulator, Structured, Text, ToolRound, ToolUse, Usage
 
 KEY = "sk-made-up-0123456789abcdefghijklmnop"

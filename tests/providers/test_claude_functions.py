@@ -9,7 +9,7 @@ from typing import Any
 import oneseat
 from oneseat.providers.claude_cli import wire
 from oneseat.providers.claude_cli.functions import FunctionServer
-from oneseat.rules.functions import functions_of
+from oneseat.rules.inputs.functions import functions_of
 
 
 @oneseat.tool

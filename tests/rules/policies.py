@@ -9,8 +9,8 @@ import msgspec
 from oneseat.contract.pack import Confirmation, Pack, Rule
 from oneseat.contract.policy import PolicyInputs
 from oneseat.contract.request import Purpose, Request
-from oneseat.rules.policy import PolicyView
-from oneseat.rules.policy_inputs import Around, inputs_of
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.policy.inputs import Around, inputs_of
 from oneseat.stores.policy import bundled_pack
 
 DAY = "2026-11-21"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oneseat.contract.keys import ApiKey, KeyProvider
-from oneseat.rules.api_keys import doubt, fault, looks_like_key
+from oneseat.rules.inputs.api_keys import doubt, fault, looks_like_key
 
 ANTHROPIC, OPENAI, GOOGLE = "sk-ant-" + "api03-made-up", "sk-" + "proj-made-up", "AIza" + "made-up-key"
 SIGNED = "eyJhbGciOiJSUzI1NiJ9." + "eyJhdWQiOiJtYWRlLXVwIn0." + "c2lnbmF0dXJl"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from oneseat.contract.errors import UsageError
-from oneseat.rules.functions import functions_of, tool
+from oneseat.rules.inputs.functions import functions_of, tool
 
 
 class Point(msgspec.Struct):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
-from oneseat.rules.limits import (
+from oneseat.rules.limits.pausing import decide
+from oneseat.rules.limits.windows import (
     TRUSTED_S,
     USUAL,
     Window,
@@ -23,7 +24,6 @@ from oneseat.rules.limits import (
     warning,
     windows,
 )
-from oneseat.rules.pausing import decide
 
 NOW = 1_795_190_000.0
 RESET = NOW + 7200.0

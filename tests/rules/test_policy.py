@@ -16,10 +16,10 @@ from oneseat.contract.pack import Pack
 from oneseat.contract.policy import Author, Exposure, Lately, PolicyInputs, Reader, WorkOwner
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, ProjectUse, Purpose, Refused
-from oneseat.rules import policy
-from oneseat.rules.policy import confirm, decide, judge, refusal
-from oneseat.rules.policy_inputs import Around, inputs_of
-from oneseat.rules.policy_packs import vocabulary
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.policy.decide import confirm, decide, judge, refusal
+from oneseat.rules.policy.inputs import Around, inputs_of
+from oneseat.rules.policy.packs import vocabulary
 from oneseat.stores.policy import bundled_pack
 
 from .policies import DAY, own, request, rule, view, with_rules, word

@@ -18,7 +18,7 @@ from oneseat.contract.pack import Pack, Rule
 from oneseat.contract.pack_sections import Sections
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.official_cli.program import dotted
-from oneseat.rules.policy_packs import differences
+from oneseat.rules.policy.packs import differences
 from oneseat.stores.policy import bundled_data, bundled_pack
 from oneseat.stores.policy_check import pack_schema, whole
 

@@ -21,7 +21,7 @@ from oneseat.contract.facts import (
     Scope,
     SourceKind,
 )
-from oneseat.rules.readiness import assess
+from oneseat.rules.doctor import assess
 
 NOW_MS = 1_795_000_000_000
 HOUR_MS = 3_600_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.rules.retry import (
+from oneseat.rules.runs.retry import (
     Failure,
     FallBack,
     GiveUp,

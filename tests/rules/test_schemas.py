@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import UsageError
-from oneseat.rules.schemas import check_schema, complaints, repair_prompt, schema_of, structure_of
+from oneseat.rules.inputs.schemas import check_schema, complaints, repair_prompt, schema_of, structure_of
 
 SCHEMA = {
     "type": "object",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.session import EndReason, Exchange, Session
-from oneseat.rules.sessions import (
+from oneseat.rules.runs.sessions import (
     Brief,
     Nesting,
     SessionLimits,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from oneseat.contract.canary import Assumption, CanaryReport, CliFile
 from oneseat.contract.checkup import CheckupFinding, Observations
 from oneseat.contract.errors import exit_code
-from oneseat.rules.readiness import assess
-from oneseat.rules.untested import refusal
+from oneseat.rules.compat import refusal
+from oneseat.rules.doctor import assess
 
 CLI = CliFile(path="/opt/claude", size=1, changed_ns=1)
 

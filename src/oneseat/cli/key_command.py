@@ -11,7 +11,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
 from oneseat.json_line import to_json
 from oneseat.keys import MAX_KEY_LENGTH, KeyState, change_key, key_states, remove_key
-from oneseat.rules.api_keys import looks_like_key
+from oneseat.rules.inputs.api_keys import looks_like_key
 
 from .log_command import table
 from .output import complain, echo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from oneseat.rules.limits import TRUSTED_S, USUAL, percents
+from oneseat.rules.limits.windows import TRUSTED_S, USUAL, percents
 
 from .moments import clock, duration, tight, utc
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from oneseat.limits import Budget, Report, Seat
-    from oneseat.rules.limits import Forecast, Window
+    from oneseat.rules.limits.windows import Forecast, Window
 
 
 class Estimate(NamedTuple):

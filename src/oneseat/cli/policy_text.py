@@ -18,7 +18,7 @@ from oneseat.policy import (
     in_words,
     pack_state,
 )
-from oneseat.rules.policy_words import age
+from oneseat.rules.policy.messages import age
 
 from .log_command import table
 

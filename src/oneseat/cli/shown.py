@@ -24,7 +24,7 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.routes import PassedOver
-from oneseat.rules.limits import percents
+from oneseat.rules.limits.windows import percents
 
 from .form import Output
 from .output import printable, printable_json

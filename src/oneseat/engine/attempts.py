@@ -12,8 +12,8 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, ModelFallback, Retry
 from oneseat.contract.permission import Asker
 from oneseat.contract.request import Permitted
-from oneseat.rules import retry
-from oneseat.rules.retry import FallBack, GiveUp, Heal, Repeat
+from oneseat.rules.runs import retry
+from oneseat.rules.runs.retry import FallBack, GiveUp, Heal, Repeat
 
 from .conversation import Conversation
 from .parts import Parts

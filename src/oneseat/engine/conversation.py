@@ -13,8 +13,8 @@ from oneseat.contract.ports import Clock, ProjectLocks, Provider, Sessions
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import ProjectUse, Request
 from oneseat.contract.session import EndReason, Session
-from oneseat.rules import sessions
-from oneseat.rules.sessions import Brief, SessionLimits
+from oneseat.rules.runs import sessions
+from oneseat.rules.runs.sessions import Brief, SessionLimits
 
 
 class Books(msgspec.Struct, frozen=True):

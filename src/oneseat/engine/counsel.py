@@ -11,9 +11,9 @@ from oneseat.contract.facts import PayerFacts
 from oneseat.contract.pack import Pack
 from oneseat.contract.ports import Laws, Ledger, Provider, RunHistory
 from oneseat.contract.request import Cleared, Permitted, Refused
-from oneseat.rules import policy
-from oneseat.rules.policy import PolicyView
-from oneseat.rules.policy_inputs import Around
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.policy.inputs import Around
 
 from .record import RunRecord
 

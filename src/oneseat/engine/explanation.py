@@ -7,8 +7,9 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routes import Candidate, CandidateReport, RouteReport
-from oneseat.rules import policy, routing
+from oneseat.rules import routing
 from oneseat.rules.budget import input_tokens
+from oneseat.rules.policy import decide as policy
 
 from .parts import Parts
 from .room import room_for

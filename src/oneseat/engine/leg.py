@@ -8,9 +8,10 @@ from oneseat.contract.facts import Capabilities
 from oneseat.contract.receipt import CostSource, Wallet
 from oneseat.contract.request import Cleared, Plan, Refused
 from oneseat.contract.routes import PaidFrom
-from oneseat.rules import billing, outcome
+from oneseat.rules import billing
 from oneseat.rules.budget import Meter
 from oneseat.rules.metering import Tally, sum_of_costs
+from oneseat.rules.runs import outcome
 
 #: Which proof of a run counts when its attempts have several.
 WORST_FIRST = ("misbilled", "unverified", "verified", "nothing_sent")

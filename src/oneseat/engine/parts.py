@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Outcomes, Provider, Providers
 from oneseat.contract.routes import RouteTable
-from oneseat.rules.retry import RetryLimits
-from oneseat.rules.sessions import Nesting
+from oneseat.rules.runs.retry import RetryLimits
+from oneseat.rules.runs.sessions import Nesting
 
 from .conversation import Books
 from .counsel import Counsel

@@ -23,9 +23,11 @@ from oneseat.contract.receipt import (
 )
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, PassedOver
-from oneseat.rules import billing, outcome, retry, schemas
+from oneseat.rules import billing
+from oneseat.rules.inputs import schemas
 from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
-from oneseat.rules.policy import PolicyView
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.runs import outcome, retry
 
 from .leg import WORST_FIRST, AttemptRecord, Leg
 

@@ -9,7 +9,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.ports import LimitHistory, Provider
 from oneseat.contract.request import Permitted, Refused
-from oneseat.rules import pausing
+from oneseat.rules.limits import pausing
 
 
 class Room(NamedTuple):

@@ -12,7 +12,9 @@ from oneseat.contract.events import Batch, WalletVerified
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import Place, ProviderSession
 from oneseat.contract.request import Permitted, Plan, Refused, Request
-from oneseat.rules import billing, policy, routing, sessions
+from oneseat.rules import billing, routing
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.runs import sessions
 
 from .admission import FREE, admitted, let_others_start
 from .attempts import Attempts, Surroundings, record_event

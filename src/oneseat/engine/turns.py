@@ -11,7 +11,7 @@ from oneseat.contract.events import Answered, Batch, Question, ToolCall, TurnEnd
 from oneseat.contract.permission import Asker
 from oneseat.contract.ports import ProviderSession
 from oneseat.contract.request import Plan
-from oneseat.rules import schemas
+from oneseat.rules.inputs import schemas
 
 from .asking import decide
 from .parts import Parts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from oneseat.contract.routes import Outcome
 
-from .retry import PASSING
+from .runs.retry import PASSING
 
 #: So many failures in a row open it.
 FAILURES = 3

@@ -24,7 +24,7 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import Evidence, LimitReading, TokenUsage
 
-from .schemas import STRUCTURE_TOOL
+from .inputs.schemas import STRUCTURE_TOOL
 
 #: Ends of a conversation after which the next one is told of it: worth a line on the receipt.
 _HEALED = frozenset({"lost", "overflow", "bytes"})

@@ -16,8 +16,8 @@ from oneseat.utc import iso
 
 from .breaker import open_until
 from .budget import input_tokens
-from .limits import concerns, percents, windows
-from .retry import PASSING
+from .limits.windows import concerns, percents, windows
+from .runs.retry import PASSING
 
 #: What another wallet cures: a full window, a vendor in trouble, a budget that is used up.
 _ELSEWHERE = PASSING | {

@@ -13,7 +13,7 @@ from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Attachment
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.openai_responses import can_be_strict
-from oneseat.rules.functions import functions_of, tool
+from oneseat.rules.inputs.functions import functions_of, tool
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse, Usage
 
 from .asking import apis, ask, asked, permitted, plan, provider

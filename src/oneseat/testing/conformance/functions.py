@@ -6,7 +6,7 @@ import asyncio
 
 from oneseat.contract.events import TextDelta, ToolCall, ToolResult
 from oneseat.contract.functions import Function
-from oneseat.rules.functions import functions_of, tool
+from oneseat.rules.inputs.functions import functions_of, tool
 from oneseat.testing.replies import Answer, Text, ToolRound, ToolUse
 
 from .bench import Bench, expect, sent_text

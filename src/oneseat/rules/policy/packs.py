@@ -16,9 +16,9 @@ from oneseat.contract.pack import Condition, Pack, Rule
 from oneseat.contract.pack_sections import Sections
 from oneseat.contract.policy import InputName, PolicyInputs, TokenHandling
 
-from .policy import holds
-from .policy_inputs import AT_THE_GATE, draws_from
-from .policy_words import source_of
+from .decide import holds
+from .inputs import AT_THE_GATE, draws_from
+from .messages import source_of
 
 Effect = Literal["looser", "tighter", "other"]
 

@@ -7,7 +7,7 @@ from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
 from oneseat.utc import iso
 
-from .limits import Window, pausing, percents, warning, windows
+from .windows import Window, pausing, percents, warning, windows
 
 _NAMES = {"five_hour": "five-hour window", "seven_day": "weekly window"}
 

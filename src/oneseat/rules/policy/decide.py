@@ -18,8 +18,8 @@ from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routes import PaidFrom
 
-from .policy_inputs import AT_THE_GATE, Around, draws_from, inputs_of, plan_of
-from .policy_words import JobClass, objection
+from .inputs import AT_THE_GATE, Around, draws_from, inputs_of, plan_of
+from .messages import JobClass, objection
 
 #: The inputs by which a rule holds, or by which one does not.
 Because: TypeAlias = dict[InputName, str | int | None]

@@ -8,8 +8,7 @@ from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import Started
 from oneseat.contract.receipt import Status
 from oneseat.contract.request import Request
-
-from .metering import Tally
+from oneseat.rules.metering import Tally
 
 
 def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
