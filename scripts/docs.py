@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, routes, session
+from oneseat.contract import canary, checkup, errors, events, facts, receipt, remote, routing, sessions, warm
 from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.settings import FILE_NAME, reference_rows
 
@@ -41,9 +41,9 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     receipt.LimitReading,
     receipt.PolicyStamp,
     receipt.SessionStamp,
-    routes.PassedOver,
-    routes.RouteReport,
-    routes.CandidateReport,
+    routing.PassedOver,
+    routing.RouteReport,
+    routing.CandidateReport,
     RunSummary,
     StoredEvent,
     checkup.Report,
@@ -56,12 +56,12 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     canary.CanaryReport,
     canary.Assumption,
     canary.CliFile,
-    session.Session,
+    sessions.Session,
     remote.StatusReport,
     remote.ServerStatus,
     remote.RunGoingOn,
     remote.WentCold,
-    pool.IdleProcess,
+    warm.IdleProcess,
 )
 _EVENTS_INTRO = """\
 # Events

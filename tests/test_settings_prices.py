@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.contract.budget import DatedPrice, Price, Rates
+from oneseat.contract.budgets import DatedPrice, Price, Rates
 from oneseat.contract.errors import UsageError
 from oneseat.pricing import price_table
 from oneseat.settings import FILE_NAME, PRICES, load, read_named

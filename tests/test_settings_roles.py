@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oneseat.contract.errors import UsageError
-from oneseat.contract.routes import Conditions, Wanted
+from oneseat.contract.routing import Conditions, Wanted
 from oneseat.settings import FILE_NAME, ROLES, read_named
 
 

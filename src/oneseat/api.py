@@ -19,7 +19,7 @@ from oneseat.contract.permission import Asker
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
-from oneseat.contract.session import Session
+from oneseat.contract.sessions import Session
 from oneseat.engine.runs import App
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.rules.inputs import tools as tool_rules

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
-from oneseat.contract.pack import Pack
-from oneseat.contract.pool import PoolLimits
+from oneseat.contract.policy_pack import Pack
 from oneseat.contract.ports import Observer, RunHistory
 from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import McpServer
-from oneseat.contract.routes import RouteTable
-from oneseat.contract.session import Session
+from oneseat.contract.routing import RouteTable
+from oneseat.contract.sessions import Session
+from oneseat.contract.warm import PoolLimits
 from oneseat.engine.conversation import Books
 from oneseat.engine.counsel import Counsel
 from oneseat.engine.parts import Parts

@@ -24,7 +24,7 @@ from oneseat.contract.facts import CredentialSource
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.remote import Call, Hello, Surroundings, Watched
 from oneseat.contract.request import Request
-from oneseat.contract.routes import RouteTable
+from oneseat.contract.routing import RouteTable
 from oneseat.host import credentials
 from oneseat.host.runners import RUNNER_VARIABLES
 from oneseat.host.umask import current_umask

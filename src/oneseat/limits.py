@@ -15,7 +15,7 @@ from oneseat.stores.limits import seen_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from oneseat.contract.budget import Bound, Since, Spent
+    from oneseat.contract.budgets import Bound, Since, Spent
     from oneseat.contract.limits import SeenLimit
     from oneseat.stores.ledger_reader import LedgerReader
 
@@ -93,7 +93,7 @@ def _seen(path: str, provider: str, now: float, *, simulated: bool) -> list[Seen
 def _budgets(path: str, own: _Own, now: float) -> list[Budget]:
     if not own.bounds:
         return []
-    from oneseat.contract.budget import Since  # noqa: PLC0415 - takes 40 ms to import, and most have no budget
+    from oneseat.contract.budgets import Since  # noqa: PLC0415 - takes 40 ms to import, and most have no budget
 
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.

@@ -13,9 +13,9 @@ import msgspec
 
 from oneseat.assembly import SystemClock, find_paths, policy_view, read_settings
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.pack import Confirmation, Installed, Lawbook, OwnersWord, Pack, Rule
-from oneseat.contract.pack_sections import Sections, Source
 from oneseat.contract.policy import InputName, PolicyInputs
+from oneseat.contract.policy_catalogue import Sections, Source
+from oneseat.contract.policy_pack import Confirmation, Installed, Lawbook, OwnersWord, Pack, Rule
 from oneseat.contract.request import Request
 from oneseat.host.child_environment import depth_of
 from oneseat.host.paths import home_error

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
-from oneseat.contract.pack import Pack
+from oneseat.contract.budgets import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
+from oneseat.contract.policy_pack import Pack
 from oneseat.settings import CLIENTS, KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
 from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.prices import PriceTable
 
 if TYPE_CHECKING:
-    from oneseat.contract.pack_sections import PackPrice, PriceTier
+    from oneseat.contract.policy_catalogue import PackPrice, PriceTier
 
 
 class Budgeted(Protocol):
@@ -52,7 +52,7 @@ def price_table(config_dir: Path) -> PriceTable:
 
     @cache
     def rows() -> tuple[PackPrice, ...]:
-        from oneseat.contract.pack_sections import PackPrice  # noqa: PLC0415 - only who asks for a price needs it
+        from oneseat.contract.policy_catalogue import PackPrice  # noqa: PLC0415 - only who asks for a price needs it
 
         return msgspec.json.decode(pack().prices, type=tuple[PackPrice, ...])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.ports import KeySource, Provider
-from oneseat.contract.routes import Candidate
+from oneseat.contract.routing import Candidate
 from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN, Simulator
 from oneseat.host.paths import Paths
 from oneseat.host.processes.registry import KeptProcesses

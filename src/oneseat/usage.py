@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from oneseat.contract.budget import Price
+    from oneseat.contract.budgets import Price
     from oneseat.stores.transcripts.sums import PriceOf
     from oneseat.stores.transcripts.zones import OffsetAt
 

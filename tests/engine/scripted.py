@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.pack import Lawbook, OwnersWord
 from oneseat.contract.permission import Permission
 from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.policy_pack import Lawbook, OwnersWord
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
-from oneseat.contract.routes import Candidate, Outcome, RouteTable
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.routing import Candidate, Outcome, RouteTable
+from oneseat.contract.sessions import EndReason, Exchange, Session
+from oneseat.contract.warm import IdleProcess
 from oneseat.engine.conversation import Books
 from oneseat.engine.counsel import Counsel
 from oneseat.engine.parts import Parts

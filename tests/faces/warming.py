@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import oneseat
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.warm import IdleProcess
 
 from .driving import Seat
 

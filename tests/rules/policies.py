@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.pack import Confirmation, Pack, Rule
 from oneseat.contract.policy import PolicyInputs
+from oneseat.contract.policy_pack import Confirmation, Pack, Rule
 from oneseat.contract.request import Purpose, Request
 from oneseat.rules.policy.decide import PolicyView
 from oneseat.rules.policy.inputs import Around, inputs_of

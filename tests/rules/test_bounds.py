@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, Cap, Price, Rates, Spent, Tier
+from oneseat.contract.budgets import Amounts, Bound, Budgets, Cap, Price, Rates, Spent, Tier
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, TextDelta, TurnEnded, UsageSeen
 from oneseat.contract.receipt import TokenUsage

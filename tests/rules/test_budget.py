@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budget import Bound, Cap, Price, Rates, Tier
+from oneseat.contract.budgets import Bound, Cap, Price, Rates, Tier
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import (
     Event,

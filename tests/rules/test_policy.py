@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import Account, CredentialFacts
-from oneseat.contract.pack import Pack
 from oneseat.contract.policy import Author, Exposure, Lately, PolicyInputs, Reader, WorkOwner
+from oneseat.contract.policy_pack import Pack
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, ProjectUse, Purpose, Refused
 from oneseat.rules.policy import decide as policy

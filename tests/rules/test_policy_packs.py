@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from oneseat import policy
 from oneseat.contract.errors import UsageError
-from oneseat.contract.pack import Pack, Rule
-from oneseat.contract.pack_sections import Sections
+from oneseat.contract.policy_catalogue import Sections
+from oneseat.contract.policy_pack import Pack, Rule
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.official_cli.program import dotted
 from oneseat.rules.policy.packs import differences

@@ -12,7 +12,7 @@ from oneseat.contract.keys import ApiKey
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Attachment, Permitted, Request, Tools
-from oneseat.contract.routes import Candidate, Conditions, Outcome, RoleSettings, Wanted
+from oneseat.contract.routing import Candidate, Conditions, Outcome, RoleSettings, Wanted
 from oneseat.rules import routing
 from oneseat.rules.breaker import open_until
 from oneseat.rules.route_table import table_of

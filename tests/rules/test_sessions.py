@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.sessions import EndReason, Exchange, Session
 from oneseat.rules.runs.sessions import (
     Brief,
     Nesting,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from oneseat.contract.budget import Bound
+from oneseat.contract.budgets import Bound
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock

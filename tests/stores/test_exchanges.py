@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.session import Exchange, Session
+from oneseat.contract.sessions import Exchange, Session
 
 from .making import make_request, make_result, make_writer
 

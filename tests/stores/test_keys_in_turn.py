@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Bound, Cap, Since
+from oneseat.contract.budgets import Bound, Cap, Since
 from oneseat.rules.bounds import share
 from oneseat.stores.ledger_writer import LedgerWriter
 

@@ -9,7 +9,7 @@ import pytest
 
 from oneseat.contract.events import Routed, WalletVerified
 from oneseat.contract.receipt import Evidence
-from oneseat.contract.session import Session
+from oneseat.contract.sessions import Session
 from oneseat.stores.database import open_ledger
 from oneseat.stores.ledger_reader import LedgerReader
 from oneseat.stores.ledger_writer import LedgerWriter

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Bound, Cap, Since, Spent
+from oneseat.contract.budgets import Bound, Cap, Since, Spent
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import ProjectUse
 from oneseat.rules.bounds import share

@@ -11,7 +11,7 @@ import msgspec
 from oneseat import api
 from oneseat.contract.errors import exit_code
 from oneseat.contract.request import Request
-from oneseat.contract.routes import CandidateReport, RouteReport
+from oneseat.contract.routing import CandidateReport, RouteReport
 
 from .output import echo
 from .prompt_argument import PromptCommand

@@ -23,7 +23,7 @@ from oneseat.contract.events import (
     ToolCall,
 )
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.routes import PassedOver
+from oneseat.contract.routing import PassedOver
 from oneseat.rules.limits.windows import percents
 
 from .form import Output

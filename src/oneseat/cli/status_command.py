@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from oneseat import api
-from oneseat.contract.pool import IdleProcess
 from oneseat.contract.remote import FromServer, ServerStatus, StatusReport
+from oneseat.contract.warm import IdleProcess
 from oneseat.json_line import to_json
 from oneseat.remote import Link, reach
 

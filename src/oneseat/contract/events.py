@@ -9,8 +9,8 @@ import msgspec
 
 from .errors import ErrorInfo
 from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
-from .routes import PaidFrom, PassedOver
-from .session import EndReason
+from .routing import PaidFrom, PassedOver
+from .sessions import EndReason
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag=True):

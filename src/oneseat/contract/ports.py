@@ -9,14 +9,14 @@ from typing import Protocol
 from .events import Batch, Event, Question, Stderr
 from .facts import Abilities, Capabilities, PayerFacts
 from .limits import SeenLimit
-from .pack import Lawbook
 from .permission import Permission
 from .policy import Lately, PolicyInputs
-from .pool import IdleProcess
+from .policy_pack import Lawbook
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
-from .routes import Candidate, Outcome
-from .session import EndReason, Exchange, Session
+from .routing import Candidate, Outcome
+from .sessions import EndReason, Exchange, Session
+from .warm import IdleProcess
 
 
 class ProviderSession(Protocol):

@@ -16,7 +16,7 @@ import msgspec
 
 from . import events
 from .errors import ErrorInfo
-from .pool import IdleProcess
+from .warm import IdleProcess
 
 #: The longest line either side reads, in bytes: the largest input and its attachments as JSON.
 MAX_LINE_BYTES = 64 * 1024 * 1024

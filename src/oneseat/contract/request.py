@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from .budget import Allowance
+from .budgets import Allowance
 from .errors import ErrorInfo
 from .facts import Capabilities, CredentialSource
 from .functions import Function
 from .policy import Author, Exposure, PolicyInputs, Reader, WorkOwner
 from .receipt import Evidence, PolicyStamp, Wallet
-from .routes import PaidFrom
+from .routing import PaidFrom
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Routed
 from oneseat.contract.ports import Provider
 from oneseat.contract.request import Permitted, Refused, Request
-from oneseat.contract.routes import Candidate, Outcome, PassedOver
+from oneseat.contract.routing import Candidate, Outcome, PassedOver
 from oneseat.rules import routing
 
 from .parts import Parts

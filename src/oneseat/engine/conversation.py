@@ -12,7 +12,7 @@ from oneseat.contract.events import SessionRenewed
 from oneseat.contract.ports import Clock, ProjectLocks, Provider, Sessions
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import ProjectUse, Request
-from oneseat.contract.session import EndReason, Session
+from oneseat.contract.sessions import EndReason, Session
 from oneseat.rules.runs import sessions
 from oneseat.rules.runs.sessions import Brief, SessionLimits
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from oneseat.contract.facts import PayerFacts
-from oneseat.contract.pack import Pack
+from oneseat.contract.policy_pack import Pack
 from oneseat.contract.ports import Laws, Ledger, Provider, RunHistory
 from oneseat.contract.request import Cleared, Permitted, Refused
 from oneseat.rules.policy import decide as policy

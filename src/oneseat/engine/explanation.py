@@ -6,7 +6,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.request import Permitted, Refused, Request
-from oneseat.contract.routes import Candidate, CandidateReport, RouteReport
+from oneseat.contract.routing import Candidate, CandidateReport, RouteReport
 from oneseat.rules import routing
 from oneseat.rules.budget import input_tokens
 from oneseat.rules.policy import decide as policy

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from oneseat.contract.budget import Bound, Cap
+from oneseat.contract.budgets import Bound, Cap
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.receipt import CostSource, Wallet
 from oneseat.contract.request import Cleared, Plan, Refused
-from oneseat.contract.routes import PaidFrom
+from oneseat.contract.routing import PaidFrom
 from oneseat.rules import billing
 from oneseat.rules.budget import Meter
 from oneseat.rules.metering import Tally, sum_of_costs

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Outcomes, Provider, Providers
-from oneseat.contract.routes import RouteTable
+from oneseat.contract.routing import RouteTable
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting
 

@@ -22,7 +22,7 @@ from oneseat.contract.receipt import (
     Wallet,
 )
 from oneseat.contract.request import Permitted, Plan, Refused, Request
-from oneseat.contract.routes import Candidate, PassedOver
+from oneseat.contract.routing import Candidate, PassedOver
 from oneseat.rules import billing
 from oneseat.rules.inputs import schemas
 from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages

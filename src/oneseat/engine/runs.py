@@ -11,11 +11,11 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.permission import Asker
-from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Provider, Providers, Told
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.contract.routes import Candidate, RouteReport
+from oneseat.contract.routing import Candidate, RouteReport
+from oneseat.contract.warm import IdleProcess
 from oneseat.rules import routing
 
 from .explanation import explain

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budget import FREE, Bound, Budgets, Cap, Price, Prices, Since, Spending, Spent
+from oneseat.contract.budgets import FREE, Bound, Budgets, Cap, Price, Prices, Since, Spending, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Permitted, Plan, Refused, Request
-from oneseat.contract.routes import Candidate
+from oneseat.contract.routing import Candidate
 from oneseat.rules import bounds, budget
 from oneseat.rules import budget_refusals as refusals
 from oneseat.rules.budget import Meter

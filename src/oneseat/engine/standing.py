@@ -7,7 +7,7 @@ from typing import NamedTuple
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.ports import Provider
 from oneseat.contract.request import Permitted, Request
-from oneseat.contract.routes import Candidate
+from oneseat.contract.routing import Candidate
 from oneseat.rules import routing
 from oneseat.rules.breaker import REMEMBERED_S
 from oneseat.rules.routing import Standing

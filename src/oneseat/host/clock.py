@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from oneseat.contract.budget import Since
+from oneseat.contract.budgets import Since
 from oneseat.utc import iso_ms
 
 

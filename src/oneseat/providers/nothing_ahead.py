@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.warm import IdleProcess
 
 
 class NothingAhead:

@@ -18,7 +18,7 @@ from oneseat.contract.advice import (
     Verdict,
     Workload,
 )
-from oneseat.contract.budget import Price, Rates, Stamp
+from oneseat.contract.budgets import Price, Rates, Stamp
 from oneseat.contract.plans import Plan, PlanBook
 
 from .usage import Part, Sum, date_text

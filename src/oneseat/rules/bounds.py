@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, Cap, Price, Scope, Spent
+from oneseat.contract.budgets import Amounts, Bound, Budgets, Cap, Price, Scope, Spent
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oneseat.contract.routes import Outcome
+from oneseat.contract.routing import Outcome
 
 from .runs.retry import PASSING
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.contract.budget import FREE, Cap, Price, Rates
+from oneseat.contract.budgets import FREE, Cap, Price, Rates
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.contract.budget import Bound, Cap, Period, Spent
+from oneseat.contract.budgets import Bound, Cap, Period, Spent
 from oneseat.contract.errors import ErrorInfo
 
 #: Less than this is nothing: sums of decimals are off by less, and no request costs less.

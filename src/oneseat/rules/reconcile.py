@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from oneseat.contract.audit import Books, Finding, LimitFact, RunFact, SessionFact
-from oneseat.contract.budget import Price
+from oneseat.contract.budgets import Price
 
 from .advice import cost
 from .usage import Part, Sum, date_text

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import ApiKey
-from oneseat.contract.routes import Candidate, PaidFrom, Role, RoleSettings, RouteTable, Wanted
+from oneseat.contract.routing import Candidate, PaidFrom, Role, RoleSettings, RouteTable, Wanted
 
 #: Providers whose plan can pay.
 SEATS = ("claude-cli", "codex-cli")

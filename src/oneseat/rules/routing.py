@@ -11,7 +11,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, Capabilities
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
-from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
+from oneseat.contract.routing import Candidate, Need, Outcome, PassedOver, RouteTable
 from oneseat.utc import iso
 
 from .breaker import open_until

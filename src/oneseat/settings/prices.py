@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from oneseat.contract.budget import DatedPrice, Price, Rates
+from oneseat.contract.budgets import DatedPrice, Price, Rates
 
 from .checks import Check
 from .tables import Contradiction, NamedTable

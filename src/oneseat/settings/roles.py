@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import msgspec
 
-from oneseat.contract.routes import Conditions, RoleSettings, Wanted
+from oneseat.contract.routing import Conditions, RoleSettings, Wanted
 
 from .checks import DOLLARS, Check, PartError
 from .tables import Contradiction, NamedTable

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from oneseat.contract.budget import Bound, Since, Spent
+from oneseat.contract.budgets import Bound, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import Evidence, RunResult, Status, Wallet
-from oneseat.contract.session import Session
+from oneseat.contract.sessions import Session
 from oneseat.utc import iso_ms
 
 from . import failures, limits, sessions, spending

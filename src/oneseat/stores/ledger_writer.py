@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Bound, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen, Started
 from oneseat.contract.limits import SeenLimit
@@ -24,8 +24,8 @@ from oneseat.contract.policy import Lately, PolicyInputs
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.contract.routes import Candidate, Outcome
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.routing import Candidate, Outcome
+from oneseat.contract.sessions import EndReason, Exchange, Session
 
 from . import failures, lately, limits, outcomes, sessions, spending
 from .database import open_ledger

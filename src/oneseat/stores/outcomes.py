@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from oneseat.contract.routes import Candidate, Outcome
+from oneseat.contract.routing import Candidate, Outcome
 
 #: Nobody asks for older ones; in seconds.
 _KEPT_S = 86_400.0

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.pack import Lawbook, OwnersWord, Pack
+from oneseat.contract.policy_pack import Lawbook, OwnersWord, Pack
 
 _BUNDLED = Path(__file__).with_name("policy_pack.json")
 #: The bundled pack has a hundred kilobytes. A much larger file is a mistake.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.pack import Pack
-from oneseat.contract.pack_sections import Sections
+from oneseat.contract.policy_catalogue import Sections
+from oneseat.contract.policy_pack import Pack
 
 from .policy import bad_pack
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from oneseat.contract.budget import DatedPrice, Price, Rates, Stamp, Tier
+from oneseat.contract.budgets import DatedPrice, Price, Rates, Stamp, Tier
 
 #: One file per vendor, written by `make lock`. A run on one vendor's seat reads that one only.
 FOLDER = Path(__file__).with_name("price_tables")

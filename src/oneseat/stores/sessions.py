@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.sessions import EndReason, Exchange, Session
 
 _COLUMNS = ", ".join(Session.__struct_fields__)
 _VALUES = ", ".join(f":{name}" for name in Session.__struct_fields__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from oneseat.contract.budget import Bound, Cap, Scope, Since, Spent
+from oneseat.contract.budgets import Bound, Cap, Scope, Since, Spent
 from oneseat.contract.receipt import Wallet
 
 _COLUMNS: dict[Scope, str | None] = {

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from oneseat.contract.budget import Bound, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Bound, Cap, Share, Since, Spent
 from oneseat.contract.events import Event
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.policy import Lately, PolicyInputs
 from oneseat.contract.receipt import PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.contract.routes import Candidate, Outcome
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.routing import Candidate, Outcome
+from oneseat.contract.sessions import EndReason, Exchange, Session
 
 from .entries import NOT_STORED
 from .ledger_writer import LedgerWriter

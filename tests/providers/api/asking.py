@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from oneseat.contract.budget import Allowance
+from oneseat.contract.budgets import Allowance
 from oneseat.contract.events import Event, TextDelta, TurnEnded
 from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.receipt import PolicyStamp

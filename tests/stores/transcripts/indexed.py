@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from oneseat.contract.budget import Price, Rates, Tier
+from oneseat.contract.budgets import Price, Rates, Tier
 from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
 from oneseat.stores.transcripts.sums import Sums
 from oneseat.testing.corpus import Tokens

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Price, Tier
+from oneseat.contract.budgets import Price, Tier
 from oneseat.stores.transcripts import database
 from oneseat.testing.corpus import Tokens
 from oneseat.testing.corpus.lines import Pen, Place, Reply, encode

@@ -21,8 +21,8 @@ import psutil
 
 from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
-from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.request import Request, Tools
+from oneseat.contract.warm import IdleProcess, PoolLimits
 from oneseat.host.processes.tree import lives
 
 from . import discovery, exercise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from oneseat.aio import uninterrupted
 from oneseat.contract.facts import Abilities
-from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
+from oneseat.contract.warm import IdleProcess, PoolLimits
 from oneseat.host import credentials
 from oneseat.host.lanes import near_its_end
 from oneseat.host.processes.registry import KeptProcesses

@@ -11,10 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import Abilities
-from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
+from oneseat.contract.warm import IdleProcess
 from oneseat.providers import conversation
 
 from .process import OfficialProcess

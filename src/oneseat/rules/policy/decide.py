@@ -12,11 +12,11 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import CredentialFacts, PayerFacts
-from oneseat.contract.pack import Condition, Confirmation, Pack, Rule
 from oneseat.contract.policy import InputName, PolicyInputs, TokenHandling
+from oneseat.contract.policy_pack import Condition, Confirmation, Pack, Rule
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, Refused, Request
-from oneseat.contract.routes import PaidFrom
+from oneseat.contract.routing import PaidFrom
 
 from .inputs import AT_THE_GATE, Around, draws_from, inputs_of, plan_of
 from .messages import JobClass, objection

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.pack import Confirmation, Pack, Thresholds
 from oneseat.contract.policy import (
     AccountState,
     DrawsFrom,
@@ -21,6 +20,7 @@ from oneseat.contract.policy import (
     TokenHandling,
     Volume,
 )
+from oneseat.contract.policy_pack import Confirmation, Pack, Thresholds
 from oneseat.contract.request import Request
 
 #: What only the official CLI can tell, when it is asked who pays. Until then it is taken to be as the owner has stated,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.pack import Pack, Rule
 from oneseat.contract.policy import InputName, PackState
+from oneseat.contract.policy_pack import Pack, Rule
 
 
 class JobClass(NamedTuple):

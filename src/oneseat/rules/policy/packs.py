@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple, cast, get_args, get_type_hints
 import jsonschema
 import msgspec
 
-from oneseat.contract.pack import Condition, Pack, Rule
-from oneseat.contract.pack_sections import Sections
 from oneseat.contract.policy import InputName, PolicyInputs, TokenHandling
+from oneseat.contract.policy_catalogue import Sections
+from oneseat.contract.policy_pack import Condition, Pack, Rule
 
 from .decide import holds
 from .inputs import AT_THE_GATE, draws_from

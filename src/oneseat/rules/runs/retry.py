@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.session import EndReason
+from oneseat.contract.sessions import EndReason
 
 _BASE_S = 2.0
 _CAP_S = 30.0

@@ -11,7 +11,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import SessionRenewed
-from oneseat.contract.session import EndReason, Exchange, Session
+from oneseat.contract.sessions import EndReason, Exchange, Session
 
 #: How much a fresh conversation is told: enough to know what it was about, and far from filling it again.
 _BRIEF_BYTES = 4096

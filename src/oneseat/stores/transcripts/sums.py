@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from oneseat.contract.budget import Price
+    from oneseat.contract.budgets import Price
 
     from .sightings import Sighting
     from .zones import OffsetAt

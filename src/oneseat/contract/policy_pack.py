@@ -118,7 +118,7 @@ class Thresholds(Closed, frozen=True, kw_only=True):
 
 
 class Pack(Closed, frozen=True, kw_only=True):
-    """The whole pack. What no run asks for stays unread until somebody does: contract/pack_sections.py."""
+    """The whole pack. What no run asks for stays unread until somebody does: contract/policy_catalogue.py."""
 
     meta: Meta
     sources: msgspec.Raw

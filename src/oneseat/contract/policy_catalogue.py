@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from .pack import Closed, Confidence, Dated, Status, Vendor
+from .policy_pack import Closed, Confidence, Dated, Status, Vendor
 
 
 class Change(Closed, frozen=True, kw_only=True):
