@@ -10,7 +10,7 @@ from pathlib import Path
 from oneseat.assembly import redactor
 from oneseat.contract.canary import CanaryReport, CliFile
 from oneseat.contract.errors import OneseatError
-from oneseat.observers.records import Records
+from oneseat.telemetry.records import Records
 from oneseat.vetting import InstalledCli, Vetting, installed_cli, refusal
 
 

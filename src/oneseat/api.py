@@ -182,7 +182,7 @@ async def connect(
     """An ``App`` for async code: ``async with oneseat.connect() as app: result = await app.run(request)``.
 
     ``env`` replaces the environment that settings and credentials are looked for in. ``observers`` look on at the runs, such
-    as ``OtelObserver`` of ``oneseat.observers.otel``. ``warm`` is how many processes of the CLI are started ahead, so that a
+    as ``OtelObserver`` of ``oneseat.telemetry.otel``. ``warm`` is how many processes of the CLI are started ahead, so that a
     run need not wait half a second for one; each takes about 250 MB. Raises ``UsageError`` when the settings or the ledger
     cannot be used.
     """

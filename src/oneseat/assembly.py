@@ -41,10 +41,6 @@ from oneseat.host.programs import find_program
 from oneseat.host.runners import rented_runner
 from oneseat.host.server_lock import server_lock
 from oneseat.host.settings_file import keep_copy, read_settings_text, write_settings_text
-from oneseat.observers.audience import Audience
-from oneseat.observers.json_lines import logging_to
-from oneseat.observers.log import LogObserver
-from oneseat.observers.records import Records, somebody_listens
 from oneseat.pricing import budgets_in, price_table
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
@@ -70,6 +66,10 @@ from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, St
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.sqlite_ledger import SqliteLedger
+from oneseat.telemetry.dispatcher import Audience
+from oneseat.telemetry.json_lines import logging_to
+from oneseat.telemetry.log import LogObserver
+from oneseat.telemetry.records import Records, somebody_listens
 
 if TYPE_CHECKING:
     from oneseat.host.keys.store import KeyStore
@@ -217,8 +217,8 @@ def _own_observers(
 
 def _otel(env: Mapping[str, str], redact: Callable[[str], str], *, as_command: bool) -> Observer:
     try:
-        from oneseat.observers.otel import OtelObserver  # noqa: PLC0415 - an extra, which most do without
-        from oneseat.observers.otel_export import provider_as_set  # noqa: PLC0415 - as above
+        from oneseat.telemetry.otel import OtelObserver  # noqa: PLC0415 - an extra, which most do without
+        from oneseat.telemetry.otel_export import provider_as_set  # noqa: PLC0415 - as above
     except ImportError:
         raise UsageError(
             ErrorInfo(

@@ -17,9 +17,9 @@ from oneseat.cli.main import oneseat as program
 from oneseat.contract.billing_names import BILLING_NAMES
 from oneseat.contract.errors import EXIT_CODES
 from oneseat.contract.receipt import Receipt
-from oneseat.observers import otel
 from oneseat.rules import doctor
 from oneseat.settings import load, reference_rows
+from oneseat.telemetry import otel
 from oneseat.testing.scenarios import replies_for
 from scripts.docs import EVENTS
 from scripts.error_codes import CODES, EXITS

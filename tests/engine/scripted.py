@@ -28,13 +28,13 @@ from oneseat.engine.room import Room as WindowRoom
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
-from oneseat.observers.audience import Audience
-from oneseat.observers.records import Records
 from oneseat.rules.policy.inputs import Around
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting, SessionLimits
 from oneseat.stores.policy import bundled_pack
 from oneseat.stores.prices import PriceTable
+from oneseat.telemetry.dispatcher import Audience
+from oneseat.telemetry.records import Records
 from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))

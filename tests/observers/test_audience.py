@@ -11,7 +11,7 @@ import pytest
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.observers import audience
+from oneseat.telemetry import dispatcher
 from oneseat.testing import write_fake_cli
 
 from .looking_on import Notebook, environment, run_with
@@ -68,7 +68,7 @@ async def test_an_observer_that_raises_is_dropped_and_named_once(
 async def test_an_observer_that_hangs_delays_nothing_but_the_end_and_that_by_a_moment(
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0.05)
     let_go = threading.Event()
 
     class Hanging(Notebook):
@@ -88,7 +88,7 @@ async def test_an_observer_that_hangs_delays_nothing_but_the_end_and_that_by_a_m
 async def test_what_waits_for_a_hung_observer_is_bounded(
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "_BACKLOG", 1)
+    monkeypatch.setattr(dispatcher, "_BACKLOG", 1)
     may_go_on = threading.Event()
 
     class Late(Notebook):
@@ -97,7 +97,7 @@ async def test_what_waits_for_a_hung_observer_is_bounded(
             return super().watch(run_id, request, provider, at_ns)
 
     late = Late()
-    monkeypatch.setattr(audience, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0.05)
     await run_with(env, [late])
     (thread,) = [each for each in threading.enumerate() if each.name == "oneseat-observers"]
     may_go_on.set()
@@ -113,7 +113,7 @@ async def test_where_nobody_looks_on_there_is_no_thread(
     monkeypatch.setattr(logger, "propagate", False)  # pytest listens at the root
     started: list[str] = []
     monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread.name))
-    told = audience.Audience([], None).began("r", None, "p")  # type: ignore[arg-type]
+    told = dispatcher.Audience([], None).began("r", None, "p")  # type: ignore[arg-type]
     told.saw(None)  # type: ignore[arg-type]
     await told.ended(None)  # type: ignore[arg-type]
     assert started == []

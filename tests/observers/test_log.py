@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from oneseat.observers.records import LOGGER, Records, somebody_listens
 from oneseat.rules.redaction import Redactor, redact
+from oneseat.telemetry.records import LOGGER, Records, somebody_listens
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
 from .looking_on import environment, run_with

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from oneseat.observers.otel import OtelObserver
 from oneseat.rules.redaction import redact
+from oneseat.telemetry.otel import OtelObserver
 from oneseat.testing import Answer, Failure, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
 from .looking_on import environment, run_with
