@@ -79,7 +79,7 @@ def test_everything_that_is_logged_is_made_in_one_place() -> None:
 
 def test_a_library_is_silent_until_it_is_listened_to() -> None:
     program = (
-        "import logging; from oneseat.observers.records import Records, somebody_listens as s;"
+        "import logging; from oneseat.telemetry.records import Records, somebody_listens as s;"
         "Records(str).say(40, 'x', 'loud'); assert not s();"
         "logging.basicConfig(); assert s(); logging.getLogger('oneseat').propagate = False; assert not s()"
     )
