@@ -61,7 +61,7 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     remote.ServerStatus,
     remote.RunGoingOn,
     remote.WentCold,
-    warm.IdleProcess,
+    warm.WarmProcess,
 )
 _EVENTS_INTRO = """\
 # Events

@@ -364,7 +364,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "at": "when",
         "why": "why",
     },
-    "IdleProcess": {
+    "WarmProcess": {
         "pid": "its process",
         "model": "the model it was started with",
         "cwd": "the directory it was started in",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat.settings.editing import dotted, with_table, with_value, written
+from oneseat.settings.editing import dotted, toml_literal, with_table, with_value
 from oneseat.settings.positions import position, positions
 
 WHOLE = '''# [not.a.header]
@@ -178,4 +178,4 @@ def test_a_hostile_file_is_looked_through_in_no_time() -> None:
 
 def test_values_are_written_as_they_are_read() -> None:
     for value in ('a"b\\c\x7f\u00e9', True, 3, 0.5):
-        assert tomllib.loads(f"x = {written(value)}")["x"] == value
+        assert tomllib.loads(f"x = {toml_literal(value)}")["x"] == value

@@ -10,7 +10,7 @@ from pathlib import Path
 from oneseat.assembly import redactor
 from oneseat.contract.canary import CanaryReport, CliFile
 from oneseat.contract.errors import OneseatError
-from oneseat.telemetry.records import Records
+from oneseat.telemetry.records import EventLog
 from oneseat.vetting import InstalledCli, Vetting, installed_cli, refusal
 
 
@@ -79,7 +79,7 @@ async def _trial(vetting: Vetting, cli: InstalledCli, environ: Mapping[str, str]
     report = await try_cli(cli.executable, environ)
     vetting.keep(report)
     broken = ",".join(each.name for each in report.broken)
-    Records(redactor(environ).redact).say(
+    EventLog(redactor(environ).redact).write(
         logging.INFO if report.passed else logging.WARNING,
         "canary",
         f"The official CLI {report.version} was tried: {broken or 'all assumptions hold'}",

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
         RunSummary,
         StoredEvent,
         StoredRun,
-        await_end,
         end_sessions,
         find_cli,
         read_ledger,
         serve_folder,
+        wait_until_gone,
     )
     from oneseat.named import Client, find_client, find_project
 
@@ -54,7 +54,6 @@ __all__ = [
     "Session",
     "StoredEvent",
     "StoredRun",
-    "await_end",
     "check_text",
     "choose_tools",
     "connect",
@@ -73,6 +72,7 @@ __all__ = [
     "read_text",
     "run",
     "serve_folder",
+    "wait_until_gone",
 ]
 
 

@@ -29,24 +29,21 @@ from oneseat.engine.room import Room
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
-from oneseat.host.child_environment import depth_of
 from oneseat.host.clock import SystemClock
-from oneseat.host.endpoint import Door
+from oneseat.host.endpoint import LocalEndpoint
+from oneseat.host.environment import nesting_depth, rented_runner
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
-from oneseat.host.lanes import FileLanes, clear_places
-from oneseat.host.locks import ProjectLocks
-from oneseat.host.paths import Paths
-from oneseat.host.processes.tree import await_end, end_leftover, is_alive, is_root, start_time
-from oneseat.host.programs import find_program
-from oneseat.host.runners import rented_runner
-from oneseat.host.server_lock import server_lock
+from oneseat.host.locks import ProjectLocks, server_lock
+from oneseat.host.paths import Paths, find_program
+from oneseat.host.processes.tree import is_alive, is_root, remove_leftovers, start_time, wait_until_gone
 from oneseat.host.settings_file import keep_copy, read_settings_text, write_settings_text
+from oneseat.host.slots import FileSlots, clear_slots
 from oneseat.pricing import budgets_in, price_table
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 from oneseat.registry import KeyProviders, Registry, build_codex, build_provider, kept_processes
 from oneseat.rules.policy.decide import PolicyView
-from oneseat.rules.policy.inputs import Around
+from oneseat.rules.policy.inputs import PolicyEnvironment
 from oneseat.rules.redaction import Redactor, redact, secret_values
 from oneseat.rules.route_table import table_of
 from oneseat.rules.runs.retry import RetryLimits
@@ -66,18 +63,18 @@ from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, St
 from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
 from oneseat.stores.policy import PolicyFiles
 from oneseat.stores.sqlite_ledger import SqliteLedger
-from oneseat.telemetry.dispatcher import Audience
+from oneseat.telemetry.dispatcher import Dispatcher
 from oneseat.telemetry.json_lines import logging_to
 from oneseat.telemetry.log import LogObserver
-from oneseat.telemetry.records import Records, somebody_listens
+from oneseat.telemetry.records import EventLog, has_handlers
 
 if TYPE_CHECKING:
     from oneseat.host.keys.store import KeyStore
 
 __all__ = [
     "MAX_INPUT_BYTES",
-    "Door",
     "LedgerReader",
+    "LocalEndpoint",
     "Project",
     "RunFilter",
     "RunSummary",
@@ -85,7 +82,6 @@ __all__ = [
     "StoredEvent",
     "StoredRun",
     "SystemClock",
-    "await_end",
     "build_app",
     "build_codex",
     "build_provider",
@@ -113,6 +109,7 @@ __all__ = [
     "serve_folder",
     "server_lock",
     "settings_text",
+    "wait_until_gone",
     "write_settings",
 ]
 
@@ -161,10 +158,10 @@ async def opened_app(
     with _in_command(settings) if as_command else contextlib.nullcontext():
         known = redactor(snapshot)
         # A variable may be called anything: that its value is a key, the settings say.
-        known.learn(*(snapshot.get(key.env or "", "").strip() for key in read_keys(snapshot).values()))
+        known.add_secret(*(snapshot.get(key.env or "", "").strip() for key in read_keys(snapshot).values()))
         redact = known.redact
-        records = Records(redact)
-        audience = Audience(
+        records = EventLog(redact)
+        audience = Dispatcher(
             [*observers, *_own_observers(settings, snapshot, records, redact, as_command=as_command)], records
         )
         async with _opened_ledger(paths, settings, redact) as ledger:
@@ -178,12 +175,12 @@ def _in_command(settings: Settings) -> Iterator[None]:
     """What only a program of oneseat's own may do to itself: log, and take in what its runs lose."""
     from oneseat.host.processes import subreaper  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
 
-    subreaper.adopt_orphans()
+    subreaper.become_subreaper()
     try:
         with _logging(settings):
             yield
     finally:
-        subreaper.end_adopted()
+        subreaper.kill_orphans()
 
 
 def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:
@@ -204,12 +201,12 @@ def _logging(settings: Settings) -> contextlib.AbstractContextManager[None]:
 def _own_observers(
     settings: Settings,
     env: Mapping[str, str],
-    records: Records,
+    records: EventLog,
     redact: Callable[[str], str],
     *,
     as_command: bool,
 ) -> Iterator[Observer]:
-    if somebody_listens():
+    if has_handlers():
         yield LogObserver(records)
     if settings.telemetry_otel:
         yield _otel(env, redact, as_command=as_command)
@@ -261,7 +258,7 @@ async def end_sessions(project: str, env: Mapping[str, str] | None = None) -> li
 
 
 def _say_swept(run_id: str) -> None:
-    Records(redact).say(
+    EventLog(redact).write(
         logging.WARNING,
         "swept",
         f"Run {run_id} was left by a oneseat that was killed; it is cleared away",
@@ -314,7 +311,9 @@ def key_store(
     # Another home is another owner as far as oneseat knows: a test must not replace the real key of the same name.
     home = find_paths(env).home
     keyring = OsKeyring("oneseat" if home is None else f"oneseat:{home}")
-    return KeyStore(read_keys(env) if keys is None else keys, env, keyring, _refuse_bad_key, redactor.learn)
+    return KeyStore(
+        read_keys(env) if keys is None else keys, env, keyring, _refuse_bad_key, redactor.add_secret
+    )
 
 
 def _on_keys(settings: Settings, env: Mapping[str, str], known: Redactor) -> KeyProviders:
@@ -327,7 +326,7 @@ def _on_keys(settings: Settings, env: Mapping[str, str], known: Redactor) -> Key
 def _refuse_bad_key(key: ApiKey, value: str) -> None:
     from oneseat.rules.inputs import api_keys  # noqa: PLC0415 - a run on a plan asks for no key
 
-    fault = api_keys.fault(key, value)
+    fault = api_keys.key_error(key, value)
     if fault is not None:
         raise OneseatError(fault)
 
@@ -379,8 +378,8 @@ def _clearing(paths: Paths) -> Callable[[str], None]:
     """What takes away what a dead run left: processes, a private folder, files of places that it held."""
 
     def clear(run_id: str) -> None:
-        end_leftover(run_id)
-        clear_places(_locks(paths))
+        remove_leftovers(run_id)
+        clear_slots(_locks(paths))
 
     return clear
 
@@ -389,13 +388,13 @@ def build_app(
     settings: Settings,
     env: Mapping[str, str],
     ledger: SqliteLedger,
-    audience: Audience,
+    audience: Dispatcher,
     provider: ClaudeCliProvider,
     admit: Callable[[str], Awaitable[None]],
     known: Redactor,
 ) -> App:
     """Wire one app together. ``known`` learns every key that is read."""
-    depth, paths = depth_of(env), find_paths(env)
+    depth, paths = nesting_depth(env), find_paths(env)
     locks = _locks(paths)
     clock = SystemClock()
     providers = Registry(
@@ -413,7 +412,7 @@ def build_app(
         counsel=counsel(settings, env, ledger),
         patience=_patience(settings),
         books=Books(ledger, ProjectLocks(locks), _session_limits(settings)),
-        lanes=FileLanes(
+        lanes=FileSlots(
             locks,
             at_once=settings.run_max_parallel,
             depth=depth,
@@ -463,11 +462,11 @@ def policy_day(settings: Settings, pack: Pack) -> str:
     return SystemClock().utc_iso()[:10]
 
 
-def _around(settings: Settings, env: Mapping[str, str]) -> Around:
+def _around(settings: Settings, env: Mapping[str, str]) -> PolicyEnvironment:
     # Of a simulated run nothing leaves this machine: tests of one's scripts run on rented ones as well.
     rented = settings.simulator_url is None and rented_runner(env) is not None
     host = settings.policy_host or ("rented_runner" if rented else "owner_machine")
-    return Around(humans=settings.policy_humans, host=host, plan=settings.policy_plan)
+    return PolicyEnvironment(humans=settings.policy_humans, host=host, plan=settings.policy_plan)
 
 
 def _pool_limits(settings: Settings, size: int) -> PoolLimits:

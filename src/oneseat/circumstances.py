@@ -26,8 +26,7 @@ from oneseat.contract.remote import Call, Hello, Surroundings, Watched
 from oneseat.contract.request import Request
 from oneseat.contract.routing import RouteTable
 from oneseat.host import credentials
-from oneseat.host.runners import RUNNER_VARIABLES
-from oneseat.host.umask import current_umask
+from oneseat.host.environment import RUNNER_VARIABLES, current_umask
 from oneseat.providers.claude_cli.environment import shared_names
 from oneseat.remote import hashes
 from oneseat.settings import Settings, differences

@@ -19,7 +19,7 @@ from oneseat.assembly import (
 )
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.keys import ApiKey
-from oneseat.host.runners import rented_runner
+from oneseat.host.environment import rented_runner
 from oneseat.keys import keyring_problem, new_key
 from oneseat.rules.inputs import api_keys
 from oneseat.settings import FILE_NAME
@@ -72,7 +72,7 @@ class Prepared:
 
     def fault(self, value: str) -> ErrorInfo | None:
         """Why ``value`` is no key for it."""
-        return api_keys.fault(self._key, value.strip())
+        return api_keys.key_error(self._key, value.strip())
 
     def write(self, value: str | None = None) -> Written:
         """Keep the key, copy a settings file that is there, and write the new one.
@@ -83,7 +83,7 @@ class Prepared:
         if value is not None:
             store = key_store(self._env, redactor(self._env), {self._key.name: self._key})
             store.put(self._key, value.strip())
-            doubt = api_keys.doubt(self._key, value.strip())
+            doubt = api_keys.key_warning(self._key, value.strip())
         copy = copy_settings(self._env, f".{datetime.now(UTC):%Y%m%d-%H%M%S}") if self._exists() else None
         write_settings(self._env, self.text)
         return Written(path=settings_path(self._env), copy=copy, doubt=doubt)

@@ -210,7 +210,7 @@ def _permitted(cwd: Path, settings: Settings, env: Mapping[str, str]) -> Permitt
 
 def _old_pack(settings: Settings, env: Mapping[str, str]) -> str | None:
     view = policy_view(settings, env)
-    return messages.age(view.pack, inputs.pack_state(view.pack, view.day))
+    return messages.staleness_notice(view.pack, inputs.pack_state(view.pack, view.day))
 
 
 def _silent(limit_s: float) -> ErrorInfo:

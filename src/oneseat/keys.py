@@ -13,7 +13,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
 from oneseat.rules.inputs import api_keys
 from oneseat.settings import FILE_NAME, KEYS
-from oneseat.settings.cross_checks import budgets_clash
+from oneseat.settings.cross_checks import budget_contradiction
 from oneseat.settings.editing import with_table, with_value
 
 __all__ = [
@@ -67,7 +67,7 @@ class KeyChange:
         if value is not None:
             value = value.strip()
             key_store(self._env, redactor(self._env)).put(self.key, value)
-            doubt = api_keys.doubt(self.key, value)
+            doubt = api_keys.key_warning(self.key, value)
         if self._text is not None:
             write_settings(self._env, self._text)
         return doubt, self._text is not None
@@ -120,7 +120,7 @@ def new_key(name: str, chosen: Mapping[str, Any]) -> ApiKey:
             f"Not a name for a key: `{name}`\n  letters, digits, dots, dashes and underscores", None
         )
     given = {option: _checked(option, value) for option, value in chosen.items() if value is not None}
-    found = KEYS.contradiction(name, given) or budgets_clash(given)
+    found = KEYS.contradiction(name, given) or budget_contradiction(given)
     if found is not None:
         raise _arguments(f"This key cannot be used: `{name}`\n  {found.why}", found.hint)
     return KEYS.make(name=name, **given)

@@ -15,20 +15,20 @@ from oneseat.assembly import SystemClock, find_paths, policy_view, read_settings
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.policy import InputName, PolicyInputs
 from oneseat.contract.policy_catalogue import Sections, Source
-from oneseat.contract.policy_pack import Confirmation, Installed, Lawbook, OwnersWord, Pack, Rule
+from oneseat.contract.policy_pack import Confirmation, Installed, OwnerOverrides, Pack, PolicyState, Rule
 from oneseat.contract.request import Request
-from oneseat.host.child_environment import depth_of
+from oneseat.host.environment import nesting_depth
 from oneseat.host.paths import home_error
 from oneseat.rules.policy.decide import Decision, PolicyView, job_class, judge
 from oneseat.rules.policy.inputs import AT_THE_GATE, inputs_of, pack_state
-from oneseat.rules.policy.messages import confirm_command, objection
+from oneseat.rules.policy.messages import confirm_command, policy_error
 from oneseat.rules.policy.packs import (
     Difference,
-    class_objection,
+    confirmation_error,
+    describe_rule,
     differences,
-    form_objections,
-    in_words,
-    objections,
+    pack_errors,
+    schema_errors,
     vocabulary,
 )
 from oneseat.stores.policy import (
@@ -46,16 +46,16 @@ __all__ = [
     "Confirmation",
     "Difference",
     "Explanation",
-    "Lawbook",
     "Pack",
     "PolicyInputs",
+    "PolicyState",
     "Rule",
     "Sections",
     "Source",
     "check_pack",
     "confirm",
+    "describe_rule",
     "explain",
-    "in_words",
     "missing_words",
     "pack_state",
     "read_lawbook",
@@ -82,7 +82,7 @@ class Explanation(NamedTuple):
     confirm_with: str | None
 
 
-def read_lawbook(env: Mapping[str, str] | None = None) -> Lawbook:
+def read_lawbook(env: Mapping[str, str] | None = None) -> PolicyState:
     """The pack in force and the owner's word. Raises ``UsageError`` ``usage.bad_policy_pack``."""
     return _files(os.environ if env is None else env).read()
 
@@ -177,7 +177,7 @@ def confirm(
     book = files.read()
     rule = next((each for each in book.pack.rules if each.id == rule_id), None)
     because = _values(stated)
-    why = "there is no such rule" if rule is None else class_objection(rule, because)
+    why = "there is no such rule" if rule is None else confirmation_error(rule, because)
     if rule is None or why is not None:
         raise _bad_class(" ".join([rule_id, *(f"{name}={value}" for name, value in stated.items())]), why)
     _check_words(text, snapshot)
@@ -239,9 +239,9 @@ def _explained(
         day=view.day,
         sources=tuple(sources[one] for one in rule.source_ids),
         later=later,
-        error=objection(rule, decision.because, view.pack, of) if refused else None,
+        error=policy_error(rule, decision.because, view.pack, of) if refused else None,
         confirm_with=confirm_command(rule, decision.because, of)
-        if refused and class_objection(rule, decision.because) is None
+        if refused and confirmation_error(rule, decision.because) is None
         else None,
     )
 
@@ -258,7 +258,7 @@ def _in_force(files: PolicyFiles) -> Pack:
         return bundled_pack()
 
 
-def _word(files: PolicyFiles) -> OwnersWord:
+def _word(files: PolicyFiles) -> OwnerOverrides:
     try:
         return files.read().word
     except UsageError:
@@ -266,10 +266,10 @@ def _word(files: PolicyFiles) -> OwnersWord:
 
 
 def _checked(data: bytes, path: Path) -> Pack:
-    wrong = form_objections(decoded(data, path, Any), pack_schema())
+    wrong = schema_errors(decoded(data, path, Any), pack_schema())
     if not wrong:
         pack = decoded(data, path, Pack)
-        wrong = objections(pack, whole(pack, path), SystemClock().utc_iso()[:10])
+        wrong = pack_errors(pack, whole(pack, path), SystemClock().utc_iso()[:10])
     if wrong:
         more = f"\n  and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise bad_pack(path, "\n  ".join(wrong[:5]) + more)
@@ -299,7 +299,7 @@ def _number(name: str, value: str) -> int | None:
 
 
 def _check_words(text: str, env: Mapping[str, str]) -> None:
-    if depth_of(env) > 0:
+    if nesting_depth(env) > 0:
         # Whatever a model writes in a run of the seat is not its owner's word.
         raise _not_confirmed("this is the inside of a run, and only its owner can confirm anything")
     why = missing_words(text)

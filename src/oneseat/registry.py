@@ -13,7 +13,7 @@ from oneseat.contract.ports import KeySource, Provider
 from oneseat.contract.routing import Candidate
 from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN, Simulator
 from oneseat.host.paths import Paths
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.claude_cli.environment import McpPatience
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
@@ -162,6 +162,6 @@ def build_codex(
     return provider.CodexCliProvider(config, now=time.time, redact=redact, kept=kept_processes(paths))
 
 
-def kept_processes(paths: Paths) -> KeptProcesses:
+def kept_processes(paths: Paths) -> ProcessRegistry:
     """Where processes are noted that outlive their runs, so that a later start finds what a killed oneseat left."""
-    return KeptProcesses(paths.state_dir / "kept")
+    return ProcessRegistry(paths.state_dir / "kept")

@@ -12,9 +12,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from oneseat.host.endpoint import Door
+from oneseat.host.endpoint import LocalEndpoint
+from oneseat.host.environment import current_umask
 from oneseat.host.state_folder import serve_folder
-from oneseat.host.umask import current_umask
 from oneseat.version import __version__
 
 #: A server that is there says hello at once; one that hangs must not hang every command, in seconds.
@@ -93,7 +93,7 @@ def reach(env: Mapping[str, str], folder: str | None = None) -> Link | None:
     if folder is None:
         return None
     try:
-        connection = Door(folder).connect()
+        connection = LocalEndpoint(folder).connect()
     except OSError:
         return None
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oneseat.contract.ports import Provider
 from oneseat.contract.simulated import SIMULATOR_TOKEN, Simulator
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.codex_cli.launcher import CodexCliConfig
 from oneseat.providers.codex_cli.provider import CodexCliProvider
 from oneseat.rules.redaction import redact
@@ -23,7 +23,7 @@ def test_the_provider_passes(tmp_path: Path, codex_path: Path) -> None:
             executable=str(codex_path),
             simulator=Simulator(url, "token", SIMULATOR_TOKEN, str(tmp_path / "codex")),
         )
-        return CodexCliProvider(config, time.time, redact, KeptProcesses(tmp_path / "kept"))
+        return CodexCliProvider(config, time.time, redact, ProcessRegistry(tmp_path / "kept"))
 
     report = asyncio.run(check_provider(make))
     assert report.ok, str(report)

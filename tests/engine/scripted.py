@@ -13,14 +13,14 @@ from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, 
 from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.permission import Permission
-from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
-from oneseat.contract.policy_pack import Lawbook, OwnersWord
+from oneseat.contract.policy import PlanKind, PolicyInputs, RecentActivity
+from oneseat.contract.policy_pack import OwnerOverrides, PolicyState
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
 from oneseat.contract.request import Permitted, Plan, Request
 from oneseat.contract.routing import Candidate, Outcome, RouteTable
 from oneseat.contract.sessions import EndReason, Exchange, Session
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 from oneseat.engine.conversation import Books
 from oneseat.engine.counsel import Counsel
 from oneseat.engine.parts import Parts
@@ -28,13 +28,13 @@ from oneseat.engine.room import Room as WindowRoom
 from oneseat.engine.runs import App
 from oneseat.engine.spending import Purse
 from oneseat.engine.watchdog import Patience
-from oneseat.rules.policy.inputs import Around
+from oneseat.rules.policy.inputs import PolicyEnvironment
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting, SessionLimits
 from oneseat.stores.policy import bundled_pack
 from oneseat.stores.prices import PriceTable
-from oneseat.telemetry.dispatcher import Audience
-from oneseat.telemetry.records import Records
+from oneseat.telemetry.dispatcher import Dispatcher
+from oneseat.telemetry.records import EventLog
 from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
@@ -159,7 +159,7 @@ class ScriptedProvider:
         yield self
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         return ()
 
     async def idle_change(self) -> None:
@@ -175,8 +175,8 @@ class ScriptedProvider:
 class Bundled:
     """The rules as they come with oneseat, and no word of the owner."""
 
-    def read(self) -> Lawbook:
-        return Lawbook(bundled_pack(), bundled=True, word=OwnersWord())
+    def read(self) -> PolicyState:
+        return PolicyState(bundled_pack(), bundled=True, word=OwnerOverrides())
 
 
 class Memory:
@@ -207,8 +207,8 @@ class Memory:
     async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
         self.decisions.append((stamp, inputs))
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
-        return Lately()
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+        return RecentActivity()
 
     async def record(self, run_id: str, *events: Event) -> None:
         self.events += events
@@ -311,7 +311,7 @@ def scripted_app(
         ledger=memory,
         clock=LoopClock(),
         counsel=Counsel(
-            Bundled(), memory, Around(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
+            Bundled(), memory, PolicyEnvironment(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
         ),
         patience=Patience(**patience),
         books=Books(memory, memory, SessionLimits()),
@@ -325,7 +325,7 @@ def scripted_app(
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,
-        audience=Audience((), Records(lambda text: text)),
+        audience=Dispatcher((), EventLog(lambda text: text)),
         admit=anything,
         room=WindowRoom(memory, None, lambda: asyncio.get_running_loop().time()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from oneseat.contract.facts import Account, CredentialFacts
-from oneseat.contract.policy import Lately
+from oneseat.contract.policy import RecentActivity
 from oneseat.contract.request import Purpose, Request
 
 from .scripted import Memory, Script, ScriptedProvider, answer, scripted_app
@@ -16,8 +16,8 @@ HELLO = Request(prompt="hello", cwd="/")
 class Busy(Memory):
     """A ledger of a seat that was asked for a lot."""
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
-        return Lately(at_once=100, last_hour=1000)
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+        return RecentActivity(at_once=100, last_hour=1000)
 
 
 async def test_more_than_ordinary_use_waits_for_the_owners_word() -> None:

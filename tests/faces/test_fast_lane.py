@@ -21,7 +21,7 @@ from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.remote import Broken, Call, FromServer, Hello, Spoken, Watched
 from oneseat.contract.request import Request
-from oneseat.host.endpoint import UnixDoor
+from oneseat.host.endpoint import UnixEndpoint
 from oneseat.version import __version__
 
 from .driving import Seat
@@ -103,7 +103,7 @@ def listening(seat: Seat, answers: Sequence[Spoken]) -> Iterator[list[dict[str, 
     """A stand-in for the server that says hello, hears one line, and looks at the process while it says it."""
     seat.home.mkdir()
     (seat.home / "state").mkdir()
-    door = UnixDoor(str(seat.home / "state" / "serve"))
+    door = UnixEndpoint(str(seat.home / "state" / "serve"))
     heard: list[dict[str, Any]] = []
 
     def serve(listener: socket.socket) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.host.endpoint import UnixDoor
+from oneseat.host.endpoint import UnixEndpoint
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.fake_cli import Replay, Result, Say
 
@@ -105,7 +105,7 @@ def test_the_next_server_clears_away_what_a_killed_one_left(seat: Seat, simulato
             client.finish()
             live.finish()
     left = seat.processes()
-    door = Path(UnixDoor(str(seat.home / "state" / "serve")).place)
+    door = Path(UnixEndpoint(str(seat.home / "state" / "serve")).place)
     assert door.exists()
     assert seat.run("status", "--json").result["server"] is None
     with serving(seat) as second:

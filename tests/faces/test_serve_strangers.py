@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneseat.contract.remote import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
-from oneseat.host.endpoint import UnixDoor
+from oneseat.host.endpoint import UnixEndpoint
 from oneseat.remote import hashes, states
 from oneseat.server.channel import AlienError, Channel
 from oneseat.testing import Behaviour
@@ -59,7 +59,7 @@ def test_any_line_is_a_message_or_refused_without_being_repeated(line: bytes) ->
 @contextmanager
 def connection(seat: Seat) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
     """A connection that has heard hello."""
-    with UnixDoor(str(seat.home / "state" / "serve")).connect() as link:
+    with UnixEndpoint(str(seat.home / "state" / "serve")).connect() as link:
         link.settimeout(30)
         yield link, line_of(link)
 

@@ -17,7 +17,7 @@ import pytest
 
 import oneseat
 from oneseat import events
-from oneseat.host.processes.tree import lives
+from oneseat.host.processes.tree import is_running
 from oneseat.testing import Answer, Behaviour, Failure, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
 from .driving import Seat, fake_seat, live_in, told, write_login
@@ -208,7 +208,7 @@ async def test_an_old_process_gives_way(quick_seat: Seat) -> None:
         await until(app, lambda: all(process.pid != first.pid for process in app.idle))
         result = await ask(app, "hello")
         assert result.status == "completed"
-        await until(app, lambda: not lives(first.pid))
+        await until(app, lambda: not is_running(first.pid))
     nothing_left(quick_seat)
 
 
@@ -232,7 +232,7 @@ async def test_memory_is_bounded(quick_seat: Seat) -> None:
     async with oneseat.connect(warm=2) as app:
         first = await waiting(app)
         await ask(app, "hello")
-        await until(app, lambda: not lives(first.pid))
+        await until(app, lambda: not is_running(first.pid))
         await ask(app, "hello")
         # On a busy machine one may be started before the size of the first was seen.
         await until(app, lambda: app.idle == ())
@@ -376,7 +376,7 @@ async def test_a_process_whose_run_failed_serves_no_other(seat: Seat, simulator:
         result = await ask(app, "one")
         assert result.error is not None
         await waiting(app, lambda process: process.pid != first.pid)
-        await until(app, lambda: not lives(first.pid))
+        await until(app, lambda: not is_running(first.pid))
 
 
 async def test_a_version_that_cannot_forget_serves_one_run(old_seat: Seat, simulator: Simulator) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import oneseat
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 
 from .driving import Seat
 
@@ -17,7 +17,7 @@ async def until(app: oneseat.App, condition: Callable[[], object]) -> None:
         await app.idle_change()
 
 
-async def waiting(app: oneseat.App, fits: Callable[[IdleProcess], bool] = lambda _: True) -> IdleProcess:
+async def waiting(app: oneseat.App, fits: Callable[[WarmProcess], bool] = lambda _: True) -> WarmProcess:
     """A process that waits for a run and fits."""
     await until(app, lambda: any(map(fits, app.idle)))
     return next(filter(fits, app.idle))

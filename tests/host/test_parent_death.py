@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 
-from oneseat.host.processes.parent_death import ending_with_us
+from oneseat.host.processes.parent_death import with_death_signal
 from oneseat.host.processes.tree import is_alive, start_time
 
 _PARENT = """
@@ -42,7 +42,7 @@ def test_a_child_dies_with_a_parent_that_was_killed() -> None:
 
 def test_the_program_and_its_arguments_are_not_changed() -> None:
     done = subprocess.run(
-        ending_with_us([sys.executable, "-c", "import sys; print(sys.argv[1:])", "--version", "", "a b"]),
+        with_death_signal([sys.executable, "-c", "import sys; print(sys.argv[1:])", "--version", "", "a b"]),
         capture_output=True,
         text=True,
         check=True,

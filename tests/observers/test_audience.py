@@ -113,7 +113,7 @@ async def test_where_nobody_looks_on_there_is_no_thread(
     monkeypatch.setattr(logger, "propagate", False)  # pytest listens at the root
     started: list[str] = []
     monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread.name))
-    told = dispatcher.Audience([], None).began("r", None, "p")  # type: ignore[arg-type]
+    told = dispatcher.Dispatcher([], None).began("r", None, "p")  # type: ignore[arg-type]
     told.saw(None)  # type: ignore[arg-type]
     await told.ended(None)  # type: ignore[arg-type]
     assert started == []

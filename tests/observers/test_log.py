@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oneseat.rules.redaction import Redactor, redact
-from oneseat.telemetry.records import LOGGER, Records, somebody_listens
+from oneseat.telemetry.records import LOGGER, EventLog, has_handlers
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse, write_fake_cli
 
 from .looking_on import environment, run_with
@@ -59,8 +59,8 @@ async def test_a_refusal_is_a_warning_with_its_code(tmp_path: Path, caplog: pyte
 
 def test_a_record_is_clean_before_any_handler_sees_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "oneseat")
-    records = Records(Redactor(["known-by-its-value"]).redact)
-    records.say(
+    records = EventLog(Redactor(["known-by-its-value"]).redact)
+    records.write(
         logging.INFO, "tried", f"100 % of {PLANTED} and known-by-its-value", field=f"x {PLANTED}", count=3
     )
     (record,) = caplog.records
@@ -79,8 +79,8 @@ def test_everything_that_is_logged_is_made_in_one_place() -> None:
 
 def test_a_library_is_silent_until_it_is_listened_to() -> None:
     program = (
-        "import logging; from oneseat.telemetry.records import Records, somebody_listens as s;"
-        "Records(str).say(40, 'x', 'loud'); assert not s();"
+        "import logging; from oneseat.telemetry.records import EventLog, has_handlers as s;"
+        "EventLog(str).write(40, 'x', 'loud'); assert not s();"
         "logging.basicConfig(); assert s(); logging.getLogger('oneseat').propagate = False; assert not s()"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -89,10 +89,10 @@ def test_a_library_is_silent_until_it_is_listened_to() -> None:
 
 def test_who_listens_is_seen_by_its_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LOGGER, "propagate", False)
-    assert not somebody_listens()
+    assert not has_handlers()
     handler = logging.StreamHandler()
     LOGGER.addHandler(handler)
-    assert somebody_listens()
+    assert has_handlers()
     LOGGER.removeHandler(handler)
 
 
@@ -105,5 +105,5 @@ def test_a_record_below_the_level_costs_no_redaction(monkeypatch: pytest.MonkeyP
         redacted.append(text)
         return redact(text)
 
-    Records(clean).say(logging.INFO, "quiet", "nobody asked")
+    EventLog(clean).write(logging.INFO, "quiet", "nobody asked")
     assert redacted == []

@@ -9,7 +9,7 @@ import pytest
 
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.request import Tools
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.claude_cli import exercise
 from oneseat.providers.claude_cli.inquiry import Ahead
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig, Launcher, Shape
@@ -38,7 +38,7 @@ def _started(tmp_path: Path, *, held: bool, rewound: bool) -> tuple[Launcher, Cl
     cli.write_text(f"#!{sys.executable}\n" + _CLI.format(held=held, rewound=rewound), "utf-8")
     cli.chmod(0o755)
     config = ClaudeCliConfig(environ={"HOME": str(tmp_path)}, executable=str(cli))
-    launcher = Launcher(config, str, KeptProcesses(tmp_path / "kept"))
+    launcher = Launcher(config, str, ProcessRegistry(tmp_path / "kept"))
     process = launcher.launch_kept(Shape(Tools(), None), "sonnet")
     process.special = Special("Be brief.", None)
     return launcher, process

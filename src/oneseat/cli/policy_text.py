@@ -11,14 +11,14 @@ import msgspec
 from oneseat.policy import (
     Difference,
     Explanation,
-    Lawbook,
     Pack,
+    PolicyState,
     Rule,
     Sections,
-    in_words,
+    describe_rule,
     pack_state,
 )
-from oneseat.rules.policy.messages import age
+from oneseat.rules.policy.messages import staleness_notice
 
 from .log_command import table
 
@@ -47,7 +47,7 @@ SECTIONS: dict[str, Callable[[Pack, Sections], Any]] = {
 }
 
 
-def show_fields(book: Lawbook, sections: Sections, day: str) -> dict[str, Any]:
+def show_fields(book: PolicyState, sections: Sections, day: str) -> dict[str, Any]:
     """Everything that is in force."""
     pack = book.pack
     return {
@@ -60,14 +60,14 @@ def show_fields(book: Lawbook, sections: Sections, day: str) -> dict[str, Any]:
     }
 
 
-def show_text(book: Lawbook, day: str) -> str:
+def show_text(book: PolicyState, day: str) -> str:
     """The rules, one a line, in the order they are asked."""
     pack, meta = book.pack, book.pack.meta
     order = {"RED": 0, "GREY": 1, "GREEN": 2}
     # What nobody allows comes after what somebody might.
     rules = sorted(pack.rules, key=lambda rule: (order[rule.tier] if rule.when else 3, rule.priority))
     rows = [("rule", "tier", "in force", "why"), *(_row(rule, day) for rule in rules)]
-    old = age(pack, pack_state(pack, day))
+    old = staleness_notice(pack, pack_state(pack, day))
     whence = "comes with oneseat" if book.bundled else "installed by you"
     return "\n".join(
         [
@@ -99,7 +99,7 @@ def rule_text(rule: Rule, sections: Sections) -> str:
     lines = [
         f"{rule.id} · {rule.tier} · {_action(rule)}",
         *_field("why", rule.reason),
-        *_field("when", in_words(rule)),
+        *_field("when", describe_rule(rule)),
         *_field("basis", f"{_basis(rule)}; confidence {rule.confidence}, read {rule.as_of}"),
     ]
     for source in sections.sources:

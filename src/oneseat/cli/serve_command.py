@@ -65,7 +65,7 @@ def _stop() -> None:
             link.say("ask_stop")
         _await_close(link)
     pid: int = link.hello["pid"]
-    if not api.await_end(pid, _GONE_S):
+    if not api.wait_until_gone(pid, _GONE_S):
         raise OneseatError(
             ErrorInfo(
                 code="provider.server_stays",

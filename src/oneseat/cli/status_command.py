@@ -10,7 +10,7 @@ import msgspec
 
 from oneseat import api
 from oneseat.contract.remote import FromServer, ServerStatus, StatusReport
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 from oneseat.json_line import to_json
 from oneseat.remote import Link, reach
 
@@ -71,6 +71,6 @@ def _lines(report: StatusReport) -> Iterator[str]:
     yield f"last cold {f'{local_time(cold.at)}  {cold.why}' if cold else 'never'}"
 
 
-def _warm(process: IdleProcess) -> str:
+def _warm(process: WarmProcess) -> str:
     memory = f"{process.memory_bytes / 2**20:.0f} MiB"
     return f"          process {process.pid}  {duration(process.age_s)}  {memory}  {process.model}"

@@ -135,7 +135,7 @@ class PolicyInputs(msgspec.Struct, frozen=True, kw_only=True):
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
-class Lately(NamedTuple):
+class RecentActivity(NamedTuple):
     """What the ledger knows of a seat's runs: going on, begun in the last hour and day, in how many of its hours.
 
     ``last_error`` is how the last run ended that was sent, at ``last_end`` (ISO 8601 UTC). ``overage_until`` is when the last

@@ -163,16 +163,16 @@ class Installed(Closed, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class OwnersWord(Closed, frozen=True, kw_only=True):
+class OwnerOverrides(Closed, frozen=True, kw_only=True):
     """Everything the owner has said about the policy."""
 
     installed: Installed | None = None
     confirmations: tuple[Confirmation, ...] = ()
 
 
-class Lawbook(NamedTuple):
+class PolicyState(NamedTuple):
     """The pack in force, whether it is the bundled one, and the owner's word."""
 
     pack: Pack
     bundled: bool
-    word: OwnersWord
+    word: OwnerOverrides

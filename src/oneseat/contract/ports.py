@@ -10,13 +10,13 @@ from .events import Batch, Event, Question, Stderr
 from .facts import Abilities, Capabilities, PayerFacts
 from .limits import SeenLimit
 from .permission import Permission
-from .policy import Lately, PolicyInputs
-from .policy_pack import Lawbook
+from .policy import PolicyInputs, RecentActivity
+from .policy_pack import PolicyState
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
 from .request import Permitted, Plan, Request
 from .routing import Candidate, Outcome
 from .sessions import EndReason, Exchange, Session
-from .warm import IdleProcess
+from .warm import WarmProcess
 
 
 class ProviderSession(Protocol):
@@ -87,7 +87,7 @@ class Provider(Protocol):
         """The same provider, whose runs are one conversation on one process, which ends with this context."""
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that were started ahead and wait for a run."""
 
     async def idle_change(self) -> None:
@@ -158,14 +158,14 @@ class Ledger(Protocol):
 class RunHistory(Protocol):
     """What was asked of the seats lately, over all processes."""
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """The runs of a seat up to ``now``, in seconds since 1970. Raises ``UsageError`` when the ledger cannot be read."""
 
 
-class Laws(Protocol):
+class PolicySource(Protocol):
     """The policy in force."""
 
-    def read(self) -> Lawbook:
+    def read(self) -> PolicyState:
         """The pack and the owner's word as they are now. Raises ``UsageError`` ``usage.bad_policy_pack``."""
 
 
@@ -213,7 +213,7 @@ class Observer(Protocol):
         """A run has begun. Called in a thread, within the context (``contextvars``) of whoever began it."""
 
 
-class Told(Protocol):
+class RunNotifier(Protocol):
     """What the engine tells of one run. It costs no time and never raises."""
 
     def saw(self, event: Event) -> None:
@@ -223,14 +223,14 @@ class Told(Protocol):
         """The run is over. Returns when everybody was told, or after a moment."""
 
 
-class Audience(Protocol):
+class Dispatcher(Protocol):
     """Everybody who looks on."""
 
-    def began(self, run_id: str, request: Request, provider: str) -> Told:
+    def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
         """A run begins."""
 
 
-class Place(Protocol):
+class Slot(Protocol):
     """Something that only so many can have at a time, or the wish for it."""
 
     @property
@@ -244,13 +244,13 @@ class Place(Protocol):
         """Give it back before its time. Does nothing where it is not held."""
 
 
-class Lanes(Protocol):
+class RunSlots(Protocol):
     """What keeps runs from getting in each other's way, across processes. Raises ``UsageError`` where it cannot."""
 
-    def run(self) -> AbstractAsyncContextManager[Place]:
+    def run(self) -> AbstractAsyncContextManager[Slot]:
         """A place among the runs that go on; given back on leaving."""
 
-    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Place]:
+    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Slot]:
         """The right to start a provider in ``cwd``, for one at a time while its login is about to be renewed."""
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from . import events
 from .errors import ErrorInfo
-from .warm import IdleProcess
+from .warm import WarmProcess
 
 #: The longest line either side reads, in bytes: the largest input and its attachments as JSON.
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -136,7 +136,7 @@ class ServerStatus(Spoken, frozen=True, kw_only=True, tag="status"):
     version: str
     draining: bool
     runs: tuple[RunGoingOn, ...]
-    warm: tuple[IdleProcess, ...]
+    warm: tuple[WarmProcess, ...]
     last_cold: WentCold | None
 
 

@@ -18,7 +18,7 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
     runs_per_process: int = 1
 
 
-class IdleProcess(msgspec.Struct, frozen=True, kw_only=True):
+class WarmProcess(msgspec.Struct, frozen=True, kw_only=True):
     """One that waits now. ``age_s`` is in seconds since its start, ``runs`` counts those it has served.
 
     ``opened`` is whether it has been told instructions and asked who pays already; a run can have it told others.

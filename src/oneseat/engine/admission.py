@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from oneseat.contract import events
 from oneseat.contract.events import Batch, Progress
-from oneseat.contract.ports import Place
+from oneseat.contract.ports import Slot
 
 from .watchdog import Watchdog
 
@@ -22,14 +22,14 @@ _FROM_THE_MODEL = (
 )
 
 
-async def admitted(place: Place, watchdog: Watchdog) -> AsyncGenerator[Batch, None]:
+async def admitted(place: Slot, watchdog: Watchdog) -> AsyncGenerator[Batch, None]:
     """Say that the run waits, if it does, and end when it may go on."""
     if not place.taken:
         yield (Progress(state="queued"),)
         await watchdog.idle(place.wait())
 
 
-def let_others_start(place: Place, batch: Batch) -> None:
+def let_others_start(place: Slot, batch: Batch) -> None:
     """Free the lane of renewals as soon as the model is heard."""
     if any(isinstance(event, _FROM_THE_MODEL) for event in batch):
         place.release()
@@ -47,4 +47,4 @@ class _Free:
         """Do nothing."""
 
 
-FREE: Place = _Free()
+FREE: Slot = _Free()

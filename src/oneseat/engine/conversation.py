@@ -88,7 +88,7 @@ class Conversation:
             return
         size = await self._provider.transcript_bytes(live.id, request.cwd)
         limits = self._books.limits
-        reason = sessions.why_not(live, now=now, size=size, instructions=instructions, limits=limits)
+        reason = sessions.end_reason(live, now=now, size=size, instructions=instructions, limits=limits)
         if reason is None:
             self._session = live
         elif reason == "bytes":

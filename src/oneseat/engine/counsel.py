@@ -9,11 +9,11 @@ import msgspec
 
 from oneseat.contract.facts import PayerFacts
 from oneseat.contract.policy_pack import Pack
-from oneseat.contract.ports import Laws, Ledger, Provider, RunHistory
+from oneseat.contract.ports import Ledger, PolicySource, Provider, RunHistory
 from oneseat.contract.request import Cleared, Permitted, Refused
 from oneseat.rules.policy import decide as policy
 from oneseat.rules.policy.decide import PolicyView
-from oneseat.rules.policy.inputs import Around
+from oneseat.rules.policy.inputs import PolicyEnvironment
 
 from .record import RunRecord
 
@@ -24,9 +24,9 @@ class Counsel(NamedTuple):
     ``around`` is what stays the same; ``now`` tells seconds since 1970, ``today`` the day that a pack is asked for (ISO 8601).
     """
 
-    laws: Laws
+    laws: PolicySource
     history: RunHistory
-    around: Around
+    around: PolicyEnvironment
     now: Callable[[], float]
     today: Callable[[Pack], str]
 

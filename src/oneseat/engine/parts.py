@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from oneseat.contract.ports import Audience, Clock, Lanes, Ledger, Outcomes, Provider, Providers
+from oneseat.contract.ports import Clock, Dispatcher, Ledger, Outcomes, Provider, Providers, RunSlots
 from oneseat.contract.routing import RouteTable
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting
@@ -33,11 +33,11 @@ class Parts(NamedTuple):
     counsel: Counsel
     patience: Patience
     books: Books
-    lanes: Lanes
+    lanes: RunSlots
     nesting: Nesting
     retry: RetryLimits
     chance: Callable[[], float]
-    audience: Audience
+    audience: Dispatcher
     admit: Callable[[str], Awaitable[None]]
     purse: Purse
     room: Room

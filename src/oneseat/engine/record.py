@@ -146,7 +146,7 @@ class RunRecord:
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
             return []
-        return schemas.complaints(schema, _structure(self._now))
+        return schemas.schema_errors(schema, _structure(self._now))
 
     def complaint(self) -> ErrorInfo | None:
         """Why the attempt that ended by itself is no success; ``None`` when it is, or when a station said no."""

@@ -11,11 +11,11 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.permission import Asker
-from oneseat.contract.ports import Provider, Providers, Told
+from oneseat.contract.ports import Provider, Providers, RunNotifier
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, RouteReport
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 from oneseat.rules import routing
 
 from .explanation import explain
@@ -105,7 +105,7 @@ class RunStream:
         yield Finished(result=result) if result.error is None else Failed(result=result)
 
     async def _end(
-        self, stations: AsyncGenerator[Batch, None], told: Told, error: ErrorInfo | None
+        self, stations: AsyncGenerator[Batch, None], told: RunNotifier, error: ErrorInfo | None
     ) -> RunResult:
         await stations.aclose()
         self.result = await self._finish(error)
@@ -150,7 +150,7 @@ class App:
         self._new_run_id = new_run_id
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that were started ahead and wait for a run."""
         return self._parts.provider.idle
 

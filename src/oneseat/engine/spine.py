@@ -10,7 +10,7 @@ import msgspec
 
 from oneseat.contract.events import Batch, WalletVerified
 from oneseat.contract.permission import Asker
-from oneseat.contract.ports import Place, ProviderSession
+from oneseat.contract.ports import ProviderSession, Slot
 from oneseat.contract.request import Permitted, Plan, Refused, Request
 from oneseat.rules import billing, routing
 from oneseat.rules.policy import decide as policy
@@ -49,7 +49,7 @@ async def flow(
 
 
 async def _permitted(parts: Parts, request: Request, record: RunRecord) -> Permitted | Refused:
-    loop = sessions.too_deep(parts.nesting)
+    loop = sessions.nesting_error(parts.nesting)
     if loop is not None:
         return Refused(error=loop)
     record.view = await parts.counsel.view(parts.provider)
@@ -87,7 +87,7 @@ async def _served(
                         yield batch
 
 
-def _place(parts: Parts) -> AbstractAsyncContextManager[Place]:
+def _place(parts: Parts) -> AbstractAsyncContextManager[Slot]:
     # What bounds runs is the memory that their processes take; a request that is sent from here takes next to none.
     return parts.lanes.run() if parts.provider.abilities.process else nullcontext(FREE)
 

@@ -35,7 +35,7 @@ class UntrustedError(OSError):
     """Raised when the socket, its folder or the process behind it is not plainly the owner's."""
 
 
-class LoopbackDoor:
+class LoopbackEndpoint:
     """A port of this machine and a key, for systems without unix sockets. Needs nothing that one system lacks."""
 
     def __init__(self, folder: str) -> None:
@@ -87,10 +87,10 @@ class LoopbackDoor:
 
 
 if sys.platform == "win32":
-    Door = LoopbackDoor
+    LocalEndpoint = LoopbackEndpoint
 else:
 
-    class UnixDoor:
+    class UnixEndpoint:
         """A unix socket."""
 
         def __init__(self, folder: str) -> None:
@@ -143,7 +143,7 @@ else:
             with contextlib.suppress(OSError):
                 os.unlink(self.place)
 
-    Door = UnixDoor
+    LocalEndpoint = UnixEndpoint
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -19,14 +19,14 @@ _MAX_RESULT_BYTES = 1_000_000
 _ERROR_CHARS = 2000
 
 
-class Returned(NamedTuple):
+class CallResult(NamedTuple):
     """What the model is told."""
 
     text: str
     is_error: bool = False
 
 
-async def call(function: Function, given: object, clean: Callable[[str], str]) -> Returned:
+async def call_function(function: Function, given: object, clean: Callable[[str], str]) -> CallResult:
     """Call ``function`` with what the model gave; ``clean`` takes secrets out of an error. Raises nothing but its cancellation."""
     try:
         work = function.bind(given)
@@ -38,13 +38,13 @@ async def call(function: Function, given: object, clean: Callable[[str], str]) -
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        return Returned("The function was cancelled", is_error=True)
+        return CallResult("The function was cancelled", is_error=True)
     except Exception as error:  # noqa: BLE001 - whatever the function raises is the model's to know, and the run goes on
-        return Returned(clean(_words(error))[:_ERROR_CHARS], is_error=True)
+        return CallResult(clean(_words(error))[:_ERROR_CHARS], is_error=True)
     size = len(text.encode("utf-8", "replace"))
     if size > _MAX_RESULT_BYTES:
-        return Returned(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
-    return Returned(text.encode("utf-8", "replace").decode())
+        return CallResult(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
+    return CallResult(text.encode("utf-8", "replace").decode())
 
 
 def _words(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -116,6 +117,18 @@ def home_error(error: OSError, path: Path) -> UsageError:
             hint=f"See what fills it: `df -h {_quoted(_existing(path))}`",
         )
     )
+
+
+def find_program(named: str, search_path: str | None) -> str | None:
+    """The absolute path of a program: the given one when it is absolute (or begins with ``~/``), else the first in ``search_path``.
+
+    ``None`` when there is none. A relative path is never used: in a cloned repository it could be anybody's program.
+    """
+    path = Path(named).expanduser() if named.startswith("~/") else Path(named)
+    if path.name != named:
+        return str(path) if path.is_absolute() and shutil.which(str(path)) else None
+    found = shutil.which(named, path=search_path or "")
+    return str(Path(found).absolute()) if found else None
 
 
 def _platform_paths() -> Paths:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 
 
 class NothingAhead:
     """Part of a ``Provider`` that starts nothing ahead."""
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """Nothing is started ahead."""
         return ()
 

@@ -120,9 +120,9 @@ class Redactor:
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._forms: dict[str, None] = {}
         self._known: tuple[list[str], _Step] = ([], _Step("", ""))
-        self.learn(*known)
+        self.add_secret(*known)
 
-    def learn(self, *values: str) -> None:
+    def add_secret(self, *values: str) -> None:
         """Redact these too from now on, also where this object is in use already. Any thread may call it."""
         forms = {form for value in values if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
         self._forms.update(dict.fromkeys(forms - self._forms.keys()))

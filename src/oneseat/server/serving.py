@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.assembly import Door, new_run_id
+from oneseat.assembly import LocalEndpoint, new_run_id
 from oneseat.circumstances import Circumstances, decode_request
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.ports import Clock
@@ -69,7 +69,7 @@ class Server:
         """End when the runs that go on have ended; called once more, cancel them."""
         (self._hurried if self._draining.is_set() else self._draining).set()
 
-    async def serve(self, door: Door, listener: socket.socket, say: Callable[[str], None]) -> None:
+    async def serve(self, door: LocalEndpoint, listener: socket.socket, say: Callable[[str], None]) -> None:
         """Let clients in until ``stop``; returns when every run is over. ``say`` gets a line when they may come, and when
         runs keep the server from ending at once.
         """
@@ -114,7 +114,9 @@ class Server:
             busy = [task for task in self._connections if task.get_name() in self._runs]
             await asyncio.wait(busy)
 
-    async def _admit(self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _admit(
+        self, door: LocalEndpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         channel = Channel(reader, writer)
         try:
             if await door.admits(reader, writer):

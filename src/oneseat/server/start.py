@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
-from oneseat.assembly import Door, SystemClock, find_paths, opened_app, server_lock
+from oneseat.assembly import LocalEndpoint, SystemClock, find_paths, opened_app, server_lock
 from oneseat.circumstances import Circumstances
 from oneseat.contract.errors import ErrorInfo, UsageError
 
@@ -40,7 +40,7 @@ async def serve(server: Server, env: Mapping[str, str], say: Callable[[str], Non
     Raises ``UsageError`` ``usage.server_socket``.
     """
     folder = find_paths(env).serve_dir
-    door = Door(str(folder))
+    door = LocalEndpoint(str(folder))
     with _private(folder):
         listener = door.listen()
     await server.serve(door, listener, say)

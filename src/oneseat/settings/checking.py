@@ -11,7 +11,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from . import errors
-from .cross_checks import clashes
+from .cross_checks import find_conflicts
 from .entries import (
     FILE_NAME,
     Entry,
@@ -112,11 +112,11 @@ class _File:
             for name, row in rows.items():
                 found = named.contradiction(name, row)
                 if found is not None and (named.table, name) not in broken:
-                    yield (named.table, name), errors.contradictory(named, name, found, self._path)
-        for clash in clashes(self.values, tables):
+                    yield (named.table, name), errors.contradictory_table(named, name, found, self._path)
+        for clash in find_conflicts(self.values, tables):
             named_table = NAMED_TABLES.get(clash.key[0])
             what = named_table.noun if named_table is not None else "Setting"
-            yield clash.key, errors.clash(what, ".".join(clash.key[:2]), clash.found, self._path)
+            yield clash.key, errors.conflict(what, ".".join(clash.key[:2]), clash.found, self._path)
 
 
 def _in_force(found: Mapping[str, tuple[object, str]]) -> Iterator[InForce]:

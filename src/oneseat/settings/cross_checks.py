@@ -18,14 +18,14 @@ Values = Mapping[str, object]
 Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-class Clash(msgspec.Struct, frozen=True):
+class Conflict(msgspec.Struct, frozen=True):
     """Two settings that do not go together, at the place of one of them."""
 
     key: Key
     found: Contradiction
 
 
-def clashes(values: Values, tables: Tables) -> Iterator[Clash]:
+def find_conflicts(values: Values, tables: Tables) -> Iterator[Conflict]:
     """Everything that does not go together."""
     for check in _CHECKS:
         yield from check(values, tables)
@@ -35,18 +35,18 @@ def clashes(values: Values, tables: Tables) -> Iterator[Clash]:
 _BUDGETS = ("run_budget_usd", "max_budget_usd", "day_budget_usd", "month_budget_usd")
 
 
-def _budgets(values: Values, tables: Tables) -> Iterator[Clash]:
+def _budgets(values: Values, tables: Tables) -> Iterator[Conflict]:
     """A budget that a shorter one already exceeds would never be reached, or stop the very first run."""
     day, month = values.get("budget.day_usd"), values.get("budget.month_usd")
     if isinstance(day, float) and isinstance(month, float) and day > month:
         why = f"`day_usd = {day:g}` is more than `month_usd = {month:g}` allows in all"
-        yield Clash(("budget", "day_usd"), Contradiction(why))
+        yield Conflict(("budget", "day_usd"), Contradiction(why))
     for table, rows in tables.items():
         for name, row in rows.items():
-            yield from (Clash((table, name, short), found) for short, found in _too_large(row))
+            yield from (Conflict((table, name, short), found) for short, found in _too_large(row))
 
 
-def budgets_clash(row: Mapping[str, Any]) -> Contradiction | None:
+def budget_contradiction(row: Mapping[str, Any]) -> Contradiction | None:
     """What is wrong with the budgets of one table; ``None`` where nothing is."""
     return next((found for _, found in _too_large(row)), None)
 
@@ -59,7 +59,7 @@ def _too_large(row: Mapping[str, Any]) -> Iterator[tuple[str, Contradiction]]:
             yield short, Contradiction(f"`{short} = {low:g}` is more than `{long} = {high:g}` allows in all")
 
 
-def _routes(values: Values, tables: Tables) -> Iterator[Clash]:
+def _routes(values: Values, tables: Tables) -> Iterator[Conflict]:
     """Whom the settings would have serve a request, and do not have."""
     seats, keys = declared()["seat.provider"][1].check.options, tuple(tables.get("keys", {}))
     fallback = values.get("fallback.to", ())
@@ -74,7 +74,7 @@ def _routes(values: Values, tables: Tables) -> Iterator[Clash]:
                 yield from _unknown(place, wanted.provider, seats, "seat")
 
 
-def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterator[Clash]:
+def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterator[Conflict]:
     if name in known:
         return
     nearest = nearest_name(name, list(known)) if known else None
@@ -85,7 +85,7 @@ def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterat
     else:
         seats = ", ".join(f'`"{seat}"`' for seat in known)
         hint = f"Write one of {seats} instead"
-    yield Clash(place, Contradiction(f"there is no {what} `{name}`", hint))
+    yield Conflict(place, Contradiction(f"there is no {what} `{name}`", hint))
 
 
-_CHECKS: tuple[Callable[[Values, Tables], Iterator[Clash]], ...] = (_budgets, _routes)
+_CHECKS: tuple[Callable[[Values, Tables], Iterator[Conflict]], ...] = (_budgets, _routes)

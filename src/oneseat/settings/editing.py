@@ -18,7 +18,7 @@ def with_table(text: str, table: Key, values: Mapping[str, Value]) -> str | None
     """``text`` with a new table at its end; ``None`` where TOML does not allow it, as after ``keys = {...}``."""
     end = _line_end(text)
     between = "" if not text.strip() else end if text.endswith("\n") else end * 2
-    lines = [f"[{dotted(table)}]", *(f"{name} = {written(value)}" for name, value in values.items())]
+    lines = [f"[{dotted(table)}]", *(f"{name} = {toml_literal(value)}" for name, value in values.items())]
     return _if_it_means(f"{text}{between}{end.join(lines)}{end}", text, table, dict(values))
 
 
@@ -32,17 +32,17 @@ def with_value(text: str, table: Key, name: str, value: Value) -> str | None:
     if not lines[found[0] - 1].lstrip("\ufeff \t").startswith("["):
         return None
     end = _line_end(text)
-    lines.insert(found[0], f"{name} = {written(value)}{end.removesuffix(chr(10))}")
+    lines.insert(found[0], f"{name} = {toml_literal(value)}{end.removesuffix(chr(10))}")
     new = "\n".join(lines)
     return _if_it_means(new if new.endswith("\n") else new + end, text, table, {name: value})
 
 
 def dotted(key: Key) -> str:
     """A key as TOML writes it."""
-    return ".".join(part if _BARE.fullmatch(part) else written(part) for part in key)
+    return ".".join(part if _BARE.fullmatch(part) else toml_literal(part) for part in key)
 
 
-def written(value: Value) -> str:
+def toml_literal(value: Value) -> str:
     """A value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -115,7 +115,7 @@ def file_entries(path: Path, own_path: Path) -> Iterator[Entry]:
         elif setting.files == "none" or (setting.files == "own" and path != own_path):
             yield Entry(key, setting.name, None, errors.not_allowed(setting, path, own_path))
         else:
-            yield _checked(key, setting, value, f"set in `{errors.place(path)}`")
+            yield _checked(key, setting, value, f"set in `{errors.printed_path(path)}`")
 
 
 def _in_named_table(key: tuple[str, ...]) -> Setting | None:

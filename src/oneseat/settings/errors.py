@@ -17,7 +17,7 @@ from .tables import PLAIN_NAME, Contradiction, NamedTable
 _LONGEST_MISSPELT = 64
 
 
-def place(path: Path) -> str:
+def printed_path(path: Path) -> str:
     """A path for a message, whole: it is there to be opened."""
     return printable(str(path))
 
@@ -51,7 +51,7 @@ def unknown_key(key: tuple[str, ...], path: Path, names: list[str]) -> UsageErro
     return UsageError(
         ErrorInfo(
             code="usage.unknown_setting",
-            message=f"Unknown setting: `{shown(name)}`\n  set in `{place(path)}`",
+            message=f"Unknown setting: `{shown(name)}`\n  set in `{printed_path(path)}`",
             hint=_way_to_known(key, nearest_name(name, names)),
         )
     )
@@ -88,27 +88,27 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
         hint = f"Set the variable: `export {setting.env}=/path/to/a/folder`"
     else:
         why = "a project from somebody else could then choose what runs here and where prompts go"
-        hint = f"Set it in your own file: `{place(own_path)}`"
+        hint = f"Set it in your own file: `{printed_path(own_path)}`"
     return UsageError(
         ErrorInfo(
             code="usage.setting_not_allowed",
-            message=f"Setting not allowed in this file: `{setting.name}`\n  set in `{place(path)}`; {why}",
+            message=f"Setting not allowed in this file: `{setting.name}`\n  set in `{printed_path(path)}`; {why}",
             hint=hint,
         )
     )
 
 
-def contradictory(named: NamedTable[Any], name: str, found: Contradiction, path: Path) -> UsageError:
+def contradictory_table(named: NamedTable[Any], name: str, found: Contradiction, path: Path) -> UsageError:
     """A named table that cannot be used as a whole."""
-    return clash(named.noun, f"{named.table}.{name}", found, path)
+    return conflict(named.noun, f"{named.table}.{name}", found, path)
 
 
-def clash(what: str, name: str, found: Contradiction, path: Path) -> UsageError:
+def conflict(what: str, name: str, found: Contradiction, path: Path) -> UsageError:
     """Values that are right by themselves and not together; ``what`` and ``name`` say where."""
     return UsageError(
         ErrorInfo(
             code="usage.bad_setting",
-            message=f"{what} cannot be used: `{shown(name)}`\n  set in `{place(path)}`; {found.why}",
+            message=f"{what} cannot be used: `{shown(name)}`\n  set in `{printed_path(path)}`; {found.why}",
             hint=found.hint,
         )
     )
@@ -117,7 +117,7 @@ def clash(what: str, name: str, found: Contradiction, path: Path) -> UsageError:
 def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
     """A file that cannot be read at all. ``position`` is ``:line:column`` when it is known."""
     why = reason[:1].lower() + reason[1:]
-    message = f"Settings file cannot be used: `{place(path)}{position}`\n  {why}"
+    message = f"Settings file cannot be used: `{printed_path(path)}{position}`\n  {why}"
     hint = "Correct it there, then look again: `oneseat config check`"
     return UsageError(ErrorInfo(code="usage.bad_settings_file", message=message, hint=hint))
 

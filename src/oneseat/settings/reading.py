@@ -61,5 +61,5 @@ def read_named(named: NamedTable[Row], config_dir: Path) -> dict[str, Row]:
     for name, row in rows.items():
         found = named.contradiction(name, row)
         if found is not None:
-            raise errors.contradictory(named, name, found, own_path)
+            raise errors.contradictory_table(named, name, found, own_path)
     return {name: named.make(name=name, **row) for name, row in rows.items()}

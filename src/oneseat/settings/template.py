@@ -8,7 +8,7 @@ import msgspec
 
 from oneseat.contract.keys import ApiKey
 
-from .editing import dotted, written
+from .editing import dotted, toml_literal
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ def _lines(choices: Choices) -> Iterator[str]:
     yield ""
     yield "[seat]"
     yield "# Whose plan serves a run that asks for nobody else."
-    yield f"provider = {written(choices.seat)}"
+    yield f"provider = {toml_literal(choices.seat)}"
     yield ""
     yield from _policy(choices)
     yield ""
@@ -53,9 +53,9 @@ def _policy(choices: Choices) -> Iterator[str]:
     yield "# A plan serves the one person who pays for it: with more people here, nothing goes to it."
     yield f"humans = {choices.humans}"
     yield "# Whose machine this is: owner_machine, owner_vps, rented_runner or customer_machine."
-    yield f"host = {written(choices.host)}" if choices.host is not None else '# host = "owner_vps"'
+    yield f"host = {toml_literal(choices.host)}" if choices.host is not None else '# host = "owner_vps"'
     yield "# Your plan, where the official CLI does not name it: pro, max, ultra, team_seat or ent_seat."
-    yield f"plan = {written(choices.plan)}" if choices.plan is not None else '# plan = "max"'
+    yield f"plan = {toml_literal(choices.plan)}" if choices.plan is not None else '# plan = "max"'
 
 
 def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
     yield "# Who serves a run when the plan may not or cannot. Without this line a run never leaves its plan."
     names = [name for name in (other_seat, key.name if key is not None else None) if name is not None]
     if names:
-        yield f"to = [{', '.join(map(written, names))}]"
+        yield f"to = [{', '.join(map(toml_literal, names))}]"
     else:
         yield '# to = ["work"]                # a key of yours: `oneseat key set work --provider anthropic`'
     if key is None:
@@ -71,11 +71,11 @@ def _fallback(other_seat: str | None, key: ApiKey | None) -> Iterator[str]:
     yield ""
     yield f"[{dotted(('keys', key.name))}]"
     yield "# The key itself is in no settings file."
-    yield f"provider = {written(key.provider)}"
+    yield f"provider = {toml_literal(key.provider)}"
     for name, comment in _OF_KEYS.items():
         value = getattr(key, name)
         if value != _UNCHOSEN[name]:
-            yield f"{name} = {written(value)}{comment}"
+            yield f"{name} = {toml_literal(value)}{comment}"
 
 
 _OF_KEYS = {
@@ -100,7 +100,7 @@ def _limits(choices: Choices) -> Iterator[str]:
     yield "[budget]"
     yield "# What all runs of a day may cost together at list price; counted on a plan too."
     day = choices.day_budget_usd
-    yield f"day_usd = {written(day)}" if day is not None else "# day_usd = 20"
+    yield f"day_usd = {toml_literal(day)}" if day is not None else "# day_usd = 20"
     yield ""
     yield "# A project: a directory with its own tools and conversation. `oneseat run --project shop ...`"
     yield "# [projects.shop]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
-from oneseat.contract.policy import Lately
+from oneseat.contract.policy import RecentActivity
 from oneseat.utc import iso_ms
 
 _HOUR_S = 3_600.0
@@ -36,7 +36,7 @@ _OVERAGE = """
 """
 
 
-def lately(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool) -> Lately:
+def lately(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool) -> RecentActivity:
     """What is known of a seat's runs; ``now`` is in seconds since 1970. Simulated runs are counted apart."""
     values = {
         "provider": provider,
@@ -50,7 +50,7 @@ def lately(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool
     (going_on,) = db.execute(_GOING_ON, values).fetchone()
     last_error, last_end = db.execute(_LAST_END, values).fetchone() or (None, None)
     (overage_until,) = db.execute(_OVERAGE, values).fetchone()
-    return Lately(
+    return RecentActivity(
         at_once=going_on,
         last_hour=sum(at >= hour for at in begun),
         last_day=len(begun),

@@ -20,7 +20,7 @@ from oneseat.contract.budgets import Bound, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen, Started
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.policy import Lately, PolicyInputs
+from oneseat.contract.policy import PolicyInputs, RecentActivity
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
@@ -106,7 +106,7 @@ class LedgerWriter:
                 row,
             )
 
-    def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+    def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """What was asked of a seat lately; ``now`` is in seconds since 1970."""
         with failures.reported(self._path):
             return lately.lately(self._opened(), provider, now, simulated=simulated)

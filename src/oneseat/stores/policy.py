@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.policy_pack import Lawbook, OwnersWord, Pack
+from oneseat.contract.policy_pack import OwnerOverrides, Pack, PolicyState
 
 _BUNDLED = Path(__file__).with_name("policy_pack.json")
 #: The bundled pack has a hundred kilobytes. A much larger file is a mistake.
@@ -31,9 +31,9 @@ class PolicyFiles:
         self._pack = folder / _PACK
         self._word = folder / _WORD
         self._seen: object = None
-        self._book: Lawbook | None = None
+        self._book: PolicyState | None = None
 
-    def read(self) -> Lawbook:
+    def read(self) -> PolicyState:
         """The pack in force and the owner's word. Raises ``UsageError`` ``usage.bad_policy_pack`` for files that do not fit.
 
         The bundled pack never stands in for one that the owner has installed: it might allow more.
@@ -43,16 +43,16 @@ class PolicyFiles:
             self._book, self._seen = self._read(), seen
         return self._book
 
-    def word(self) -> OwnersWord:
+    def word(self) -> OwnerOverrides:
         """What the owner has said, whatever pack is there. Raises ``UsageError`` ``usage.bad_policy_pack``."""
         said = _content(self._word)
-        return OwnersWord() if said is None else decoded(said, self._word, OwnersWord)
+        return OwnerOverrides() if said is None else decoded(said, self._word, OwnerOverrides)
 
-    def keep(self, word: OwnersWord) -> None:
+    def keep(self, word: OwnerOverrides) -> None:
         """Write the owner's word down, readable by the owner only. Raises ``OSError``."""
         _replace(self._word, msgspec.json.format(msgspec.json.encode(word)) + b"\n")
 
-    def install(self, data: bytes | None, word: OwnersWord) -> None:
+    def install(self, data: bytes | None, word: OwnerOverrides) -> None:
         """Put a pack in force, ``None`` for the bundled one, with the word that names it. Raises ``OSError``."""
         if data is not None:
             _replace(self._pack, data)
@@ -60,13 +60,13 @@ class PolicyFiles:
         if data is None:
             self._pack.unlink(missing_ok=True)
 
-    def _read(self) -> Lawbook:
+    def _read(self) -> PolicyState:
         word, data = self.word(), _content(self._pack)
         if data is None and word.installed is None:
-            return Lawbook(bundled_pack(), bundled=True, word=word)
+            return PolicyState(bundled_pack(), bundled=True, word=word)
         if data is None or word.installed is None or digest(data) != word.installed.sha256:
             raise bad_pack(self._pack, "it is not the one that `oneseat policy update` has installed")
-        return Lawbook(decoded(data, self._pack, Pack), bundled=False, word=word)
+        return PolicyState(decoded(data, self._pack, Pack), bundled=False, word=word)
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from oneseat.contract.budgets import Bound, Cap, Share, Since, Spent
 from oneseat.contract.events import Event
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.policy import Lately, PolicyInputs
+from oneseat.contract.policy import PolicyInputs, RecentActivity
 from oneseat.contract.receipt import PolicyStamp, RunResult, Wallet
 from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, Outcome
@@ -39,7 +39,7 @@ class SqliteLedger:
         """Record what the policy said of a run. Raises ``UsageError`` when the ledger cannot be written."""
         await self._do(self._writer.decided, run_id, stamp, inputs)
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """What was asked of a seat lately. Raises ``UsageError`` when the ledger cannot be read."""
         return await self._do(self._writer.lately, provider, now, simulated=simulated)
 

@@ -13,11 +13,11 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from oneseat.contract.events import Event
-from oneseat.contract.ports import Observer, Told, Watcher
+from oneseat.contract.ports import Observer, RunNotifier, Watcher
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
-from .records import Records
+from .records import EventLog
 
 _Who = TypeVar("_Who")
 #: What may wait for observers that lag. Beyond this they hear of no further event: memory must not grow with a hung one.
@@ -26,14 +26,14 @@ _BACKLOG = 10_000
 _PATIENCE_S = 1.0
 
 
-class Audience:
+class Dispatcher:
     """The observers of an app. ``records`` is where it is said that one of them was dropped."""
 
-    def __init__(self, observers: Sequence[Observer], records: Records) -> None:
+    def __init__(self, observers: Sequence[Observer], records: EventLog) -> None:
         self._observers = tuple(observers)
         self._records = records
 
-    def began(self, run_id: str, request: Request, provider: str) -> Told:
+    def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
         """Tell them that a run begins; what it returns is told the rest. Call it in the event loop of the run."""
         if not self._observers:
             return _NOBODY
@@ -66,7 +66,7 @@ class _Telling:
         observers: Sequence[Observer],
         watch: Callable[[Observer], Watcher],
         run_id: str,
-        records: Records,
+        records: EventLog,
     ) -> None:
         self._run_id = run_id
         self._records = records
@@ -113,7 +113,7 @@ class _Telling:
             call(who)
         except Exception as error:  # noqa: BLE001 - whatever an observer does wrong, the run goes on
             with contextlib.suppress(Exception):  # the log may be the very observer that fails
-                self._records.say(
+                self._records.write(
                     logging.WARNING,
                     "observer_dropped",
                     "An observer failed and hears no more of this run",

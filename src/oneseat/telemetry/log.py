@@ -23,7 +23,7 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
-from .records import Field, Records
+from .records import EventLog, Field
 
 #: What is said of an event: level, name, message, fields.
 _Said = tuple[int, str, str, dict[str, Field]]
@@ -32,7 +32,7 @@ _Said = tuple[int, str, str, dict[str, Field]]
 class LogObserver:
     """Logs every run through ``records``."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: EventLog) -> None:
         self._records = records
 
     def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> RunLog:  # noqa: ARG002 - a record has its own time
@@ -54,13 +54,13 @@ class LogObserver:
 class RunLog:
     """Logs what happens in one run."""
 
-    def __init__(self, records: Records, run_id: str) -> None:
+    def __init__(self, records: EventLog, run_id: str) -> None:
         self._records = records
         self._run_id = run_id
 
     def say(self, level: int, event: str, message: str, **fields: Field) -> None:
         """Log something about this run."""
-        self._records.say(level, event, message, run_id=self._run_id, **fields)
+        self._records.write(level, event, message, run_id=self._run_id, **fields)
 
     def saw(self, event: Event, at_ns: int) -> None:  # noqa: ARG002 - a record has its own time
         """Log an event, if it is one that an operator would ask about."""

@@ -12,13 +12,13 @@ LOGGER.addHandler(logging.NullHandler())
 Field = str | int | float | bool | None
 
 
-class Records:
+class EventLog:
     """Makes the records. ``redact`` takes credentials out of a text; it is used here, so that no handler can forget to."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
 
-    def say(self, level: int, event: str, message: str, /, **fields: Field) -> None:
+    def write(self, level: int, event: str, message: str, /, **fields: Field) -> None:
         """Log ``message``. The record's ``oneseat`` holds ``event``, which names what happened, and ``fields``."""
         if not LOGGER.isEnabledFor(level):
             return
@@ -29,7 +29,7 @@ class Records:
         LOGGER.log(level, self._redact(message), extra={"oneseat": {"event": event, **clean}}, stacklevel=2)
 
 
-def somebody_listens() -> bool:
+def has_handlers() -> bool:
     """Whether a handler would see a record at all."""
     logger: logging.Logger | None = LOGGER
     while logger is not None:

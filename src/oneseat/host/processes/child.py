@@ -21,8 +21,8 @@ import psutil
 
 from .byte_queue import ByteQueue
 from .lines import LineSplitter, OversizedLine, lines_of
-from .parent_death import DeathSignal, ending_with_us
-from .tree import MARKER, descendants, end_marked
+from .parent_death import DeathSignal, with_death_signal
+from .tree import MARKER, descendants, kill_marked
 
 if sys.platform != "win32":
     import fcntl
@@ -85,7 +85,7 @@ class Child:
         the signal it gets when this process dies.
         """
         popen = subprocess.Popen(
-            ending_with_us(argv, ended_by),
+            with_death_signal(argv, ended_by),
             env={**env, MARKER: run_id},
             cwd=cwd,
             stdin=subprocess.PIPE,
@@ -142,7 +142,7 @@ class Child:
                 if lines:
                     yield lines
 
-    async def remember_family(self) -> None:
+    async def note_descendants(self) -> None:
         """Note everything the child has started so far, to end it also when the child is dead and the marker was dropped."""
         self._family += await asyncio.to_thread(descendants, self.pid)
 
@@ -168,7 +168,7 @@ class Child:
         """Kill the child and everything it started, at once and without an event loop. Does nothing where ``end`` is done."""
         # A child that was reaped has given its pid back: whoever has it now is a stranger.
         family = descendants(self.pid) if self._popen.poll() is None else []
-        end_marked(self._run_id, self._family + family)
+        kill_marked(self._run_id, self._family + family)
 
     async def end(self, patience_s: float) -> None:
         """End the child and everything it started; returns when none of it is left.
@@ -185,7 +185,7 @@ class Child:
                 self.signal(number)
                 if await self.wait(1.0):
                     break
-        await asyncio.to_thread(end_marked, self._run_id, family)
+        await asyncio.to_thread(kill_marked, self._run_id, family)
         await self._exited.wait()
         # A tool that kept the pipes open is gone now, so these threads see the end of their streams.
         await asyncio.to_thread(self._join)

@@ -32,7 +32,7 @@ def was_killed(returncode: int | None) -> bool:
     return returncode is not None and (returncode < 0 or _SHELL_SIGNAL < returncode <= _SHELL_SIGNAL + 64)
 
 
-def how_it_ended(returncode: int | None) -> str:
+def describe_exit(returncode: int | None) -> str:
     """The end of a process, to go after its name."""
     if returncode is not None and returncode < 0:
         return f"was ended by signal {-returncode}"

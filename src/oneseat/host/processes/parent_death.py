@@ -23,7 +23,7 @@ _FOLDERS = "/usr/bin:/bin:/usr/sbin:/sbin"
 _PROBE_S = 5.0
 
 
-def ending_with_us(argv: Sequence[str], by: DeathSignal = "INT") -> list[str]:
+def with_death_signal(argv: Sequence[str], by: DeathSignal = "INT") -> list[str]:
     """The argument list that starts ``argv`` so that it gets the signal ``by``. Unchanged where the system has no means for it.
 
     Unchanged too for a file that is not plainly a program: the launcher would hand it to a shell where the system refuses it.

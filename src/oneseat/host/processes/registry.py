@@ -16,7 +16,7 @@ import msgspec
 
 from oneseat.host.paths import home_error
 
-from .tree import end_leftover, is_alive, start_time
+from .tree import is_alive, remove_leftovers, start_time
 
 _MARKER_DIGITS = 6
 #: A file of ours is a line; a larger one is damage and not worth reading.
@@ -30,7 +30,7 @@ class _Owner(msgspec.Struct, frozen=True):
     started: float
 
 
-class KeptProcesses:
+class ProcessRegistry:
     """One small file for each kept process, in ``folder``, which is made when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +60,7 @@ class KeptProcesses:
         """End what dead owners left. Returns the markers of what was looked for."""
         left = [path.name for path in self._files() if (owner := _read(path)) is None or not alive(*owner)]
         for marker in left:
-            end_leftover(marker)
+            remove_leftovers(marker)
             self.forget(marker)
         return left
 

@@ -13,7 +13,7 @@ import sys
 
 import psutil
 
-from .tree import await_death, descendants
+from .tree import descendants, wait_until_dead
 
 #: Of the system's `prctl`: orphans below this process become its children.
 _BE_SUBREAPER = 36
@@ -21,19 +21,19 @@ _BE_SUBREAPER = 36
 _MAX_SWEEPS = 20
 
 
-def adopt_orphans() -> None:
+def become_subreaper() -> None:
     """From here on, the orphans of everything this process starts are its children."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_BE_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_adopted() -> None:
+def kill_orphans() -> None:
     """Kill everything below this process."""
     for _ in range(_MAX_SWEEPS):
         left = [process for process in descendants(os.getpid()) if _kill(process)]
         if not left:
             return
-        await_death(left)
+        wait_until_dead(left)
         for process in left:
             _fetch(process.pid)
 

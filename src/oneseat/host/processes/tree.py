@@ -47,7 +47,7 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def is_above(pid: int) -> bool:
+def is_ancestor(pid: int) -> bool:
     """Whether this process was started by ``pid``, or by something below it."""
     try:
         return any(parent.pid == pid for parent in psutil.Process().parents())
@@ -55,7 +55,7 @@ def is_above(pid: int) -> bool:
         return False
 
 
-def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
+def kill_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
     """Kill what is left of a run: ``family`` and every marked process. Returns how many were killed."""
     killed = 0
     for _ in range(_MAX_SWEEPS):
@@ -71,11 +71,11 @@ def end_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
                 killed += 1
             except psutil.Error:
                 continue
-        await_death(list(victims.values()))
+        wait_until_dead(list(victims.values()))
     return killed
 
 
-def await_death(processes: list[psutil.Process], limit_s: float = _REAP_S) -> None:
+def wait_until_dead(processes: list[psutil.Process], limit_s: float = _REAP_S) -> None:
     """Wait for processes that were killed to be dead, but not for ever."""
     # A zombie is dead; when its new parent is slow to reap it, waiting for it to disappear would cost seconds.
     deadline = time.monotonic() + limit_s
@@ -90,9 +90,9 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def end_leftover(run_id: str) -> None:
+def remove_leftovers(run_id: str) -> None:
     """Clear what a killed oneseat left of a run: its processes, and its private folder, which can hold a made-up login."""
-    end_marked(run_id)
+    kill_marked(run_id)
     for folder in Path(tempfile.gettempdir()).glob(f"{private_prefix(run_id)}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -102,7 +102,7 @@ def private_prefix(run_id: str) -> str:
     return f"oneseat-{run_id}-"
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether there is such a process and it has not ended; one that has, and waits for its parent, is dead."""
     try:
         return _lives(psutil.Process(pid))
@@ -118,13 +118,13 @@ def is_alive(pid: int, started: float) -> bool:
         return False
 
 
-def await_end(pid: int, limit_s: float) -> bool:
+def wait_until_gone(pid: int, limit_s: float) -> bool:
     """Wait until a process is gone, up to ``limit_s`` seconds; whether it is. A zombie is gone."""
     try:
         process = psutil.Process(pid)
     except psutil.Error:
         return True
-    await_death([process], limit_s)
+    wait_until_dead([process], limit_s)
     return not _lives(process)
 
 

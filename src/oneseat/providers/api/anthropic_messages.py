@@ -12,7 +12,7 @@ from anthropic import APIStatusError, AsyncAnthropic, transform_schema
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 from . import sealed
 from .endpoint import Endpoint
@@ -49,7 +49,7 @@ class AnthropicConversation(History):
         blocks.append({"type": "text", "text": prompt.text})
         self.put({"role": "user", "content": blocks}, prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         """The functions that the last answer called have returned."""
         content = [
             {

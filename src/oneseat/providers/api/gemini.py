@@ -15,7 +15,7 @@ from google.genai.errors import APIError
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 from . import sealed
 from .endpoint import PLACEHOLDER, Endpoint
@@ -63,7 +63,7 @@ class GeminiConversation(History):
         parts.append(self._text(prompt.text))
         self.put(types.Content(role="user", parts=parts), prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         """The functions that the last answer called have returned."""
         parts = [
             types.Part(

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 from . import openai_errors, sealed
 from .endpoint import Endpoint
@@ -58,7 +58,7 @@ class ChatConversation(History):
         content = [_picture(each) for each in pictures] + [{"type": "text", "text": text} for text in texts]
         self.put({"role": "user", "content": content}, prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         """The functions that the last answer called have returned."""
         self.entries += [
             {

@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 from . import openai_errors, sealed
 from .endpoint import Endpoint
@@ -59,7 +59,7 @@ class ResponsesConversation(History):
         blocks.append({"type": "input_text", "text": prompt.text})
         self.put({"type": "message", "role": "user", "content": blocks}, prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         """The functions that the last answer called have returned."""
         self.entries += [
             {"type": "function_call_output", "call_id": call.id, "output": _output(returned)}
@@ -188,7 +188,7 @@ def _repeated(item: Any) -> dict[str, Any]:
     return told
 
 
-def _output(returned: Returned) -> str:
+def _output(returned: CallResult) -> str:
     # The API has no field for it.
     return f"Error: {returned.text}" if returned.is_error else returned.text
 

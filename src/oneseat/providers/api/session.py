@@ -24,7 +24,7 @@ from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Plan, Request
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 from . import failures
 from .account import Account
@@ -230,7 +230,7 @@ class ApiSession:
         return None if error is None else msgspec.structs.replace(error, message=self._hide(error.message))
 
     async def _functions(self, calls: tuple[Call, ...]) -> AsyncGenerator[Event, None]:
-        results: dict[int, Returned] = {}
+        results: dict[int, CallResult] = {}
         for each in calls:
             yield ToolCall(id=each.id, name=_shown(each.name), input=each.given or {})
         async for index, returned in self._toolbox.answer(calls):

@@ -12,7 +12,7 @@ from oneseat.contract.events import Event
 from oneseat.contract.functions import Function
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 #: Why a model stopped, whichever the vendor: in the words that events carry.
@@ -86,7 +86,7 @@ class Conversation(Protocol):
     def prompt(self, prompt: Prompt) -> None:
         """The user says something."""
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         """The functions that the last answer called have returned."""
 
     def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:

@@ -13,7 +13,7 @@ from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.contract.simulated import Simulator
 from oneseat.host import credentials
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.official_cli.hiding import hiding
 from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 
@@ -73,7 +73,7 @@ class Shape(msgspec.Struct, frozen=True):
 class Launcher:
     """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str], kept: KeptProcesses) -> None:
+    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str], kept: ProcessRegistry) -> None:
         self._config = config
         self._kept = kept
         self._redact = redact

@@ -22,8 +22,8 @@ import psutil
 from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.request import Request, Tools
-from oneseat.contract.warm import IdleProcess, PoolLimits
-from oneseat.host.processes.tree import lives
+from oneseat.contract.warm import PoolLimits, WarmProcess
+from oneseat.host.processes.tree import is_running
 
 from . import discovery, exercise
 from .inquiry import Ahead, can_be_asked_ahead
@@ -93,10 +93,10 @@ class WarmPool:
                 await asyncio.gather(*self._chores, return_exceptions=True)
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait now."""
         return tuple(
-            IdleProcess(
+            WarmProcess(
                 pid=process.child.pid,
                 model=process.model,
                 cwd=process.cwd,
@@ -157,7 +157,7 @@ class WarmPool:
 
     def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
         young = _age(process) < self._limits.idle_s
-        return young and process.file == installed and lives(process.child.pid)
+        return young and process.file == installed and is_running(process.child.pid)
 
     def _installed(self) -> CliFile | None:
         try:

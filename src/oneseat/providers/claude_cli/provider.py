@@ -11,10 +11,10 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.facts import Abilities
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
-from oneseat.contract.warm import IdleProcess, PoolLimits
+from oneseat.contract.warm import PoolLimits, WarmProcess
 from oneseat.host import credentials
-from oneseat.host.lanes import near_its_end
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.host.slots import expires_soon
 from oneseat.providers.official_cli.hiding import hiding
 
 from .launcher import ClaudeCliConfig, Launcher, Shape
@@ -52,7 +52,7 @@ class ClaudeCliProvider:
         config: ClaudeCliConfig,
         now: Callable[[], float],
         redact: Callable[[str], str],
-        kept: KeptProcesses,
+        kept: ProcessRegistry,
     ) -> None:
         self._config = config
         self._now = now
@@ -79,7 +79,7 @@ class ClaudeCliProvider:
         return login.expires_at_ms / 1000 if login.expires_at_ms is not None else None
 
     def _may_renew(self, cwd: str) -> bool:
-        return near_its_end(self.login_expires_at(cwd), self._now())
+        return expires_soon(self.login_expires_at(cwd), self._now())
 
     @asynccontextmanager
     async def warm(self, limits: PoolLimits) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ class ClaudeCliProvider:
                 self._pool = None
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait for a run."""
         return () if self._pool is None else self._pool.idle
 

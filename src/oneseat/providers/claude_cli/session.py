@@ -117,7 +117,7 @@ class ClaudeSession:
         there = await self._servers.look()
         if there and self._surroundings.request.mcp_servers:
             # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
-            await self._process.child.remember_family()
+            await self._process.child.note_descendants()
         return there
 
     async def send(self, plan: Plan) -> AsyncIterator[Batch]:

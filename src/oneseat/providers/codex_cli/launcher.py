@@ -12,9 +12,9 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import CodexLogin
 from oneseat.contract.request import Request
 from oneseat.contract.simulated import Simulator
-from oneseat.host.child_environment import allowed
 from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.environment import base_environment
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.host.processes.tree import MARKER
 from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
 
@@ -77,7 +77,7 @@ class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Launcher:
     """Starts processes of the CLI that ``config`` describes. A ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: CodexCliConfig, kept: KeptProcesses) -> None:
+    def __init__(self, config: CodexCliConfig, kept: ProcessRegistry) -> None:
         self._config = config
         self._kept = kept
 
@@ -200,7 +200,7 @@ class Launcher:
 
     def _environment(self, private: Path) -> dict[str, str]:
         config = self._config
-        env = allowed(config.environ, config.pass_environment)
+        env = base_environment(config.environ, config.pass_environment)
         # It writes errors into its log, also where all is well: those that count come as news.
         env.update(TERM="dumb", NO_COLOR="1", RUST_LOG="off")
         for name in ("TMPDIR", "TEMP", "TMP"):

@@ -14,7 +14,7 @@ from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
 from oneseat.host.codex_login import around_codex
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.nothing_ahead import NothingAhead
 from oneseat.providers.official_cli.hiding import hiding
 
@@ -49,7 +49,7 @@ class CodexCliProvider(NothingAhead):
         config: CodexCliConfig,
         now: Callable[[], float],
         redact: Callable[[str], str],
-        kept: KeptProcesses,
+        kept: ProcessRegistry,
     ) -> None:
         self._config = config
         self._now = now

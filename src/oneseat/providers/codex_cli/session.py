@@ -311,7 +311,7 @@ class CodexSession:
             around.threads.remember(around.session.id, begun.thread.id)
         if around.request.mcp_servers:
             # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
-            await process.child.remember_family()
+            await process.child.note_descendants()
 
     def _thread_params(self) -> dict[str, Any]:
         around, allowed = self._around, self._allowed

@@ -14,7 +14,7 @@ from oneseat.contract.facts import Abilities
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import SessionStamp, Wallet
 from oneseat.contract.request import Permitted, Request
-from oneseat.contract.warm import IdleProcess
+from oneseat.contract.warm import WarmProcess
 from oneseat.providers import conversation
 
 from .process import OfficialProcess
@@ -89,7 +89,7 @@ class Held(ABC, Generic[Process, Run]):
         return self._base.abilities
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
+    def idle(self) -> tuple[WarmProcess, ...]:
         """The processes that wait for any run; the one of this conversation is not among them."""
         return self._base.idle
 

@@ -12,7 +12,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError, WhoseTurn
 from oneseat.contract.events import Stderr
 from oneseat.host.processes.child import Child
-from oneseat.host.processes.exit_report import how_it_ended, stderr_event, was_killed
+from oneseat.host.processes.exit_report import describe_exit, stderr_event, was_killed
 from oneseat.host.processes.lines import OversizedLine
 
 Known = TypeVar("Known")
@@ -90,7 +90,7 @@ class Lines(Generic[Known]):
             return self._error(
                 "output_closed", f"The official CLI closed its output {when} and went on running"
             )
-        how = how_it_ended(self._child.returncode)
+        how = describe_exit(self._child.returncode)
         if self._garbage:
             return self._error(
                 "garbled",

@@ -14,7 +14,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.processes.child import Child
-from oneseat.host.processes.registry import KeptProcesses
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.host.processes.tree import private_prefix
 
 from .lines import Lines
@@ -50,7 +50,7 @@ class OfficialProcess(Generic[Channel]):
         await self.channel.close()
         await asyncio.to_thread(self._remove_folder)
 
-    async def end_kept(self, patience_s: float, kept: KeptProcesses) -> None:
+    async def end_kept(self, patience_s: float, kept: ProcessRegistry) -> None:
         """The same for one with a marker of its own; see ``kept_marker``."""
         try:
             await self.end(patience_s)
@@ -96,7 +96,7 @@ def private_folder(marker: str) -> Iterator[Path]:
 
 
 @contextmanager
-def kept_marker(kept: KeptProcesses) -> Iterator[str]:
+def kept_marker(kept: ProcessRegistry) -> Iterator[str]:
     """A marker for the process that is started within this and outlives its run. Raises what ``new_marker`` raises."""
     marker = kept.new_marker()
     try:

@@ -23,7 +23,7 @@ _BEGINNINGS: dict[KeyProvider, re.Pattern[str]] = {
 }
 
 
-def fault(key: ApiKey, value: str) -> ErrorInfo | None:
+def key_error(key: ApiKey, value: str) -> ErrorInfo | None:
     """Why ``value`` must not be used as this key; ``None`` when it may be."""
     if _is_login(key, value):
         return ErrorInfo(
@@ -42,7 +42,7 @@ def fault(key: ApiKey, value: str) -> ErrorInfo | None:
     )
 
 
-def doubt(key: ApiKey, value: str) -> str | None:
+def key_warning(key: ApiKey, value: str) -> str | None:
     """Why ``value`` looks like another vendor's key, in one line; a gateway of the owner's own may use any form."""
     beginning = _BEGINNINGS.get(key.provider)
     if key.base_url is not None or beginning is None or beginning.match(value):

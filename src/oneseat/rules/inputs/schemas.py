@@ -51,7 +51,7 @@ def repair_prompt(found: list[str]) -> str:
     )
 
 
-def complaints(schema: dict[str, Any], value: object) -> list[str]:
+def schema_errors(schema: dict[str, Any], value: object) -> list[str]:
     """What is wrong with ``value`` under ``schema``; nothing when it fits."""
     import jsonschema  # noqa: PLC0415 - as above
 

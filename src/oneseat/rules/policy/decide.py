@@ -18,8 +18,8 @@ from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.contract.routing import PaidFrom
 
-from .inputs import AT_THE_GATE, Around, draws_from, inputs_of, plan_of
-from .messages import JobClass, objection
+from .inputs import AT_THE_GATE, PolicyEnvironment, draws_from, inputs_of, plan_of
+from .messages import JobClass, policy_error
 
 #: The inputs by which a rule holds, or by which one does not.
 Because: TypeAlias = dict[InputName, str | int | None]
@@ -37,7 +37,7 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
     pack: Pack
     day: str
     confirmations: tuple[Confirmation, ...] = ()
-    around: Around = Around()
+    around: PolicyEnvironment = PolicyEnvironment()
 
 
 class Decision(NamedTuple):
@@ -204,7 +204,7 @@ def _permitted(request: Request, decision: Decision, view: PolicyView) -> Permit
     )
     error = None
     if "plan" not in paid_from:
-        error = objection(rule, decision.because, view.pack, job_class(request))
+        error = policy_error(rule, decision.because, view.pack, job_class(request))
     if error is not None and not paid_from:
         return Refused(error=error, policy=stamp, inputs=decision.inputs)
     return Permitted(

@@ -12,11 +12,11 @@ from oneseat.contract.policy import (
     DrawsFrom,
     Host,
     InputName,
-    Lately,
     Overage,
     PackState,
     PlanKind,
     PolicyInputs,
+    RecentActivity,
     TokenHandling,
     Volume,
 )
@@ -39,7 +39,7 @@ _HELD: dict[str, AccountState] = {
 _VENDOR = "claude "
 
 
-class Around(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """What is known besides the request: from the owner's settings, this machine and the ledger.
 
     ``plan`` is what the owner says; ``None`` leaves it to the billing gate. ``now`` is in seconds since 1970.
@@ -48,12 +48,12 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     humans: int = 1
     host: Host = "owner_machine"
     plan: PlanKind | None = None
-    lately: Lately = Lately()
+    lately: RecentActivity = RecentActivity()
     now: float = 0.0
 
 
 def inputs_of(
-    request: Request, around: Around, pack: Pack, day: str, confirmed: Iterable[Confirmation] = ()
+    request: Request, around: PolicyEnvironment, pack: Pack, day: str, confirmed: Iterable[Confirmation] = ()
 ) -> PolicyInputs:
     """The inputs of a request before anybody was asked who pays. ``day`` is ISO 8601.
 
@@ -94,7 +94,7 @@ def inputs_of(
     )
 
 
-def volume_of(lately: Lately, thresholds: Thresholds, *, attended: bool) -> Volume:
+def volume_of(lately: RecentActivity, thresholds: Thresholds, *, attended: bool) -> Volume:
     """How much is asked of the seat. ``attended`` is whether somebody sits at the terminal."""
     if (
         lately.at_once > thresholds.max_parallel_plan_runs.value
@@ -144,13 +144,13 @@ def plan_of(name: str | None, pack: Pack) -> PlanKind:
     return "unknown"
 
 
-def _overage(lately: Lately, now: float) -> Overage:
+def _overage(lately: RecentActivity, now: float) -> Overage:
     if lately.overage_until is not None and now < lately.overage_until:
         return "in_use"
     return "stopped_when_seen"
 
 
-def _account_state(lately: Lately, confirmed: Iterable[Confirmation]) -> AccountState:
+def _account_state(lately: RecentActivity, confirmed: Iterable[Confirmation]) -> AccountState:
     held = _HELD.get(lately.last_error or "")
     if held is None:
         return "in_order"

@@ -19,7 +19,7 @@ class JobClass(NamedTuple):
     client: str | None = None
 
 
-def objection(
+def policy_error(
     rule: Rule, because: Mapping[InputName, str | int | None], pack: Pack, of: JobClass
 ) -> ErrorInfo:
     """The error of a request that the plan may not serve, or not for certain."""
@@ -53,7 +53,7 @@ def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], o
     return " ".join(["oneseat policy confirm", rule.id, *words, *options])
 
 
-def age(pack: Pack, state: PackState) -> str | None:
+def staleness_notice(pack: Pack, state: PackState) -> str | None:
     """What there is to say of a pack's age; nothing while it is fresh."""
     meta = pack.meta
     if state == "fresh":

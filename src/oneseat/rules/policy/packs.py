@@ -57,7 +57,7 @@ class Difference(NamedTuple):
     source: str | None
 
 
-def form_objections(value: object, schema: bytes) -> list[str]:
+def schema_errors(value: object, schema: bytes) -> list[str]:
     """Why a decoded JSON text is no pack; nothing where it has the form of one."""
     validator = jsonschema.Draft202012Validator(msgspec.json.decode(schema))
     errors = sorted(
@@ -66,7 +66,7 @@ def form_objections(value: object, schema: bytes) -> list[str]:
     return [f"{'/'.join(map(str, it.absolute_path)) or 'the whole'}: {it.message[:200]}" for it in errors]
 
 
-def objections(pack: Pack, sections: Sections, today: str) -> list[str]:
+def pack_errors(pack: Pack, sections: Sections, today: str) -> list[str]:
     """Why a pack of the right form cannot be used; nothing where it can. ``today`` is ISO 8601."""
     return [
         *_about_dates(pack, today),
@@ -83,7 +83,7 @@ def differences(old: Pack, new: Pack) -> list[Difference]:
     return sorted(found, key=lambda difference: order[difference.effect])
 
 
-def class_objection(rule: Rule, because: Mapping[InputName, str | int | None]) -> str | None:
+def confirmation_error(rule: Rule, because: Mapping[InputName, str | int | None]) -> str | None:
     """Why a class of work cannot be confirmed against a rule; ``None`` where it can.
 
     A class names the very inputs that make the rule doubt: a word that covers more than that would be a word for anything.
@@ -98,10 +98,10 @@ def class_objection(rule: Rule, because: Mapping[InputName, str | int | None]) -
         telling = [it for it in group if it.field not in AT_THE_GATE] or list(group)
         if {it.field for it in telling} == set(because) and all(_is_so(it, because) for it in telling):
             return None
-    return f"rule {rule.id} does not doubt that; it asks for {in_words(rule)}"
+    return f"rule {rule.id} does not doubt that; it asks for {describe_rule(rule)}"
 
 
-def in_words(rule: Rule) -> str:
+def describe_rule(rule: Rule) -> str:
     """The conditions of a rule."""
     if not rule.when:
         return "everything that no other rule allows"
@@ -249,7 +249,7 @@ def _shown(rule: Rule | None) -> str | None:
         if _for_ever(rule)
         else f" ({rule.status}, {rule.effective_from or '...'} to {rule.effective_to or '...'})"
     )
-    return f"{rule.tier}, {rule.action}{period}: {in_words(rule)}"
+    return f"{rule.tier}, {rule.action}{period}: {describe_rule(rule)}"
 
 
 def _still_no(rule: Rule, others: Sequence[Rule]) -> bool:

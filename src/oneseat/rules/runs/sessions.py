@@ -65,7 +65,7 @@ def fingerprint(system: str | None) -> str:
     return hashlib.sha256((system or "").encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def why_not(
+def end_reason(
     session: Session, *, now: str, size: int, instructions: str, limits: SessionLimits
 ) -> EndReason | None:
     """Why this session cannot take another message; ``None`` when it can.
@@ -115,7 +115,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + " [...]"
 
 
-def too_deep(nesting: Nesting) -> ErrorInfo | None:
+def nesting_error(nesting: Nesting) -> ErrorInfo | None:
     """Why a run that runs have started may not start; ``None`` when it may."""
     if nesting.depth < nesting.limit:
         return None
