@@ -448,7 +448,7 @@ def policy_view(settings: Settings, env: Mapping[str, str]) -> PolicyView:
         pack=book.pack,
         day=policy_day(settings, book.pack),
         confirmations=book.word.confirmations,
-        around=_around(settings, env),
+        environment=_around(settings, env),
     )
 
 

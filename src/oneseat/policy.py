@@ -112,9 +112,9 @@ def explain(
     snapshot = os.environ if env is None else env
     view = policy_view(read_settings(snapshot, Path.cwd(), find_paths(snapshot)), snapshot)
     view = msgspec.structs.replace(view, day=day or view.day)
-    inputs = inputs_of(request, view.around, view.pack, view.day, view.confirmations)
+    inputs = inputs_of(request, view.environment, view.pack, view.day, view.confirmations)
     given = _values(stated or {})
-    later = tuple(sorted(AT_THE_GATE - given.keys() - ({"plan"} if view.around.plan else set())))
+    later = tuple(sorted(AT_THE_GATE - given.keys() - ({"plan"} if view.environment.plan else set())))
     decision = judge(msgspec.structs.replace(inputs, **given), view, job_class(request), frozenset(later))
     return _explained(decision, view, request, later)
 

@@ -366,7 +366,7 @@ def test_the_gate_decides_again_with_the_plan_it_sees(
 
 
 def test_an_employers_work_needs_an_employers_seat_that_the_gate_then_sees() -> None:
-    looking = view(around=PolicyEnvironment(plan="team_seat"))
+    looking = view(environment=PolicyEnvironment(plan="team_seat"))
     before = decide(request(Purpose(work_owner="employer")), looking)
     assert isinstance(before, Permitted)
     assert (before.policy.tier, before.policy.rule) == ("GREEN", "T1")
@@ -446,32 +446,32 @@ def test_a_split_of_the_plan_turns_headless_runs_grey_on_its_day() -> None:
     ],
 )
 def test_a_lot_begins_where_the_pack_says(lately: RecentActivity, volume: str) -> None:
-    inputs = inputs_of(request(), PolicyEnvironment(lately=lately), bundled_pack(), DAY)
+    inputs = inputs_of(request(), PolicyEnvironment(activity=lately), bundled_pack(), DAY)
     assert inputs.volume == volume
     assert inputs_of(request(attended=True), PolicyEnvironment(), bundled_pack(), DAY).volume == "interactive"
 
 
 def test_paid_usage_is_in_use_until_its_window_is_reset() -> None:
     def state(now: float) -> str:
-        around = PolicyEnvironment(lately=RecentActivity(overage_until=1000.0), now=now)
-        return inputs_of(request(), around, bundled_pack(), DAY).overage_state
+        environment = PolicyEnvironment(activity=RecentActivity(overage_until=1000.0), now=now)
+        return inputs_of(request(), environment, bundled_pack(), DAY).overage_state
 
     assert (state(999.0), state(1000.0)) == ("in_use", "stopped_when_seen")
 
 
 def test_an_account_on_hold_is_left_alone_until_a_person_has_seen_to_it() -> None:
     held = RecentActivity(last_error="provider.account_on_hold", last_end="2026-11-21T09:00:00.000Z")
-    around = PolicyEnvironment(lately=held)
-    decision = decided(Purpose(), around=around)
+    environment = PolicyEnvironment(activity=held)
+    decision = decided(Purpose(), environment=environment)
     assert isinstance(decision, Refused)
     assert decision.policy is not None
     assert decision.policy.rule == "R10"
     assert decision.error.hint is not None
     assert "`oneseat policy confirm R10 account_state=on_hold`" in decision.error.hint
     said = word("R10", {"account_state": "on_hold"})
-    assert decided(Purpose(), around=around, confirmations=(said,)).policy == GREEN
-    again = PolicyEnvironment(lately=held._replace(last_end="2026-11-21T11:00:00.000Z"))
-    assert isinstance(decided(Purpose(), around=again, confirmations=(said,)), Refused)
+    assert decided(Purpose(), environment=environment, confirmations=(said,)).policy == GREEN
+    again = PolicyEnvironment(activity=held._replace(last_end="2026-11-21T11:00:00.000Z"))
+    assert isinstance(decided(Purpose(), environment=again, confirmations=(said,)), Refused)
 
 
 def test_the_way_in_and_the_people_are_part_of_it() -> None:
@@ -480,7 +480,7 @@ def test_the_way_in_and_the_people_are_part_of_it() -> None:
         decision = decide(request(exposure=exposure), view())
         assert decision.policy is not None
         assert decision.policy.rule == rule_id
-    several = decided(Purpose(), around=PolicyEnvironment(humans=2))
+    several = decided(Purpose(), environment=PolicyEnvironment(humans=2))
     assert several.policy is not None
     assert several.policy.rule == "R1"
 

@@ -42,7 +42,7 @@ class Counsel(NamedTuple):
             pack=book.pack,
             day=self.today(book.pack),
             confirmations=book.word.confirmations,
-            around=msgspec.structs.replace(self.around, lately=lately, now=now),
+            environment=msgspec.structs.replace(self.around, activity=lately, now=now),
         )
 
 

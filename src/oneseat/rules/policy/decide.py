@@ -37,7 +37,7 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
     pack: Pack
     day: str
     confirmations: tuple[Confirmation, ...] = ()
-    around: PolicyEnvironment = PolicyEnvironment()
+    environment: PolicyEnvironment = PolicyEnvironment()
 
 
 class Decision(NamedTuple):
@@ -58,8 +58,8 @@ class Decision(NamedTuple):
 
 def decide(request: Request, view: PolicyView) -> Permitted | Refused:
     """Say what may pay for this request, by everything that is known before the official CLI is asked who pays."""
-    inputs = inputs_of(request, view.around, view.pack, view.day, view.confirmations)
-    later = AT_THE_GATE - {"plan"} if view.around.plan is not None else AT_THE_GATE
+    inputs = inputs_of(request, view.environment, view.pack, view.day, view.confirmations)
+    later = AT_THE_GATE - {"plan"} if view.environment.plan is not None else AT_THE_GATE
     return _permitted(request, judge(inputs, view, job_class(request), later), view)
 
 
@@ -76,7 +76,7 @@ def confirm(permitted: Permitted, facts: PayerFacts, view: PolicyView) -> Permit
     plan = plan_of(account.subscription if account is not None else None, view.pack)
     if setup and plan == "unknown":
         # The vendor gives such a token to paid plans only, and it does not tell to which.
-        plan = view.around.plan or "paid_unnamed"
+        plan = view.environment.plan or "paid_unnamed"
     inputs = msgspec.structs.replace(
         permitted.inputs or PolicyInputs(),
         token_handling=token,

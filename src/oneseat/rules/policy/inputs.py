@@ -48,12 +48,12 @@ class PolicyEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     humans: int = 1
     host: Host = "owner_machine"
     plan: PlanKind | None = None
-    lately: RecentActivity = RecentActivity()
+    activity: RecentActivity = RecentActivity()
     now: float = 0.0
 
 
 def inputs_of(
-    request: Request, around: PolicyEnvironment, pack: Pack, day: str, confirmed: Iterable[Confirmation] = ()
+    request: Request, environment: PolicyEnvironment, pack: Pack, day: str, confirmed: Iterable[Confirmation] = ()
 ) -> PolicyInputs:
     """The inputs of a request before anybody was asked who pays. ``day`` is ISO 8601.
 
@@ -71,13 +71,13 @@ def inputs_of(
         # The private socket asks the system who calls. Whoever opens another way in has to say what guards it.
         client_secret="yes" if local else "unknown",
         local_api="no" if local else "unknown",
-        reachable_by="owner" if local and around.humans == 1 else "unknown",
-        distinct_humans=around.humans,
-        host=around.host,
-        plan=around.plan or "unknown",
-        volume=volume_of(around.lately, pack.thresholds, attended=request.attended),
-        overage_state=_overage(around.lately, around.now),
-        account_state=_account_state(around.lately, confirmed),
+        reachable_by="owner" if local and environment.humans == 1 else "unknown",
+        distinct_humans=environment.humans,
+        host=environment.host,
+        plan=environment.plan or "unknown",
+        volume=volume_of(environment.activity, pack.thresholds, attended=request.attended),
+        overage_state=_overage(environment.activity, environment.now),
+        account_state=_account_state(environment.activity, confirmed),
         pack_state=pack_state(pack, day),
         draws_from=draws_from(pack, day, "native_login"),
         token_handling="native_login",  # noqa: S106 - a word about tokens
@@ -94,16 +94,16 @@ def inputs_of(
     )
 
 
-def volume_of(lately: RecentActivity, thresholds: Thresholds, *, attended: bool) -> Volume:
+def volume_of(activity: RecentActivity, thresholds: Thresholds, *, attended: bool) -> Volume:
     """How much is asked of the seat. ``attended`` is whether somebody sits at the terminal."""
     if (
-        lately.at_once > thresholds.max_parallel_plan_runs.value
-        or lately.last_hour > thresholds.max_plan_runs_per_hour.value
+        activity.at_once > thresholds.max_parallel_plan_runs.value
+        or activity.last_hour > thresholds.max_plan_runs_per_hour.value
     ):
         return "heavy_fanout"
     if (
-        lately.hours >= thresholds.continuous_hours_per_day.value
-        and lately.last_day >= thresholds.continuous_runs_per_day.value
+        activity.hours >= thresholds.continuous_hours_per_day.value
+        and activity.last_day >= thresholds.continuous_runs_per_day.value
     ):
         return "continuous_24x7"
     return "interactive" if attended else "scheduled_light"
@@ -144,18 +144,18 @@ def plan_of(name: str | None, pack: Pack) -> PlanKind:
     return "unknown"
 
 
-def _overage(lately: RecentActivity, now: float) -> Overage:
-    if lately.overage_until is not None and now < lately.overage_until:
+def _overage(activity: RecentActivity, now: float) -> Overage:
+    if activity.overage_until is not None and now < activity.overage_until:
         return "in_use"
     return "stopped_when_seen"
 
 
-def _account_state(lately: RecentActivity, confirmed: Iterable[Confirmation]) -> AccountState:
-    held = _HELD.get(lately.last_error or "")
+def _account_state(activity: RecentActivity, confirmed: Iterable[Confirmation]) -> AccountState:
+    held = _HELD.get(activity.last_error or "")
     if held is None:
         return "in_order"
     # The vendor's word holds until a person says that they have seen to it, after it was given.
     cleared = any(
-        each.because.get("account_state") == held and each.at > (lately.last_end or "") for each in confirmed
+        each.because.get("account_state") == held and each.at > (activity.last_end or "") for each in confirmed
     )
     return "in_order" if cleared else held
