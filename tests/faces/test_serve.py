@@ -245,7 +245,7 @@ def test_only_the_owner_can_open_the_door(quick_seat: Seat) -> None:
     with serving(quick_seat):
         folder = quick_seat.home / "state" / "serve"
         # The folder of a test may be too long for the address of a socket; the door is then elsewhere.
-        door = Path(UnixEndpoint(str(folder)).place)
+        door = Path(UnixEndpoint(str(folder)).address)
         for place in {folder, door.parent}:
             assert stat.S_IMODE(place.stat().st_mode) == 0o700
         assert stat.S_IMODE(door.stat().st_mode) == 0o600

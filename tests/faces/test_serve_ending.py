@@ -105,7 +105,7 @@ def test_the_next_server_clears_away_what_a_killed_one_left(seat: Seat, simulato
             client.finish()
             live.finish()
     left = seat.processes()
-    door = Path(UnixEndpoint(str(seat.home / "state" / "serve")).place)
+    door = Path(UnixEndpoint(str(seat.home / "state" / "serve")).address)
     assert door.exists()
     assert seat.run("status", "--json").result["server"] is None
     with serving(seat) as second:

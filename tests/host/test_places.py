@@ -1,4 +1,4 @@
-"""Places that runs and processes share: never more than there are, in the order of asking, and nobody dead holds one."""
+"""SlotPool that runs and processes share: never more than there are, in the order of asking, and nobody dead holds one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from oneseat.host.slots import FileSlots, Slot, SlotPool
 _HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from oneseat.host.places import Places
+from oneseat.host.slots import SlotPool
 async def main():
-    async with Places(Path(sys.argv[1]), 1).slot() as place:
+    async with SlotPool(Path(sys.argv[1]), 1).slot() as place:
         print("taken" if place.taken else "queued", flush=True)
         if not place.taken:
             await place.wait()

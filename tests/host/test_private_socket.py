@@ -107,7 +107,7 @@ def test_what_is_left_in_the_folder_is_for_the_owner_alone(kind: Doors, folder: 
     door = kind(str(folder))
     with door.listen():
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert stat.S_IMODE(Path(door.place).stat().st_mode) == 0o600
+        assert stat.S_IMODE(Path(door.address).stat().st_mode) == 0o600
 
 
 @BOTH
@@ -123,11 +123,11 @@ def test_what_is_not_plainly_the_owners_is_not_used(
             folder.rename(tmp_path / "elsewhere")
             folder.symlink_to(tmp_path / "elsewhere")
         else:
-            Path(door.place).rename(tmp_path / "elsewhere")
+            Path(door.address).rename(tmp_path / "elsewhere")
             if trick == "linked door":
-                Path(door.place).symlink_to(tmp_path / "elsewhere")
+                Path(door.address).symlink_to(tmp_path / "elsewhere")
             else:
-                Path(door.place).mkdir()
+                Path(door.address).mkdir()
         with pytest.raises(UntrustedError):
             door.connect()
         if trick.endswith("folder"):
@@ -198,8 +198,8 @@ def test_a_long_name_gets_a_short_door_that_both_sides_find(tmp_path: Path) -> N
     folder = str(tmp_path / ("x" * 120))
     door = UnixEndpoint(str(folder))
     with door.listen():
-        assert len(door.place) < 108
-        assert door.place == UnixEndpoint(str(folder)).place != UnixEndpoint(f"{folder}y").place
+        assert len(door.address) < 108
+        assert door.address == UnixEndpoint(str(folder)).address != UnixEndpoint(f"{folder}y").address
         UnixEndpoint(str(folder)).connect().close()
     door.close()
 

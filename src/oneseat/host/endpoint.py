@@ -1,8 +1,8 @@
-"""A socket that only its owner can reach, found through a folder that only its owner can open.
+"""The private socket between commands and the server, reachable by its owner only.
 
-Where there are unix sockets, it is one, with mode 0600 in a folder with mode 0700, and the system says whose process is at the
-other end. Elsewhere it is a loopback port whose number and key are in a file of that folder: both sides prove that they
-have read it, and the key itself never travels. Standard library only: a command that looks for a server loads this first.
+On systems with unix sockets: one with mode 0600 in a folder with mode 0700, and the system tells which user is at the other
+end. Elsewhere: a loopback port; its number and a key are in a file of that folder, both sides prove that they know the key, and
+the key itself is never sent. Standard library only: a command that looks for a server loads this first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _SOCKET = "serve.sock"
 _PORT_FILE = "serve.port"
-#: What fits into the address of a unix socket, in bytes.
-_LONGEST = 103 if sys.platform == "darwin" else 107
-#: Found by both sides whatever TMPDIR says.
-_SHORT_ROOT = "/tmp"  # noqa: S108 - the folder below it is made with mode 0700 and refused when it is anybody else's
+#: The longest address of a unix socket, in bytes.
+_MAX_ADDRESS = 103 if sys.platform == "darwin" else 107
+#: Not from TMPDIR, which may differ between the two sides.
+_SHORT_ROOT = "/tmp"  # noqa: S108 - the folder in it is created with mode 0700 and refused when another user owns it
 _CONNECT_S = 2.0
 _PROOF_BYTES = 32
 _XUCRED = struct.Struct("=II")
@@ -32,38 +32,38 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
 
 
 class UntrustedError(OSError):
-    """Raised when the socket, its folder or the process behind it is not plainly the owner's."""
+    """Raised when the socket, its folder or the process behind it may not belong to the owner."""
 
 
 class LoopbackEndpoint:
-    """A port of this machine and a key, for systems without unix sockets. Needs nothing that one system lacks."""
+    """A loopback port and a key, for systems without unix sockets. Works on every system, so it is tested everywhere."""
 
     def __init__(self, folder: str) -> None:
-        self.place = _join(folder, _PORT_FILE)
+        self.address = _join(folder, _PORT_FILE)
         self._folder = folder
         self._key = b""
 
     def listen(self) -> socket.socket:
-        """Open the door; replaces what an earlier one left. Raises ``OSError``."""
+        """Start listening; replaces what an earlier server left. Raises ``OSError``."""
         _make_private(self._folder)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.place)
+            os.unlink(self.address)
         self._key = os.urandom(_PROOF_BYTES)
         listener = socket.create_server(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
-        descriptor = os.open(self.place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(self.address, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{port} {self._key.hex()}\n")
         return listener
 
     def connect(self) -> socket.socket:
-        """A connection to who listens. Raises ``OSError`` when nobody does, ``UntrustedError`` when it is a stranger."""
+        """Connect to the server. Raises ``OSError`` when none listens, ``UntrustedError`` when it is not the owner's."""
         check_private(self._folder)
-        check_owned(self.place, stat.S_ISREG)
-        with open(self.place, encoding="ascii") as file:
+        check_owned(self.address, stat.S_ISREG)
+        with open(self.address, encoding="ascii") as file:
             number, _, key = file.read(200).strip().partition(" ")
         if not number.isdigit() or int(number) > 65535:
-            raise UntrustedError(f"not a port: `{self.place}`")
+            raise UntrustedError(f"not a port: `{self.address}`")
         connection = socket.create_connection(("127.0.0.1", int(number)), _CONNECT_S)
         try:
             _prove_both(connection, key.encode())
@@ -73,7 +73,7 @@ class LoopbackEndpoint:
         return connection
 
     async def admits(self, reader: StreamReader, writer: StreamWriter) -> bool:
-        """Whether the client at the other end has read the key. Proves to it first that we have."""
+        """Whether the client knows the key. Proves first that this side does."""
         key = self._key.hex().encode()
         challenge = await reader.readexactly(2 * _PROOF_BYTES)
         own = os.urandom(_PROOF_BYTES).hex().encode()
@@ -81,9 +81,9 @@ class LoopbackEndpoint:
         return _same(await reader.readexactly(2 * _PROOF_BYTES), _proof(key, b"client" + own))
 
     def close(self) -> None:
-        """Take the door away."""
+        """Remove the port file."""
         with contextlib.suppress(OSError):
-            os.unlink(self.place)
+            os.unlink(self.address)
 
 
 if sys.platform == "win32":
@@ -91,63 +91,63 @@ if sys.platform == "win32":
 else:
 
     class UnixEndpoint:
-        """A unix socket."""
+        """A unix socket in a private folder."""
 
         def __init__(self, folder: str) -> None:
-            self.place = _join(folder, _SOCKET)
+            self.address = _join(folder, _SOCKET)
             self._folders = [folder]
-            if len(os.fsencode(self.place)) > _LONGEST:
+            if len(os.fsencode(self.address)) > _MAX_ADDRESS:
                 short = f"{_SHORT_ROOT}/oneseat-{os.geteuid()}"
-                self.place = _join(short, _short_name(folder))
+                self.address = _join(short, _short_name(folder))
                 self._folders.append(short)
 
         def listen(self) -> socket.socket:
-            """Open the door; replaces what an earlier one left. The caller is the only one who may. Raises ``OSError``."""
+            """Start listening; replaces what an earlier server left. Call it with the server lock held. Raises ``OSError``."""
             for folder in self._folders:
                 _make_private(folder)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.place)
+                os.unlink(self.address)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                listener.bind(self.place)
-                os.chmod(self.place, 0o600)
+                listener.bind(self.address)
+                os.chmod(self.address, 0o600)
                 listener.listen(128)
-            except BaseException:  # also Ctrl-C: half a door would be taken for a whole one
+            except BaseException:  # also Ctrl-C: a client would take a half-open socket for a server
                 listener.close()
                 raise
             return listener
 
         def connect(self) -> socket.socket:
-            """A connection to who listens. Raises ``OSError`` when nobody does, ``UntrustedError`` when it is a stranger."""
+            """Connect to the server. Raises ``OSError`` when none listens, ``UntrustedError`` when it is not the owner's."""
             for folder in self._folders:
                 check_private(folder)
-            check_owned(self.place, stat.S_ISSOCK)
+            check_owned(self.address, stat.S_ISSOCK)
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.settimeout(_CONNECT_S)
-                connection.connect(self.place)
+                connection.connect(self.address)
                 if peer_uid(connection) != os.geteuid():
-                    raise UntrustedError(f"another user listens there: `{self.place}`")
-            except BaseException:  # also Ctrl-C: the server would wait for what this client says
+                    raise UntrustedError(f"another user listens there: `{self.address}`")
+            except BaseException:  # also Ctrl-C: the server would wait for this client's request
                 connection.close()
                 raise
             return connection
 
         async def admits(self, _reader: StreamReader, writer: StreamWriter) -> bool:
-            """Whether the client at the other end belongs to our own user."""
+            """Whether the client runs as the same user."""
             connection: socket.socket = writer.get_extra_info("socket")
             return peer_uid(connection) == os.geteuid()
 
         def close(self) -> None:
-            """Take the door away."""
+            """Remove the port file."""
             with contextlib.suppress(OSError):
-                os.unlink(self.place)
+                os.unlink(self.address)
 
     LocalEndpoint = UnixEndpoint
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user of the process at the other end of a unix socket, as the system knows it."""
+    """The user id of the process at the other end of a unix socket, from the system."""
     if sys.platform == "linux":
         data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         uid: int = struct.unpack("iII", data)[1]
@@ -156,7 +156,7 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 def uid_of_xucred(data: bytes) -> int:
-    """The user in what macOS says of a peer. Raises ``UntrustedError`` for a form nobody knows."""
+    """The user id in the xucred structure of macOS. Raises ``UntrustedError`` for an unknown format."""
     if len(data) < _XUCRED.size:
         raise UntrustedError("the system did not say who is at the other end")
     version, uid = _XUCRED.unpack_from(data)
@@ -166,14 +166,14 @@ def uid_of_xucred(data: bytes) -> int:
 
 
 def check_private(folder: str) -> None:
-    """Raise ``UntrustedError`` unless ``folder`` is a real folder of ours that nobody else may open."""
+    """Raise ``UntrustedError`` unless ``folder`` is a real folder of this user that no other user may open."""
     found = check_owned(folder, stat.S_ISDIR)
     if sys.platform != "win32" and found.st_mode & 0o077:
         raise UntrustedError(f"other users may open it: `{folder}`")
 
 
 def check_owned(path: str, is_kind: object) -> os.stat_result:
-    """The status of a file that is ours and of that kind, a link is neither. Raises ``UntrustedError``, ``OSError``."""
+    """The status of a file of this user and of that kind; links are not followed. Raises ``UntrustedError``, ``OSError``."""
     found = os.lstat(path)
     if not callable(is_kind) or not is_kind(found.st_mode):
         raise UntrustedError(f"it is not what it should be: `{path}`")
@@ -193,7 +193,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _short_name(folder: str) -> str:
-    import hashlib  # noqa: PLC0415 - 3 ms that only a very long path costs
+    import hashlib  # noqa: PLC0415 - 3 ms, needed only for a very long path
 
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:32] + ".sock"
 
@@ -219,7 +219,7 @@ def _read_exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def _proof(key: bytes, text: bytes) -> bytes:
-    import hmac  # noqa: PLC0415 - only the loopback door needs it
+    import hmac  # noqa: PLC0415 - needed only on systems without unix sockets
 
     return hmac.new(key, text, "sha256").hexdigest().encode()
 

@@ -1,4 +1,4 @@
-"""May a CLI that oneseat was not tested with be used? Its trial decides."""
+"""Decides by its trial whether an untested version of the official CLI may be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is this machine ready for a run? Facts to findings: the worst first, and one fix for each that needs one."""
+"""Turns observations of this machine into findings: the most severe first, each with a fix where it needs one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oneseat.contract.checkup import CheckupFinding, Effect, Level, Observations
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
 
-#: What the official CLI takes first, from the strongest to the weakest. An address and headers apply to whatever else wins.
+#: The precedence of credentials in the official CLI, strongest first. An address and headers apply to any of them.
 _KINDS: tuple[SourceKind, ...] = (
     "cloud",
     "base_url",
@@ -23,7 +23,7 @@ _KINDS: tuple[SourceKind, ...] = (
     "unreadable",
     "proxy",
 )
-#: Where one kind of source is found in several places: settings replace what the environment says.
+#: The precedence of places of one kind of source: settings override the environment.
 _SCOPES: tuple[Scope, ...] = (
     "managed_settings",
     "child",
@@ -42,7 +42,7 @@ _SIGN_IN = "Sign in again: run `claude` and type /login"
 
 
 def assess(seen: Observations) -> Report:
-    """The report on what was seen."""
+    """The report on the observations."""
     findings = sorted(_findings(seen), key=lambda finding: _LEVELS.index(finding.level))
     problems = [finding for finding in findings if finding.level == "problem"]
     return Report(
@@ -166,7 +166,7 @@ def _expiry(left_ms: int) -> Iterator[CheckupFinding]:
 
 
 def _found(source: CredentialSource) -> CheckupFinding:
-    """A source around oneseat: what it is, what it would do, and what is done about it."""
+    """A credential source in the environment: what it is, its effect, and what oneseat does about it."""
     place = "your environment" if source.scope == "environment" else f"`{source.place}`"
     if source.kind == "unreadable":
         message = f"A file that could name another payer cannot be understood: {place}"
@@ -194,7 +194,7 @@ def _meaning(source: CredentialSource) -> str:
 
 
 def _proxies(seen: Observations) -> Iterator[CheckupFinding]:
-    if not seen.proxies or seen.simulator is not None:  # a simulated run never leaves this machine
+    if not seen.proxies or seen.simulator is not None:  # a simulated run stays on this machine
         return
     wanted = ", ".join(f'"{name}"' for name in dict.fromkeys((*seen.passed, *seen.proxies)))
     yield CheckupFinding(
@@ -211,7 +211,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _sources(seen: Observations) -> Iterator[SourceRow]:
     present = seen.facts.present if seen.facts is not None else ()
-    # The CLI repeats what a file says; the file is the better place to name.
+    # The CLI repeats what a file says; name the file.
     reached = {(source.name, source.scope): source for source in reversed(present)}
     effects: dict[CredentialSource, Effect] = dict.fromkeys(reached.values(), "would win")
     for source in seen.found:
@@ -222,7 +222,7 @@ def _sources(seen: Observations) -> Iterator[SourceRow]:
 
 
 def _login_rows(seen: Observations) -> Iterator[SourceRow]:
-    """The logins. The CLI takes the first it finds: a token in the environment, then the stored one."""
+    """The logins, in the CLI's order: a token in the environment, then the stored one."""
     first: Effect = "pays" if seen.failure is None else "would win"
     effect: Effect = first if seen.refusal is None else "is ignored"
     for login in seen.logins:

@@ -85,7 +85,7 @@ class Server:
 
         listening = await asyncio.start_server(admit, sock=listener, limit=MAX_LINE_BYTES)
         try:
-            say(f"Listening on {door.place}; stop with Ctrl-C")
+            say(f"Listening on {door.address}; stop with Ctrl-C")
             await self._draining.wait()
         finally:
             # First the way in: a command that finds no server does its run itself.

@@ -1,4 +1,4 @@
-"""What is said when a setting is wrong. Every function here makes or raises a ``UsageError``."""
+"""The errors of invalid settings, with the nearest valid name as a hint."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .formatting import printable, shown, toml, without_credentials
 from .table import NAMED_TABLES, Setting
 from .tables import PLAIN_NAME, Contradiction, NamedTable
 
-#: Comparing takes time by the square; a hostile file's key of a million letters is no slip of the pen.
+#: Comparing takes quadratic time, and a key this long is not a misspelling.
 _LONGEST_MISSPELT = 64
 
 
 def printed_path(path: Path) -> str:
-    """A path for a message, whole: it is there to be opened."""
+    """A path for a message, never shortened, so that it can be opened."""
     return printable(str(path))
 
 
 def bad_value(setting: Setting, value: object, source: str, part: PartError | None = None) -> UsageError:
-    """A value that does not fit. ``source`` says where it was found, ``part`` what of it is wrong, where that is known."""
+    """An invalid value. ``source`` says where it was found, ``part`` which part is wrong, when known."""
     check = setting.check
     seen = "…" if check.hidden else toml(without_credentials(value) if check.secretive else value)
     from_environment = setting.env is not None and f"`{setting.env}`" in source
@@ -46,7 +46,7 @@ def _nearest_option(value: object, check: Check) -> str | None:
 
 
 def unknown_key(key: tuple[str, ...], path: Path, names: list[str]) -> UsageError:
-    """A key that no setting has."""
+    """An unknown key."""
     name = ".".join(key)
     return UsageError(
         ErrorInfo(
@@ -68,7 +68,7 @@ def _way_to_known(key: tuple[str, ...], nearest: str | None) -> str | None:
 
 
 def misspelt_variable(name: str, variables: list[str]) -> UsageError | None:
-    """The error of a variable that is not one of ours but looks so much like one that it was meant to be."""
+    """The error for a variable that is probably a misspelt one of ``variables``; ``None`` when it is not."""
     nearest = nearest_name(name, variables)
     if nearest is None:
         return None
@@ -82,7 +82,7 @@ def misspelt_variable(name: str, variables: list[str]) -> UsageError | None:
 
 
 def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
-    """A setting in a file that may not hold it."""
+    """A setting in a file that may not set it."""
     if setting.files == "none":
         why = "the settings files are found through it"
         hint = f"Set the variable: `export {setting.env}=/path/to/a/folder`"
@@ -99,12 +99,12 @@ def not_allowed(setting: Setting, path: Path, own_path: Path) -> UsageError:
 
 
 def contradictory_table(named: NamedTable[Any], name: str, found: Contradiction, path: Path) -> UsageError:
-    """A named table that cannot be used as a whole."""
+    """A named table whose values contradict each other."""
     return conflict(named.noun, f"{named.table}.{name}", found, path)
 
 
 def conflict(what: str, name: str, found: Contradiction, path: Path) -> UsageError:
-    """Values that are right by themselves and not together; ``what`` and ``name`` say where."""
+    """Valid values that contradict each other; ``what`` and ``name`` say where."""
     return UsageError(
         ErrorInfo(
             code="usage.bad_setting",
@@ -115,7 +115,7 @@ def conflict(what: str, name: str, found: Contradiction, path: Path) -> UsageErr
 
 
 def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
-    """A file that cannot be read at all. ``position`` is ``:line:column`` when it is known."""
+    """A file that cannot be read or parsed. ``position`` is ``:line:column`` when known."""
     why = reason[:1].lower() + reason[1:]
     message = f"Settings file cannot be used: `{printed_path(path)}{position}`\n  {why}"
     hint = "Correct it there, then look again: `oneseat config check`"
@@ -123,14 +123,14 @@ def bad_file(path: Path, reason: str, position: str = "") -> UsageError:
 
 
 def position_of(info: ErrorInfo) -> tuple[int, int] | None:
-    """Line and column that ``bad_file`` was given."""
+    """The line and column in an error of ``bad_file``."""
     found = re.match(r"[^\n]*:([0-9]+):([0-9]+)`(?:\n|$)", info.message)
     return (int(found[1]), int(found[2])) if found else None
 
 
 def nearest_name(name: str, names: list[str]) -> str | None:
-    """The one of ``names`` that begins with ``name`` as a word of its own, or that a third of its letters or fewer would make."""
-    # The common beginning would make any two variables look alike.
+    """The one of ``names`` that starts with ``name`` as a whole word, or is at most a third of its letters different."""
+    # The common prefix would make any two variables similar.
     plain = name.removeprefix("ONESEAT_")
     if len(plain) > _LONGEST_MISSPELT:
         return None
@@ -143,7 +143,7 @@ def nearest_name(name: str, names: list[str]) -> str | None:
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters to add, drop, replace or swap with the next to make one word of the other."""
+    """The edit distance of two words, counting a swap of neighbours as one."""
     row = list(range(len(other) + 1))
     above = row
     for i, letter in enumerate(one, 1):

@@ -1,4 +1,4 @@
-"""``[keys.NAME]`` tables: where an API key is, and what it may be used for. The key itself stands in no settings file."""
+"""``[keys.NAME]`` tables: where an API key is stored and what it may be used for. The key itself is in no settings file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from oneseat.contract.keys import ApiKey, KeyProvider
 from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
 from .tables import Contradiction, NamedTable
 
-#: A key of Google's reads like the name of a variable.
+#: A Google API key looks like a variable name: refuse it, so that it is not taken for one.
 _VARIABLE = re.compile(r"(?!ONESEAT_|AIza[A-Za-z0-9_]{20})[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
-#: A whole grammar instead of a URL parser: a user name, a query or a fragment does not match at all. A key sent to plain
-#: `http://` elsewhere could be read on the way.
+#: A strict grammar instead of a URL parser: a user name, a query or a fragment does not match. Plain `http://` is for this
+#: machine only, or the key could be read on the way.
 _BASE_URL = re.compile(
     r"(?:https://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
     r"|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::([1-9][0-9]{0,4}))?(?:/[A-Za-z0-9._~%:-]*)*",

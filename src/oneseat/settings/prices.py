@@ -12,7 +12,7 @@ from .checks import Check
 from .tables import Contradiction, NamedTable
 
 _MOST_USD = 100_000
-#: What a price of the owner's says of its origin, on receipts and in reports.
+#: The source of an owner's price, on receipts and in reports.
 OWN = "your oneseat.toml"
 
 
@@ -23,7 +23,7 @@ def _rate(value: object) -> float:
 
 
 def _day(value: object) -> str:
-    # A moment is a `date` in Python too; what a price begins with is a day.
+    # A `datetime` is a `date` in Python, but a price starts on a day.
     if type(value) is not date:
         raise ValueError(value)
     return value.isoformat()
@@ -41,7 +41,7 @@ def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
 def _price(*, name: str, **table: float | str) -> DatedPrice:
     rates = {key: float(value) for key, value in table.items() if key != "from"}
     given = rates["input"]
-    # Without a price of its own, what is cached costs as much as everything else: rather too dear than free.
+    # Without a price of their own, cached tokens cost as much as other input: better too high than free.
     short = rates.get("cache_write_5m", given)
     full = {"cache_read": given, "cache_write_5m": short, "cache_write_1h": short, **rates}
     return DatedPrice(

@@ -16,7 +16,7 @@ from .tables import Contradiction, NamedTable
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """One project. ``directory`` may begin with ``~/``; what is ``None`` is as in a run without a project."""
+    """One project. ``directory`` may start with ``~/``; ``None`` means as in a run without a project."""
 
     name: str
     directory: str

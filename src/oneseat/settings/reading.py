@@ -1,4 +1,4 @@
-"""Read every source of settings, and refuse what does not belong."""
+"""Loads settings from every source and refuses invalid ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .tables import NamedTable, Row
 
 
 def home_from(env: Mapping[str, str], arguments: Mapping[str, object] | None = None) -> str | None:
-    """The folder that an argument or the environment names for oneseat; needed before any file is found."""
+    """The home that an argument or the environment names; needed before any settings file can be found."""
     _, setting = declared()["home"]
     given = {name: value for name, value in (arguments or {}).items() if name == setting.name}
     set_in = {name: value for name, value in env.items() if name == setting.env}

@@ -1,4 +1,4 @@
-"""``[roles.NAME]`` tables: a kind of work, and who may serve it in which order."""
+"""``[roles.NAME]`` tables: a kind of work, and its candidates in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _candidates(value: object) -> tuple[Wanted, ...]:
         try:
             found.append(_wanted(row, f"candidate {number}"))
         except PartError as error:
-            # All of them at once: whoever mends one should not meet the next only then.
+            # All of them in one error, so that they can be fixed together.
             wrong.append(str(error))
     if wrong:
         raise PartError("; ".join(wrong))
@@ -48,7 +48,7 @@ def _wanted(row: object, place: str) -> Wanted:
 
 
 def _unknown_keys(row: object, kind: type[msgspec.Struct], place: str) -> Iterator[str]:
-    """Name each key that does not belong, with the nearest one that does; what else is wrong comes after."""
+    """Refuse unknown keys first, each with the nearest valid one."""
     known = kind.__struct_fields__
     for key in row if isinstance(row, dict) else ():
         if key not in known:

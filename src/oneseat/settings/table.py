@@ -1,6 +1,6 @@
-"""The one table of settings: name, variable, type, default, meaning. Everything else is derived from it."""
+"""The table of all settings: name, variable, type, default, meaning. Everything else is derived from it."""
 
-# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 2 ms.
+# Annotations are not postponed: every run evaluates them, and evaluating them from strings takes 2 ms.
 
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
@@ -33,13 +33,13 @@ from .roles import ROLES
 from .tables import NamedTable
 
 SimulatorLogin = Literal["token", "file", "none"]
-#: The plans that a rule can depend on before the billing gate.
+#: The plans an owner can state, for rules that are decided before the billing gate.
 StatedPlan = Literal["pro", "max", "ultra", "team_seat", "ent_seat"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One declaration. ``files`` says which settings files may hold it: any, the owner's own, or none."""
+    """One setting. ``files`` says which settings files may set it: any, only the owner's, or none."""
 
     name: str
     check: Check
@@ -50,7 +50,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting with its value. Times are in seconds."""
+    """The values of all settings. Times are in seconds."""
 
     home: Annotated[
         str | None,
@@ -440,7 +440,7 @@ def declared() -> dict[str, tuple[str, Setting]]:
 
 
 def differences(one: Settings, other: Settings) -> tuple[str, ...]:
-    """The names of the settings that are not the same in both."""
+    """The names of the settings that differ."""
     return tuple(
         name for name, (field, _) in declared().items() if getattr(one, field) != getattr(other, field)
     )

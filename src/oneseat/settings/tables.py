@@ -1,4 +1,4 @@
-"""Tables of the owner's settings file that come in any number, each under a name: ``[projects.NAME]``, ``[keys.NAME]``."""
+"""Named tables of the owner's settings file, any number of each kind: ``[projects.NAME]``, ``[keys.NAME]``."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from .checks import Check
 
 Row = TypeVar("Row")
 
-#: Part of file names and of commands.
+#: Names are used in file names and on command lines.
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class Contradiction(msgspec.Struct, frozen=True):
-    """Why a table cannot be used as a whole, though each of its values fits."""
+    """Why a table is invalid although each of its values is valid."""
 
     why: str
     hint: str | None = None
 
 
 class NamedTable(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
-    """One kind of named table. Declared once; reading, checking and the reference follow from it.
+    """One kind of named table. Reading, checking and the reference are derived from this declaration.
 
-    ``noun`` begins a message about one of them. ``keys`` are what it may hold: what each takes, and what it means.
-    ``make`` builds a row from ``name`` and the checked values; ``contradiction`` is asked first, with the name and the same
-    values. ``names`` is what one may be called. ``misplaced`` are keys that people write there and that belong elsewhere,
-    with the hint for each.
+    ``noun`` starts its error messages. ``keys`` are the permitted keys with their checks and meanings. ``make`` builds a row
+    from ``name`` and the checked values, after ``contradiction`` has accepted them. ``names`` is the pattern of valid names.
+    ``misplaced`` are keys that belong elsewhere but are often written here, with the hint for each.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""The settings file of a first set-up: what was chosen, with a comment for each part, and the rest as comments to fill in."""
+"""The settings file that `oneseat init` writes: the choices made, and every other common setting as a comment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .editing import dotted, toml_literal
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
-    """What a first set-up decides. Budgets are in US dollars; ``None`` is no budget, and no pause.
+    """The choices made at the first set-up. Budgets are in US dollars; ``None`` is no budget, or no pause.
 
-    Where the plan of ``seat`` may not or cannot serve, a run may go to ``other_seat``, then to ``key``. ``host`` and ``plan`` are
-    ``None`` where what oneseat finds by itself is right.
+    When the plan of ``seat`` may not or cannot serve, a run falls back to ``other_seat``, then to ``key``. ``host`` and ``plan``
+    are ``None`` to let oneseat detect them.
     """
 
     humans: int = 1

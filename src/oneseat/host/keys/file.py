@@ -16,27 +16,27 @@ _PRIVATE_FOLDER = 0o700
 
 
 def read_key_file(name: str, path: str) -> str | None:
-    """The text of the file, or ``None`` without one.
+    """The key in the file; ``None`` when the file is missing or empty.
 
-    Raises ``OneseatError``: ``provider.key_file_open`` where others could have read or changed it, and
-    ``provider.key_file_unusable`` for what is no readable file of a key's size.
+    Raises ``OneseatError``: ``provider.key_file_open`` when other users could have read or changed it, and
+    ``provider.key_file_unusable`` when it is not a readable file with one key.
     """
     try:
-        # A named pipe would make an ordinary open wait for ever.
-        number = os.open(_whole(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        # Non-blocking: opening a named pipe would otherwise wait for ever.
+        descriptor = os.open(_expanded(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise _unusable(name, path, f"it cannot be read: {_reason(error)}") from None
     try:
-        # Of the opened file and not of the path, under which another one could lie by now.
-        status = os.fstat(number)
+        # Of the opened file: another one may be at the path by now.
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _unusable(name, path, "it is not a file")
         _refuse_shared(name, path, status)
-        data = os.read(number, MAX_KEY_LENGTH + 3)
+        data = os.read(descriptor, MAX_KEY_LENGTH + 3)
     finally:
-        os.close(number)
+        os.close(descriptor)
     try:
         text = data.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
@@ -47,39 +47,39 @@ def read_key_file(name: str, path: str) -> str | None:
 
 
 def write_key_file(name: str, path: str, value: str) -> None:
-    """Write the key, in place of a key that the file held. Raises ``OneseatError`` as ``read_key_file`` does.
+    """Write the key to the file, replacing the one in it. Raises ``OneseatError`` as ``read_key_file`` does.
 
-    Not by way of a second file that takes its place: what is left of that one after a crash would hold the key as well.
+    Written in place: a temporary file that a crash leaves behind would be a second copy of the key.
     """
-    target = _whole(path)
+    target = _expanded(path)
     if target.exists():
         if sys.platform != "win32" and target.stat().st_uid == os.geteuid():
             target.chmod(_PRIVATE)
-        # What is no file of a key is somebody's work, and the path a slip of the pen.
+        # A file that holds no key is something else, named by mistake: do not overwrite it.
         read_key_file(name, path)
     try:
         target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        number = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
-        with os.fdopen(number, "wb") as file:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(value.encode() + b"\n")
             file.flush()
-            os.fsync(number)
+            os.fsync(descriptor)
     except (OSError, ValueError) as error:
         raise _unusable(name, path, f"it cannot be written: {_reason(error)}") from None
 
 
 def remove_key_file(name: str, path: str) -> bool:
-    """Delete the file, after the same look at it; whether there was one. Raises ``OneseatError`` as ``read_key_file`` does."""
-    if read_key_file(name, path) is None and not _whole(path).exists():
+    """Delete the file after the same checks; returns whether there was one. Raises ``OneseatError`` as ``read_key_file`` does."""
+    if read_key_file(name, path) is None and not _expanded(path).exists():
         return False
     try:
-        _whole(path).unlink()
+        _expanded(path).unlink()
     except OSError as error:
         raise _unusable(name, path, f"it cannot be deleted: {_reason(error)}") from None
     return True
 
 
-def _whole(path: str) -> Path:
+def _expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
@@ -88,22 +88,24 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _refuse_shared(name: str, path: str, status: os.stat_result) -> None:
-    if sys.platform == "win32":  # has neither such bits nor such owners
+    if sys.platform == "win32":  # has neither mode bits nor owners
         return
     if status.st_uid != os.geteuid():
-        raise _open(name, path, "it belongs to another user", f"See whose it is: `ls -l {_quoted(path)}`")
+        raise _not_private(
+            name, path, "it belongs to another user", f"See whose it is: `ls -l {_quoted(path)}`"
+        )
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
         close = f"Close it, and replace the key if others use this machine: `chmod 600 {_quoted(path)}`"
-        raise _open(name, path, f"its mode is {mode:o}: others may open it", close)
+        raise _not_private(name, path, f"its mode is {mode:o}: others may open it", close)
 
 
 def _quoted(path: str) -> str:
-    # The shell puts a home in place of a tilde only where the tilde is not quoted.
+    # A shell expands a tilde only where it is not quoted.
     return "~/" + shlex.quote(path[2:]) if path.startswith("~/") else shlex.quote(path)
 
 
-def _open(name: str, path: str, why: str, hint: str) -> OneseatError:
+def _not_private(name: str, path: str, why: str, hint: str) -> OneseatError:
     return OneseatError(
         ErrorInfo(
             code="provider.key_file_open",

@@ -1,4 +1,4 @@
-"""The keyring of the operating system, through the `keyring` library. It is loaded when a key is asked for, not before."""
+"""The keyring of the operating system, through the `keyring` library, which is imported when a key is needed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 
-#: A person may have to type a password first. Without a limit, a question on a screen that nobody sees would wait for ever.
+#: The keyring may ask for a password; without a limit, a dialog on a screen that nobody sees would wait for ever.
 _LIMIT_S = 60.0
-#: Back ends of this package write keys into files as plain text, or scrambled with what everybody knows.
+#: Back ends of this package store keys as plain text, or encrypted with a known password.
 _NOT_PRIVATE = "keyrings.alt"
 _REASONS = {
     "NoKeyringError": "this session has no keyring service, as on a server without a desktop",
@@ -21,10 +21,10 @@ _REASONS = {
 
 
 class OsKeyring:
-    """Keys of one oneseat home by name. Every method may wait for a person and raises ``OneseatError``.
+    """The keys of one oneseat home, by name. Every method may wait for a password prompt and raises ``OneseatError``.
 
-    The codes are ``provider.keyring_missing`` without the library, ``provider.keyring_unusable`` for all that can be wrong
-    with the keyring itself. No message repeats what the keyring said: it was given the key.
+    Codes: ``provider.keyring_missing`` when the library is not installed, ``provider.keyring_unusable`` for every problem of
+    the keyring itself. No message quotes the keyring's error, which could contain the key.
     """
 
     def __init__(self, service: str) -> None:
@@ -36,25 +36,25 @@ class OsKeyring:
         return value if isinstance(value, str) else None
 
     def put(self, name: str, value: str) -> None:
-        """Keep the key, in place of what was there."""
+        """Store the key, replacing an existing one."""
         self._ask(name, lambda keyring: keyring.set_password(self._service, name, value))
 
     def remove(self, name: str) -> bool:
-        """Forget the key; whether there was one."""
+        """Delete the key; returns whether there was one."""
         if self.get(name) is None:
             return False
         self._ask(name, lambda keyring: keyring.delete_password(self._service, name))
         return True
 
     def _ask(self, name: str, work: Callable[[Any], object]) -> object:
-        """Do ``work`` in a thread that nobody has to wait for."""
+        """Call ``work`` in a daemon thread, so that a keyring that hangs cannot block the exit."""
         answers: list[object] = []
         failures: list[BaseException] = []
 
         def in_thread() -> None:
             try:
                 answers.append(work(_library(name)))
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
+            except BaseException as error:  # noqa: BLE001 - re-raised in the waiting thread, whatever it is
                 failures.append(error)
 
         thread = threading.Thread(target=in_thread, name="oneseat-keyring", daemon=True)
@@ -68,11 +68,11 @@ class OsKeyring:
 
 
 def _library(name: str) -> Any:
-    """The library with the back end it chose."""
+    """The library, with a back end that keeps keys private."""
     try:
         keyring = importlib.import_module("keyring")
     except ImportError as error:
-        if error.name != "keyring":  # a back end that the owner's settings of the library name
+        if error.name != "keyring":  # a back end named in the library's own settings
             raise
         raise OneseatError(
             ErrorInfo(

@@ -1,4 +1,4 @@
-"""Where the owner's API keys are: the keyring, a variable or a private file, as each key's settings say."""
+"""Reads and stores API keys where each key's settings say: keyring, environment variable or private file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Keyring(Protocol):
         """The key, or ``None``."""
 
     def put(self, name: str, value: str) -> None:
-        """Keep a key."""
+        """Store a key."""
 
     def remove(self, name: str) -> bool:
-        """Forget a key; whether there was one."""
+        """Delete a key; returns whether there was one."""
 
 
 class KeyStore:
-    """Implements ``KeySource`` for ``keys``, and for no other key.
+    """Implements ``KeySource`` for ``keys`` only.
 
-    ``check`` raises for what must not be used as a key; ``learn`` makes a value known to whatever takes credentials out of texts,
-    before anybody else sees it.
+    ``check`` raises for a value that must not be used as a key. ``add_secret`` registers a value for redaction before anything
+    else sees it.
     """
 
     def __init__(
@@ -40,43 +40,43 @@ class KeyStore:
         env: Mapping[str, str],
         keyring: Keyring,
         check: Callable[[ApiKey, str], None],
-        learn: Callable[[str], None],
+        add_secret: Callable[[str], None],
     ) -> None:
         self._keys = keys
         self._env = env
         self._keyring = keyring
         self._check = check
-        self._learn = learn
+        self._add_secret = add_secret
 
     def get(self, name: str) -> str:
         """As ``KeySource.get``."""
-        key = self._named(name)
+        key = self._key(name)
         if not key.needed:
             return ""
         value = self._read(key)
         if not value:
             raise _absent(key)
-        self._learn(value)
+        self._add_secret(value)
         self._check(key, value)
         return value
 
     def put(self, key: ApiKey, value: str) -> None:
-        """Keep a value where ``key`` says. Raises ``OneseatError`` where it cannot be kept, or is no such key."""
-        self._learn(value)
+        """Store a value where ``key`` says. Raises ``OneseatError`` when it cannot be stored or is not such a key."""
+        self._add_secret(value)
         self._check(key, value)
         if key.env is not None or not key.needed:
-            raise _not_kept_here(key)
+            raise _not_stored_here(key)
         if key.file is not None:
             write_key_file(key.name, key.file, value)
         else:
-            with _another_place(key):
+            with _suggest_file(key):
                 self._keyring.put(key.name, value)
 
     def remove(self, name: str) -> bool:
-        """Delete a key where it is kept; whether there was one. One without settings is looked for in the keyring."""
+        """Delete a stored key; returns whether there was one. A key without settings is looked for in the keyring."""
         key = self._keys.get(name)
         if key is not None and key.env is not None:
-            raise _not_kept_here(key)
+            raise _not_stored_here(key)
         if key is not None and key.file is not None:
             return remove_key_file(name, key.file)
         try:
@@ -86,7 +86,7 @@ class KeyStore:
                 raise
             raise unknown_key(name) from None
 
-    def _named(self, name: str) -> ApiKey:
+    def _key(self, name: str) -> ApiKey:
         if name not in self._keys:
             raise unknown_key(name)
         return self._keys[name]
@@ -96,13 +96,13 @@ class KeyStore:
             return self._env.get(key.env, "").strip()
         if key.file is not None:
             return read_key_file(key.name, key.file)
-        with _another_place(key):
+        with _suggest_file(key):
             return (self._keyring.get(key.name) or "").strip()
 
 
 @contextlib.contextmanager
-def _another_place(key: ApiKey) -> Iterator[None]:
-    """Gives the error of a keyring that cannot be used the command for a machine without one."""
+def _suggest_file(key: ApiKey) -> Iterator[None]:
+    """Replace the hint of a keyring error with the command that uses a file instead."""
     try:
         yield
     except OneseatError as error:
@@ -114,7 +114,7 @@ def _another_place(key: ApiKey) -> Iterator[None]:
 
 
 def unknown_key(name: str) -> UsageError:
-    """That the settings have no API key of this name."""
+    """The error for a name that no API key in the settings has."""
     return UsageError(
         ErrorInfo(
             code="usage.unknown_key",
@@ -135,7 +135,7 @@ def _absent(key: ApiKey) -> OneseatError:
     )
 
 
-def _not_kept_here(key: ApiKey) -> UsageError:
+def _not_stored_here(key: ApiKey) -> UsageError:
     why = (
         f"it is read from {key.place}" if key.env is not None else "none is needed: it has `charges = false`"
     )

@@ -28,12 +28,12 @@ class ByteQueue:
         self._spill: IO[bytes] | None = None
         self._spill_read = 0
         self._spill_written = 0
-        self._disk_refused = False
+        self._disk_failed = False
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, chunk: bytes) -> None:
-        """Append bytes. Never blocks on the consumer."""
+        """Append bytes. Never waits for the consumer."""
         with self._lock:
             if not self._spill_chunk(chunk):
                 self._head.append(chunk)
@@ -42,14 +42,14 @@ class ByteQueue:
         self._wake(waiter)
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """Mark the end: no ``put`` follows."""
         with self._lock:
             self._closed = True
             waiter, self._waiter = self._waiter, None
         self._wake(waiter)
 
     async def take(self) -> bytes:
-        """Return what is there, at most ``TAKE_BYTES`` plus one chunk; wait if there is nothing; ``b""`` at the end."""
+        """Return the queued bytes, at most ``TAKE_BYTES`` plus one chunk; wait while there are none; ``b""`` at the end."""
         while True:
             with self._lock:
                 data = self._pop()
@@ -66,14 +66,14 @@ class ByteQueue:
         try:
             self._loop.call_soon_threadsafe(_resolve, waiter)
         except RuntimeError:
-            # The loop is closed: nobody is left to tell, and the reader thread must still drain to the end.
+            # The loop is closed, so nothing waits; the reader thread must still drain the pipe to its end.
             return
 
     def _spill_chunk(self, chunk: bytes) -> bool:
-        # Once bytes are on disk, later ones follow them there until the file is read empty, or order would be lost.
+        # While bytes are on disk, later ones must go there too, or the order would be lost.
         behind = self._spill_written > self._spill_read
         full = self._head_bytes + len(chunk) > self._memory_limit
-        if self._disk_refused or not (behind or full):
+        if self._disk_failed or not (behind or full):
             return False
         try:
             if self._spill is None:
@@ -81,9 +81,9 @@ class ByteQueue:
             self._spill.seek(self._spill_written)
             self._spill.write(chunk)
         except OSError:
-            # A full disk must not lose output: read back what was spilled and go on in memory.
+            # A full disk must not lose output: read the spilled bytes back and continue in memory.
             self._reclaim()
-            self._disk_refused = True
+            self._disk_failed = True
             return False
         self._spill_written += len(chunk)
         return True

@@ -1,7 +1,7 @@
-"""One child process: started from an argument list, fed and drained by threads, ended for certain.
+"""One child process: started from an argument list, its pipes served by threads, ended with everything it started.
 
-Threads and not the event loop do the pipe work, so a caller that blocks its loop cannot make the child lose output, and
-the same code runs on every platform and under any loop.
+Threads and not the event loop serve the pipes, so a caller that blocks its loop cannot make the child lose output, and the
+same code runs on every platform and under any loop.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if sys.platform != "win32":
 _READ_BYTES = 1024 * 1024
 #: Output kept in memory before it spills to disk.
 _MEMORY_LIMIT = 16 * 1024 * 1024
-#: How long a drained stream may take to end after every known process is gone, in seconds.
+#: How long to wait for a reader thread after every known process has ended, in seconds.
 _JOIN_S = 1.0
-#: After the death of the child, silence of this length is the end of its output, whoever holds it open, in seconds.
+#: After the child has died, this many seconds without output end the stream, even if another process holds the pipe open.
 _QUIET_S = 2.0
-#: How long the end of stderr may come after the exit, in seconds.
-_LAST_WORDS_S = 0.2
+#: How long to wait for the end of stderr after the exit, in seconds.
+_STDERR_WAIT_S = 0.2
 #: How much of the end of stderr is kept.
 _STDERR_BYTES = 64 * 1024
 
@@ -48,7 +48,7 @@ class Tail(NamedTuple):
 
 
 class Child:
-    """A running child. Use ``Child.start``; call ``end`` exactly once, whatever happened."""
+    """A running child process. Create it with ``Child.start``; call ``end`` exactly once, whatever happened."""
 
     def __init__(self, popen: subprocess.Popen[bytes], run_id: str) -> None:
         self._popen = popen
@@ -59,7 +59,7 @@ class Child:
         self._errors_cut = False
         self._received = 0
         self._exited = asyncio.Event()
-        self._family: list[psutil.Process] = []
+        self._descendants: list[psutil.Process] = []
         self._write_lock = asyncio.Lock()
         self._threads = [
             threading.Thread(target=self._drain_output, name=f"oneseat-stdout-{popen.pid}", daemon=True),
@@ -81,8 +81,8 @@ class Child:
     ) -> Child:
         """Start ``argv`` in ``cwd`` with exactly ``env`` plus the run's marker. Raises ``OSError`` when it cannot start.
 
-        The child gets its own session, so a Ctrl-C at the terminal reaches us and not the child behind our back. ``ended_by`` is
-        the signal it gets when this process dies.
+        The child gets its own session, so a Ctrl-C at the terminal reaches this process only. ``ended_by`` is the signal the
+        child gets when this process dies.
         """
         popen = subprocess.Popen(
             with_death_signal(argv, ended_by),
@@ -94,7 +94,7 @@ class Child:
             bufsize=0,
             start_new_session=True,
         )
-        _widen(popen.stdout)
+        _enlarge_pipe(popen.stdout)
         return cls(popen, run_id)
 
     @property
@@ -117,15 +117,15 @@ class Child:
         return Tail(bytes(self._errors).decode("utf-8", "replace"), self._errors_cut)
 
     async def write(self, data: bytes) -> None:
-        """Write all of ``data`` to stdin without holding up the event loop. Raises ``BrokenPipeError`` when nobody reads it."""
+        """Write all of ``data`` to stdin without blocking the event loop. Raises ``BrokenPipeError`` when stdin is closed."""
         async with self._write_lock:
-            if self._takes_at_once(len(data)):
+            if self._fits_pipe(len(data)):
                 self._write_all(data)
             else:
                 await asyncio.to_thread(self._write_all, data)
 
     async def blocks(self) -> AsyncGenerator[bytes | OversizedLine, None]:
-        """Yield stdout as it comes until the child closes it: whole lines, many in one piece, without the newline of the last."""
+        """Yield stdout until the child closes it, in blocks of whole lines, without the newline of the last one."""
         splitter = LineSplitter()
         while chunk := await self._output.take():
             for block in splitter.feed(chunk):
@@ -134,7 +134,7 @@ class Child:
             yield rest
 
     async def batches(self) -> AsyncGenerator[list[bytes | OversizedLine], None]:
-        """Yield the lines of ``blocks``, those of each together."""
+        """Yield the lines of each block of ``blocks`` as one list."""
         async with contextlib.aclosing(self.blocks()) as blocks:
             async for block in blocks:
                 lines: list[bytes | OversizedLine] = []
@@ -143,15 +143,15 @@ class Child:
                     yield lines
 
     async def note_descendants(self) -> None:
-        """Note everything the child has started so far, to end it also when the child is dead and the marker was dropped."""
-        self._family += await asyncio.to_thread(descendants, self.pid)
+        """Remember what the child has started so far, to end it even if the child dies and the marker is gone."""
+        self._descendants += await asyncio.to_thread(descendants, self.pid)
 
     def close_stdin(self) -> None:
-        """Tell the child that no more input will come."""
+        """Close the child's stdin."""
         _close(self._popen.stdin)
 
     async def wait(self, timeout_s: float) -> bool:
-        """Wait for the exit of the child, at most ``timeout_s`` seconds. Returns whether it ended."""
+        """Wait for the child to exit, at most ``timeout_s`` seconds. Returns whether it did."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._exited.wait()
@@ -160,43 +160,43 @@ class Child:
         return True
 
     def signal(self, number: int) -> None:
-        """Send a signal to the child alone."""
+        """Send a signal to the child only, not to its descendants."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             self._popen.send_signal(number)
 
     def kill(self) -> None:
-        """Kill the child and everything it started, at once and without an event loop. Does nothing where ``end`` is done."""
-        # A child that was reaped has given its pid back: whoever has it now is a stranger.
-        family = descendants(self.pid) if self._popen.poll() is None else []
-        kill_marked(self._run_id, self._family + family)
+        """Kill the child and everything it started, at once and without an event loop. Does nothing after ``end``."""
+        # The pid of a reaped child may belong to an unrelated process by now.
+        found = descendants(self.pid) if self._popen.poll() is None else []
+        kill_marked(self._run_id, self._descendants + found)
 
-    async def end(self, patience_s: float) -> None:
+    async def end(self, grace_s: float) -> None:
         """End the child and everything it started; returns when none of it is left.
 
-        Closes stdin and gives the child ``patience_s`` seconds to leave by itself, then SIGINT, SIGTERM and SIGKILL, one
-        second apart, then kills every process that carries the run's marker.
+        Closes stdin and waits ``grace_s`` seconds for the child to exit, then sends SIGINT, SIGTERM and SIGKILL, one second
+        apart, then kills every process that carries the run's marker.
         """
-        # Seen now by parentage: once the child is dead, a descendant that dropped the marker could not be found.
-        family = self._family + await asyncio.to_thread(descendants, self.pid)
+        # Taken now: once the child is dead, a descendant that dropped the marker can no longer be found.
+        found = self._descendants + await asyncio.to_thread(descendants, self.pid)
         self.close_stdin()
-        if not await self.wait(patience_s):
-            family += await asyncio.to_thread(descendants, self.pid)
-            for number in _ladder():
+        if not await self.wait(grace_s):
+            found += await asyncio.to_thread(descendants, self.pid)
+            for number in _end_signals():
                 self.signal(number)
                 if await self.wait(1.0):
                     break
-        await asyncio.to_thread(kill_marked, self._run_id, family)
+        await asyncio.to_thread(kill_marked, self._run_id, found)
         await self._exited.wait()
-        # A tool that kept the pipes open is gone now, so these threads see the end of their streams.
+        # Tools that kept the pipes open are dead now, so the reader threads reach the end of their streams.
         await asyncio.to_thread(self._join)
 
     def _join(self) -> None:
         for thread in self._threads:
-            # A stranger that inherited a pipe can hold it open for ever; its thread is a daemon and closes it then.
+            # An unrelated process that inherited a pipe can hold it open for ever; the thread is a daemon and stops with us.
             thread.join(_JOIN_S)
 
-    def _takes_at_once(self, size: int) -> bool:
-        """Whether the pipe has room for a short line. A thread for each would cost a quarter of a millisecond."""
+    def _fits_pipe(self, size: int) -> bool:
+        """Whether a write of ``size`` bytes cannot block. A thread for each short line would cost a quarter of a millisecond."""
         stdin = self._popen.stdin
         if sys.platform == "win32" or stdin is None or stdin.closed or size > select.PIPE_BUF:
             return False
@@ -231,9 +231,10 @@ class Child:
 
     def _await_exit(self) -> None:
         self._popen.wait()
-        # What a child prints as it dies says why; on a busy machine its exit is seen first. Another one may hold the pipe open.
-        self._threads[1].join(_LAST_WORDS_S)
-        with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody waits any more
+        # The last lines of stderr say why it died, and on a busy machine the exit is seen first. The limit is for a descendant
+        # that holds the pipe open.
+        self._threads[1].join(_STDERR_WAIT_S)
+        with contextlib.suppress(RuntimeError):  # the loop is already closed, so nothing waits for this
             self._loop.call_soon_threadsafe(self._exited.set)
         # A tool in a session of its own can hold the pipe open for hours after the child has died.
         drained = self._threads[0]
@@ -253,11 +254,11 @@ def _chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
             yield chunk
 
 
-def _widen(stream: IO[bytes] | None) -> None:
-    # A pipe holds 64 kB by default. Sixteen times that lets a child that prints much run on while its output is taken in:
-    # measured, a quarter more events a second.
+def _enlarge_pipe(stream: IO[bytes] | None) -> None:
+    # A pipe holds 64 kB by default. With 1 MB a child that prints much is blocked less often: measured, a quarter more events
+    # per second.
     if sys.platform == "linux" and stream is not None:
-        with contextlib.suppress(OSError):  # the system's own limit is lower
+        with contextlib.suppress(OSError):  # above the system's limit
             fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _READ_BYTES)
 
 
@@ -267,7 +268,7 @@ def _close(stream: IO[bytes] | None) -> None:
             stream.close()
 
 
-def _ladder() -> tuple[int, ...]:
+def _end_signals() -> tuple[int, ...]:
     if sys.platform == "win32":
         return (signal.SIGTERM,)
     return (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

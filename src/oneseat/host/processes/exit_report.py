@@ -1,4 +1,4 @@
-"""How a child ended and what it last said, in words for people."""
+"""Describes how a child process ended and what it printed on stderr."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LONGEST_CREDENTIAL = 4096
 
 
 def stderr_event(tail: Tail, redact: Callable[[str], str]) -> Stderr | None:
-    """An event for what was printed on stderr; ``None`` when that is nothing."""
+    """An event with the end of stderr; ``None`` when it is empty."""
     text = tail.text
     if tail.cut:
-        # The first line lost its beginning: a credential in it would no longer be recognised.
+        # The first line is cut: a credential in it could not be recognised and redacted.
         line_end = text.find("\n", 0, _LONGEST_CREDENTIAL)
         text = text[line_end + 1 if line_end >= 0 else _LONGEST_CREDENTIAL :]
     text = redact(text.strip())
@@ -28,12 +28,12 @@ def stderr_event(tail: Tail, redact: Callable[[str], str]) -> Stderr | None:
 
 
 def was_killed(returncode: int | None) -> bool:
-    """Whether a signal ended it; a shell around it, and some programs themselves, report 128 and the signal's number."""
+    """Whether a signal ended it. Shells, and some programs, report a signal as 128 plus its number."""
     return returncode is not None and (returncode < 0 or _SHELL_SIGNAL < returncode <= _SHELL_SIGNAL + 64)
 
 
 def describe_exit(returncode: int | None) -> str:
-    """The end of a process, to go after its name."""
+    """How a process ended, as a clause that follows its name."""
     if returncode is not None and returncode < 0:
         return f"was ended by signal {-returncode}"
     return f"ended with exit code {returncode}"

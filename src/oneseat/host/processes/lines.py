@@ -1,4 +1,4 @@
-"""Bytes to lines, with a cap that keeps one runaway line from filling the memory."""
+"""Splits a byte stream into lines, with a limit so that one endless line cannot fill the memory."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ KEPT_OF_OVERSIZED = 64 * 1024
 
 
 class OversizedLine(msgspec.Struct, frozen=True):
-    """The start of a line longer than the cap, and how long it was in bytes."""
+    """The start of a line over the limit, and its full size in bytes."""
 
     start: bytes
     size: int
 
 
 def lines_of(block: bytes) -> list[bytes]:
-    """The lines of a block, without their newlines and the blank ones."""
+    """The lines of a block, without newlines and blank lines."""
     return [line for line in block.split(b"\n") if line and line != b"\r"]
 
 
 class LineSplitter:
-    """Cuts a byte stream where lines end. Keeps a started line until its end arrives.
-
-    What it returns are blocks: one or more whole lines, without the newline of the last.
-    """
+    """Splits chunks into blocks of whole lines, without the newline of the last line. Buffers an incomplete line."""
 
     def __init__(self, max_line: int = MAX_LINE_BYTES) -> None:
         self._max_line = max_line
@@ -34,7 +31,7 @@ class LineSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes | OversizedLine]:
-        """Return the lines that ``chunk`` completes."""
+        """Return the blocks of lines that ``chunk`` completes."""
         end = chunk.rfind(b"\n")
         if end < 0:
             self._keep(chunk)
@@ -51,7 +48,7 @@ class LineSplitter:
         return blocks
 
     def flush(self) -> list[bytes | OversizedLine]:
-        """Return the line in progress, if any: at the end of the stream this is a line without its newline."""
+        """Return the incomplete line, if any: at the end of the stream, a last line without a newline."""
         size, parts = self._size, self._parts
         self._size, self._parts = 0, []
         if size > self._max_line:
@@ -64,5 +61,5 @@ class LineSplitter:
         if self._size <= self._max_line or not self._parts:
             self._parts.append(part)
         elif len(self._parts) > 1 or len(self._parts[0]) > KEPT_OF_OVERSIZED:
-            # The cap is passed: keep only the start, or the rest of the line would go on filling the memory.
+            # Over the limit: keep only the start, or the rest of the line would fill the memory.
             self._parts = [b"".join(self._parts)[:KEPT_OF_OVERSIZED]]

@@ -1,8 +1,8 @@
-"""Makes a child end when oneseat itself is killed and cannot end it any more.
+"""Ends a child when oneseat itself is killed.
 
-Without this, the official CLI would go on with its turn, and pay for it, until the next start of oneseat sweeps it up.
-Linux only: the kernel sends a signal to the child when the thread that started it dies. Elsewhere the child sees the end of
-its input and leaves after the turn it is in.
+Without this, the official CLI would go on with its turn, and spend usage, until the next start of oneseat ends it. Linux only:
+the kernel sends the child a signal when the thread that started it dies. Elsewhere the child reads the end of its input and
+exits after its current turn.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-#: INT for a run, because the CLI ends its tools on it; TERM and KILL leave them running (measured on claude 2.1.197).
-#: KILL for what has no tools: it reaches a stopped process too.
+#: INT for a run: the CLI ends its tools on it, while TERM and KILL leave them running (measured on claude 2.1.197).
+#: KILL for a process without tools: it also ends a stopped process.
 DeathSignal = Literal["INT", "KILL"]
 _FOLDERS = "/usr/bin:/bin:/usr/sbin:/sbin"
 _PROBE_S = 5.0
 
 
 def with_death_signal(argv: Sequence[str], by: DeathSignal = "INT") -> list[str]:
-    """The argument list that starts ``argv`` so that it gets the signal ``by``. Unchanged where the system has no means for it.
+    """``argv`` with a launcher that requests the signal ``by`` on the parent's death; unchanged where the system has none.
 
-    Unchanged too for a file that is not plainly a program: the launcher would hand it to a shell where the system refuses it.
+    Also unchanged for a file that is not clearly a program: the launcher would run it with a shell if the system rejects it.
     """
     return [*_launcher(by), *argv] if _is_program(argv[0]) else list(argv)
 
@@ -40,8 +40,8 @@ def _is_program(path: str) -> bool:
 
 
 def _launcher(by: DeathSignal) -> tuple[str, ...]:
-    # `setpriv` of util-linux sets the signal and then becomes the program: same process, no shell, under a millisecond.
-    # Doing it between fork and exec in Python can deadlock in a program with threads.
+    # `setpriv` of util-linux sets the signal and executes the program: same process, no shell, under a millisecond.
+    # Setting it in Python between fork and exec can deadlock in a program with threads.
     found = _setpriv()
     return (found, f"--pdeathsig={by}", "--") if found is not None else ()
 

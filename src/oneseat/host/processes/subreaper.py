@@ -1,7 +1,7 @@
-"""Whatever a run started and lost comes to oneseat, not to pid 1, and is found there although it dropped the run's marker.
+"""Makes oneseat the parent of its orphaned descendants, so that even those that dropped the run's marker are found and ended.
 
-For a process that is oneseat's own: it changes whose children the orphans of a whole program are, which a library must not do.
-Linux only; elsewhere such an orphan is found by nobody.
+Only for the `oneseat` command: the setting affects the whole process, so a library must not use it. Linux only; elsewhere an
+orphan without the marker is not found.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ import psutil
 
 from .tree import descendants, wait_until_dead
 
-#: Of the system's `prctl`: orphans below this process become its children.
-_BE_SUBREAPER = 36
-#: How often the search repeats: what an ended process had started only becomes ours when that is dead.
+#: From <linux/prctl.h>.
+_PR_SET_CHILD_SUBREAPER = 36
+#: How often the search repeats: the children of a process become ours only when it is dead.
 _MAX_SWEEPS = 20
 
 
 def become_subreaper() -> None:
-    """From here on, the orphans of everything this process starts are its children."""
+    """From now on, orphaned descendants become children of this process."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_BE_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_orphans() -> None:
-    """Kill everything below this process."""
+    """Kill every descendant of this process."""
     for _ in range(_MAX_SWEEPS):
         left = [process for process in descendants(os.getpid()) if _kill(process)]
         if not left:
             return
         wait_until_dead(left)
         for process in left:
-            _fetch(process.pid)
+            _reap(process.pid)
 
 
-def _fetch(pid: int) -> None:
-    # Nobody else fetches a dead child of ours; where pid 1 is an ordinary program, nobody ever would.
+def _reap(pid: int) -> None:
+    # In a container whose pid 1 is an ordinary program, nothing else would ever reap it.
     if sys.platform != "win32":
-        with contextlib.suppress(ChildProcessError):  # whoever started it has fetched it
+        with contextlib.suppress(ChildProcessError):  # already reaped by the code that started it
             os.waitpid(pid, os.WNOHANG)
 
 

@@ -1,7 +1,7 @@
-"""Find and end every process that a run started, also those that left its process group or lost their parent.
+"""Finds and ends every process that a run started, including those that left its process group or lost their parent.
 
-The official CLI starts its tools in sessions of their own: signals to its group do not reach them, and after its death
-they belong to pid 1. A marker variable in the child's environment is inherited by all of them and finds them again.
+The official CLI starts its tools in sessions of their own: signals to its group do not reach them, and after its death they
+belong to pid 1. They all inherit a marker variable from the child's environment, and are found by it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pathlib import Path
 
 import psutil
 
-#: Name of the marker; its value is the run id.
+#: The marker variable; its value is the run id.
 MARKER = "ONESEAT_RUN_ID"
-#: How often the search repeats when processes keep appearing, as they can while a tree is being ended.
+#: How often the search repeats while processes keep appearing.
 _MAX_SWEEPS = 20
-#: How long ended processes may take to disappear from the process table, in seconds.
+#: How long killed processes may take to die, in seconds.
 _REAP_S = 2.0
 _POLL_S = 0.005
-#: How far two readings of one start may lie apart, in seconds.
+#: How far two readings of one start time may differ, in seconds.
 _SAME_START_S = 0.02
 
 
 def marked_processes(run_id: str) -> list[psutil.Process]:
-    """Every live process of ours that inherited the run's marker. Zombies are not live."""
+    """Every running process that inherited the run's marker, without zombies."""
     pids = _linux_pids(run_id) if sys.platform == "linux" else _psutil_pids(run_id)
     found = []
     for pid in pids:
@@ -40,7 +40,7 @@ def marked_processes(run_id: str) -> list[psutil.Process]:
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """Every live process below ``pid``, found by parentage."""
+    """Every running descendant of ``pid``."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
@@ -48,42 +48,42 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def is_ancestor(pid: int) -> bool:
-    """Whether this process was started by ``pid``, or by something below it."""
+    """Whether ``pid`` is an ancestor of this process."""
     try:
         return any(parent.pid == pid for parent in psutil.Process().parents())
     except psutil.Error:
         return False
 
 
-def kill_marked(run_id: str, family: Sequence[psutil.Process] = ()) -> int:
-    """Kill what is left of a run: ``family`` and every marked process. Returns how many were killed."""
+def kill_marked(run_id: str, also: Sequence[psutil.Process] = ()) -> int:
+    """Kill every process with the run's marker, and those in ``also``. Returns how many were killed."""
     killed = 0
     for _ in range(_MAX_SWEEPS):
-        victims = {
-            process.pid: process for process in (*family, *marked_processes(run_id)) if process.is_running()
+        targets = {
+            process.pid: process for process in (*also, *marked_processes(run_id)) if process.is_running()
         }
-        victims.pop(os.getpid(), None)
-        if not victims:
+        targets.pop(os.getpid(), None)
+        if not targets:
             return killed
-        for process in victims.values():
+        for process in targets.values():
             try:
                 process.kill()
                 killed += 1
             except psutil.Error:
                 continue
-        wait_until_dead(list(victims.values()))
+        wait_until_dead(list(targets.values()))
     return killed
 
 
 def wait_until_dead(processes: list[psutil.Process], limit_s: float = _REAP_S) -> None:
-    """Wait for processes that were killed to be dead, but not for ever."""
-    # A zombie is dead; when its new parent is slow to reap it, waiting for it to disappear would cost seconds.
+    """Wait until killed processes are dead, at most ``limit_s`` seconds."""
+    # A zombie counts as dead: a new parent that is slow to reap it would cost seconds.
     deadline = time.monotonic() + limit_s
-    while any(_lives(process) for process in processes) and time.monotonic() < deadline:
+    while any(_is_running(process) for process in processes) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -91,53 +91,53 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def remove_leftovers(run_id: str) -> None:
-    """Clear what a killed oneseat left of a run: its processes, and its private folder, which can hold a made-up login."""
+    """Remove what a killed oneseat left of a run: its processes, and its private folder, which can hold a simulated login."""
     kill_marked(run_id)
     for folder in Path(tempfile.gettempdir()).glob(f"{private_prefix(run_id)}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def private_prefix(run_id: str) -> str:
-    """How the name of a run's private folder begins, so that the next start can find it."""
+    """The prefix of a run's private folder, by which the next start finds it."""
     return f"oneseat-{run_id}-"
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process and it has not ended; one that has, and waits for its parent, is dead."""
+    """Whether a process with this pid is running. A zombie is not."""
     try:
-        return _lives(psutil.Process(pid))
+        return _is_running(psutil.Process(pid))
     except psutil.Error:
         return False
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Whether the process with this pid is still the one that started then, by ``start_time``."""
+    """Whether the process with this pid is running and is the one whose ``start_time`` was ``started``."""
     try:
-        return abs(start_time(pid) - started) < _SAME_START_S and _lives(psutil.Process(pid))
+        return abs(start_time(pid) - started) < _SAME_START_S and _is_running(psutil.Process(pid))
     except psutil.Error:
         return False
 
 
 def wait_until_gone(pid: int, limit_s: float) -> bool:
-    """Wait until a process is gone, up to ``limit_s`` seconds; whether it is. A zombie is gone."""
+    """Wait up to ``limit_s`` seconds for a process to end; returns whether it did. A zombie has ended."""
     try:
         process = psutil.Process(pid)
     except psutil.Error:
         return True
     wait_until_dead([process], limit_s)
-    return not _lives(process)
+    return not _is_running(process)
 
 
 def start_time(pid: int) -> float:
-    """When a process started, in seconds; 0.0 when it is gone. With the pid it names a process for good.
+    """When a process started, in seconds; 0.0 when it is gone. Pid and start time identify a process for good.
 
-    Counted from the start of the machine on Linux, elsewhere from the epoch.
+    Counted from boot on Linux, elsewhere from the epoch.
     """
     try:
-        # A clock that is set while a run goes on (a machine that wakes up, a clock that is synchronised late) moves every
-        # time since the epoch: a live run would be taken for a dead one, and ended.
+        # Setting the clock during a run (after sleep, or by a late time synchronisation) moves every time since the epoch: a
+        # running process would be taken for a dead one, and its run ended.
         if sys.platform == "linux":
-            # The name of the program stands in brackets and may hold anything, brackets and spaces too.
+            # The program name is in parentheses and may contain anything, parentheses and spaces included.
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             return int(fields[19]) / os.sysconf("SC_CLK_TCK")
         return psutil.Process(pid).create_time()
@@ -172,5 +172,5 @@ def _psutil_pids(run_id: str) -> list[int]:
 
 
 def is_root() -> bool:
-    """Whether this process may do anything on this machine."""
+    """Whether this process runs as root."""
     return sys.platform != "win32" and os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""What may be used as an API key. Looks at the form alone, and never says any of it."""
+"""Checks whether a value may be used as an API key, by its form only. No message contains any part of the value."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey, KeyProvider
 
 _SHORTEST = 8
-#: Of names that begin like a key, such as `sk-work`.
+#: Names may start like a key, such as `sk-work`; a key is longer.
 _LONGEST_NAME = 16
 _TYPED = re.compile(r"[\x21-\x7e]+", re.ASCII)
-#: Logins of subscriptions: tokens of `claude setup-token` and of a stored login. Nobody else's API takes one either.
+#: Subscription logins: tokens of `claude setup-token` and of a stored login. No API accepts them.
 _SEAT_TOKEN = re.compile(r"sk-ant-(?:oat|ort|sid)")
-#: A signed token, as the login of ChatGPT is one. A gateway of the owner's own may use such tokens for its keys.
+#: A signed token, such as a ChatGPT login. The owner's own gateway may use such tokens as keys.
 _SIGNED = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.")
 _GOOGLE_LOGIN = re.compile(r"(?:ya29|1//)[.A-Za-z0-9]")
 _BEGINNINGS: dict[KeyProvider, re.Pattern[str]] = {
@@ -24,7 +24,7 @@ _BEGINNINGS: dict[KeyProvider, re.Pattern[str]] = {
 
 
 def key_error(key: ApiKey, value: str) -> ErrorInfo | None:
-    """Why ``value`` must not be used as this key; ``None`` when it may be."""
+    """Why ``value`` must not be used as this key; ``None`` when it may."""
     if _is_login(key, value):
         return ErrorInfo(
             code="policy.login_as_key",
@@ -43,7 +43,7 @@ def key_error(key: ApiKey, value: str) -> ErrorInfo | None:
 
 
 def key_warning(key: ApiKey, value: str) -> str | None:
-    """Why ``value`` looks like another vendor's key, in one line; a gateway of the owner's own may use any form."""
+    """Why ``value`` looks like another vendor's key. Only a warning: the owner's own gateway may use any form."""
     beginning = _BEGINNINGS.get(key.provider)
     if key.base_url is not None or beginning is None or beginning.match(value):
         return None
@@ -53,7 +53,7 @@ def key_warning(key: ApiKey, value: str) -> str | None:
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether ``text``, meant to be a name, is more likely a key or a login that was typed in the wrong place."""
+    """Whether ``text``, given as a name, is more likely a key or login typed in the wrong place."""
     beginnings = (*_BEGINNINGS.values(), _SEAT_TOKEN, _SIGNED, _GOOGLE_LOGIN)
     return len(text) > _LONGEST_NAME and any(pattern.match(text) for pattern in beginnings)
 

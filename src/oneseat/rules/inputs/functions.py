@@ -1,4 +1,4 @@
-"""Python functions as tools: what the assistant is told of one follows from its name, its docstring and its type hints."""
+"""Python functions as tools, described to the assistant by their name, docstring and type hints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.functions import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: Where a decorated function keeps what was made of it.
+#: The attribute of a decorated function that holds its ``Function``.
 _MARK = "__oneseat_tool__"
-#: The vendor takes 64 characters, and the CLI puts `mcp__oneseat__` in front.
+#: The vendor accepts 64 characters, and the CLI prepends `mcp__oneseat__`.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}", re.ASCII)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -25,12 +25,12 @@ def tool(function: F, /) -> F: ...
 @overload
 def tool(*, read_only: bool = False) -> Callable[[F], F]: ...
 def tool(function: F | None = None, /, *, read_only: bool = False) -> F | Callable[[F], F]:
-    """Make a function one that a run can offer to the assistant: ``oneseat.run(..., functions=[f])``.
+    """Mark a function as a tool that a run can offer to the assistant: ``oneseat.run(..., functions=[f])``.
 
-    The assistant sees its name, its docstring and its parameters with their types; what it gives is checked against these
-    before the function is called. A plain function is called in a thread, an async one in the run's event loop. The function
-    itself stays as it is. ``read_only`` says that it changes nothing, so that several calls may go on at a time. Raises
-    ``UsageError`` ``usage.bad_function`` when a parameter has no type, or one that JSON cannot carry.
+    The assistant sees its name, its docstring and its typed parameters; arguments are validated before the function is called.
+    A plain function is called in a thread, an async one in the run's event loop. The function itself is not changed.
+    ``read_only`` means that it changes nothing, so that calls may run concurrently. Raises ``UsageError``
+    ``usage.bad_function`` when a parameter has no type, or one that JSON cannot represent.
     """
 
     def mark(marked: F) -> F:
@@ -41,9 +41,9 @@ def tool(function: F | None = None, /, *, read_only: bool = False) -> F | Callab
 
 
 def functions_of(given: Iterable[Callable[..., Any]]) -> tuple[Function, ...]:
-    """What ``tool`` made of these functions.
+    """The ``Function`` of each decorated function.
 
-    Raises ``UsageError`` ``usage.bad_function`` for one that is not decorated, or when two have the same name.
+    Raises ``UsageError`` ``usage.bad_function`` for an undecorated function, or when two have the same name.
     """
     found: dict[str, Function] = {}
     for each in given:
@@ -93,7 +93,7 @@ def _arguments_of(function: Callable[..., Any], name: str) -> type[msgspec.Struc
 
 
 def _default(value: Any) -> Any:
-    # msgspec refuses a list or a dictionary as it stands: one call could change it for the next.
+    # msgspec refuses a mutable default: one call could change it for the next.
     return msgspec.field(default_factory=lambda: value) if isinstance(value, list | dict | set) else value
 
 
@@ -103,7 +103,7 @@ def _schema_of(arguments: type[msgspec.Struct], name: str) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[-1]
         raise _bad(name, f"JSON cannot carry the type of a parameter: {reason}") from error
-    # The protocol wants an object at the top, not a reference to one.
+    # The protocol requires an object at the top level, not a reference.
     schema: dict[str, Any] = parts.pop(top["$ref"].rpartition("/")[2])
     del schema["title"]
     return {**schema, "$defs": parts} if parts else schema

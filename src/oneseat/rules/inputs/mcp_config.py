@@ -1,6 +1,6 @@
-"""The standard ``{"mcpServers": {...}}`` configuration: checked and filled in before the official CLI sees any of it.
+"""Checks the standard ``{"mcpServers": {...}}`` configuration and fills in its variables before the official CLI gets it.
 
-The CLI drops an entry it does not understand without a word, and versions differ in what they understand.
+The CLI silently drops an entry that it does not understand, and versions differ in what they understand.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import FUNCTIONS, McpServer
 
-#: A double underscore would make `mcp__a__b__c` the tool of two servers.
+#: With a double underscore in a name, `mcp__a__b__c` could be a tool of two servers.
 _NAME = re.compile(r"(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _KEYS = {"stdio": ("type", "command", "args", "env"), "url": ("type", "url", "headers")}
-#: Shorter values are no secrets, and taking them out of every message would garble it.
+#: Shorter values are not secrets, and redacting them would garble every message.
 _SHORTEST_SECRET = 4
 
 
@@ -41,7 +41,7 @@ def servers_of(
 
 
 class _Entry:
-    """One entry, while it is read."""
+    """Reads one entry."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Entry:
         self._secrets: list[str] = []
 
     def server(self) -> McpServer:
-        """The server, or a complaint."""
+        """The server. Raises ``UsageError`` for an invalid entry."""
         if not _NAME.fullmatch(self._name):
             raise self._bad(
                 "a name is letters, digits, dashes and single underscores, at most 32 of them", self._name
@@ -76,7 +76,7 @@ class _Entry:
     def _kind(self) -> Literal["stdio", "http", "sse"]:
         kind = self._value.get("type")
         if kind is None and "url" in self._value:
-            # Older CLIs wait for ever on such an entry, newer ones drop it without a word.
+            # Older CLIs wait for ever on such an entry, newer ones silently drop it.
             raise self._bad("an entry with a `url` must say its `type`: `http` or `sse`")
         match kind:
             case None | "stdio":
@@ -125,7 +125,7 @@ class _Entry:
         )
 
     def _kept(self, values: Mapping[Any, str]) -> tuple[str, ...]:
-        # The longest first: one can be part of another.
+        # The longest first: one secret may be part of another.
         secrets = {value for value in (*self._secrets, *values.values()) if len(value) >= _SHORTEST_SECRET}
         return tuple(sorted(secrets, key=len, reverse=True))
 
@@ -139,7 +139,7 @@ class _Entry:
         return {name: self._text(f"{key}.{name}", value) for name, value in table.items()}
 
     def _text(self, place: str, value: object) -> str:
-        """A text with its variables filled in. What is wrong with it is said without showing it."""
+        """A text with its variables filled in. Errors do not quote it: it may contain a secret."""
         if value is None:
             raise self._bad(f"it has no `{place}`")
         if not isinstance(value, str) or "\0" in value or (place in {"command", "url"} and not value.strip()):

@@ -8,18 +8,18 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-#: The tool by which the official CLI lets a model give its structure. It acts on nothing.
+#: The tool by which a model returns a structured answer in the official CLI. It has no side effects.
 STRUCTURE_TOOL = "StructuredOutput"
-#: How many complaints a message carries; a wrong answer can have hundreds.
+#: How many errors a message lists; an invalid answer can have hundreds.
 _SHOWN = 5
 
 
 def check_schema(schema: object, source: str) -> dict[str, Any]:
     """Return ``schema`` when it is a JSON Schema for an object. Raises ``UsageError`` ``usage.bad_schema``.
 
-    The official CLI ignores a schema it cannot use without a word and answers in plain text (measured).
+    The official CLI silently ignores a schema it cannot use and answers in plain text (measured).
     """
-    import jsonschema  # noqa: PLC0415 - 60 ms that only runs with a schema pay
+    import jsonschema  # noqa: PLC0415 - 60 ms, needed only for runs with a schema
 
     if not isinstance(schema, dict):
         raise _bad(source, "a schema is a JSON object")
@@ -33,7 +33,7 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
 
 
 def structure_of(structured: object, text: str) -> object:
-    """The structure of an answer: the provider's own, else the text read as JSON, else ``None``."""
+    """The structured answer: the provider's, else the text parsed as JSON, else ``None``."""
     if structured is not None:
         return structured
     try:
@@ -43,7 +43,7 @@ def structure_of(structured: object, text: str) -> object:
 
 
 def repair_prompt(found: list[str]) -> str:
-    """What the model is told when its answer does not fit."""
+    """The prompt that asks the model to correct its answer."""
     return (
         "Your answer does not fit the schema:\n"
         + "\n".join(f"- {line}" for line in found)
@@ -52,7 +52,7 @@ def repair_prompt(found: list[str]) -> str:
 
 
 def schema_errors(schema: dict[str, Any], value: object) -> list[str]:
-    """What is wrong with ``value`` under ``schema``; nothing when it fits."""
+    """The errors of ``value`` under ``schema``; empty when it is valid."""
     import jsonschema  # noqa: PLC0415 - as above
 
     validator = jsonschema.validators.validator_for(schema)(schema)
@@ -71,7 +71,7 @@ def schema_of(kind: type) -> dict[str, Any]:
         raise _bad(kind.__qualname__, str(error)) from error
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     if name:
-        # The vendor wants the object itself on top, not a reference to it.
+        # The vendor requires an object at the top level, not a reference.
         schema = {**schema["$defs"][name], "$defs": schema["$defs"]}
     return check_schema(schema, kind.__qualname__)
 

@@ -11,7 +11,7 @@ from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
 
 _READ = ("Glob", "Grep", "Read")
 _EDIT = (*_READ, "Edit", "Write")
-#: Without the CLI's timers, messages and background workers: they outlive a turn, and a run ends with its turn.
+#: Without the CLI's timers, messages and background workers: they outlive the turn with which a run ends.
 _ALL = (*_EDIT, "Bash", "NotebookEdit", "Task", "WebFetch", "WebSearch")
 PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
     "none": ((), "default"),
@@ -19,7 +19,7 @@ PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
     "edit": (_EDIT, "acceptEdits"),
     "all": (_ALL, "default"),
 }
-#: The CLI's own tools, and MCP tools as `mcp__server__tool`, or `mcp__server` for all of a server.
+#: The CLI's own tools, and MCP tools: `mcp__server__tool`, or `mcp__server` for all tools of a server.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 
 

@@ -1,4 +1,4 @@
-"""Whether a run may begin although a usage window is nearly full: automation leaves the rest to the person."""
+"""Decides whether a run may start while a usage window is nearly full: unattended runs leave the rest to the person."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _NAMES = {"five_hour": "five-hour window", "seven_day": "weekly window"}
 def decide(
     seen: list[SeenLimit], percent: int, model: str, now: float, *, over_limit: bool
 ) -> ErrorInfo | LimitNear | None:
-    """The refusal of a run of ``model``, or a warning that the next ones come near to it.
+    """The refusal of a run of ``model``, a warning that later runs may be refused, or ``None``.
 
-    ``seen`` is what was reported of the windows, ``now`` in seconds since 1970. A run that may go ``over_limit`` is warned
-    only.
+    ``seen`` are the reports about windows, ``now`` is in seconds since 1970. With ``over_limit`` a run is only warned.
     """
     found = windows(seen, now)
     full = pausing(found, percent, model, now)

@@ -1,7 +1,7 @@
-"""What is known of a plan's usage windows, how long they last, and when they pause runs. Pure arithmetic on what was reported.
+"""The state of a plan's usage windows, forecasts of when they are full, and when they pause runs. Pure arithmetic on reports.
 
-Moments are seconds since 1970, shares go from 0 to 1, and what nobody said is ``None``. Nothing said of a window outlives
-its reset: it begins anew then, and how full it is nobody knows before it is reported again.
+Times are seconds since 1970, shares are from 0 to 1, unknown is ``None``. Reports about a window are discarded at its reset:
+how full it is then is unknown until the next report.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
     from oneseat.contract.limits import SeenLimit
 
-#: The windows that every plan has; shown also while nothing is known of them. Any other one is shown when it is reported.
+#: The windows that every plan has, shown even if nothing is known about them. Others are shown when reported.
 USUAL = ("five_hour", "seven_day")
-#: Stands for a report that names no window, such as that of too many requests at once.
+#: The name used for a report without a window, such as too many concurrent requests.
 NAMELESS = "unknown"
-#: How old a report may be that pauses runs. Then one run goes through, and what it is told decides: a vendor can empty a
-#: window early, and a report that is wrong must not pause runs for a week.
+#: How old a report that pauses runs may be. After that one run is let through and its report decides: a vendor can reset a
+#: window early, and a wrong report must not pause runs for a week.
 TRUSTED_S = 6 * 3600.0
-#: So many points below the share at which runs pause, they are warned.
+#: Runs are warned this many points below the share at which they pause.
 NEAR_POINTS = 10
-#: The reset time of one window differs by up to two seconds from report to report.
+#: Reported reset times of one window differ by up to two seconds.
 _SAME_WINDOW_S = 60.0
 _TWO_HOURS_S, _TWO_DAYS_S = 2 * 3600.0, 2 * 86_400.0
-#: Shares come in whole points: over a shorter time the pace would be that of the rounding.
+#: Shares are reported in whole points: over a shorter time, the pace would be rounding noise.
 _SHORTEST_SPAN_S = 300.0
 _SCOPES = ("five_hour_", "seven_day_")
 
 
 class Forecast(NamedTuple):
-    """When a window is full at its pace, ``full_at``, and what that rests on.
+    """When a window will be full at its current pace (``full_at``), and the data behind it.
 
-    Without one, ``why`` says why there is none. ``readings`` in the last ``within_s`` seconds are ``span_s`` seconds apart.
+    Without a forecast, ``why`` gives the reason. ``readings`` were taken in the last ``within_s`` seconds, over ``span_s`` seconds.
     """
 
     why: Literal["pace", "full", "unknown", "one_reading", "too_close", "no_growth"]
@@ -46,8 +46,8 @@ class Forecast(NamedTuple):
 class Window(NamedTuple):
     """The state of one window now.
 
-    ``status`` was said at ``read_at`` by ``source``, ``used`` at ``used_at``: as it only grows, it is at least that much by
-    now. ``before`` is what was last known of a window that has been reset since ``resets_at``.
+    ``status`` was reported at ``read_at`` by ``source``, ``used`` at ``used_at``; usage only grows, so it is at least that much
+    now. ``before`` is the last known share of a window that has been reset since.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Window(NamedTuple):
 
     @property
     def share(self) -> float | None:
-        """How full it is, where a source said it by a number or by a no."""
+        """How full it is, from a reported share or a rejection; ``None`` when unknown."""
         return 1.0 if self.status == "rejected" else self.used
 
 
 def windows(seen: Iterable[SeenLimit], now: float) -> list[Window]:
-    """Every window that is usual or was reported: the usual ones first, then the others by their names."""
+    """Every usual or reported window: the usual ones first, then the others by name."""
     by_name: dict[str, list[SeenLimit]] = {name: [] for name in USUAL}
     for one in sorted(seen, key=lambda one: one.last_at):
         if one.window != NAMELESS:
@@ -77,7 +77,7 @@ def windows(seen: Iterable[SeenLimit], now: float) -> list[Window]:
 
 
 def in_overage(seen: Iterable[SeenLimit], now: float) -> tuple[bool, float] | None:
-    """Whether extra, paid usage is being spent, and when that was said; ``None`` where nobody said it in the window's time."""
+    """Whether extra paid usage is being spent, and when that was reported; ``None`` without a current report."""
     said = [one for one in seen if one.overage is not None and _counts(one, now)]
     if not said:
         return None
@@ -86,19 +86,19 @@ def in_overage(seen: Iterable[SeenLimit], now: float) -> tuple[bool, float] | No
 
 
 def pausing(found: Iterable[Window], percent: float, model: str, now: float) -> Window | None:
-    """The window that pauses a run of ``model``, of several the one that is reset last."""
+    """The window that pauses a run of ``model``; of several, the one that resets last."""
     return _latest(one for one in found if _bears(one, percent, None, model, now))
 
 
 def warning(found: Iterable[Window], percent: float, model: str, now: float) -> Window | None:
-    """The window that is about to pause runs of ``model``, of several the one that is reset last."""
+    """The window that will soon pause runs of ``model``; of several, the one that resets last."""
     return _latest(one for one in found if _bears(one, percent - NEAR_POINTS, percent, model, now))
 
 
 def concerns(window: str, model: str) -> bool:
-    """Whether runs of a model use this window: the usual ones all runs, that of a model those with its name in theirs.
+    """Whether runs of a model use this window: usual windows count all runs, a model's window those whose model contains its name.
 
-    Of a window with any other name it is not known what counts there, so it pauses nothing.
+    What a window with any other name counts is unknown, so it pauses nothing.
     """
     if window in USUAL:
         return True
@@ -107,7 +107,7 @@ def concerns(window: str, model: str) -> bool:
 
 
 def percents(share: float) -> float:
-    """A share in percent, without the dust of binary fractions: 0.29 is 29."""
+    """A share in percent, without floating-point noise: 0.29 is 29."""
     return round(share * 100, 6)
 
 
@@ -128,7 +128,7 @@ def _window(name: str, rows: Sequence[SeenLimit], now: float) -> Window:
         return Window(name)
     newest = live[-1]
     shares = [row for row in live if row.used is not None]
-    # A window that lets requests through again is not full, whatever was said before.
+    # A window that accepts requests again is not full, whatever was reported before.
     if shares and newest.status == "allowed" and shares[-1] is not newest and (shares[-1].used or 0.0) >= 1:
         shares = []
     return Window(
@@ -146,7 +146,7 @@ def _window(name: str, rows: Sequence[SeenLimit], now: float) -> Window:
 
 
 def forecast(shares: Sequence[SeenLimit], within_s: float, now: float) -> Forecast:
-    """When a window is full at the pace of the last ``within_s`` seconds; ``shares`` are those of its present time, in order."""
+    """When a window will be full at the pace of the last ``within_s`` seconds; ``shares`` are since its last reset, in order."""
     if not shares:
         return Forecast("unknown")
     if (shares[-1].used or 0.0) >= 1:
@@ -167,7 +167,7 @@ def forecast(shares: Sequence[SeenLimit], within_s: float, now: float) -> Foreca
 
 
 def _rising(shares: Sequence[SeenLimit], since: float) -> list[tuple[float, float]]:
-    """Moments with their shares since the window was last emptied, each once."""
+    """Times and shares since the window's last reset, without duplicates."""
     points: dict[float, float] = {}
     for row in shares:
         if row.last_at < since:

@@ -1,6 +1,6 @@
-"""May this person's plan serve this request? The first RED rule wins, then the first GREY, GREEN only if all of one holds.
+"""Decides whether the owner's plan may serve a request: the first RED rule wins, then the first GREY, then a complete GREEN.
 
-The rules are data: a policy pack. Cautious engineering, not legal advice. What is not known is GREY.
+The rules are data, from a policy pack. Cautious engineering, not legal advice. Unknown inputs are GREY.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oneseat.contract.routing import PaidFrom
 from .inputs import AT_THE_GATE, PolicyEnvironment, draws_from, inputs_of, plan_of
 from .messages import JobClass, policy_error
 
-#: The inputs by which a rule holds, or by which one does not.
+#: The inputs that make a rule hold, or keep it from holding.
 Because: TypeAlias = dict[InputName, str | int | None]
 
 _ANY: frozenset[PaidFrom] = frozenset({"plan", "api_credits", "api_key"})
@@ -32,7 +32,7 @@ _SETUP_TOKENS = frozenset({"CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_F
 
 
 class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules in force, the day they are asked on (ISO 8601), what the owner has confirmed, and what is known besides."""
+    """The rules in force, the day (ISO 8601), the owner's confirmations, and the environment of the request."""
 
     pack: Pack
     day: str
@@ -41,7 +41,7 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(NamedTuple):
-    """One judgement: the rule that decided, by which inputs, and the owner's word on such work, if there is one."""
+    """The rule that decided, the inputs that made it hold, and the owner's confirmation, if any."""
 
     rule: Rule
     inputs: PolicyInputs
@@ -50,23 +50,23 @@ class Decision(NamedTuple):
 
     @property
     def paid_from(self) -> frozenset[PaidFrom]:
-        """What may pay; nothing where the rule refuses."""
+        """What may pay; empty when the rule refuses."""
         if self.rule.tier == "GREEN" or self.confirmed is not None:
             return _ANY
         return frozenset() if self.rule.action == "refuse" else _KEYS
 
 
 def decide(request: Request, view: PolicyView) -> Permitted | Refused:
-    """Say what may pay for this request, by everything that is known before the official CLI is asked who pays."""
+    """Decide what may pay for this request, by what is known before the official CLI is asked who pays."""
     inputs = inputs_of(request, view.environment, view.pack, view.day, view.confirmations)
     later = AT_THE_GATE - {"plan"} if view.environment.plan is not None else AT_THE_GATE
     return _permitted(request, judge(inputs, view, job_class(request), later), view)
 
 
 def confirm(permitted: Permitted, facts: PayerFacts, view: PolicyView) -> Permitted | Refused:
-    """Decide again with what only the billing gate has seen: the plan's name and the kind of its token.
+    """Decide again with what only the billing gate knows: the plan's name and the kind of token.
 
-    Returns a refusal where the plan may not serve after all. What the official `claude` CLI has not said changes nothing.
+    Returns a refusal when the plan may not serve after all. Facts that are not from the official `claude` CLI change nothing.
     """
     if not isinstance(facts, CredentialFacts):
         return permitted
@@ -75,7 +75,7 @@ def confirm(permitted: Permitted, facts: PayerFacts, view: PolicyView) -> Permit
     token: TokenHandling = "env_setup_token_by_owner" if setup else "native_login"
     plan = plan_of(account.subscription if account is not None else None, view.pack)
     if setup and plan == "unknown":
-        # The vendor gives such a token to paid plans only, and it does not tell to which.
+        # Only paid plans can create such a token, and it does not name the plan.
         plan = view.environment.plan or "paid_unnamed"
     inputs = msgspec.structs.replace(
         permitted.inputs or PolicyInputs(),
@@ -93,7 +93,7 @@ def refusal(permitted: Permitted) -> ErrorInfo | None:
 
 
 def for_seat(decided: Permitted | Refused) -> Permitted | Refused:
-    """The same decision for a caller that has nothing but the seat."""
+    """The same decision for a run that can use the plan only."""
     error = None if isinstance(decided, Refused) else refusal(decided)
     if error is None:
         return decided
@@ -106,7 +106,7 @@ def judge(
     of: JobClass = _NO_CLASS,
     later: frozenset[InputName] = _KNOWN,
 ) -> Decision:
-    """The rule that decides. Inputs in ``later`` will be known at the billing gate: by themselves they decide nothing before."""
+    """The rule that decides. Inputs in ``later`` are known only at the billing gate and decide nothing by themselves before."""
     rules = sorted((rule for rule in view.pack.rules if rule.holds(view.day)), key=_priority)
     for rule in rules:
         if rule.tier == "RED" and (because := _met(rule, inputs, later)) is not None:
@@ -114,7 +114,7 @@ def judge(
     confirmed: list[Decision] = []
     for rule in rules:
         if rule.tier == "GREY" and rule.when and (because := _met(rule, inputs, later)) is not None:
-            word = next((each for each in _words(rule, view, of) if each.because == because), None)
+            word = next((each for each in _confirmations(rule, view, of) if each.because == because), None)
             if word is None:
                 return Decision(rule, inputs, because)
             confirmed.append(Decision(rule, inputs, because, word))
@@ -129,11 +129,11 @@ def _without_objection(
     rules: list[Rule],
     confirmed: list[Decision],
 ) -> Decision:
-    """No rule says no: one has to say yes, but for what the owner has confirmed."""
+    """No rule forbids: a GREEN rule must allow it, except for what the owner has confirmed."""
     otherwise = next(rule for rule in rules if not rule.when)
     confirmed += [
         Decision(otherwise, inputs, word.because, word)
-        for word in _words(otherwise, view, of)
+        for word in _confirmations(otherwise, view, of)
         if all(getattr(inputs, name) == value for name, value in word.because.items())
     ]
     settled = later.union(*(decision.because for decision in confirmed))
@@ -143,13 +143,13 @@ def _without_objection(
     )
     if lacking:
         return Decision(otherwise, inputs, lacking)
-    # The word of the rule that was asked first stands on the receipt; a word that was not needed does not.
+    # The receipt shows the confirmation of the first rule that needed one.
     needed = (it for it in confirmed if it.rule.when or _lacking(rule, inputs, later))
     return next(needed, Decision(rule, inputs, {}))
 
 
 def holds(condition: Condition, inputs: PolicyInputs) -> bool:
-    """Whether one condition holds. A number that is not known makes none hold."""
+    """Whether one condition holds. An unknown number makes none hold."""
     value: object = getattr(inputs, condition.field)
     wanted = condition.value
     if condition.op in {"more_than", "at_most"}:
@@ -160,25 +160,25 @@ def holds(condition: Condition, inputs: PolicyInputs) -> bool:
 
 
 def job_class(request: Request) -> JobClass:
-    """What a confirmation is bound to besides a rule and its inputs."""
+    """The project and client that a confirmation is bound to, besides a rule and its inputs."""
     return JobClass(request.project.name if request.project is not None else None, request.client)
 
 
 def _met(rule: Rule, inputs: PolicyInputs, later: frozenset[InputName]) -> Because | None:
-    """The inputs by which one group of conditions holds, ``None`` when none does."""
+    """The inputs that make one group of conditions hold; ``None`` when no group holds."""
     for group in rule.when:
         known = [condition for condition in group if condition.field not in later]
-        # Of a rule that forbids, the gate asks for what is not known yet; one that doubts has reason enough to doubt now.
+        # A RED rule waits for inputs known only at the gate; a GREY rule holds on what is known now.
         enough = len(known) == len(group) if rule.tier == "RED" else bool(known)
         if enough and all(holds(condition, inputs) for condition in known):
-            # What the gate adds is left out, so that a confirmation is the same before and after it.
+            # Without the gate's inputs, so that a confirmation is the same before and after the gate.
             telling = [each for each in group if each.field not in AT_THE_GATE] or known
             return {condition.field: getattr(inputs, condition.field) for condition in telling}
     return None
 
 
 def _lacking(rule: Rule, inputs: PolicyInputs, settled: Iterable[InputName]) -> Because:
-    """The inputs that keep a rule from its yes."""
+    """The inputs that keep a GREEN rule from holding."""
     return {
         condition.field: getattr(inputs, condition.field)
         for condition in rule.when[0]
@@ -186,8 +186,8 @@ def _lacking(rule: Rule, inputs: PolicyInputs, settled: Iterable[InputName]) -> 
     }
 
 
-def _words(rule: Rule, view: PolicyView, of: JobClass) -> list[Confirmation]:
-    """What the owner has said of this rule, as it is now, for this class of work."""
+def _confirmations(rule: Rule, view: PolicyView, of: JobClass) -> list[Confirmation]:
+    """The owner's confirmations of this rule, as it is now, for this class of work."""
     return [
         each for each in view.confirmations if each.rule == rule and (each.project, each.client) == tuple(of)
     ]

@@ -1,4 +1,4 @@
-"""What is known of a request, in the words of the policy. Oneseat's own guarantees are stated here, and nowhere else."""
+"""The policy inputs of a request. Oneseat's own guarantees are stated here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from oneseat.contract.policy import (
 from oneseat.contract.policy_pack import Confirmation, Pack, Thresholds
 from oneseat.contract.request import Request
 
-#: What only the official CLI can tell, when it is asked who pays. Until then it is taken to be as the owner has stated,
-#: or, where nothing was stated, fine; the billing gate asks again with what the CLI says.
+#: Inputs that only the official CLI can tell, at the billing gate. Until then they are as the owner stated or, if nothing was
+#: stated, assumed to be fine; the gate decides again with the CLI's answer.
 AT_THE_GATE: frozenset[InputName] = frozenset({"plan", "token_handling"})
-#: What the vendor calls a login, by what becomes of its token.
+#: The vendor's name of a login, by how its token is handled.
 _AUTH_METHODS: dict[TokenHandling, str] = {
     "native_login": "claude.ai",
     "env_setup_token_by_owner": "oauth_token",
@@ -35,14 +35,14 @@ _HELD: dict[str, AccountState] = {
     "provider.account_on_hold": "on_hold",
     "provider.verification_required": "verification_required",
 }
-#: Before the size of a plan.
+#: Prefix of a plan's name.
 _VENDOR = "claude "
 
 
 class PolicyEnvironment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known besides the request: from the owner's settings, this machine and the ledger.
+    """Inputs that do not come from the request: from the owner's settings, this machine and the ledger.
 
-    ``plan`` is what the owner says; ``None`` leaves it to the billing gate. ``now`` is in seconds since 1970.
+    ``plan`` is what the owner stated; ``None`` leaves it to the billing gate. ``now`` is in seconds since 1970.
     """
 
     humans: int = 1
@@ -53,11 +53,15 @@ class PolicyEnvironment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inputs_of(
-    request: Request, environment: PolicyEnvironment, pack: Pack, day: str, confirmed: Iterable[Confirmation] = ()
+    request: Request,
+    environment: PolicyEnvironment,
+    pack: Pack,
+    day: str,
+    confirmed: Iterable[Confirmation] = (),
 ) -> PolicyInputs:
-    """The inputs of a request before anybody was asked who pays. ``day`` is ISO 8601.
+    """The inputs of a request before the billing gate. ``day`` is ISO 8601.
 
-    What oneseat itself guarantees is said with it: it starts the official program unmodified, with the login that this
+    They include what oneseat itself guarantees: it starts the official program unmodified, with the login that this
     program keeps, offers no sign-in of its own, never sees or passes on a token, keeps redirects from the child, uses one
     account and does not change it.
     """
@@ -68,7 +72,7 @@ def inputs_of(
         output_reviewed="yes" if purpose.reviewed else "no",
         work_owner=purpose.work_owner,
         exposure=request.exposure,
-        # The private socket asks the system who calls. Whoever opens another way in has to say what guards it.
+        # The system tells who calls the private socket. For any other way in, nothing is known of its guard.
         client_secret="yes" if local else "unknown",
         local_api="no" if local else "unknown",
         reachable_by="owner" if local and environment.humans == 1 else "unknown",
@@ -95,7 +99,7 @@ def inputs_of(
 
 
 def volume_of(activity: RecentActivity, thresholds: Thresholds, *, attended: bool) -> Volume:
-    """How much is asked of the seat. ``attended`` is whether somebody sits at the terminal."""
+    """How much the seat is used. ``attended`` is whether a person is at the terminal."""
     if (
         activity.at_once > thresholds.max_parallel_plan_runs.value
         or activity.last_hour > thresholds.max_plan_runs_per_hour.value
@@ -110,14 +114,14 @@ def volume_of(activity: RecentActivity, thresholds: Thresholds, *, attended: boo
 
 
 def pack_state(pack: Pack, day: str) -> PackState:
-    """How old the rules are on this day (ISO 8601)."""
+    """Whether the rules are out of date on this day (ISO 8601)."""
     if day >= pack.meta.hard_stale_after:
         return "hard_stale"
     return "review_due" if day >= pack.meta.review_after else "fresh"
 
 
 def draws_from(pack: Pack, day: str, token: TokenHandling) -> DrawsFrom:
-    """What the official CLI's headless runs are paid from on this day, signed in this way. Two answers are none."""
+    """What headless runs of the official CLI draw from on this day with this login; unknown unless the pack is unambiguous."""
     method = _AUTH_METHODS.get(token)
     found = {
         route.draws_from
@@ -131,11 +135,11 @@ def draws_from(pack: Pack, day: str, token: TokenHandling) -> DrawsFrom:
 
 
 def plan_of(name: str | None, pack: Pack) -> PlanKind:
-    """The plan that the official CLI names, such as ``Claude Max`` or, with its old size, ``Claude Max 20x``."""
+    """The plan for a name from the official CLI, such as ``Claude Max`` or the older ``Claude Max 20x``."""
     if name is None:
         return "unknown"
     wanted = name.strip().lower().removeprefix(_VENDOR)
-    # As plain data: a run asks for two keys of them, and the closed types take longer to load than a run may.
+    # Decoded as plain data: a run needs two keys, and loading the types takes too long for a run.
     plans: list[dict[str, Any]] = msgspec.json.decode(pack.plans)
     for plan in plans:
         if plan["vendor"] == "anthropic" and wanted in map(str.lower, plan["names"]):
@@ -154,8 +158,9 @@ def _account_state(activity: RecentActivity, confirmed: Iterable[Confirmation]) 
     held = _HELD.get(activity.last_error or "")
     if held is None:
         return "in_order"
-    # The vendor's word holds until a person says that they have seen to it, after it was given.
+    # The hold stays until a person confirms, after the vendor reported it, that it is resolved.
     cleared = any(
-        each.because.get("account_state") == held and each.at > (activity.last_end or "") for each in confirmed
+        each.because.get("account_state") == held and each.at > (activity.last_end or "")
+        for each in confirmed
     )
     return "in_order" if cleared else held

@@ -1,4 +1,4 @@
-"""What is said of a decision: the rule, the inputs it rests on, where it is written, and what the owner can do."""
+"""The messages of policy decisions: the rule, its inputs, its source, and what the owner can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oneseat.contract.policy_pack import Pack, Rule
 
 
 class JobClass(NamedTuple):
-    """The project and the client that work belongs to, if any: a confirmation holds for these alone."""
+    """The project and the client of a piece of work, if any: a confirmation is valid for these only."""
 
     project: str | None = None
     client: str | None = None
@@ -22,8 +22,8 @@ class JobClass(NamedTuple):
 def policy_error(
     rule: Rule, because: Mapping[InputName, str | int | None], pack: Pack, of: JobClass
 ) -> ErrorInfo:
-    """The error of a request that the plan may not serve, or not for certain."""
-    seen = ", ".join(f"{name} = {_word(value)}" for name, value in because.items())
+    """The error of a request that the plan may not serve, or that is in doubt."""
+    seen = ", ".join(f"{name} = {_printed(value)}" for name, value in because.items())
     why = (
         f"rule {rule.id}: {rule.reason}\n"
         f"  {source_of(rule, pack)}, read {rule.as_of}; pack {pack.meta.pack_version}"
@@ -45,7 +45,7 @@ def policy_error(
 
 def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], of: JobClass) -> str:
     """The command that confirms this class of work."""
-    words = [f"{name}={_word(value)}" for name, value in because.items()]
+    words = [f"{name}={_printed(value)}" for name, value in because.items()]
     options = [
         *(("--project", of.project) if of.project is not None else ()),
         *(("--client", of.client) if of.client is not None else ()),
@@ -54,7 +54,7 @@ def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], o
 
 
 def staleness_notice(pack: Pack, state: PackState) -> str | None:
-    """What there is to say of a pack's age; nothing while it is fresh."""
+    """The notice about an outdated pack; ``None`` while it is fresh."""
     meta = pack.meta
     if state == "fresh":
         return None
@@ -64,11 +64,11 @@ def staleness_notice(pack: Pack, state: PackState) -> str | None:
 
 
 def source_of(rule: Rule, pack: Pack) -> str:
-    """The address of the page that a rule rests on first."""
-    # As plain data: this is asked when something was refused, and the closed types take longer to load than a run may.
+    """The URL of a rule's first source."""
+    # Decoded as plain data: loading the types takes too long for a run.
     sources: list[dict[str, str]] = msgspec.json.decode(pack.sources)
     return next(each["url"] for each in sources if each["id"] == rule.source_ids[0])
 
 
-def _word(value: str | int | None) -> str:
+def _printed(value: str | int | None) -> str:
     return "unknown" if value is None else str(value)

@@ -1,6 +1,6 @@
-"""Whether a policy pack can be used, and what it allows that another one does not.
+"""Validates a policy pack and compares it with another one.
 
-Some things no pack can say yes to, whoever confirmed it: a request of somebody else, a public way in, a login that is shared.
+No pack, even a confirmed one, may allow a request of another person, a public way in, or a shared login.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .messages import source_of
 
 Effect = Literal["looser", "tighter", "other"]
 
-#: Every GREEN rule has to ask for at least this much.
+#: Every GREEN rule must require at least this.
 FLOOR: dict[InputName, frozenset[str] | int] = {
     "request_author": frozenset({"owner", "owner_automation"}),
     "output_consumer": frozenset({"owner", "owner_publishes"}),
@@ -48,7 +48,7 @@ _ACTIONS = {
 
 
 class Difference(NamedTuple):
-    """One thing that another pack says otherwise. ``effect`` is what it does to what is allowed."""
+    """One difference between two packs. ``effect`` says whether more or less is allowed."""
 
     what: str
     effect: Effect
@@ -58,7 +58,7 @@ class Difference(NamedTuple):
 
 
 def schema_errors(value: object, schema: bytes) -> list[str]:
-    """Why a decoded JSON text is no pack; nothing where it has the form of one."""
+    """The schema errors of a decoded pack; empty when it is valid."""
     validator = jsonschema.Draft202012Validator(msgspec.json.decode(schema))
     errors = sorted(
         validator.iter_errors(cast("Any", value)), key=lambda it: list(map(str, it.absolute_path))
@@ -67,7 +67,7 @@ def schema_errors(value: object, schema: bytes) -> list[str]:
 
 
 def pack_errors(pack: Pack, sections: Sections, today: str) -> list[str]:
-    """Why a pack of the right form cannot be used; nothing where it can. ``today`` is ISO 8601."""
+    """Why a well-formed pack cannot be used; empty when it can. ``today`` is ISO 8601."""
     return [
         *_about_dates(pack, today),
         *_about_ids(pack, sections),
@@ -77,16 +77,16 @@ def pack_errors(pack: Pack, sections: Sections, today: str) -> list[str]:
 
 
 def differences(old: Pack, new: Pack) -> list[Difference]:
-    """What a new pack says otherwise, what loosens first."""
+    """The differences of a new pack, looser ones first."""
     found = [*_of_rules(old, new), *_of_thresholds(old, new), *_of_age(old, new), *_of_routes(old, new)]
     order = {"looser": 0, "tighter": 1, "other": 2}
     return sorted(found, key=lambda difference: order[difference.effect])
 
 
 def confirmation_error(rule: Rule, because: Mapping[InputName, str | int | None]) -> str | None:
-    """Why a class of work cannot be confirmed against a rule; ``None`` where it can.
+    """Why a class of work cannot be confirmed for a rule; ``None`` when it can.
 
-    A class names the very inputs that make the rule doubt: a word that covers more than that would be a word for anything.
+    A class names exactly the inputs that make the rule GREY: a broader confirmation could cover anything.
     """
     if rule.tier != "GREY" and set(because) != {"account_state"}:
         return f"rule {rule.id} is {rule.tier}, and only what is GREY can be confirmed"
@@ -102,14 +102,14 @@ def confirmation_error(rule: Rule, because: Mapping[InputName, str | int | None]
 
 
 def describe_rule(rule: Rule) -> str:
-    """The conditions of a rule."""
+    """The conditions of a rule, as text."""
     if not rule.when:
         return "everything that no other rule allows"
     return "; or ".join(" and ".join(map(_condition, group)) for group in rule.when)
 
 
 def vocabulary(field: InputName) -> tuple[str, ...] | None:
-    """The words an input may have; ``None`` for a number."""
+    """The permitted values of an input; ``None`` for a number."""
     return None if field in _NUMBERS else get_args(get_type_hints(PolicyInputs)[field])
 
 
@@ -253,7 +253,7 @@ def _shown(rule: Rule | None) -> str | None:
 
 
 def _still_no(rule: Rule, others: Sequence[Rule]) -> bool:
-    """Whether everything that a rule keeps from the plan is kept from it by the others too, at least as strictly."""
+    """Whether the other rules keep everything from the plan that this rule does, at least as strictly."""
     if rule.tier == "GREEN" or rule.status != "active":
         return True
     return all(any(_forbids(other, rule, group) for other in others) for group in rule.when)
@@ -267,7 +267,7 @@ def _forbids(other: Rule, rule: Rule, group: Sequence[Condition]) -> bool:
 
 
 def _was_yes(rule: Rule, others: Sequence[Rule]) -> bool:
-    """Whether everything that a rule allows was allowed by the others."""
+    """Whether the other rules allowed everything that this rule allows."""
     if rule.tier != "GREEN" or rule.status != "active":
         return True
     return any(
@@ -306,7 +306,7 @@ def _implies(one: Condition, other: Condition) -> bool:
 def _of_thresholds(old: Pack, new: Pack) -> Iterator[Difference]:
     for name in new.thresholds.__struct_fields__:
         was, now = getattr(old.thresholds, name).value, getattr(new.thresholds, name).value
-        # What a quiet gap is, is the other way round: a longer one is stricter.
+        # For the quiet gap it is the other way round: longer is stricter.
         loosened = now < was if name == "min_gap_s" else now > was
         if was != now:
             yield Difference(

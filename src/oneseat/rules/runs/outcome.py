@@ -1,4 +1,4 @@
-"""What a run is worth when it is over. Success must be proved; everything else is a failure with a name."""
+"""The outcome of a finished run: complete only if proved, otherwise an error with a code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oneseat.rules.metering import Tally
 
 
 def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
-    """Why the answer of a run that ended by itself cannot be trusted; ``None`` when it can."""
+    """The error of a run that ended by itself; ``None`` when its answer is complete."""
     ended = tally.ended
     if ended is None:
         return ErrorInfo(
@@ -37,9 +37,9 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
 
 
 def judge_start(request: Request, started: Started) -> ErrorInfo | None:
-    """Why a turn that has just started cannot succeed: a tool or an MCP server that was asked for is not there.
+    """Why a turn that has just started cannot succeed: a requested tool or MCP server is missing.
 
-    A server that nobody asked for is there for a reason that nobody knows, with tools that nobody chose.
+    An MCP server that was not requested is refused too: its tools were not chosen by anybody.
     """
     states = dict(server.rsplit(":", 1) for server in started.mcp_servers if ":" in server)
     absent = [name for name in request.expected_servers if states.get(name) != "connected"]
@@ -68,7 +68,7 @@ def judge_start(request: Request, started: Started) -> ErrorInfo | None:
 
 
 def schema_unmet(found: list[str]) -> ErrorInfo:
-    """The answer does not fit its schema, also not after it was asked for once more."""
+    """The error of an answer that does not match its schema after all attempts."""
     complaints = "\n  ".join(found)
     return ErrorInfo(
         code="incomplete.schema_unmet",
@@ -78,17 +78,17 @@ def schema_unmet(found: list[str]) -> ErrorInfo:
 
 
 def answer(tally: Tally) -> tuple[str, Any]:
-    """The text and the structure that were received, whole or not."""
+    """The text and structure received, complete or not."""
     ended = tally.ended
     if ended is None:
         return tally.partial_text(), None
-    # Of an answer that never fits its schema, the provider's own end keeps nothing.
+    # When an answer never matches its schema, the provider's final event does not contain it.
     unmet = ended.structured is None and ended.error is not None
     return ended.text or tally.partial_text(), tally.structure if unmet else ended.structured
 
 
 def status_of(error: ErrorInfo | None) -> Status:
-    """The status that goes with an error. Refused means that nothing was sent."""
+    """The status for an error. ``refused`` means that nothing was sent."""
     if error is None:
         return "completed"
     if error.code == "cancelled":

@@ -1,7 +1,7 @@
-"""Is a failed attempt repeated, when, how, and with what? Decided by what went wrong and by what the attempt may have done.
+"""Decides whether a failed attempt is retried, when and how, by its error and by what the attempt may have done.
 
-An attempt in which a tool acted is never repeated: its effects would happen twice. Neither is anything that concerns who
-pays, a login that was rejected, a budget, or a mistake in the request: another attempt would only fail, or spend, again.
+An attempt in which a tool acted is never retried: its effects would happen twice. Nor are errors about who pays, a rejected
+login, a budget or an invalid request: another attempt would only fail, or spend, again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oneseat.contract.sessions import EndReason
 _BASE_S = 2.0
 _CAP_S = 30.0
 _RATE_LIMITED = "limit.rate_limited"
-#: What passes by itself.
+#: Transient errors.
 PASSING = frozenset(
     {
         "provider.overloaded",
@@ -27,18 +27,18 @@ PASSING = frozenset(
         _RATE_LIMITED,
     }
 )
-#: What can be an accident, and is none when it happens twice. A CLI that was killed (`provider.killed`) is not here: what
-#: killed it, such as a full memory, would kill the next one too.
+#: Errors that may be accidental, so they are retried once. Not `provider.killed`: what killed the CLI, such as exhausted
+#: memory, would kill the next one too.
 _ONCE = frozenset({"incomplete.empty", "provider.crashed", "provider.output_closed"})
-#: What is repeated only when nothing had been sent.
+#: Errors that are retried only if the prompt had not been sent.
 _ONCE_UNSENT = frozenset({"stall.start"})
-#: What a fresh conversation cures, and the word for it.
+#: Errors that a new session heals, with the reason it is given.
 _HEALS: dict[str, EndReason] = {
     "provider.session_lost": "lost",
     "provider.context_overflow": "overflow",
     "incomplete.context_window": "overflow",
 }
-#: What another model can cure: windows of one model among them.
+#: Errors that another model may not have, a full window of one model among them.
 _FALLS_BACK = frozenset(
     {
         "provider.overloaded",
@@ -50,7 +50,7 @@ _FALLS_BACK = frozenset(
 
 
 class RetryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a prompt is sent at most because of failures that pass, and how long a run waits for that in all (seconds)."""
+    """How often a prompt is sent at most after transient errors, and the longest total wait (seconds)."""
 
     max_attempts: int = 3
     max_wait_s: float = 60.0
@@ -59,10 +59,10 @@ class RetryLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A failed attempt, and what the run has done so far.
 
-    ``sent`` and ``acted`` say whether its prompt left and whether a tool may have acted; ``continued`` whether its
-    conversation held earlier messages. ``earlier`` are the codes this run was already repeated after, ``pause_s`` is how
-    long the provider itself waited before its last repetition, ``waited_s`` how long the run has waited between attempts,
-    ``time_left_s`` what is left of its time (``None``: no limit). ``fallback`` is a model that was named and not yet used.
+    ``sent`` and ``acted``: whether its prompt was sent and whether a tool may have acted. ``continued``: whether its session
+    had earlier messages. ``earlier``: the codes this run was already retried after. ``pause_s``: how long the provider itself
+    waited before its last retry. ``waited_s``: how long the run has waited between attempts. ``time_left_s``: until its time
+    limit, ``None`` without one. ``fallback``: a named model that was not used yet.
     """
 
     error: ErrorInfo
@@ -77,7 +77,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GiveUp(msgspec.Struct, frozen=True):
-    """The failure is the run's."""
+    """The run fails with this error."""
 
 
 class Repeat(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Heal(msgspec.Struct, frozen=True):
-    """Send the prompt again in a fresh conversation that is told of the earlier one."""
+    """Send the prompt again in a new session that starts with a summary of the earlier one."""
 
     reason: EndReason
 
@@ -102,11 +102,11 @@ Verdict: TypeAlias = GiveUp | Repeat | Heal | FallBack
 
 
 def decide(failure: Failure, limits: RetryLimits, chance: float) -> Verdict:
-    """What follows from a failed attempt. ``chance`` is a random number from 0 up to 1; it spreads the waits of many runs."""
+    """The next step after a failed attempt. ``chance`` is a random number in [0, 1) that spreads the waits of many runs."""
     if failure.acted:
         return GiveUp()
     code = failure.error.code
-    # Both at most once: the fresh conversation has no earlier messages, and the fallback is then used.
+    # Each at most once: a new session has no earlier messages, and a fallback is used up.
     if failure.continued and code in _HEALS:
         return Heal(_HEALS[code])
     if failure.fallback is not None and code in _FALLS_BACK:
@@ -117,7 +117,7 @@ def decide(failure: Failure, limits: RetryLimits, chance: float) -> Verdict:
 
 
 def not_repeated(failed: ErrorInfo, refused: ErrorInfo) -> ErrorInfo:
-    """The error of a run whose repetition was refused: something had been sent, so it is the failure, not the refusal."""
+    """The error of a run whose retry was refused: the prompt had been sent, so report the failure and not the refusal."""
     message = f"{failed.message}\n  it was not repeated: {refused.message}"
     return msgspec.structs.replace(failed, message=message, hint=refused.hint or failed.hint)
 
@@ -127,7 +127,7 @@ def _may_pass(failure: Failure) -> bool:
     if error.code in PASSING:
         return True
     if error.code.startswith("limit."):
-        # A full window. One probe after its reset: a limit that sticks longer than it said is not asked again and again.
+        # A full window: one retry after its reset, so that a limit that lasts longer than reported is not asked again and again.
         was_full = any(code.startswith("limit.") and code != _RATE_LIMITED for code in failure.earlier)
         return error.retry_after_s is not None and not was_full
     once = error.code in _ONCE or (error.code in _ONCE_UNSENT and not failure.sent)
@@ -135,14 +135,14 @@ def _may_pass(failure: Failure) -> bool:
 
 
 def _after_a_pause(failure: Failure, limits: RetryLimits, chance: float) -> Verdict:
-    """Wait as long as was asked for, and a random share of a pause that doubles each time; not at all if that is too long."""
+    """Retry after the requested wait plus a random share of a pause that doubles each time; give up if that is too long."""
     left = limits.max_wait_s - failure.waited_s
     asked = max(failure.error.retry_after_s or 0.0, failure.pause_s)
     if asked > left:
         return GiveUp()
     backoff = chance * min(_CAP_S, _BASE_S * 2 ** len(failure.earlier))
     delay = round(min(asked + backoff, left), 3)
-    # A run that would be out of time before its next attempt says what went wrong, not that its time was up.
+    # If its time would be up before the next attempt, report the error and not a timeout.
     if failure.time_left_s is not None and delay >= failure.time_left_s:
         return GiveUp()
     return Repeat(delay)

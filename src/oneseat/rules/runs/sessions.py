@@ -1,4 +1,4 @@
-"""Whether a project's conversation may go on, and how deep runs may start runs."""
+"""Decides whether a project's session is continued, what a new one is told, and how deep runs may be nested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import SessionRenewed
 from oneseat.contract.sessions import EndReason, Exchange, Session
 
-#: How much a fresh conversation is told: enough to know what it was about, and far from filling it again.
+#: The size of the summary for a new session: enough to continue the subject, far from filling the context.
 _BRIEF_BYTES = 4096
 _QUOTED_CHARS = 1000
 _BRIEF_HEAD = (
@@ -26,7 +26,7 @@ _BRIEF_TAIL = "</earlier_conversation>"
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a conversation may live (seconds), how many messages it may have, how large its transcript may be (bytes)."""
+    """The limits of a session: age in seconds, messages, and size of its transcript in bytes."""
 
     max_age_s: float = 3600.0
     max_messages: int = 8
@@ -34,14 +34,14 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brief(msgspec.Struct, frozen=True):
-    """What a fresh conversation is told, and of how many exchanges; nothing and 0 where there is nothing to tell."""
+    """The summary for a new session and its number of exchanges; empty and 0 when there are none."""
 
     text: str | None = None
     exchanges: int = 0
 
 
 class Nesting(msgspec.Struct, frozen=True):
-    """How many runs this one is inside of, and from which number on none is started."""
+    """How many runs this one is nested in, and the limit."""
 
     depth: int = 0
     limit: int = 3
@@ -61,31 +61,31 @@ _BECAUSE: dict[EndReason, str] = {
 
 
 def fingerprint(system: str | None) -> str:
-    """What a session keeps of its instructions, to notice others."""
+    """A hash of a session's instructions, to notice changed ones."""
     return hashlib.sha256((system or "").encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def end_reason(
     session: Session, *, now: str, size: int, instructions: str, limits: SessionLimits
 ) -> EndReason | None:
-    """Why this session cannot take another message; ``None`` when it can.
+    """Why this session cannot be continued; ``None`` when it can.
 
-    ``now`` is ISO 8601 UTC, ``size`` the transcript's in bytes, ``instructions`` the fingerprint of the run's.
+    ``now`` is ISO 8601 UTC, ``size`` the transcript's size in bytes, ``instructions`` the hash of the run's instructions.
     """
     age = (datetime.fromisoformat(now) - datetime.fromisoformat(session.created_at)).total_seconds()
-    # A session from the future was made before the clock was set back: how old it is cannot be known.
+    # A session from the future was created before the clock was set back, so its age is unknown.
     if not 0 <= age < limits.max_age_s:
         return "age"
     if session.messages >= limits.max_messages:
         return "messages"
     if size > limits.max_bytes:
         return "bytes"
-    # The CLI keeps the instructions a session began with and ignores later ones (measured on claude 2.1.329).
+    # The CLI keeps a session's first instructions and ignores later ones (measured on claude 2.1.329).
     return "instructions" if session.instructions != instructions else None
 
 
 def renewed(previous: Session, session_id: str, reason: EndReason, carried: int) -> SessionRenewed:
-    """The event that says that a run goes on in a fresh session, which is told of ``carried`` earlier exchanges."""
+    """The event for a run that continues in a new session, which is told of ``carried`` earlier exchanges."""
     why = _BECAUSE[reason]
     return SessionRenewed(
         previous=previous.id, session_id=session_id, reason=reason, why=why, carried=carried
@@ -93,9 +93,9 @@ def renewed(previous: Session, session_id: str, reason: EndReason, carried: int)
 
 
 def brief(exchanges: Sequence[Exchange]) -> Brief:
-    """What a fresh conversation is told of the one it replaces: the latest exchanges that fit into a few kilobytes.
+    """The summary of the session that a new one replaces: the latest exchanges that fit into a few kilobytes.
 
-    One JSON object per line, so that no earlier answer can end the quotation and pass for the prompt that follows it.
+    One JSON object per line, so that an earlier answer cannot end the quotation and pass for the prompt after it.
     """
     lines: list[str] = []
     room = _BRIEF_BYTES
@@ -116,7 +116,7 @@ def _shortened(text: str) -> str:
 
 
 def nesting_error(nesting: Nesting) -> ErrorInfo | None:
-    """Why a run that runs have started may not start; ``None`` when it may."""
+    """The error of a run that is nested too deep; ``None`` when it is not."""
     if nesting.depth < nesting.limit:
         return None
     return ErrorInfo(
