@@ -68,7 +68,7 @@ async def test_an_observer_that_raises_is_dropped_and_named_once(
 async def test_an_observer_that_hangs_delays_nothing_but_the_end_and_that_by_a_moment(
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(dispatcher, "_WAIT_S", 0.05)
     let_go = threading.Event()
 
     class Hanging(Notebook):
@@ -97,7 +97,7 @@ async def test_what_waits_for_a_hung_observer_is_bounded(
             return super().watch(run_id, request, provider, at_ns)
 
     late = Late()
-    monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(dispatcher, "_WAIT_S", 0.05)
     await run_with(env, [late])
     (thread,) = [each for each in threading.enumerate() if each.name == "oneseat-observers"]
     may_go_on.set()

@@ -32,7 +32,7 @@ class Plan(Dated, frozen=True, kw_only=True):
 
 
 class Source(Closed, frozen=True, kw_only=True):
-    """Where something is written. ``page_date`` is the page's own date; ``content_hash`` is ``None`` where no copy was kept."""
+    """A source page. ``page_date`` is the page's own date; ``content_hash`` is ``None`` without a stored copy."""
 
     id: str
     vendor: Vendor
@@ -57,7 +57,7 @@ class Fact(Dated, frozen=True, kw_only=True):
 
 
 class Window(Closed, frozen=True, kw_only=True):
-    """A usage window. A missing one is unknown, never empty. ``unit_by_source`` says how each source counts what is used."""
+    """A usage window. A missing one is unknown, never empty. ``unit_by_source`` says how each source counts usage."""
 
     kind: str
     vendor: Vendor
@@ -73,7 +73,7 @@ class Window(Closed, frozen=True, kw_only=True):
 
 
 class AuthStep(Closed, frozen=True, kw_only=True):
-    """One credential in the order in which the official CLI takes them; ``rank`` 0 beats all."""
+    """One credential in the official CLI's precedence; ``rank`` 0 is the strongest."""
 
     id: str
     rank: int
@@ -85,7 +85,7 @@ class AuthStep(Closed, frozen=True, kw_only=True):
 
 
 class EnvPolicy(Closed, frozen=True, kw_only=True):
-    """Variables by what is to be done with them."""
+    """Environment variables by how they are treated."""
 
     scrub_for_plan: tuple[str, ...]
     scrub_for_api: tuple[str, ...]
@@ -98,7 +98,7 @@ class EnvPolicy(Closed, frozen=True, kw_only=True):
 
 
 class Signal(Closed, frozen=True, kw_only=True):
-    """A way to learn how full a window is."""
+    """A way to find out how full a window is."""
 
     id: str
     stability: Literal["documented", "typed", "experimental", "undocumented"]
@@ -131,7 +131,7 @@ class ErrorPattern(Closed, frozen=True, kw_only=True):
 
 
 class PriceTier(Closed, frozen=True, kw_only=True):
-    """Other rates for the whole request, once its prompt is longer than this. ``None`` is not known."""
+    """Other rates for the whole request if its prompt is longer than this. ``None`` is not known."""
 
     above_prompt_tokens: int
     applies_to: Literal["whole_request"]
@@ -143,7 +143,7 @@ class PriceTier(Closed, frozen=True, kw_only=True):
 
 
 class PriceVariant(Closed, frozen=True, kw_only=True):
-    """Another price for the same model. ``multiplier`` applies to every rate where rates of its own are not given."""
+    """Another price of the same model. ``multiplier`` applies to every rate that is not given."""
 
     kind: Literal["batch", "fast", "flex", "us_only"]
     multiplier: float | None = None
@@ -169,7 +169,7 @@ class PackPrice(Dated, frozen=True, kw_only=True):
 
 
 class Watch(Closed, frozen=True, kw_only=True):
-    """A page to read again."""
+    """A page to check regularly."""
 
     url: str
     why: str

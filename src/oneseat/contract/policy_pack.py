@@ -1,9 +1,9 @@
-"""A policy pack: the rules and the dated facts they rest on, each with its source. Plain data, no code.
+"""A policy pack: rules and the dated facts behind them, each with its source. Plain data, no code.
 
 Every structure is closed: a pack with a key, an operator or a word that this version does not know is not decoded.
 """
 
-# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 0.6 ms.
+# Annotations are not postponed: every run evaluates them, and evaluating them from strings takes 0.6 ms.
 
 from typing import Literal, NamedTuple
 
@@ -18,19 +18,19 @@ Confidence = Literal["H", "MH", "M", "L", "own"]
 #: Who says so: a ``rule`` of a source, an ``inference`` from one, or ``own`` caution that nobody has published.
 Basis = Literal["rule", "inference", "own"]
 Vendor = Literal["anthropic", "openai", "google", "oneseat", "other"]
-#: ``is`` and ``in`` compare words, ``more_than`` and ``at_most`` numbers. None of them holds by the absence of something:
-#: what is not known never makes a condition true.
+#: ``is`` and ``in`` compare words, ``more_than`` and ``at_most`` numbers. An unknown input never makes a
+#: condition true.
 Op = Literal["is", "in", "more_than", "at_most"]
 #: ``api_or_confirm``: by key, or on the plan once the owner has confirmed such work in writing.
 Action = Literal["plan", "api_or_confirm", "api_key", "refuse"]
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything in a pack."""
+    """Base of all types in a pack: unknown keys are refused."""
 
 
 class Meta(Closed, frozen=True, kw_only=True):
-    """What the pack is. After ``review_after`` oneseat warns, after ``hard_stale_after`` it trusts no GREEN of it."""
+    """Metadata. After ``review_after`` oneseat warns, after ``hard_stale_after`` no GREEN rule is trusted."""
 
     pack_version: str
     schema_version: Literal[1]
@@ -46,7 +46,7 @@ class Meta(Closed, frozen=True, kw_only=True):
 
 
 class Dated(Closed, frozen=True, kw_only=True):
-    """Base of what holds for a time. Days are ISO 8601."""
+    """Base of entries with a period of validity. Days are ISO 8601."""
 
     id: str
     status: Status = "active"
@@ -57,7 +57,7 @@ class Dated(Closed, frozen=True, kw_only=True):
     confidence: Confidence
 
     def holds(self, day: str) -> bool:
-        """Whether it counts on this day (ISO 8601): active, begun, and not over."""
+        """Whether the entry is in force on this day (ISO 8601)."""
         return (
             self.status == "active"
             and (self.effective_from is None or self.effective_from <= day)
@@ -66,7 +66,7 @@ class Dated(Closed, frozen=True, kw_only=True):
 
 
 class Route(Dated, frozen=True, kw_only=True):
-    """What a way of asking is paid from."""
+    """What one way of using a vendor is paid from."""
 
     vendor: Vendor
     harness: Harness | Literal["any", "codex_cli", "gemini_cli", "antigravity_cli", "vendor_api"]
@@ -86,7 +86,7 @@ class Condition(Closed, frozen=True, kw_only=True):
 
 
 class Rule(Dated, frozen=True, kw_only=True):
-    """One rule. It holds when all conditions of one group in ``when`` do; without any group, where no other rule says yes."""
+    """One rule. It holds when all conditions of one group in ``when`` hold; without groups, when no GREEN rule holds."""
 
     priority: int
     when: tuple[tuple[Condition, ...], ...]
@@ -97,7 +97,7 @@ class Rule(Dated, frozen=True, kw_only=True):
 
 
 class Threshold(Closed, frozen=True, kw_only=True):
-    """A number that nobody has published."""
+    """A number of our own, which no vendor has published."""
 
     value: int
     unit: str
@@ -107,7 +107,7 @@ class Threshold(Closed, frozen=True, kw_only=True):
 
 
 class Thresholds(Closed, frozen=True, kw_only=True):
-    """Where heavy use begins, and what automation leaves to the person."""
+    """Where heavy use starts, and how much unattended runs leave to the person."""
 
     max_parallel_plan_runs: Threshold
     max_plan_runs_per_hour: Threshold
@@ -118,7 +118,7 @@ class Thresholds(Closed, frozen=True, kw_only=True):
 
 
 class Pack(Closed, frozen=True, kw_only=True):
-    """The whole pack. What no run asks for stays unread until somebody does: contract/policy_catalogue.py."""
+    """The whole pack. Sections that no run needs stay undecoded: see contract/policy_catalogue.py."""
 
     meta: Meta
     sources: msgspec.Raw
@@ -137,10 +137,10 @@ class Pack(Closed, frozen=True, kw_only=True):
 
 
 class Confirmation(Closed, frozen=True, kw_only=True):
-    """What the owner has confirmed in writing: that work of this class may be paid by the plan although ``rule`` doubts it.
+    """A written confirmation of the owner: the plan may pay for this class of work although ``rule`` is GREY.
 
     A class is the rule, the inputs that made it doubt, and the project and the client the run belongs to, if any. The whole
-    rule is kept: once it says anything else, the confirmation counts no more. ``at`` is ISO 8601 UTC.
+    rule is stored: once it changes, the confirmation is void. ``at`` is ISO 8601 UTC.
     """
 
     id: str
@@ -154,7 +154,7 @@ class Confirmation(Closed, frozen=True, kw_only=True):
 
 
 class Installed(Closed, frozen=True, kw_only=True):
-    """A pack that the owner has put in place of the bundled one; ``text`` is what was written where it loosens a rule."""
+    """A pack that the owner installed instead of the bundled one; ``text`` is the written reason if it loosens a rule."""
 
     sha256: str
     pack: str
@@ -164,14 +164,14 @@ class Installed(Closed, frozen=True, kw_only=True):
 
 
 class OwnerOverrides(Closed, frozen=True, kw_only=True):
-    """Everything the owner has said about the policy."""
+    """The owner's installed pack and confirmations."""
 
     installed: Installed | None = None
     confirmations: tuple[Confirmation, ...] = ()
 
 
 class PolicyState(NamedTuple):
-    """The pack in force, whether it is the bundled one, and the owner's word."""
+    """The pack in force, whether it is the bundled one, and the owner's overrides."""
 
     pack: Pack
     bundled: bool

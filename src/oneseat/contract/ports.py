@@ -214,44 +214,44 @@ class Observer(Protocol):
 
 
 class RunNotifier(Protocol):
-    """What the engine tells of one run. It costs no time and never raises."""
+    """Takes the events of one run. Never blocks and never raises."""
 
     def saw(self, event: Event) -> None:
         """An event is passed on."""
 
     async def ended(self, result: RunResult) -> None:
-        """The run is over. Returns when everybody was told, or after a moment."""
+        """The run has ended. Returns when all observers were called, or after a moment."""
 
 
 class Dispatcher(Protocol):
-    """Everybody who looks on."""
+    """Passes runs to observers."""
 
     def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
         """A run begins."""
 
 
 class Slot(Protocol):
-    """Something that only so many can have at a time, or the wish for it."""
+    """A slot, or a request for one."""
 
     @property
     def taken(self) -> bool:
-        """Whether it need not be waited for."""
+        """Whether it is held or not needed."""
 
     async def wait(self) -> None:
-        """Wait for it. Raises ``UsageError`` when there is no way to tell whose turn it is."""
+        """Wait for the slot. Raises ``UsageError`` when the queue cannot be read."""
 
     def release(self) -> None:
-        """Give it back before its time. Does nothing where it is not held."""
+        """Release it early. Does nothing when it is not held."""
 
 
 class RunSlots(Protocol):
-    """What keeps runs from getting in each other's way, across processes. Raises ``UsageError`` where it cannot."""
+    """Slots for runs and starts, shared by all processes. Methods raise ``UsageError`` when the files cannot be used."""
 
     def run(self) -> AbstractAsyncContextManager[Slot]:
-        """A place among the runs that go on; given back on leaving."""
+        """A slot for a run, released on exit."""
 
     def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Slot]:
-        """The right to start a provider in ``cwd``, for one at a time while its login is about to be renewed."""
+        """A slot to start a provider in ``cwd``; one at a time while its login is about to be renewed."""
 
 
 class Clock(Protocol):

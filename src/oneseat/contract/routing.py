@@ -1,4 +1,4 @@
-"""Who may serve a request: candidates in the order they are wanted, and what was said of those that were passed over."""
+"""Candidates for a request, in order of preference, and the reasons why some were passed over."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .receipt import Tier
 
 #: What a candidate is paid from: the plan of a seat, API credits that a plan includes, or a key that is billed by use.
 PaidFrom = Literal["plan", "api_credits", "api_key"]
-#: What a request can need besides an answer in words.
+#: What a request can need besides a text answer.
 Need = Literal["tools", "mcp", "functions", "schema", "images", "documents"]
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a candidate is wanted at all; everything that is left out is no condition.
+    """The conditions for using a candidate; an omitted one is no condition.
 
     ``tiers`` are the policy's words on the request, ``window_below_percent`` bounds every usage window that the model's runs
     count in, ``prompt_below_tokens`` and ``prompt_from_tokens`` bound the size of what is sent (an estimate),
@@ -46,13 +46,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """How messages and receipts call it."""
+        """Its name in messages and receipts."""
         payer = self.paid_from if self.key is None else f"{self.paid_from} `{self.key}`"
         return f"{self.provider}{'' if self.model is None else f' {self.model}'} ({payer})"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A candidate as the settings name it: by a ``provider`` whose plan pays, or by a ``key``."""
+    """A candidate in the settings: a ``provider`` whose plan pays, or a ``key``."""
 
     provider: str | None = None
     key: str | None = None
@@ -61,7 +61,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class RoleSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A role as the settings have it: its candidates, and what its runs may cost at list price in US dollars."""
+    """A role in the settings: its candidates, and its budgets at list price in US dollars."""
 
     name: str
     candidates: tuple[Wanted, ...]
@@ -71,17 +71,17 @@ class RoleSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of work with its candidates, the most wanted first."""
+    """A kind of work with its candidates, the preferred one first."""
 
     name: str
     candidates: tuple[Candidate, ...]
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner's settings say of routes.
+    """The routes in the owner's settings.
 
-    ``seat`` serves what names nothing else. ``fallback`` comes after it, in its order: the owner's consent to leave the plan.
-    ``keys`` are one candidate for each key, the ones of included credits first.
+    ``seat`` is the default. ``fallback`` follows it in order, with the owner's consent to leave the plan. ``keys`` has one
+    candidate for each API key, those with included credits first.
     """
 
     seat: Candidate = Candidate(provider="claude-cli")
@@ -107,7 +107,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class CandidateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a candidate would do for a request now. ``code`` and ``why`` say why it does not ``serve``, ``until`` how long."""
+    """Whether a candidate would serve a request now. ``code`` and ``why`` say why not, ``until`` for how long."""
 
     candidate: str
     provider: str
@@ -121,9 +121,9 @@ class CandidateReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Who would serve a request now: ``chosen`` is the first candidate that does, ``None`` when nobody would.
+    """The candidates for a request now: ``chosen`` is the first that would serve it, ``None`` when none would.
 
-    ``tier``, ``rule`` and ``pack`` are the policy's decision; ``needs`` is what the request needs besides an answer in words.
+    ``tier``, ``rule`` and ``pack`` are the policy's decision; ``needs`` is what the request needs besides a text answer.
     """
 
     chosen: str | None

@@ -1,4 +1,4 @@
-"""A conversation that several runs of one project share."""
+"""Sessions: conversations that several runs of one project share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from .receipt import Wallet
 
-#: Why a conversation is not continued: asked for, too old, too long, too large, other instructions, not there any more, full,
+#: Why a session is not continued: on request, too old, too many messages, too large, changed instructions, lost, context full,
 #: its only message failed and was sent again, ended by its owner.
 EndReason = Literal[
     "new_session", "age", "messages", "bytes", "instructions", "lost", "overflow", "repeated", "ended"
@@ -16,17 +16,17 @@ EndReason = Literal[
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """What one earlier run of a conversation asked (its beginning) and was answered, both without secrets."""
+    """The prompt (its beginning) and the answer of an earlier run of a session, both redacted."""
 
     asked: str
     answered: str
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversation. It is bound to its project, directory, wallet and provider; times are ISO 8601 UTC.
+    """One session, bound to a project, directory, wallet and provider; times are ISO 8601 UTC.
 
-    ``messages`` counts the prompts sent; ``instructions`` is the SHA-256 of the instructions it began with.
-    ``ended_at`` is ``None`` as long as the next run may continue it.
+    ``messages`` counts the prompts sent; ``instructions`` is the SHA-256 of its first instructions. ``ended_at`` is
+    ``None`` as long as the next run may continue it.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Processes that are started ahead, so that a run need not wait for one."""
+"""Warm processes: started ahead of a run, so that it need not wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WarmProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One that waits now. ``age_s`` is in seconds since its start, ``runs`` counts those it has served.
+    """A warm process that is idle. ``age_s`` is its age in seconds, ``runs`` how many runs it has served.
 
     ``opened`` is whether it has been told instructions and asked who pays already; a run can have it told others.
     """

@@ -1,4 +1,4 @@
-"""Tells everybody who looks on at runs, in a thread: no observer can slow or break the run it looks at."""
+"""Passes the events of runs to observers, in a thread, so that no observer can delay or break a run."""
 
 from __future__ import annotations
 
@@ -19,106 +19,106 @@ from oneseat.contract.request import Request
 
 from .records import EventLog
 
-_Who = TypeVar("_Who")
-#: What may wait for observers that lag. Beyond this they hear of no further event: memory must not grow with a hung one.
+_Target = TypeVar("_Target")
+#: How many events may be queued for slow observers. Further events are dropped, or a hung observer would fill the memory.
 _BACKLOG = 10_000
-#: How long the end of a run waits for its observers, in seconds, so that a program that ends then has told them all.
-_PATIENCE_S = 1.0
+#: How long the end of a run waits for its observers, in seconds, so that a program that exits then loses nothing.
+_WAIT_S = 1.0
 
 
 class Dispatcher:
-    """The observers of an app. ``records`` is where it is said that one of them was dropped."""
+    """The observers of an app. ``log`` gets a record when one of them is dropped."""
 
-    def __init__(self, observers: Sequence[Observer], records: EventLog) -> None:
+    def __init__(self, observers: Sequence[Observer], log: EventLog) -> None:
         self._observers = tuple(observers)
-        self._records = records
+        self._log = log
 
     def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
-        """Tell them that a run begins; what it returns is told the rest. Call it in the event loop of the run."""
+        """Tell the observers that a run has started. Call it in the run's event loop; the result takes its events."""
         if not self._observers:
-            return _NOBODY
+            return _NO_OBSERVERS
         at_ns = time.time_ns()
 
         def watch(observer: Observer) -> Watcher:
             return observer.watch(run_id, request, provider, at_ns)
 
-        return _Telling(self._observers, watch, run_id, self._records)
+        return _Notifier(self._observers, watch, run_id, self._log)
 
 
-class _Nobody:
-    """Stands where nobody looks on, and costs nothing."""
+class _NoObservers:
+    """The notifier of a run without observers."""
 
     def saw(self, event: Event) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     async def ended(self, result: RunResult) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
 
-_NOBODY = _Nobody()
+_NO_OBSERVERS = _NoObservers()
 
 
-class _Telling:
-    """Tells the observers of one run."""
+class _Notifier:
+    """Passes the events of one run to its observers."""
 
     def __init__(
         self,
         observers: Sequence[Observer],
         watch: Callable[[Observer], Watcher],
         run_id: str,
-        records: EventLog,
+        log: EventLog,
     ) -> None:
         self._run_id = run_id
-        self._records = records
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Callable[[Watcher], None] | None] = SimpleQueue()
-        self._all_told = asyncio.Event()
-        # An observer finds the caller's context where it looks for it: the span of a trace that the run belongs to.
+        self._done = asyncio.Event()
+        # Observers run in the caller's context, which holds the trace span that the run belongs to.
         context = contextvars.copy_context()
         thread = threading.Thread(
             target=context.run, args=(self._work, observers, watch), name="oneseat-observers", daemon=True
         )
         try:
             thread.start()
-        except RuntimeError:  # no room for one more: the run matters more
-            self._all_told.set()
+        except RuntimeError:  # no thread can be started: the run matters more than its observers
+            self._done.set()
 
     def saw(self, event: Event) -> None:
-        """Tell of an event that is kept; pieces of text on their way are nobody's business."""
+        """Queue a durable event; partial text is not passed on."""
         if event.durable and self._queue.qsize() < _BACKLOG:
             at_ns = time.time_ns()
             self._queue.put(lambda watcher: watcher.saw(event, at_ns))
 
     async def ended(self, result: RunResult) -> None:
-        """Tell of the end, and wait a moment until everybody was told everything."""
+        """Queue the end, and wait a moment for the observers to catch up."""
         at_ns = time.time_ns()
         self._queue.put(lambda watcher: watcher.ended(result, at_ns))
         self._queue.put(None)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_S):
-                await self._all_told.wait()
+            async with asyncio.timeout(_WAIT_S):
+                await self._done.wait()
 
     def _work(self, observers: Sequence[Observer], watch: Callable[[Observer], Watcher]) -> None:
         watchers: list[Watcher] = []
         for observer in observers:
             self._survives(observer, lambda each: watchers.append(watch(each)))
-        while (tell := self._queue.get()) is not None:
-            watchers = [each for each in watchers if self._survives(each, tell)]
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._all_told.set)
+        while (call := self._queue.get()) is not None:
+            watchers = [each for each in watchers if self._survives(each, call)]
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for this
+            self._loop.call_soon_threadsafe(self._done.set)
 
-    def _survives(self, who: _Who, call: Callable[[_Who], None]) -> bool:
-        """Whether a call came back as it should. One that did not is said in the log."""
+    def _survives(self, target: _Target, call: Callable[[_Target], None]) -> bool:
+        """Whether a call returned without an exception; log one that did not."""
         try:
-            call(who)
-        except Exception as error:  # noqa: BLE001 - whatever an observer does wrong, the run goes on
+            call(target)
+        except Exception as error:  # noqa: BLE001 - an observer that fails must not stop the run
             with contextlib.suppress(Exception):  # the log may be the very observer that fails
-                self._records.write(
+                self._log.write(
                     logging.WARNING,
                     "observer_dropped",
                     "An observer failed and hears no more of this run",
                     run_id=self._run_id,
-                    observer=type(who).__qualname__,
+                    observer=type(target).__qualname__,
                     error=type(error).__name__,
                 )
             return False

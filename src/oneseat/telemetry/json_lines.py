@@ -1,4 +1,4 @@
-"""Where the command line's log goes: one JSON object a line, to stderr or to a private file."""
+"""The log of the `oneseat` command: one JSON object per line, to stderr or to a private file."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from oneseat.utc import iso_ms
 from .records import LOGGER
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-#: The only flags that two processes need to write whole lines into one file.
+#: With O_APPEND, several processes can write whole lines into one file.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class JsonLines(logging.Handler):
-    """Writes each record with one call, so that lines of several processes never mix. A log that fails, fails in silence."""
+    """Writes each record with one call, so that lines of several processes never mix. Write errors are ignored."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
 
     def createLock(self) -> None:  # noqa: N802 - the name is the standard library's
-        """Need none: one call writes one line. A writer that hangs would otherwise hang everybody, at the exit too."""
+        """Use no lock: one call writes one line, and a writer that hangs must not block other threads or the exit."""
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        with contextlib.suppress(OSError):  # a full disk or a reader that left must not end a run
+        with contextlib.suppress(OSError):  # a full disk or a closed pipe must not end a run
             os.write(self._descriptor, line_of(record))
 
 
 def line_of(record: logging.LogRecord) -> bytes:
-    """A record as JSON. ASCII only, so that no terminal obeys what is in it."""
+    """A record as JSON. ASCII only, so that it cannot contain terminal codes."""
     fields = {
         "at": iso_ms(datetime.fromtimestamp(record.created, UTC)),
         "level": record.levelname.lower(),
@@ -88,7 +88,7 @@ def _opened(file: str | None) -> Iterator[int]:
 
 
 def _open(path: Path) -> int:
-    # A named pipe that nobody reads would hang the opening; without waiting it is an error.
+    # Non-blocking: opening a named pipe without a reader would hang; this way it fails.
     without_waiting = getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, _FLAGS | without_waiting, 0o600)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,4 +1,4 @@
-"""The log of runs: what was done and how it ended, never what was asked or answered."""
+"""Logs runs: what happened and how they ended, never prompts or answers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from oneseat.contract.request import Request
 
 from .records import EventLog, Field
 
-#: What is said of an event: level, name, message, fields.
-_Said = tuple[int, str, str, dict[str, Field]]
+#: The log entry of an event: level, name, message, fields.
+_Entry = tuple[int, str, str, dict[str, Field]]
 
 
 class LogObserver:
-    """Logs every run through ``records``."""
+    """Logs every run to an ``EventLog``."""
 
-    def __init__(self, records: EventLog) -> None:
-        self._records = records
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
 
     def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> RunLog:  # noqa: ARG002 - a record has its own time
-        """Log the beginning of a run."""
-        log = RunLog(self._records, run_id)
-        log.say(
+        """Log the start of a run."""
+        run = RunLog(self._log, run_id)
+        run.write(
             logging.INFO,
             "run_began",
             f"Run {run_id} began",
@@ -48,31 +48,31 @@ class LogObserver:
             tools=",".join(request.tools.names),
             prompt_bytes=len(request.prompt.encode("utf-8", "replace")),
         )
-        return log
+        return run
 
 
 class RunLog:
-    """Logs what happens in one run."""
+    """Logs the events of one run."""
 
-    def __init__(self, records: EventLog, run_id: str) -> None:
-        self._records = records
+    def __init__(self, log: EventLog, run_id: str) -> None:
+        self._log = log
         self._run_id = run_id
 
-    def say(self, level: int, event: str, message: str, **fields: Field) -> None:
-        """Log something about this run."""
-        self._records.write(level, event, message, run_id=self._run_id, **fields)
+    def write(self, level: int, event: str, message: str, **fields: Field) -> None:
+        """Write an entry about this run."""
+        self._log.write(level, event, message, run_id=self._run_id, **fields)
 
     def saw(self, event: Event, at_ns: int) -> None:  # noqa: ARG002 - a record has its own time
-        """Log an event, if it is one that an operator would ask about."""
-        tell = _TOLD.get(type(event))
-        if tell is not None:
-            level, name, message, fields = tell(event)
-            self.say(level, name, message, **fields)
+        """Log an event, if its type is one that is logged."""
+        describe = _ENTRY_OF.get(type(event))
+        if describe is not None:
+            level, name, message, fields = describe(event)
+            self.write(level, name, message, **fields)
 
     def ended(self, result: RunResult, at_ns: int) -> None:  # noqa: ARG002 - a record has its own time
         """Log how the run ended."""
         receipt, error = result.receipt, result.error
-        self.say(
+        self.write(
             logging.INFO if error is None else logging.WARNING,
             "run_ended",
             f"Run {self._run_id} {result.status}" + (f": {error.code}" if error is not None else ""),
@@ -86,20 +86,20 @@ class RunLog:
         )
 
 
-def _cleared(event: WalletVerified) -> _Said:
+def _cleared(event: WalletVerified) -> _Entry:
     return logging.INFO, "gate_cleared", f"The gate cleared {event.wallet}", {"wallet": event.wallet}
 
 
-def _renewed(event: SessionRenewed) -> _Said:
+def _renewed(event: SessionRenewed) -> _Entry:
     return logging.INFO, "session_renewed", "A fresh conversation was begun", {"reason": event.reason}
 
 
-def _sent(event: Started) -> _Said:
+def _sent(event: Started) -> _Entry:
     fields: dict[str, Field] = {"model": event.model, "session_id": event.session_id}
     return logging.INFO, "sent", f"The prompt was taken by {event.model or 'the model'}", fields
 
 
-def _retried(event: Retry) -> _Said:
+def _retried(event: Retry) -> _Entry:
     fields: dict[str, Field] = {
         "attempt": event.attempt,
         "cause": event.cause,
@@ -110,7 +110,7 @@ def _retried(event: Retry) -> _Said:
     return logging.WARNING, "retry", f"A request is repeated: {event.cause}", fields
 
 
-def _fell_back(event: ModelFallback) -> _Said:
+def _fell_back(event: ModelFallback) -> _Entry:
     fields: dict[str, Field] = {
         "model": event.model,
         "fallback": event.fallback,
@@ -120,7 +120,7 @@ def _fell_back(event: ModelFallback) -> _Said:
     return logging.WARNING, "model_fallback", f"Another model answers: {event.fallback}", fields
 
 
-def _limited(event: LimitSeen) -> _Said:
+def _limited(event: LimitSeen) -> _Entry:
     limit = event.limit
     quiet = limit.status in ("allowed", "reported") and not event.overage
     fields: dict[str, Field] = {
@@ -138,32 +138,32 @@ def _limited(event: LimitSeen) -> _Said:
     )
 
 
-def _answered(event: Answered) -> _Said:
+def _answered(event: Answered) -> _Entry:
     fields: dict[str, Field] = {"tool": event.tool, "by": event.by}
     if event.allowed:
         return logging.INFO, "tool_allowed", f"Tool {event.tool} was allowed", fields
     return logging.WARNING, "tool_denied", f"Tool {event.tool} was denied", fields
 
 
-def _called(event: ToolCall) -> _Said:
+def _called(event: ToolCall) -> _Entry:
     return logging.DEBUG, "tool_called", f"Tool {event.name} was called", {"tool": event.name, "id": event.id}
 
 
-def _returned(event: ToolResult) -> _Said:
+def _returned(event: ToolResult) -> _Entry:
     return logging.DEBUG, "tool_returned", "A tool returned", {"id": event.id, "is_error": event.is_error}
 
 
-def _unknown(event: Unknown) -> _Said:
+def _unknown(event: Unknown) -> _Entry:
     return logging.WARNING, "unknown_line", "The provider printed a line nobody knows", {"why": event.why}
 
 
-def _stderr(event: Stderr) -> _Said:
+def _stderr(event: Stderr) -> _Entry:
     # How much, and not what: a tool's output can be in it.
     fields: dict[str, Field] = {"chars": len(event.text), "cut": event.cut}
     return logging.INFO, "stderr", "The provider printed something on stderr", fields
 
 
-_TOLD: dict[type[Event], Callable[[Any], _Said]] = {
+_ENTRY_OF: dict[type[Event], Callable[[Any], _Entry]] = {
     WalletVerified: _cleared,
     SessionRenewed: _renewed,
     Started: _sent,

@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span for each run, and in it one for the gate, each attempt and each tool.
+"""OpenTelemetry traces: a span for each run, with spans for the billing gate, each attempt and each tool call.
 
 Names and attributes are those of the semantic conventions for generative AI; ours begin with ``oneseat.``. No span holds
 anything of what was asked or answered.
@@ -39,15 +39,15 @@ Attributes = Mapping[str, str | int | float | bool | None]
 
 
 class OtelObserver:
-    """Traces every run with ``provider``, the global one by default. ``redact`` takes credentials out of a text."""
+    """Traces every run with ``provider``, the global one by default. ``redact`` removes credentials from a text."""
 
     def __init__(self, redact: Callable[[str], str] = redact, provider: TracerProvider | None = None) -> None:
         self._redact = redact
         self._provider = provider
 
     def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> RunTrace:
-        """Begin the span of a run, in the span that its caller is in."""
-        # Asked anew for each run: a program may set its provider up after it has opened its app.
+        """Start the span of a run, below the caller's span."""
+        # Looked up for each run: a program may set up its provider after it has opened its app.
         tracer = trace.get_tracer("oneseat", tracer_provider=self._provider)
         trunk = Spans(tracer, self._redact)
         trunk.begin(
@@ -69,7 +69,7 @@ class OtelObserver:
 
 
 class Spans:
-    """The open spans of one run, by a name of our own. Made and ended with the moments that things happened at."""
+    """The open spans of one run by name, started and ended with the times of the events."""
 
     def __init__(self, tracer: Tracer, redact: Callable[[str], str]) -> None:
         self._tracer = tracer
@@ -89,7 +89,7 @@ class Spans:
         parent: str | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
-        """Begin a span, below ``parent`` or where the caller of the run is."""
+        """Start a span below ``parent``, or below the caller's span."""
         above = contexts.get_current() if parent is None else trace.set_span_in_context(self._open[parent])
         self._open[name] = self._tracer.start_span(
             self._redact(title), above, kind, self._clean(attributes), start_time=at_ns
@@ -100,7 +100,7 @@ class Spans:
         self._open[name].add_event(what, self._clean(attributes), at_ns)
 
     def end(self, name: str, at_ns: int, attributes: Attributes, error: str | None = None) -> None:
-        """End a span, as failed where there is an ``error``. One that is not open stays as it is."""
+        """End a span, as failed if there is an ``error``. Does nothing for a span that is not open."""
         span = self._open.pop(name, None)
         if span is None:
             return
@@ -111,7 +111,7 @@ class Spans:
         span.end(at_ns)
 
     def tools(self) -> list[str]:
-        """The tool calls that are open, the latest first: one that was called by another ends before it."""
+        """The open tool calls, latest first: a nested call ends before the one around it."""
         return [name for name in reversed(self._open) if name not in (_RUN, _GATE, _ATTEMPT)]
 
     def _clean(self, attributes: Attributes) -> dict[str, str | int | float | bool]:
@@ -123,7 +123,7 @@ class Spans:
 
 
 class RunTrace:
-    """Traces one run in ``spans``, of which the one of the run and the one of the gate are open."""
+    """Traces one run in ``spans``, in which the run's and the gate's span are open."""
 
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
@@ -141,13 +141,13 @@ class RunTrace:
         }
 
     def saw(self, event: Event, at_ns: int) -> None:
-        """Begin, end or annotate a span."""
+        """Start, end or annotate a span."""
         handle = self._handlers.get(type(event))
         if handle is not None:
             handle(event, at_ns)
 
     def ended(self, result: RunResult, at_ns: int) -> None:
-        """End every span; that of the run with the receipt."""
+        """End every span, the run's with the receipt."""
         receipt, code = result.receipt, result.error.code if result.error is not None else None
         self._spans.end(_GATE, at_ns, {"oneseat.wallet": receipt.wallet}, code)
         self._end_attempt(at_ns, code)
@@ -159,7 +159,7 @@ class RunTrace:
             {
                 "gen_ai.response.model": receipt.model if receipt.attempts else None,
                 "gen_ai.conversation.id": result.session.id if result.session is not None else None,
-                # The conventions count what came from a cache or went into it as input, too.
+                # The conventions count tokens read from and written to a cache as input.
                 "gen_ai.usage.input_tokens": None
                 if usage.input_tokens is None
                 else sum(filter(None, (usage.input_tokens, *cached))),
@@ -234,7 +234,7 @@ class RunTrace:
             self._again(event.cause, at_ns, 0.0)
 
     def _again(self, cause: str, at_ns: int, delay_s: float) -> None:
-        """An attempt has failed, and after a pause the gate is asked anew."""
+        """An attempt failed: after a pause, the gate decides again."""
         self._end_attempt(at_ns, cause)
         self._spans.end(_GATE, at_ns, {}, cause)
         self._spans.begin(_GATE, "oneseat.gate", at_ns + int(delay_s * 1e9), {}, parent=_RUN)

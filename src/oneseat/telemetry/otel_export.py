@@ -1,4 +1,4 @@
-"""Where a command's traces go: what a program does for its own traces, by the variables that OpenTelemetry defines."""
+"""Sets up trace export for the `oneseat` command, by the environment variables that OpenTelemetry defines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _GROUP = "opentelemetry_traces_exporter"
 
 
 def provider_as_set(environ: Mapping[str, str]) -> trace.TracerProvider | None:
-    """A provider that sends to the exporters of OTEL_TRACES_EXPORTER; ``None`` where the process has one already.
+    """A provider with the exporters of OTEL_TRACES_EXPORTER; ``None`` when the process already has one.
 
     Raises ``UsageError`` ``usage.otel`` when one of them is not installed or does not start.
     """
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
-    # A name that is given here would win over the owner's own.
+    # Set as a default: a name given here would override the owner's.
     name = {} if "OTEL_SERVICE_NAME" in environ else {SERVICE_NAME: "oneseat"}
     provider = TracerProvider(resource=Resource.create(name))
     for word in (part.strip() for part in environ.get("OTEL_TRACES_EXPORTER", "otlp").split(",")):
@@ -39,7 +39,7 @@ def _exporter(word: str, environ: Mapping[str, str]) -> SpanExporter:
     try:
         (found,) = entry_points(group=_GROUP, name=name)
         exporter: SpanExporter = found.load()()
-    except Exception as error:  # an exporter can be any package, and each fails in its own way
+    except Exception as error:  # an exporter can be any package and raise anything
         why = "no such exporter is installed" if isinstance(error, ValueError) else str(error)
         package = name.replace("_", "-") if word == "otlp" else word
         raise UsageError(

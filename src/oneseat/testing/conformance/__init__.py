@@ -1,4 +1,4 @@
-"""Checks that every provider passes, whoever wrote it: ours do, on the simulator, in our own tests."""
+"""Public checks that every provider must pass, run against the simulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a corpus, and lets it grow older the way a real one does."""
+"""Writes a corpus, and ages it like a real one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Corpus:
         return session.path
 
     def clean_away(self, keep: timedelta = timedelta(days=30)) -> list[Path]:
-        """Delete what is older than ``keep``, as the CLI does. What was spent stays spent."""
+        """Delete transcripts older than ``keep``, as the CLI does. The totals keep their usage."""
         limit = (self.plan.last - keep).timestamp()
         old = [path for path in self.files() if path.stat().st_mtime < limit]
         for path in old:
@@ -80,7 +80,7 @@ class Corpus:
         return old
 
     def move(self) -> tuple[Path, Path]:
-        """Rename a transcript, as somebody does who tidies up; returns both names."""
+        """Rename a transcript, as a user may; returns both names."""
         path = self.files()[0]
         moved = path.with_name(f"{self._pen.uuid()}.jsonl")
         path.rename(moved)
@@ -169,7 +169,7 @@ class Corpus:
             self.spent.append(Spent(reply.id, at, reply.model, place.session, place.project, left.counted))
 
     def _odd_files(self) -> None:
-        """Files that are not what they seem, beside the others."""
+        """Misleading files beside the transcripts."""
         pen, first = self._pen, self.sessions[0]
         folder = first.path.parent
         (folder / "empty.jsonl").touch()

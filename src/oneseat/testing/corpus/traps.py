@@ -1,4 +1,4 @@
-"""What misleads a meter, one function each: the lines that an answer leaves behind, and what is true of it."""
+"""Transcript lines that mislead a token counter, one function for each case, with the true count."""
 
 from __future__ import annotations
 
