@@ -160,7 +160,7 @@ def test_names_of_the_library_exist(page: Path) -> None:
         "toml",
         "testing",
         "log",
-        "observers",
+        "telemetry",
         *re.findall(r'"oneseat\.(\w+)"', Path(otel.__file__).read_text("utf-8")),
     }  # a settings file, modules, where a cron job complains, and what is in a trace
     named = {name for text in code_of(page) for name in re.findall(r"\boneseat\.([A-Za-z_]+)", text)}
