@@ -13,8 +13,10 @@ import psutil
 
 import oneseat
 from oneseat.assembly import build_provider, find_paths, policy_view, read_settings, redactor
-from oneseat.contract.request import Cleared, Permitted, Plan, Request
-from oneseat.rules import billing, policy, routing
+from oneseat.contract.budget import NO_BUDGET
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Dispatch, Permitted
+from oneseat.rules import billing, bounds, policy, routing
 
 #: After how many events the memory is looked at.
 MEMORY_EVERY = 50_000
@@ -31,12 +33,13 @@ async def through_provider(request: Request) -> Report:
     permitted = policy.decide(request, policy_view(settings, os.environ))
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:
-        cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
+        budgeted = bounds.reserve(permitted, NO_BUDGET)
+        cleared = billing.clear(budgeted, await session.credential_facts(), provider.wallet)
         assert isinstance(cleared, Cleared), cleared
-        plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
-        assert isinstance(plan, Plan), plan
+        dispatch = routing.dispatch(cleared, provider.name, provider.default_model, session.capabilities)
+        assert isinstance(dispatch, Dispatch), dispatch
         count, first, memory = 0, 0.0, [0.0]
-        async for batch in session.send(plan):
+        async for batch in session.send(dispatch):
             first = first or time.perf_counter()
             count += len(batch)
             if count // MEMORY_EVERY >= len(memory):

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from oneseat.contract.request import Attachment as Attachment
     from oneseat.contract.request import Purpose as Purpose
     from oneseat.contract.request import Request as Request
-    from oneseat.engine.runs import App as App
-    from oneseat.engine.runs import RunStream as RunStream
+    from oneseat.engine.app import App as App
+    from oneseat.engine.app import RunStream as RunStream
     from oneseat.host.files import read_attachment as read_attachment
     from oneseat.rules.functions import tool as tool
 
 _HOME_OF = {
-    "App": "oneseat.engine.runs",
+    "App": "oneseat.engine.app",
     "Attachment": "oneseat.contract.request",
     "ErrorInfo": "oneseat.contract.errors",
     "OneseatError": "oneseat.contract.errors",
@@ -50,7 +50,7 @@ _HOME_OF = {
     "Request": "oneseat.contract.request",
     "RunFailed": "oneseat.contract.failure",
     "RunResult": "oneseat.contract.receipt",
-    "RunStream": "oneseat.engine.runs",
+    "RunStream": "oneseat.engine.app",
     "UsageError": "oneseat.contract.errors",
     "connect": "oneseat.api",
     "in_project": "oneseat.api",

@@ -20,7 +20,7 @@ from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
 from oneseat.contract.session import Session
-from oneseat.engine.runs import App
+from oneseat.engine.app import App
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
 from oneseat.rules import tool_profiles
 from oneseat.rules.functions import functions_of

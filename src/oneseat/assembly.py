@@ -22,13 +22,13 @@ from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import McpServer
 from oneseat.contract.routes import RouteTable
 from oneseat.contract.session import Session
-from oneseat.engine.conversation import Books
-from oneseat.engine.counsel import Counsel
-from oneseat.engine.parts import Parts
-from oneseat.engine.room import Room
-from oneseat.engine.runs import App
-from oneseat.engine.spending import Purse
-from oneseat.engine.watchdog import Patience
+from oneseat.engine.app import App
+from oneseat.engine.budgets import BudgetContext
+from oneseat.engine.deps import RunDeps
+from oneseat.engine.limits import WindowGuard
+from oneseat.engine.policy import PolicyContext
+from oneseat.engine.sessions import SessionDeps
+from oneseat.engine.watchdog import Timeouts
 from oneseat.host.child_environment import depth_of
 from oneseat.host.clock import SystemClock
 from oneseat.host.files import MAX_INPUT_BYTES, decode_attachment, decode_text, read_attachment, read_text
@@ -403,17 +403,17 @@ def build_app(
         partial(build_codex, settings, env, paths, known.redact),
         _on_keys(settings, env, known),
     )
-    parts = Parts(
+    deps = RunDeps(
         provider=provider,
         providers=providers,
         routes=read_routes(settings, paths),
         outcomes=ledger,
         ledger=ledger,
         clock=clock,
-        counsel=counsel(settings, env, ledger),
-        patience=_patience(settings),
-        books=Books(ledger, ProjectLocks(locks), _session_limits(settings)),
-        lanes=FileLanes(
+        policy=policy_context(settings, env, ledger),
+        timeouts=_timeouts(settings),
+        sessions=SessionDeps(ledger, ProjectLocks(locks), _session_limits(settings)),
+        slots=FileLanes(
             locks,
             at_once=settings.run_max_parallel,
             depth=depth,
@@ -423,23 +423,23 @@ def build_app(
         nesting=Nesting(depth, settings.run_max_depth),
         retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
         chance=secrets.SystemRandom().random,
-        audience=audience,
+        telemetry=audience,
         admit=admit,
-        purse=Purse(
+        budgets=BudgetContext(
             price_table(paths.config_dir),
             ledger,
             budgets_in(paths.config_dir, settings),
             clock.since,
         ),
-        room=Room(ledger, settings.limits_pause_at_percent, time.time),
+        windows=WindowGuard(ledger, settings.limits_pause_at_percent, time.time),
     )
-    return App(parts, new_run_id)
+    return App(deps, new_run_id)
 
 
-def counsel(settings: Settings, env: Mapping[str, str], history: RunHistory) -> Counsel:
-    """Where the policy looks, under these settings."""
-    laws = PolicyFiles(find_paths(env).config_dir)
-    return Counsel(laws, history, _around(settings, env), time.time, partial(policy_day, settings))
+def policy_context(settings: Settings, env: Mapping[str, str], history: RunHistory) -> PolicyContext:
+    """Where the policy finds its rules and inputs, under these settings."""
+    source = PolicyFiles(find_paths(env).config_dir)
+    return PolicyContext(source, history, _around(settings, env), time.time, partial(policy_day, settings))
 
 
 def policy_view(settings: Settings, env: Mapping[str, str]) -> PolicyView:
@@ -487,8 +487,8 @@ def _session_limits(settings: Settings) -> SessionLimits:
     )
 
 
-def _patience(settings: Settings) -> Patience:
-    return Patience(
+def _timeouts(settings: Settings) -> Timeouts:
+    return Timeouts(
         start=settings.watchdog_start_s,
         model=settings.watchdog_model_s,
         tool=settings.watchdog_tool_s,

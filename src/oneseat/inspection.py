@@ -20,19 +20,21 @@ from oneseat.assembly import (
     read_settings,
     redactor,
 )
+from oneseat.contract.budget import NO_BUDGET
 from oneseat.contract.canary import CanaryReport
 from oneseat.contract.checkup import CodexCheckup, Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
-from oneseat.contract.request import Permitted, Refused, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted, Refused
 from oneseat.host import credentials
 from oneseat.host.codex_login import codex_login
 from oneseat.host.paths import Paths
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.codex_cli import discovery as codex_discovery
 from oneseat.providers.official_cli.program import dotted
-from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
+from oneseat.rules import billing, bounds, policy, policy_inputs, policy_words, readiness, untested
 from oneseat.settings import Settings
 from oneseat.stores.canary_results import CanaryResults
 
@@ -86,7 +88,9 @@ async def _asked(
     permitted, limit_s = _permitted(cwd, settings, env), min(settings.watchdog_start_s, _LIMIT_S)
     try:
         async with provider.open(permitted, new_run_id()) as session, asyncio.timeout(limit_s):
-            cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
+            cleared = billing.clear(
+                bounds.reserve(permitted, NO_BUDGET), await session.credential_facts(), provider.wallet
+            )
             if isinstance(cleared, Refused) and cleared.error.code != "billing.credits_next":
                 raise OneseatError(cleared.error)
             found = await session.limits(SystemClock().utc_iso())
@@ -183,7 +187,7 @@ async def _ask_codex(
         failure = _silent(limit_s)
     except OneseatError as error:
         failure = error.info
-    cleared = billing.clear(permitted, facts, provider.wallet)
+    cleared = billing.clear(bounds.reserve(permitted, NO_BUDGET), facts, provider.wallet)
     return CodexCheckup(
         path=path,
         version=version,
@@ -230,7 +234,7 @@ def _gate(
     permitted = policy.for_seat(policy.decide(Request(prompt="(none)", cwd="/"), view))
     if isinstance(permitted, Refused):
         return permitted.error, "unknown"
-    cleared = billing.clear(permitted, facts, expected)
+    cleared = billing.clear(bounds.reserve(permitted, NO_BUDGET), facts, expected)
     if isinstance(cleared, Refused):
         return cleared.error, cleared.wallet
     confirmed = policy.confirm(permitted, facts, view)

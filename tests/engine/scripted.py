@@ -18,16 +18,17 @@ from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
-from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.contract.request import Request
 from oneseat.contract.routes import Candidate, Outcome, RouteTable
 from oneseat.contract.session import EndReason, Exchange, Session
-from oneseat.engine.conversation import Books
-from oneseat.engine.counsel import Counsel
-from oneseat.engine.parts import Parts
-from oneseat.engine.room import Room as WindowRoom
-from oneseat.engine.runs import App
-from oneseat.engine.spending import Purse
-from oneseat.engine.watchdog import Patience
+from oneseat.contract.stations import Dispatch, Permitted
+from oneseat.engine.app import App
+from oneseat.engine.budgets import BudgetContext
+from oneseat.engine.deps import RunDeps
+from oneseat.engine.limits import WindowGuard
+from oneseat.engine.policy import PolicyContext
+from oneseat.engine.sessions import SessionDeps
+from oneseat.engine.watchdog import Timeouts
 from oneseat.observers.audience import Audience
 from oneseat.observers.records import Records
 from oneseat.rules.policy_inputs import Around
@@ -104,7 +105,7 @@ class _Session:
     async def ready(self) -> bool:
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         came: list[Event] = []
         for step in (*self._script.steps, Silence(0)):
             if not isinstance(step, Silence):
@@ -246,8 +247,8 @@ class Memory:
         yield
 
 
-class Room:
-    """A place that is free at once, for whatever asks for one."""
+class Slots:
+    """A slot that is free at once, for whoever asks for one."""
 
     taken = True
 
@@ -258,11 +259,11 @@ class Room:
         pass
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[Room]:
+    async def run(self) -> AsyncIterator[Slots]:
         yield self
 
     @asynccontextmanager
-    async def start(self, provider: str, cwd: str) -> AsyncIterator[Room]:
+    async def start(self, provider: str, cwd: str) -> AsyncIterator[Slots]:
         yield self
 
 
@@ -300,23 +301,23 @@ def scripted_app(
     /,
     *,
     chance: float = 0.5,
-    **patience: float,
+    **timeouts: float,
 ) -> App:
     """An app on ``provider``. ``chance`` is what the random source always says."""
-    parts = Parts(
+    deps = RunDeps(
         provider=provider,
         providers=providers or provider,
         routes=routes or RouteTable(),
         outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
-        counsel=Counsel(
+        policy=PolicyContext(
             Bundled(), memory, Around(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
         ),
-        patience=Patience(**patience),
-        books=Books(memory, memory, SessionLimits()),
-        lanes=Room(),
-        purse=Purse(
+        timeouts=Timeouts(**timeouts),
+        sessions=SessionDeps(memory, memory, SessionLimits()),
+        slots=Slots(),
+        budgets=BudgetContext(
             PriceTable(),
             memory,
             Budgets(),
@@ -325,11 +326,11 @@ def scripted_app(
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,
-        audience=Audience((), Records(lambda text: text)),
+        telemetry=Audience((), Records(lambda text: text)),
         admit=anything,
-        room=WindowRoom(memory, None, lambda: asyncio.get_running_loop().time()),
+        windows=WindowGuard(memory, None, lambda: asyncio.get_running_loop().time()),
     )
-    return App(parts, iter_ids().__next__)
+    return App(deps, iter_ids().__next__)
 
 
 def iter_ids() -> Iterator[str]:

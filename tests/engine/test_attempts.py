@@ -59,7 +59,7 @@ def ran(
     servers: tuple[McpServer, ...] = (),
     model: str | None = None,
     budget_usd: float | None = None,
-    **patience: float,
+    **timeouts: float,
 ) -> Ran:
     async def work() -> Ran:
         provider, memory = ScriptedProvider(scripts), Memory()
@@ -72,7 +72,7 @@ def ran(
             mcp_servers=servers,
             max_budget_usd=budget_usd,
         )
-        result = await scripted_app(provider, memory, **patience).run(request)
+        result = await scripted_app(provider, memory, **timeouts).run(request)
         assert memory.results == [result]
         return Ran(result, provider, memory.events)
 

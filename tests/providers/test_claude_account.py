@@ -12,13 +12,16 @@ from typing import Any
 import psutil
 import pytest
 
+from oneseat.contract.budget import NO_BUDGET
 from oneseat.contract.facts import Account, CredentialFacts
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Permitted, Refused, Request, Tools
+from oneseat.contract.request import Request, Tools
+from oneseat.contract.stations import Permitted, Refused
 from oneseat.host.credentials import child_sources, reaching, write_simulated_login
 from oneseat.providers.claude_cli.account import account_of, settings_sources
 from oneseat.providers.claude_cli.argv import command_line
 from oneseat.rules.billing import clear, wallet_of
+from oneseat.rules.bounds import reserve
 
 SECRET = "made-up-value-that-must-not-appear"
 
@@ -157,7 +160,7 @@ def decision(facts: CredentialFacts) -> str:
     permitted = Permitted(
         request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20")
     )
-    decided = clear(permitted, facts, "plan")
+    decided = clear(reserve(permitted, NO_BUDGET), facts, "plan")
     return decided.error.code if isinstance(decided, Refused) else decided.wallet
 
 

@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.budget import NO_BUDGET
 from oneseat.contract.errors import exit_code
 from oneseat.contract.events import Event, LimitSeen, Progress, Started
 from oneseat.contract.facts import Account, CredentialFacts, CredentialSource, Scope, SourceKind
 from oneseat.contract.receipt import Evidence, LimitReading, PolicyStamp, Verdict, Wallet
-from oneseat.contract.request import Cleared, Permitted, Refused, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted, Refused
 from oneseat.rules.billing import clear, conclude, judge_during, verdict, wallet_of
+from oneseat.rules.bounds import reserve
 
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 TOKEN = Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty")
 STORED = Account(subscription="Claude Max", api_provider="firstParty")
 NOBODY = Account(token_source="none", api_provider="firstParty")
@@ -35,7 +39,7 @@ def source(name: str, kind: SourceKind, scope: Scope = "child", place: str = "he
 
 
 def refused(facts: CredentialFacts, expected: Wallet = "plan") -> Refused:
-    decision = clear(PERMITTED, facts, expected)
+    decision = clear(BUDGETED, facts, expected)
     assert isinstance(decision, Refused)
     return decision
 
@@ -75,7 +79,7 @@ def test_wallet_of_an_account(account: Account | None, wallet: Wallet) -> None:
 @pytest.mark.parametrize("account", [TOKEN, STORED])
 def test_a_plan_is_cleared_with_its_evidence(account: Account) -> None:
     kept = source("ANTHROPIC_API_KEY", "api_key", "environment", "environment")
-    decision = clear(PERMITTED, CredentialFacts(account=account, kept=(kept,)), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=account, kept=(kept,)), "plan")
     assert isinstance(decision, Cleared)
     assert decision.wallet == "plan"
     assert decision.permitted is PERMITTED
@@ -90,12 +94,12 @@ def test_a_plan_is_cleared_with_its_evidence(account: Account) -> None:
 
 
 def test_a_child_whose_environment_cannot_be_read_is_said_to_be_unchecked() -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=TOKEN, child_checked=False), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=TOKEN, child_checked=False), "plan")
     assert Evidence("child.environment", "not readable", "before") in decision.evidence
 
 
 def test_the_simulator_passes_the_same_gate_under_its_own_name() -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=TOKEN, simulated=True), "simulator")
+    decision = clear(BUDGETED, CredentialFacts(account=TOKEN, simulated=True), "simulator")
     assert isinstance(decision, Cleared)
     assert decision.wallet == "simulator"
 
@@ -299,7 +303,7 @@ def test_a_cli_that_does_not_answer_is_refused() -> None:
 def test_no_account_but_a_plain_subscription_is_ever_cleared(
     account: Account | None, expected: Wallet, simulated: bool
 ) -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=account, simulated=simulated), expected)
+    decision = clear(BUDGETED, CredentialFacts(account=account, simulated=simulated), expected)
     if isinstance(decision, Cleared):
         assert account is not None
         assert account.api_provider == "firstParty"
@@ -426,7 +430,7 @@ def test_the_receipt_names_the_wallet_that_paid_and_never_invents_a_charge(
     evidence = (Evidence("account.apiProvider", "firstParty", "before"),)
     finding = conclude(
         expected=gate,
-        before=Cleared(permitted=PERMITTED, wallet=gate, evidence=evidence),
+        before=Cleared(budgeted=BUDGETED, wallet=gate, evidence=evidence),
         sent=sent,
         started=started(source_said) if source_said is not None else None,
         overage=overage,

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.budget import NO_BUDGET
 from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, Scope, SourceKind
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted
 from oneseat.rules.billing import clear
+from oneseat.rules.bounds import reserve
 from oneseat.rules.codex_billing import judge
 
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 SOURCES = st.builds(
     CredentialSource,
     name=st.text(),
@@ -109,7 +113,7 @@ def test_only_certain_facts_pass(facts: CodexFacts) -> None:
 
 
 def test_the_gate_sends_facts_to_their_own_rules() -> None:
-    cleared = clear(PERMITTED, GOOD, "plan")
+    cleared = clear(BUDGETED, GOOD, "plan")
     assert isinstance(cleared, Cleared)
     assert cleared.wallet == "plan"
     assert ("codex.planType", "plus") in [(one.what, one.value) for one in cleared.evidence]

@@ -11,18 +11,22 @@ from typing import Any
 import msgspec
 import pytest
 
+from oneseat.contract.budget import NO_BUDGET
 from oneseat.contract.facts import Account, CredentialFacts
 from oneseat.contract.receipt import Evidence, PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted
 from oneseat.host.credentials import child_sources, scan_environment
 from oneseat.providers.claude_cli.account import account_of, settings_sources
 from oneseat.rules.billing import clear
+from oneseat.rules.bounds import reserve
 
 MATRIX = Path(__file__).parents[1] / "data" / "claude" / "auth-matrix.jsonl"
 RECORDED = {
     case["case"]: case for case in (msgspec.json.decode(line) for line in MATRIX.read_bytes().splitlines())
 }
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 #: What the child was given by oneseat; everything else in its environment came from elsewhere.
 GIVEN = {"CLAUDE_CODE_OAUTH_TOKEN": "made-up", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
 
@@ -156,7 +160,7 @@ def test_every_recorded_case_has_a_decision() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_decision_is_the_expected_one(name: str) -> None:
-    decision = clear(PERMITTED, CASES[name].facts(), "plan")
+    decision = clear(BUDGETED, CASES[name].facts(), "plan")
     assert (None if isinstance(decision, Cleared) else decision.error.code) == CASES[name].code
 
 
@@ -173,7 +177,7 @@ def test_what_is_cleared_was_paid_by_the_plan_in_the_recording(name: str) -> Non
 def test_the_same_names_around_the_caller_are_kept_and_the_run_goes_on(name: str) -> None:
     kept = scan_environment(CASES[name].env)
     account = Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty")
-    decision = clear(PERMITTED, CredentialFacts(account=account, kept=kept), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=account, kept=kept), "plan")
     assert isinstance(decision, Cleared)
     named = {Evidence(f"kept:{variable}", "environment", "before") for variable in CASES[name].env}
     assert named <= set(decision.evidence)

@@ -15,7 +15,8 @@ from oneseat.contract.facts import Account, CredentialFacts
 from oneseat.contract.pack import Pack
 from oneseat.contract.policy import Author, Exposure, Lately, PolicyInputs, Reader, WorkOwner
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Permitted, ProjectUse, Purpose, Refused
+from oneseat.contract.request import Entry, ProjectUse, Purpose
+from oneseat.contract.stations import Permitted, Refused
 from oneseat.rules import policy
 from oneseat.rules.policy import confirm, decide, judge, refusal
 from oneseat.rules.policy_inputs import Around, inputs_of
@@ -448,7 +449,9 @@ def test_a_split_of_the_plan_turns_headless_runs_grey_on_its_day() -> None:
 def test_a_lot_begins_where_the_pack_says(lately: Lately, volume: str) -> None:
     inputs = inputs_of(request(), Around(lately=lately), bundled_pack(), DAY)
     assert inputs.volume == volume
-    assert inputs_of(request(attended=True), Around(), bundled_pack(), DAY).volume == "interactive"
+    assert (
+        inputs_of(request(entry=Entry(attended=True)), Around(), bundled_pack(), DAY).volume == "interactive"
+    )
 
 
 def test_paid_usage_is_in_use_until_its_window_is_reset() -> None:
@@ -477,7 +480,7 @@ def test_an_account_on_hold_is_left_alone_until_a_person_has_seen_to_it() -> Non
 def test_the_way_in_and_the_people_are_part_of_it() -> None:
     ways: dict[Exposure, str] = {"unix_socket": "G1", "loopback": "Y11", "public": "R2"}
     for exposure, rule_id in ways.items():
-        decision = decide(request(exposure=exposure), view())
+        decision = decide(request(entry=Entry(exposure=exposure)), view())
         assert decision.policy is not None
         assert decision.policy.rule == rule_id
     several = decided(Purpose(), around=Around(humans=2))

@@ -16,7 +16,8 @@ from oneseat.contract.events import Batch, Stderr, TurnEnded
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import SessionStamp
-from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Dispatch, Permitted
 from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
@@ -97,8 +98,8 @@ class Careless(ApiSession):
             raise ZeroDivisionError
         return facts
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        async for batch in super().send(plan):
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
+        async for batch in super().send(dispatch):
             yield batch
             if isinstance(batch[-1], TurnEnded) and self.fault == "ends twice":
                 yield batch

@@ -87,7 +87,7 @@ def _request(plain: Plain, cwd: str) -> bytes | None:
     if not all(map(_is_plain, fields.values())) or not all(name.isprintable() for name in names):
         return None
     if sys.stderr.isatty():
-        fields["over_limit"] = fields["attended"] = True
+        fields |= {"over_limit": True, "entry": {"attended": True}}
     return json.dumps(fields, ensure_ascii=False).encode()
 
 

@@ -14,7 +14,7 @@ import click
 from oneseat import api
 from oneseat import policy as desk
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import ProjectUse, Request
+from oneseat.contract.request import Entry, ProjectUse, Request
 from oneseat.json_line import to_json
 
 from .output import echo
@@ -150,7 +150,7 @@ def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: An
         purpose=words_of(options, project).purpose(),
         client=options["client"],
         project=ProjectUse(name=project.name) if project is not None else None,
-        attended=sys.stderr.isatty(),
+        entry=Entry(attended=sys.stderr.isatty()),
     )
     found = desk.explain(request, dict(stated), day=options["day"])
     echo(to_json(explanation_fields(found)) if as_json else explanation_text(found))

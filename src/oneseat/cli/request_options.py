@@ -13,7 +13,7 @@ import msgspec
 
 from oneseat import api
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import Attachment, Request, Tools
+from oneseat.contract.request import Attachment, Entry, Request, Tools
 
 from .prompt_argument import OptionalSeconds
 from .purpose_options import PURPOSE_OPTIONS, words_of
@@ -180,7 +180,7 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
         purpose=words_of(options, project).purpose(),
         client=options["client"],
     )
-    request = msgspec.structs.replace(request, attended=sys.stderr.isatty())
+    request = msgspec.structs.replace(request, entry=Entry(attended=sys.stderr.isatty()))
     if project is None:
         return request
     own = request.purpose

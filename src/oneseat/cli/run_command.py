@@ -19,7 +19,7 @@ from oneseat import (
 from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.engine.runs import RunStream
+from oneseat.engine.app import RunStream
 
 from .form import Form, Output
 from .output import complain, output_failed

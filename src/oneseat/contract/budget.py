@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -123,6 +124,10 @@ class Cap(msgspec.Struct, frozen=True):
     most_usd: float
     bound: Bound
     used_usd: float = 0.0
+
+
+#: The reservation of a run that no budget bounds.
+NO_BUDGET = Cap(math.inf, math.inf, Bound(math.inf))
 
 
 class Prices(Protocol):

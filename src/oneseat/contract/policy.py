@@ -59,6 +59,7 @@ DrawsFrom = Literal[
 AccountState = Literal["in_order", "on_hold", "verification_required", "unknown"]
 PackState = Literal["fresh", "review_due", "hard_stale", "unknown"]
 YesNo = Literal["yes", "no", "unknown"]
+ReachableBy = Literal["owner", "others", "unknown"]
 
 InputName = Literal[
     "request_author",
@@ -126,7 +127,7 @@ class PolicyInputs(msgspec.Struct, frozen=True, kw_only=True):
     local_api: YesNo = "unknown"
     output_reviewed: YesNo = "unknown"
     pack_state: PackState = "unknown"
-    reachable_by: Literal["owner", "others", "unknown"] = "unknown"
+    reachable_by: ReachableBy = "unknown"
     repository: Literal["none", "own", "other", "unknown"] = "unknown"
     sign_in: Literal["vendors", "tools", "unknown"] = "unknown"
 

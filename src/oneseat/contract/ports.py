@@ -14,9 +14,10 @@ from .permission import Permission
 from .policy import Lately, PolicyInputs
 from .pool import IdleProcess
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
-from .request import Permitted, Plan, Request
+from .request import Request
 from .routes import Candidate, Outcome
 from .session import EndReason, Exchange, Session
+from .stations import Dispatch, Permitted
 
 
 class ProviderSession(Protocol):
@@ -35,7 +36,7 @@ class ProviderSession(Protocol):
         Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
         """
 
-    def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield events up to and including one ``TurnEnded``, those that come together in one piece.
 
         A ``Question`` is the last of its piece, as it has to be answered first. Raises ``OneseatError`` when the provider dies,

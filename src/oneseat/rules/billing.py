@@ -8,7 +8,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, LimitSeen, Started
 from oneseat.contract.facts import Account, CodexFacts, CredentialFacts, KeyFacts, PayerFacts
 from oneseat.contract.receipt import Evidence, Verdict, Wallet
-from oneseat.contract.request import Cleared, Permitted, Refused
+from oneseat.contract.stations import Budgeted, Cleared, Refused
 
 from . import codex_billing, key_billing
 from .billing_evidence import evidence_before
@@ -70,12 +70,13 @@ def wallet_of(account: Account | None) -> Wallet:
     return "plan" if account.token_source is None and _is_plan(account.subscription) else "unknown"
 
 
-def clear(permitted: Permitted, facts: PayerFacts, expected_wallet: Wallet) -> Cleared | Refused:
+def clear(budgeted: Budgeted, facts: PayerFacts, expected_wallet: Wallet) -> Cleared | Refused:
     """Let the request pass when ``expected_wallet`` is certain to pay, else refuse and say why."""
     wallet, evidence, error = _judged(facts, expected_wallet)
     if error is not None:
-        return Refused(error=error, policy=permitted.policy, wallet=_doubted(wallet), evidence=evidence)
-    return Cleared(permitted=permitted, wallet=wallet, evidence=evidence)
+        policy = budgeted.permitted.policy
+        return Refused(error=error, policy=policy, wallet=_doubted(wallet), evidence=evidence)
+    return Cleared(budgeted=budgeted, wallet=wallet, evidence=evidence)
 
 
 #: The events that can show who pays.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, Cap, Price, Scope, Spent
+import msgspec
+
+from oneseat.contract.budget import NO_BUDGET, Allowance, Amounts, Bound, Budgets, Cap, Price, Scope, Spent
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Request
+from oneseat.contract.stations import Budgeted, Dispatch, Permitted
 
 from . import budget_refusals as refusals
+from . import policy
 from .budget import cost
 
 #: A shared budget is not cut into pieces smaller than a cent.
@@ -21,6 +25,28 @@ LEAST_TOKENS = 16
 _FRAME_TOKENS = 200
 #: What an image or a page costs at most, whichever vendor counts it.
 _PICTURE_TOKENS = 5000
+
+
+def reserve(permitted: Permitted, reservation: Cap, *, by_use: bool = False) -> Budgeted:
+    """The request under what is reserved for it: ``NO_BUDGET`` where nothing bounds it.
+
+    A provider on a plan is told what is left, for a bound of its own. What is charged ``by_use`` asks for each of its requests.
+    """
+    if reservation is not NO_BUDGET and not by_use:
+        left_usd = reservation.most_usd - reservation.used_usd
+        request = msgspec.structs.replace(permitted.request, max_budget_usd=left_usd)
+        permitted = msgspec.structs.replace(permitted, request=request)
+    return Budgeted(permitted=permitted, reservation=reservation)
+
+
+def with_model(budgeted: Budgeted, model: str) -> Budgeted:
+    """The same for another model, after which no further one is tried."""
+    return msgspec.structs.replace(budgeted, permitted=policy.with_model(budgeted.permitted, model))
+
+
+def with_allowance(dispatch: Dispatch, allowance: Allowance) -> Dispatch:
+    """The same, with ``allowance`` to be asked before each request."""
+    return msgspec.structs.replace(dispatch, allowance=allowance)
 
 
 def bounds_of(budgets: Budgets, request: Request, key: str | None) -> tuple[Bound, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.contract.budget import FREE, Cap, Price, Rates
+from oneseat.contract.budget import FREE, NO_BUDGET, Cap, Price, Rates
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,
@@ -129,7 +129,7 @@ class _Covered(msgspec.Struct):
 class Meter:
     """What one run has used so far, over all its prompts and attempts, and whether it has to stop.
 
-    ``prices`` gives the price of a model that answers, ``price`` is that of the planned one. Both bounds may be ``None``; ``cap``
+    ``prices`` gives the price of a model that answers, ``price`` is that of the planned one. ``cap``
     may be raised while the run goes on. ``by_use`` is for what is charged by use: each request is covered before it leaves, so its
     answer is never stopped in the middle, and what is not counted by the provider in the end is not known.
     """
@@ -137,7 +137,7 @@ class Meter:
     def __init__(
         self,
         *,
-        cap: Cap | None,
+        cap: Cap,
         max_turns: int | None,
         prices: Callable[[str], Price | None],
         price: Price | None,
@@ -324,7 +324,7 @@ class Meter:
 
     def _answer_cut(self) -> ErrorInfo | None:
         last = self._covered or self._last
-        return refusals.cut(self.cap, last.tokens) if self.cap is not None and last is not None else None
+        return refusals.cut(self.cap, last.tokens) if self.cap is not NO_BUDGET and last is not None else None
 
     def _out_of_turns(self, event: UsageSeen) -> bool:
         # A turn has been used when its message has ended: one that broke off and is repeated counts once.
@@ -332,7 +332,7 @@ class Meter:
         return begins and self._max_turns is not None and self._turns_before + self._turns >= self._max_turns
 
     def _over(self, *, at_the_end: bool = False) -> ErrorInfo | None:
-        if self.cap is None:
+        if self.cap is NO_BUDGET:
             return None
         if self._unpriced is not None:
             return refusals.unpriced(self._unpriced)

@@ -15,8 +15,9 @@ from oneseat.contract.facts import CredentialFacts, PayerFacts
 from oneseat.contract.pack import Condition, Confirmation, Pack, Rule
 from oneseat.contract.policy import InputName, PolicyInputs, TokenHandling
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Permitted, Refused, Request
-from oneseat.contract.routes import PaidFrom
+from oneseat.contract.request import Request
+from oneseat.contract.routes import Candidate, PaidFrom
+from oneseat.contract.stations import Cleared, Permitted, Refused
 
 from .policy_inputs import AT_THE_GATE, Around, draws_from, inputs_of, plan_of
 from .policy_words import JobClass, objection
@@ -85,6 +86,36 @@ def confirm(permitted: Permitted, facts: PayerFacts, view: PolicyView) -> Permit
     )
     request = permitted.request
     return for_seat(_permitted(request, judge(inputs, view, job_class(request)), view))
+
+
+def confirm_cleared(cleared: Cleared, facts: PayerFacts, view: PolicyView) -> Cleared | Refused:
+    """Decide again as ``confirm`` does; the same object where nothing has changed."""
+    before = cleared.permitted
+    now = confirm(before, facts, view)
+    if now is before:
+        return cleared
+    if isinstance(now, Refused):
+        return msgspec.structs.replace(now, wallet=cleared.wallet, evidence=cleared.evidence)
+    budgeted = msgspec.structs.replace(cleared.budgeted, permitted=now)
+    return msgspec.structs.replace(cleared, budgeted=budgeted)
+
+
+def for_candidate(permitted: Permitted, candidate: Candidate) -> Permitted:
+    """The request as this candidate gets it. What the policy decides on does not change with the model."""
+    request = permitted.request
+    changed = msgspec.structs.replace(
+        request,
+        model=candidate.model or request.model,
+        # A name that only the official CLI knows.
+        fallback_model=request.fallback_model if candidate.paid_from == "plan" else None,
+    )
+    return msgspec.structs.replace(permitted, request=changed)
+
+
+def with_model(permitted: Permitted, model: str) -> Permitted:
+    """The request for another model, after which no further one is tried."""
+    request = msgspec.structs.replace(permitted.request, model=model, fallback_model=None)
+    return msgspec.structs.replace(permitted, request=request)
 
 
 def refusal(permitted: Permitted) -> ErrorInfo | None:

@@ -18,6 +18,7 @@ from oneseat.contract.policy import (
     PackState,
     PlanKind,
     PolicyInputs,
+    ReachableBy,
     TokenHandling,
     Volume,
 )
@@ -61,21 +62,23 @@ def inputs_of(
     program keeps, offers no sign-in of its own, never sees or passes on a token, keeps redirects from the child, uses one
     account and does not change it.
     """
-    purpose, local = request.purpose, request.exposure in {"none_stdio", "unix_socket"}
+    purpose, entry = request.purpose, request.entry
+    # The private socket asks the system who calls. Whoever opens another way in has to say what guards it.
+    local = entry.exposure in {"none_stdio", "unix_socket"}
+    reachable_by_itself: ReachableBy = "owner" if around.humans == 1 else "unknown"
     return PolicyInputs(
         request_author=purpose.author,
         output_consumer=purpose.reader,
         output_reviewed="yes" if purpose.reviewed else "no",
         work_owner=purpose.work_owner,
-        exposure=request.exposure,
-        # The private socket asks the system who calls. Whoever opens another way in has to say what guards it.
-        client_secret="yes" if local else "unknown",
+        exposure=entry.exposure,
+        client_secret="yes" if local else entry.client_secret,
         local_api="no" if local else "unknown",
-        reachable_by="owner" if local and around.humans == 1 else "unknown",
+        reachable_by=reachable_by_itself if local else entry.reachable_by,
         distinct_humans=around.humans,
         host=around.host,
         plan=around.plan or "unknown",
-        volume=volume_of(around.lately, pack.thresholds, attended=request.attended),
+        volume=volume_of(around.lately, pack.thresholds, attended=entry.attended),
         overage_state=_overage(around.lately, around.now),
         account_state=_account_state(around.lately, confirmed),
         pack_state=pack_state(pack, day),

@@ -1,17 +1,19 @@
-"""Which candidates may serve a request, when a run leaves one for the next, and the plan that is sent. Pure."""
+"""Which candidates may serve a request, when a run leaves one for the next, and what is sent to it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, Capabilities
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
+from oneseat.contract.request import Request
 from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
+from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
 from oneseat.utc import iso
 
 from .breaker import open_until
@@ -44,7 +46,7 @@ _VENDORS = {
 _SEATS = ("claude-cli", "codex-cli")
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a candidate now, in seconds since 1970: reports on its windows, its last ends, what its budgets allow."""
 
     now: float
@@ -52,6 +54,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     seen: Sequence[SeenLimit] = ()
     outcomes: Sequence[Outcome] = ()
     budget_left_usd: float | None = None
+
+
+class CandidateFailure(NamedTuple):
+    """Why a candidate did not serve a run.
+
+    ``missing`` is one whose CLI or key is not there, ``served`` one that was asked; in that a tool may have ``acted``.
+    """
+
+    candidate: Candidate
+    error: ErrorInfo
+    missing: bool = False
+    served: bool = False
+    acted: bool = False
 
 
 def candidates(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
@@ -88,7 +103,7 @@ def needs(request: Request) -> Iterator[Need]:
     return (need for need, needed in found.items() if needed)
 
 
-def objection(candidate: Candidate, permitted: Permitted, abilities: Abilities) -> ErrorInfo | None:
+def ineligible_reason(candidate: Candidate, permitted: Permitted, abilities: Abilities) -> ErrorInfo | None:
     """Why a candidate may not or cannot serve this request at all; ``None`` when it can."""
     if candidate.paid_from not in permitted.paid_from:
         return permitted.objection
@@ -103,15 +118,15 @@ def objection(candidate: Candidate, permitted: Permitted, abilities: Abilities) 
     )
 
 
-def not_now(candidate: Candidate, permitted: Permitted, standing: Standing) -> ErrorInfo | None:
+def unavailable_reason(candidate: Candidate, permitted: Permitted, state: CandidateState) -> ErrorInfo | None:
     """Why a candidate of several does not serve now; ``None`` when it does."""
     return (
         _tier(candidate, permitted)
         or _with(candidate, permitted)
         or _size(candidate, permitted)
-        or _budget(candidate, standing)
-        or _windows(candidate, standing)
-        or _breaker(candidate, standing)
+        or _budget(candidate, state)
+        or _windows(candidate, state)
+        or _breaker(candidate, state)
     )
 
 
@@ -122,7 +137,7 @@ def passed_over(candidate: Candidate, error: ErrorInfo, now: float) -> PassedOve
     return PassedOver(candidate=candidate.label, code=error.code, why=why, until=until)
 
 
-def moves_on(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -> bool:
+def falls_back(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -> bool:
     """Whether a run leaves a candidate that failed for the next one. Never when a tool may have acted: it would act twice."""
     if acted:
         return False
@@ -132,9 +147,15 @@ def moves_on(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -
     return _is_elsewhere(error) or (error.code in _ELSEWHERE_ON_A_PLAN and _is_free(left, to))
 
 
-def passes(error: ErrorInfo, *, left: Candidate, to: Candidate) -> bool:
-    """Whether a candidate that could not even begin, as its CLI or its key is not there, is passed over for the next one."""
-    return _is_elsewhere(error) or _is_free(left, to)
+def goes_on(failures: Sequence[CandidateFailure], to: Candidate) -> bool:
+    """Whether a run goes on to the next candidate after these failures; else the last of them is the run's."""
+    return all(
+        falls_back(each.error, acted=each.acted, left=each.candidate, to=to)
+        if each.served
+        # A missing CLI or key never leads to a charge by itself.
+        else not each.missing or _is_elsewhere(each.error) or _is_free(each.candidate, to)
+        for each in failures
+    )
 
 
 def _is_elsewhere(error: ErrorInfo) -> bool:
@@ -145,25 +166,21 @@ def _is_free(left: Candidate, to: Candidate) -> bool:
     return to.paid_from in {"plan", left.paid_from}
 
 
-def nobody(failed: Sequence[tuple[Candidate, ErrorInfo]]) -> ErrorInfo:
-    """The error of a run that no candidate served: the first one's, as it was wanted most, and what kept the others."""
-    (_, first), *others = failed
-    if not others:
-        return first
-    lines = (
-        f"\n  nor {candidate.label}: {error.message.partition(chr(10))[0]}" for candidate, error in others
-    )
-    return msgspec.structs.replace(first, message=first.message + "".join(lines))
+def no_candidate_error(failures: Sequence[CandidateFailure]) -> ErrorInfo:
+    """The error of a run that no candidate served: that of the first one, and why the others did not serve either."""
+    first, *others = failures
+    lines = (f"\n  nor {it.candidate.label}: {it.error.message.partition(chr(10))[0]}" for it in others)
+    return msgspec.structs.replace(first.error, message=first.error.message + "".join(lines))
 
 
-def choose(
+def dispatch(
     cleared: Cleared,
     provider: str,
     model: str,
     capabilities: Capabilities,
     background: str | None = None,
-) -> Plan | Refused:
-    """Plan the run on ``provider`` with ``model``, or refuse a name for which the provider knows no model.
+) -> Dispatch | Refused:
+    """Send the request to ``model`` of ``provider``, or refuse a name for which the provider knows no model.
 
     The official CLI would send such a name upstream as it is, and the mistake would come back as an API error.
     """
@@ -174,7 +191,7 @@ def choose(
             evidence=cleared.evidence,
             policy=cleared.permitted.policy,
         )
-    return Plan(
+    return Dispatch(
         cleared=cleared,
         provider=provider,
         model=model,
@@ -250,20 +267,20 @@ def _size(candidate: Candidate, permitted: Permitted) -> ErrorInfo | None:
     return _unmet(candidate, f"the request has about {tokens:,} tokens")
 
 
-def _budget(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
-    wanted, left = candidate.when.budget_left_usd, standing.budget_left_usd
+def _budget(candidate: Candidate, state: CandidateState) -> ErrorInfo | None:
+    wanted, left = candidate.when.budget_left_usd, state.budget_left_usd
     if wanted is None or left is None or left >= wanted:
         return None
     return _unmet(candidate, f"its budgets have ${left:.2f} left")
 
 
-def _windows(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
+def _windows(candidate: Candidate, state: CandidateState) -> ErrorInfo | None:
     """A window that is full, or as full as the owner lets this candidate fill it."""
     percent = candidate.when.window_below_percent
-    for window in windows(standing.seen, standing.now):
-        if not concerns(window.name, standing.model):
+    for window in windows(state.seen, state.now):
+        if not concerns(window.name, state.model):
             continue
-        wait = None if window.resets_at is None else max(0.0, round(window.resets_at - standing.now, 1))
+        wait = None if window.resets_at is None else max(0.0, round(window.resets_at - state.now, 1))
         if window.status == "rejected":
             return _waiting(f"limit.{window.name}", f"Its window `{window.name}` is full", candidate, wait)
         if percent is not None and window.share is not None and percents(window.share) >= percent:
@@ -272,12 +289,12 @@ def _windows(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
     return None
 
 
-def _breaker(candidate: Candidate, standing: Standing) -> ErrorInfo | None:
-    until = open_until(standing.outcomes)
-    if until is None or until <= standing.now:
+def _breaker(candidate: Candidate, state: CandidateState) -> ErrorInfo | None:
+    until = open_until(state.outcomes)
+    if until is None or until <= state.now:
         return None
-    why = f"It failed several times in a row, last with `{standing.outcomes[-1].code}`"
-    return _waiting("provider.circuit_open", why, candidate, round(until - standing.now, 1))
+    why = f"It failed several times in a row, last with `{state.outcomes[-1].code}`"
+    return _waiting("provider.circuit_open", why, candidate, round(until - state.now, 1))
 
 
 def _unmet(candidate: Candidate, why: str) -> ErrorInfo:

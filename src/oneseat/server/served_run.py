@@ -11,7 +11,7 @@ from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.remote import Answer, Cancel, RunGoingOn
 from oneseat.contract.request import Request
-from oneseat.engine.runs import App, RunStream
+from oneseat.engine.app import App, RunStream
 
 from .channel import AlienError, Channel, alien
 

@@ -26,8 +26,8 @@ from oneseat.contract.remote import (
     ServerStatus,
     WentCold,
 )
-from oneseat.contract.request import Request
-from oneseat.engine.runs import App
+from oneseat.contract.request import Entry, Request
+from oneseat.engine.app import App
 from oneseat.version import __version__
 
 from .channel import AlienError, Channel, alien
@@ -158,7 +158,8 @@ class Server:
             await channel.send(Declined(why=why))
             return
         sources = self._circumstances.sources(call.around)
-        request = msgspec.structs.replace(request, caller_sources=sources, exposure="unix_socket")
+        entry = Entry(exposure="unix_socket", attended=request.entry.attended)
+        request = msgspec.structs.replace(request, caller_sources=sources, entry=entry)
         await self._run(channel, request, asks=call.asks)
 
     async def _run(self, channel: Channel, request: Request, *, asks: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from oneseat.contract.budget import Allowance
+from oneseat.contract.budget import NO_BUDGET, Allowance
 from oneseat.contract.events import Event, TextDelta, TurnEnded
 from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Budgeted, Cleared, Dispatch, Permitted
 from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
@@ -56,9 +57,11 @@ def permitted(**fields: Any) -> Permitted:
     return Permitted(request=request, policy=PolicyStamp("GREEN", "test", "test"))
 
 
-def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None) -> Plan:
-    return Plan(
-        cleared=Cleared(permitted=asked, wallet="api_key", evidence=()),
+def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None) -> Dispatch:
+    return Dispatch(
+        cleared=Cleared(
+            budgeted=Budgeted(permitted=asked, reservation=NO_BUDGET), wallet="api_key", evidence=()
+        ),
         provider=made.name,
         model=asked.request.model or made.default_model,
         capabilities=Capabilities(),

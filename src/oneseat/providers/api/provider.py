@@ -13,7 +13,8 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import Abilities
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
 from oneseat.providers import conversation
 from oneseat.providers.nothing_ahead import NothingAhead
 

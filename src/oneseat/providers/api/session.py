@@ -23,7 +23,8 @@ from oneseat.contract.events import (
 from oneseat.contract.facts import Capabilities, KeyFacts
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
-from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Plan, Request
+from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Request
+from oneseat.contract.stations import Dispatch
 from oneseat.host.function_calls import Returned
 
 from . import failures
@@ -80,7 +81,7 @@ class ApiSession:
         self._redact = redact
         self._toolbox = Toolbox(chat.terms.functions, self._hide)
         self._pump: Pump[Event | Reply] | None = None
-        self._plan: Plan | None = None
+        self._dispatch: Dispatch | None = None
         self._interrupted = False
         self._started = self._began = False
         self._turned_down = True
@@ -97,10 +98,10 @@ class ApiSession:
         await self._chat.ready()
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
-        self._plan = plan
-        prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
+        self._dispatch = dispatch
+        prompt = Prompt(self._request.prompt, self._request.attachments, dispatch.background)
         async with aclosing(self._turn(prompt)) as events:
             async for event in events:
                 yield (event,)
@@ -206,13 +207,15 @@ class ApiSession:
 
     async def _next_ask(self) -> Ask:
         """The next request, with a bound where its budget holds it to one. Raises ``OneseatError`` ``budget.*``."""
-        plan, terms, most = self._plan, self._chat.terms, self._account.api.most_tokens
-        model = plan.model if plan is not None else ""
+        dispatch, terms, most = self._dispatch, self._chat.terms, self._account.api.most_tokens
+        model = dispatch.model if dispatch is not None else ""
         model = self.capabilities.full_names.get(model, model)
-        if plan is None or plan.allowance is None:
+        if dispatch is None or dispatch.allowance is None:
             return Ask(terms, model, most)
         size = self._chat.talk.size(terms)
-        bound = await plan.allowance(text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most)
+        bound = await dispatch.allowance(
+            text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most
+        )
         return Ask(terms, model, bound, held=True)
 
     def _failure(self, error: Exception) -> ErrorInfo:

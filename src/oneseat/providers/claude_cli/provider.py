@@ -11,7 +11,8 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
 from oneseat.host import credentials
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.host.lanes import near_its_end

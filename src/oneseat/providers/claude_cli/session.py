@@ -14,7 +14,8 @@ from oneseat.contract.events import Batch, Event, Question, Started, Stderr, Tur
 from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
-from oneseat.contract.request import Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Dispatch
 from oneseat.host import credentials
 from oneseat.providers.official_cli.lines import Undecoded
 
@@ -120,7 +121,7 @@ class ClaudeSession:
             await self._process.child.remember_family()
         return there
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield (event,)
@@ -128,8 +129,10 @@ class ClaudeSession:
         self._sent = True
         process.runs, process.answering = process.runs + 1, False
         process.first_message = str(uuid.uuid4()) if process.rewindable else None
-        request = plan.cleared.permitted.request
-        async for batch in self._turn(messages.user_message(request, plan.background, process.first_message)):
+        request = dispatch.request
+        async for batch in self._turn(
+            messages.user_message(request, dispatch.background, process.first_message)
+        ):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:

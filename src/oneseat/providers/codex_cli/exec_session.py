@@ -14,7 +14,8 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
 from oneseat.contract.permission import Permission
-from oneseat.contract.request import Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Dispatch
 
 from . import messages
 from .exec_parse import ExecParser
@@ -96,10 +97,10 @@ class ExecSession:
         check_tools(self._request, self._allowed)
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         process, parser = self._opened(), ExecParser(self._setting, self._model, self._allowed.tools)
-        parts = messages.turn_input(plan.cleared.permitted.request, plan.background)
+        parts = messages.turn_input(dispatch.request, dispatch.background)
         await process.child.write("\n\n".join(part["text"] for part in parts).encode())
         process.child.close_stdin()
         async with aclosing(process.child.batches()) as batches:

@@ -9,7 +9,7 @@ from oneseat.contract.events import Batch, Question, Stderr
 from oneseat.contract.facts import Capabilities, CodexFacts
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading
-from oneseat.contract.request import Plan
+from oneseat.contract.stations import Dispatch
 
 from .exec_session import ExecSession
 from .session import CodexSession
@@ -51,9 +51,9 @@ class CodexRun:
         """Whether all that the run needs is there."""
         return await self._now.ready()
 
-    def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes."""
-        return self._now.send(plan)
+        return self._now.send(dispatch)
 
     def say(self, text: str) -> AsyncIterator[Batch]:
         """Send a further message."""

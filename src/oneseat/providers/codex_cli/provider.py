@@ -12,7 +12,8 @@ from oneseat.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
 from oneseat.host.codex_login import around_codex
 from oneseat.host.kept_processes import KeptProcesses
 from oneseat.providers.nothing_ahead import NothingAhead

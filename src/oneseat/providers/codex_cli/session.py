@@ -14,7 +14,8 @@ from oneseat.contract.events import Batch, Event, Question, Stderr, TurnEnded
 from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
 from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import LimitReading, SessionStamp
-from oneseat.contract.request import MCP_PREFIX, Plan, Request
+from oneseat.contract.request import MCP_PREFIX, Request
+from oneseat.contract.stations import Dispatch
 from oneseat.host.process_tree import MARKER
 from oneseat.providers.official_cli.lines import Undecoded
 from oneseat.providers.official_cli.program import dotted
@@ -197,13 +198,13 @@ class CodexSession:
             raise OneseatError(_servers_missing("still starting", self._around.request))
         return False
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
         for event in self._early:
             yield (event,)
         self._sent = True
-        request = plan.cleared.permitted.request
-        async for batch in self._turn(messages.turn_input(request, plan.background)):
+        request = dispatch.request
+        async for batch in self._turn(messages.turn_input(request, dispatch.background)):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:

@@ -14,7 +14,8 @@ from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import Permitted, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
 from oneseat.providers import conversation
 
 from .process import OfficialProcess

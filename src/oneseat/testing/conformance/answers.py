@@ -174,7 +174,7 @@ async def nothing_is_printed_beside(bench: Bench) -> None:
     provider, request = bench.provider("ok"), bench.request()
     async with bench.opened(provider, request) as session:
         await session.credential_facts()
-        async for _ in session.send(await bench.plan(provider, session, request)):
+        async for _ in session.send(await bench.dispatch(provider, session, request)):
             pass
     stderr = session.stderr()
     expect(stderr is None, f"it printed: {stderr.text if stderr is not None else ''!r}")

@@ -1,4 +1,4 @@
-"""Which conversation a run belongs to: its project's live one, a fresh one, or none."""
+"""Which conversation a run belongs to: the live one of its project, a new one, or none."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from oneseat.rules import sessions
 from oneseat.rules.sessions import Brief, SessionLimits
 
 
-class Books(msgspec.Struct, frozen=True):
-    """Where conversations are kept, what guards them, and how long they live."""
+class SessionDeps(msgspec.Struct, frozen=True):
+    """Where conversations are stored, what keeps two runs of a project apart, and how long a conversation may live."""
 
     sessions: Sessions
     locks: ProjectLocks
@@ -28,8 +28,8 @@ class Books(msgspec.Struct, frozen=True):
 class Conversation:
     """The conversation of one run. ``stamp`` is ``None`` when it has none."""
 
-    def __init__(self, books: Books, run_id: str, provider: Provider, clock: Clock) -> None:
-        self._books = books
+    def __init__(self, deps: SessionDeps, run_id: str, provider: Provider, clock: Clock) -> None:
+        self._deps = deps
         self._run_id = run_id
         self._provider = provider
         self._clock = clock
@@ -54,22 +54,22 @@ class Conversation:
 
     @property
     def brief(self) -> str | None:
-        """What it has to be told of an earlier conversation, as text that goes before the prompt."""
+        """A summary of an earlier conversation, as text that goes before the prompt; ``None`` where it needs none."""
         return self._brief.text
 
     def news(self) -> SessionRenewed | None:
-        """That the run goes on in a fresh conversation; said once for each."""
+        """The event of a new conversation that replaces another one; each is returned once."""
         renewed, self._renewed = self._renewed, None
         return renewed
 
     async def written_bytes(self) -> int:
-        """How much the provider has written down for it, here and in its subagents; 0 when nothing is known."""
+        """The size of what the provider has written for it, subagents included; 0 when nothing is known."""
         if self._session is None:
             return 0
         return await self._provider.written_bytes(self._session.id, self._session.cwd)
 
     async def choose(self, request: Request, use: ProjectUse) -> None:
-        """Go on with the project's conversation of this directory, unless it is not there or must not grow further."""
+        """Continue the project's conversation of this directory, or begin one where there is none or it must not grow further."""
         now, instructions = self._clock.utc_iso(), sessions.fingerprint(request.system)
         self._session = Session(
             id=str(uuid.uuid4()),
@@ -83,39 +83,39 @@ class Conversation:
             instructions=instructions,
         )
         wallet, provider = self._provider.wallet, self._provider.name
-        live = await self._books.sessions.live_session(use.name, request.cwd, wallet, provider)
+        live = await self._deps.sessions.live_session(use.name, request.cwd, wallet, provider)
         if live is None or use.new_session:
             return
         size = await self._provider.transcript_bytes(live.id, request.cwd)
-        limits = self._books.limits
+        limits = self._deps.limits
         reason = sessions.why_not(live, now=now, size=size, instructions=instructions, limits=limits)
         if reason is None:
             self._session = live
         elif reason == "bytes":
-            # It was in use a moment ago and has to end in the middle: the next one is told what it was about.
+            # It ends in the middle of its work, so the new one begins with a summary of it.
             await self._carry(live)
             self._renew(live, reason, self._session)
         else:
             self._renew(live, reason, self._session)
 
-    async def tell(self, request: Request, use: ProjectUse, seat: Provider) -> None:
-        """Tell a provider that keeps no conversations what was last said in the one of the project with ``seat``."""
+    async def summary_from(self, request: Request, use: ProjectUse, seat: Provider) -> None:
+        """Give a provider without conversations of its own a summary of the project's conversation with ``seat``."""
         if use.new_session:
             return
-        live = await self._books.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
+        live = await self._deps.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
         if live is not None:
             await self._carry(live)
 
     async def heal(self, reason: EndReason) -> None:
-        """Go on in a fresh conversation that is told of this one."""
+        """Continue in a new conversation that begins with a summary of this one."""
         if self._session is not None:
             await self._carry(self._session)
             self._begin_anew(self._session, reason)
 
     def repeat(self) -> None:
-        """Make ready for the run's message to be sent once more: where it was the first one, in a fresh conversation.
+        """Get ready to send the run's message again: where it was the first one, in a new conversation.
 
-        The CLI begins a conversation once: given the id again, also after a failure, it ends with "already in use" (measured).
+        The CLI accepts an id for a new conversation once: a second time, also after a failure, it says "already in use" (measured).
         """
         if self._session is None or self.continued:
             return
@@ -127,16 +127,16 @@ class Conversation:
             self._renewed = msgspec.structs.replace(self._renewed, session_id=self._session.id)
 
     async def sent(self) -> None:
-        """Record that the run's message is about to leave."""
+        """Record that the run's message is about to be sent."""
         if self._session is not None:
             used = msgspec.structs.replace(
                 self._session, used_at=self._clock.utc_iso(), messages=self._session.messages + 1
             )
-            await self._books.sessions.use_session(used, self._run_id, self._replaces)
+            await self._deps.sessions.use_session(used, self._run_id, self._replaces)
             self._recorded = True
 
     async def _carry(self, session: Session) -> None:
-        self._brief = sessions.brief(await self._books.sessions.exchanges(session.id))
+        self._brief = sessions.brief(await self._deps.sessions.exchanges(session.id))
 
     def _begin_anew(self, previous: Session, reason: EndReason) -> None:
         now = self._clock.utc_iso()
@@ -152,8 +152,8 @@ class Conversation:
 
 
 @asynccontextmanager
-async def conversation_of(
-    books: Books,
+async def open_conversation(
+    deps: SessionDeps,
     request: Request,
     run_id: str,
     clock: Clock,
@@ -161,20 +161,20 @@ async def conversation_of(
     provider: Provider,
     seat: Callable[[], Provider],
 ) -> AsyncIterator[Conversation]:
-    """The conversation a run belongs to. A project is held until the run is over, so that no other run writes to it.
+    """Open the conversation of a run. Its project stays locked until the run is over, so that no other run writes to it.
 
-    ``seat`` gives whose conversation a ``provider`` that keeps none is told of; others have no need to load it.
+    ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; others never load it.
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """
-    conversation = Conversation(books, run_id, provider, clock)
+    conversation = Conversation(deps, run_id, provider, clock)
     use = request.project
     if use is None:
         yield conversation
         return
-    async with books.locks.held(use.name, run_id, use.wait_s):
+    async with deps.locks.held(use.name, run_id, use.wait_s):
         if provider.abilities.sessions:
             await conversation.choose(request, use)
         else:
-            await conversation.tell(request, use, seat())
+            await conversation.summary_from(request, use, seat())
         yield conversation
