@@ -22,8 +22,7 @@ class EventChannel:
 
     async def emit(self, *batch: Event) -> None:
         """Count events of oneseat's own, write them and hand them over."""
-        for event in batch:
-            self._record.add(event)
+        self._record.add(*batch)
         await self.write(batch)
         await self.hand_over(batch)
 
@@ -36,7 +35,8 @@ class EventChannel:
     async def hand_over(self, batch: Batch) -> None:
         """Give the reader a batch that is written. Returns when the reader asks for more."""
         for event in batch:
-            self._notifier.saw(event)
+            if event.durable:
+                self._notifier.saw(event)
         self._resumed = asyncio.get_running_loop().create_future()
         self._give(batch)
         await self._resumed

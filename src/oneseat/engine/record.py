@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Event, Started
+from oneseat.contract.events import Batch, Event, Started
 from oneseat.contract.facts import Capabilities
 from oneseat.contract.ports import Clock, Provider, ProviderSession
 from oneseat.contract.receipt import (
@@ -136,12 +136,33 @@ class RunRecord:
         meter.prompt()
         return reached
 
-    def add(self, event: Event) -> None:
-        """Take one event in."""
+    def add(self, *events: Event) -> None:
+        """Take events in."""
         now, meter = self.candidate.now, self.candidate.meter
-        now.tally.add(event)
-        if meter is not None:
-            meter.add(event)
+        for event in events:
+            now.tally.add(event)
+            if meter is not None:
+                meter.add(event)
+        self._note_first_text()
+
+    def take(self, batch: Batch) -> tuple[int, ErrorInfo | None]:
+        """Take the events of a turn in, up to the one after which it must end: how many, and why it must."""
+        # Hundreds of thousands of events come this way, so each costs as few calls as can be.
+        meter, add = self.candidate.meter, self.tally.add
+        for number, event in enumerate(batch, 1):
+            add(event)
+            if meter is not None:
+                meter.add(event)
+            if meter is not None or type(event) in billing.TELLING:
+                error = self.stop_reason(event)
+                if error is not None:
+                    self._note_first_text()
+                    return number, error
+        self._note_first_text()
+        return len(batch), None
+
+    def _note_first_text(self) -> None:
+        now = self.candidate.now
         if now.first_text is None and now.tally.has_text:
             now.first_text = self._clock.monotonic()
 

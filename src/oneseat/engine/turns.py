@@ -68,7 +68,7 @@ class Turns(NamedTuple):
         """Meter a batch, write it, hand it over; answer its question, or end the turn when the run must stop."""
         metered, error = await self._metered(batch)
         await self.channel.write(metered)
-        if any(isinstance(event, ToolCall) for event in metered):
+        if ToolCall in map(type, metered):
             # A tool may take an hour, and nothing is asked of the model meanwhile.
             await self.budget.shrink_reservation()
         if error is not None:
@@ -86,13 +86,14 @@ class Turns(NamedTuple):
 
     async def _metered(self, batch: Batch) -> tuple[Batch, ErrorInfo | None]:
         """Count the events up to the one after which the turn must end, and return why it must."""
-        for number, event in enumerate(batch, 1):
-            self.record.add(event)
-            error = self.record.stop_reason(event)
-            if error is not None and await self._extended(error):
-                error = self.record.stop_reason(event)
+        metered, error = self.record.take(batch)
+        while error is not None:
+            if await self._extended(error):
+                error = self.record.stop_reason(batch[metered - 1])
             if error is not None:
-                return batch[:number], error
+                return batch[:metered], error
+            more, error = self.record.take(batch[metered:])
+            metered += more
         return batch, None
 
     async def _extended(self, error: ErrorInfo) -> bool:
