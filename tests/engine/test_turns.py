@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -110,3 +111,23 @@ def test_what_a_question_raises_reaches_the_reader_and_the_run_has_an_end() -> N
     (result,) = memory.results
     assert result.error is not None
     assert result.error.code == "bug.unexpected"
+
+
+def test_a_run_that_is_left_before_its_first_step_begins_nothing() -> None:
+    async def go() -> tuple[RunResult | None, list[RunResult]]:
+        memory = Memory()
+        run = scripted_app(ScriptedProvider([Script(answer())]), memory).stream(
+            Request(prompt="hello", cwd="/")
+        )
+        await run.__aenter__()
+        reading = asyncio.ensure_future(anext(run.__aiter__()))
+        await asyncio.sleep(0)
+        await run.__aexit__(None, None, None)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        return run.result, memory.results
+
+    result, written = run_virtual(go())
+    assert result is not None
+    assert result.status == "cancelled"
+    assert written in ([], [result])

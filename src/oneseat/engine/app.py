@@ -49,8 +49,9 @@ class RunStream:
         self._ask = ask
         self._record = RunRecord(run_id, deps.provider.name, deps.provider.wallet, deps.clock)
         self._events: AsyncGenerator[Event, None] | None = None
-        self._task: asyncio.Task[Batch] | None = None
-        self._cancelled = False
+        self._task: asyncio.Task[None] | None = None
+        #: Whether the run is over or was cancelled: one more cancellation would interrupt its ending.
+        self._ending = False
 
     async def __aenter__(self) -> RunStream:
         self._events = self._read()
@@ -73,10 +74,8 @@ class RunStream:
 
     async def _read(self) -> AsyncGenerator[Event, None]:
         """The events of the run, which begins when the first one is asked for and does not outlive this generator."""
-        deps = self._deps
-        notifier = deps.telemetry.began(self.run_id, self._request, deps.provider.name)
-        channel = EventChannel(deps.ledger, self._record, notifier)
-        self._task = asyncio.create_task(self._run(channel, notifier), name=self.run_id)
+        channel = EventChannel(self._deps.ledger, self._record)
+        self._task = asyncio.create_task(self._run(channel), name=self.run_id)
         self._task.add_done_callback(channel.close)
         try:
             while (batch := await channel.take(self._task)) is not None:
@@ -89,17 +88,19 @@ class RunStream:
         """Cancel the run, where it goes on, and wait until every process of it is gone and its end is written."""
         if self._task is None or self._task.done():
             return
-        if not self._cancelled:
-            # Once: a second cancellation would interrupt the ending.
-            self._cancelled = True
+        if not self._ending:
+            self._ending = True
             self._task.cancel()
         await uninterrupted(asyncio.wait({self._task}))
 
-    async def _run(self, channel: EventChannel, notifier: Told) -> Batch:
-        """Do the run. Returns its last events."""
+    async def _run(self, channel: EventChannel) -> None:
+        """Do the run, and hand its last events over when its end is written."""
+        deps = self._deps
         error: ErrorInfo | None = _BUG
+        notifier = deps.telemetry.began(self.run_id, self._request, deps.provider.name)
+        channel.begin(notifier)
         try:
-            await flow(self._deps, self._request, self._record, channel, self._ask)
+            await flow(deps, self._request, self._record, channel, self._ask)
             error = None
         except OneseatError as failure:
             error = failure.info
@@ -107,9 +108,10 @@ class RunStream:
             error = _CANCELLED
             raise
         finally:
-            # In one piece: a cancellation in between would leave the ledger without the end, or the caller with another one.
-            last = await uninterrupted(self._end(notifier, error))
-        return last
+            # Nobody cancels the task from here on: half an ending would leave the ledger without the end of the run.
+            self._ending = True
+            last = await self._end(notifier, error)
+        channel.hand_over_last(last)
 
     async def _end(self, notifier: Told, error: ErrorInfo | None) -> Batch:
         leftovers = self._record.leftovers()

@@ -13,12 +13,16 @@ from .record import RunRecord
 class EventChannel:
     """Between the task that does a run and the reader of its events: one batch at a time."""
 
-    def __init__(self, ledger: Ledger, record: RunRecord, notifier: Told) -> None:
+    def __init__(self, ledger: Ledger, record: RunRecord) -> None:
         self._ledger = ledger
         self._record = record
-        self._notifier = notifier
+        self._notifier: Told | None = None
         self._next: asyncio.Future[Batch | None] | None = None
         self._resumed: asyncio.Future[None] | None = None
+
+    def begin(self, notifier: Told) -> None:
+        """From now on tell ``notifier`` of what is handed over."""
+        self._notifier = notifier
 
     async def emit(self, *batch: Event) -> None:
         """Count events of oneseat's own, write them and hand them over."""
@@ -34,15 +38,23 @@ class EventChannel:
 
     async def hand_over(self, batch: Batch) -> None:
         """Give the reader a batch that is written. Returns when the reader asks for more."""
-        for event in batch:
-            if event.durable:
-                self._notifier.saw(event)
+        if self._notifier is not None:
+            for event in batch:
+                if event.durable:
+                    self._notifier.saw(event)
         self._resumed = asyncio.get_running_loop().create_future()
-        self._give(batch)
+        # The future of a reader that was cancelled is done; the run is about to be cancelled too.
+        if self._next is not None and not self._next.done():
+            self._next.set_result(batch)
         await self._resumed
 
-    async def take(self, run: asyncio.Task[Batch]) -> Batch | None:
-        """The next batch of the task ``run``, and last what it returns; ``None`` after that.
+    def hand_over_last(self, batch: Batch) -> None:
+        """Give the reader the last batch. The run's task ends with this."""
+        if self._next is not None and not self._next.done():
+            self._next.set_result(batch)
+
+    async def take(self, run: asyncio.Task[None]) -> Batch | None:
+        """The next batch of the task ``run``; ``None`` after the last one.
 
         Raises what the task raised, and ``CancelledError`` when it was cancelled.
         """
@@ -53,18 +65,12 @@ class EventChannel:
             self._resumed.set_result(None)
         return await self._next
 
-    def close(self, run: asyncio.Task[Batch]) -> None:
-        """The task is done: wake the reader that waits for it."""
+    def close(self, run: asyncio.Task[None]) -> None:
+        """The task is done: wake a reader that still waits for it."""
         error = None if run.cancelled() else run.exception()
-        if error is None and not run.cancelled():
-            self._give(run.result())
-        elif self._next is not None and not self._next.done():
-            if isinstance(error, Exception):
-                self._next.set_exception(error)
-            else:
-                self._next.cancel()
-
-    def _give(self, batch: Batch) -> None:
-        # The future of a reader that was cancelled is done; the run is about to be cancelled too.
-        if self._next is not None and not self._next.done():
-            self._next.set_result(batch)
+        if self._next is None or self._next.done():
+            return
+        if isinstance(error, Exception):
+            self._next.set_exception(error)
+        else:
+            self._next.cancel()
