@@ -196,7 +196,8 @@ async def attempts(
             earlier, waited_s = (*earlier, error.code), waited_s + step.delay_s
         record.next_attempt(error)
         budgeted = await prepare(run, provider, step, error, budgeted, conversation, len(earlier))
-    return record.ended_with()
+    refused = record.candidate.refused
+    return refused.error if refused is not None else None
 
 
 async def prepare(

@@ -193,11 +193,6 @@ class RunRecord:
             return outcome.schema_unmet(found)
         return error
 
-    def ended_with(self) -> ErrorInfo | None:
-        """Why the candidate that ended by itself gave no valid answer; ``None`` when it did."""
-        refused = self.candidate.refused
-        return refused.error if refused is not None else self.failure()
-
     def may_have_acted(self, request: Request) -> bool:
         """Whether a tool may have acted in the current attempt."""
         return self.sent_now and self.tally.may_have_acted((*request.tools.names, *request.expected_servers))
