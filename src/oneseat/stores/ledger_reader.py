@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from oneseat._util.time import iso_ms
 from oneseat.contract.budget import Bound, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import Evidence, RunResult, Status, Wallet
 from oneseat.contract.session import Session
-from oneseat.utc import iso_ms
 
 from . import failures, limits, sessions, spending
 from .database import open_ledger
