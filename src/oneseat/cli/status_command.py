@@ -11,7 +11,7 @@ import msgspec
 from oneseat import api
 from oneseat._util.json import to_json
 from oneseat.contract.pool import IdleProcess
-from oneseat.contract.remote import FromServer, ServerStatus, StatusReport
+from oneseat.contract.protocol import FromServer, ServerStatus, StatusReport
 from oneseat.remote import Link, reach
 
 from .log_command import local_time

@@ -9,7 +9,7 @@ import msgspec
 from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event
-from oneseat.contract.remote import FromClient, Spoken
+from oneseat.contract.protocol import FromClient, Spoken
 
 _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 
