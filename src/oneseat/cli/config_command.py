@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import click
 
 from oneseat._util.json import to_json
-from oneseat.configuration import Finding, Inspected, inspect_settings, toml
+from oneseat.app import Installation
+from oneseat.app.settings import Finding, Inspected, inspect_settings, toml
 from oneseat.contract.errors import exit_code
 
 from .log_command import table
@@ -37,7 +38,7 @@ Exit codes: 0 nothing wrong, 2 something is.""",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(*, as_json: bool) -> int:
     """Name everything that is wrong in the settings files and variables, each with its place."""
-    seen = inspect_settings()
+    seen = inspect_settings(Installation())
     if as_json:
         echo(to_json({"files": seen.files, "findings": [_fields(finding) for finding in seen.findings]}))
     elif seen.findings:
@@ -52,7 +53,7 @@ def check(*, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(*, as_json: bool) -> int:
     """Show every setting in force here, with its value and where that comes from."""
-    seen = inspect_settings()
+    seen = inspect_settings(Installation())
     if as_json:
         echo(to_json({"files": seen.files, "settings": seen.settings}))
     else:

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.limits import Report, read_limits
+from oneseat.app.limits_refresh import ask_codex_limits, ask_limits
+from oneseat.app.usage import Filter, read_usage
 from oneseat.contract.errors import OneseatError
-from oneseat.inspection import ask_codex_limits, ask_limits
-from oneseat.limits import Report, read_limits
-from oneseat.rules.usage import Filter
-from oneseat.usage import read_usage
 
 from .limits_text import Estimate, fields_of, limits_text, statusline
 from .output import CANCELLED, can_be_left, complain, echo
@@ -67,13 +67,13 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
     form = _json if as_json else _line if as_line else _text
     estimate = _refresh() if refresh else None
     if watch is None:
-        echo(form(read_limits(), estimate))
+        echo(form(read_limits(Installation()), estimate))
         return 0
     try:
         while True:
             if sys.stdout.isatty():
                 sys.stdout.write(_REDRAW)
-            echo(form(read_limits(), estimate))
+            echo(form(read_limits(Installation()), estimate))
             _pause(watch)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
@@ -94,10 +94,10 @@ def _pause(seconds: float) -> None:
 
 def _refresh() -> Estimate | None:
     """Ask the CLI. What was counted here where nobody says how full the five hours are."""
-    if not run_stoppable(ask_limits()):
+    if not run_stoppable(ask_limits(Installation())):
         complain("note: the official CLI named no window; a run is told of them when it is answered\n")
     _refresh_codex()
-    seat, *_ = read_limits().seats
+    seat, *_ = read_limits(Installation()).seats
     five_hours = seat.windows[0]
     return _counted(time.time(), simulated=seat.simulated) if five_hours.share is None else None
 
@@ -105,14 +105,14 @@ def _refresh() -> Estimate | None:
 def _refresh_codex() -> None:
     """Ask the second seat too. That it is not installed is no news; that it cannot be asked is not worth the first one's answer."""
     try:
-        run_stoppable(ask_codex_limits())
+        run_stoppable(ask_codex_limits(Installation()))
     except OneseatError as error:
         if error.info.code != "provider.not_found":
             complain(f"note: the codex CLI could not be asked: {error.info.message}\n")
 
 
 def _counted(now: float, *, simulated: bool) -> Estimate | None:
-    blocks = read_usage("blocks", Filter(wallet="simulator" if simulated else None)).blocks
+    blocks = read_usage(Installation(), "blocks", Filter(wallet="simulator" if simulated else None)).blocks
     going_on = [block for block in blocks if block.begin <= now * 1000 < block.end]
     if not going_on:
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from oneseat.limits import read_limits
+from oneseat.app import Installation
+from oneseat.app.limits import read_limits
 
 from .limits_text import fields_of, limits_text, statusline
 from .output import printable
@@ -20,7 +21,7 @@ def answered(arguments: Sequence[str]) -> bool:
         return False
     form = arguments[0] if arguments else ""
     try:
-        report = read_limits(only_windows=form == "--statusline")
+        report = read_limits(Installation(), only_windows=form == "--statusline")
         if form == "--json":
             import json  # noqa: PLC0415 - the other forms need none
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from oneseat.rules.limits import TRUSTED_S, USUAL, percents
+from oneseat.app.limits import TRUSTED_S, USUAL, percents
 
 from .moments import clock, duration, tight, utc
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from oneseat.limits import Budget, Report, Seat
-    from oneseat.rules.limits import Forecast, Window
+    from oneseat.app.limits import Budget, Forecast, Report, Seat, Window
 
 
 class Estimate(NamedTuple):

@@ -9,9 +9,10 @@ from typing import get_args
 
 import click
 
-from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import RunFilter, RunSummary
+from oneseat.app import Installation
+from oneseat.app.runs import find_runs
+from oneseat.contract.history import RunFilter, RunSummary
 from oneseat.contract.receipt import Wallet
 
 from .output import complain, echo
@@ -80,8 +81,7 @@ Examples:
 def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     """List past runs, newest first, and who paid for them."""
     where = str(cwd.expanduser().absolute()) if cwd is not None else None
-    with api.read_ledger() as ledger:
-        runs = ledger.runs(RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
+    runs = find_runs(Installation(), RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
         echo(to_json({"runs": runs}))
     elif runs:

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
-from oneseat import api
-from oneseat import policy as desk
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app import policy as desk
+from oneseat.app.settings import find_project
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import ProjectUse, Request
 
@@ -109,8 +110,9 @@ Examples:
 @_JSON
 def show(what: str | None, *, as_json: bool) -> None:
     """Print the rules in force, one rule with its sources, or a section of facts."""
-    book = desk.read_lawbook()
-    sections, day = desk.sections_of(book.pack), desk.today()
+    here = Installation()
+    book = desk.read_lawbook(here)
+    sections, day = desk.sections_of(book.pack), desk.today(here)
     if what is None:
         echo(to_json(show_fields(book, sections, day)) if as_json else show_text(book, day))
     elif what in SECTIONS:
@@ -143,16 +145,17 @@ def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: An
 
     Without options it is about your own request, answer and work, asked here and now.
     """
-    project = api.find_project(options["project"]) if options["project"] is not None else None
+    here = Installation()
+    project = find_project(here, options["project"]) if options["project"] is not None else None
     request = Request(
         prompt="(none: only a question)",
         cwd=os.sep,
-        purpose=words_of(options, project).purpose(),
+        purpose=words_of(here, options, project).purpose(),
         client=options["client"],
         project=ProjectUse(name=project.name) if project is not None else None,
         attended=sys.stderr.isatty(),
     )
-    found = desk.explain(request, dict(stated), day=options["day"])
+    found = desk.explain(here, request, dict(stated), day=options["day"])
     echo(to_json(explanation_fields(found)) if as_json else explanation_text(found))
 
 
@@ -166,7 +169,7 @@ Example:
 @_JSON
 def check(file: Path, *, as_json: bool) -> None:
     """Check a policy pack: its form, its sources, and that it allows nothing that no pack may. Nothing is changed."""
-    pack, found = desk.check_pack(file)
+    pack, found = desk.check_pack(Installation(), file)
     fields = {"meta": pack.meta, "differences": differences_fields(found)}
     echo(to_json(fields) if as_json else check_text(pack, found))
 
@@ -190,16 +193,16 @@ def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool
     if (file is None) != bundled:
         raise click.UsageError("Name one of FILE and `--bundled`")
     try:
-        pack, found = desk.take_pack(file, words)
+        pack, found = desk.take_pack(Installation(), file, words)
     except UsageError as error:
         if error.info.code != "usage.pack_loosens":
             raise
         # What has to be confirmed is read first, whatever the form of the error.
-        found = desk.check_pack(file)[1]
+        found = desk.check_pack(Installation(), file)[1]
         click.echo(update_text(found), err=True)
         if words is not None or as_json or not _at_terminal():
             raise
-        pack, found = desk.take_pack(file, _typed("Why may it? "))
+        pack, found = desk.take_pack(Installation(), file, _typed("Why may it? "))
     fields = {"meta": pack.meta, "differences": differences_fields(found)}
     echo(to_json(fields) if as_json else f"{update_text(found)}\nin force: pack {pack.meta.pack_version}")
 
@@ -225,13 +228,14 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
 
     A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
     """
+    here = Installation()
     if options["listing"]:
-        book = desk.read_lawbook()
+        book = desk.read_lawbook(here)
         fields = [_said_fields(each, book.pack) for each in book.word.confirmations]
         echo(to_json({"confirmations": fields}) if as_json else confirmations_text(fields))
         return
     if options["revoke"] is not None:
-        said = desk.revoke(options["revoke"])
+        said = desk.revoke(here, options["revoke"])
         echo(to_json({"revoked": said.id}) if as_json else f"revoked {said.id}: rule {said.rule.id}")
         return
     if rule is None:
@@ -239,8 +243,8 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
     words = options["words"]
     if words is None:
         words = _typed("Why may the plan do this? ") if _at_terminal() else ""
-    said = desk.confirm(rule, dict(stated), words, project=options["project"], client=options["client"])
-    fields_said = _said_fields(said, desk.read_lawbook().pack)
+    said = desk.confirm(here, rule, dict(stated), words, project=options["project"], client=options["client"])
+    fields_said = _said_fields(said, desk.read_lawbook(here).pack)
     echo(to_json(fields_said) if as_json else confirmations_text([fields_said]))
 
 

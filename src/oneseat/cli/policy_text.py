@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 
-from oneseat.policy import (
+from oneseat.app.policy import (
     Difference,
     Explanation,
     Lawbook,
     Pack,
     Rule,
     Sections,
+    age,
     in_words,
     pack_state,
 )
-from oneseat.rules.policy_words import age
 
 from .log_command import table
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import RunFilter, Session
+from oneseat.app import Installation
+from oneseat.app.sessions import end_sessions, find_session, find_sessions
+from oneseat.contract.session import Session
 
 from .log_command import local_time, table
 from .output import complain, echo
 from .stoppable import run_stoppable
-
-_RUNS_SHOWN = 100
 
 
 @click.group("sessions", invoke_without_command=True)
@@ -28,8 +27,7 @@ def command(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all fields.")
 def list_sessions(every: bool, as_json: bool) -> None:
     """List the conversations that have not been ended or replaced, the last used first."""
-    with api.read_ledger() as ledger:
-        sessions = [session for session in ledger.sessions() if every or session.ended_at is None]
+    sessions = find_sessions(Installation(), ended=every)
     if as_json:
         echo(to_json({"sessions": sessions}))
     elif sessions:
@@ -44,9 +42,7 @@ def list_sessions(every: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: session and runs.")
 def show(name: str, as_json: bool) -> None:
     """Print one conversation and its runs. ID may be the beginning of one; of a project, the last used is shown."""
-    with api.read_ledger() as ledger:
-        session = ledger.session(name)
-        runs = ledger.runs(RunFilter(session=session.id, limit=_RUNS_SHOWN))[::-1]
+    session, runs = find_session(Installation(), name)
     if as_json:
         echo(to_json({"session": session, "runs": runs}))
         return
@@ -64,7 +60,7 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the sessions that were ended.")
 def end(project: str, as_json: bool) -> None:
     """End the conversations of PROJECT: its next run begins a new one. What was said stays with the official CLI."""
-    ended = run_stoppable(api.end_sessions(project))
+    ended = run_stoppable(end_sessions(Installation(), project))
     if as_json:
         echo(to_json({"sessions": ended}))
         return

@@ -8,9 +8,10 @@ from textwrap import wrap
 import click
 import msgspec
 
-from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import StoredEvent, StoredRun
+from oneseat.app import Installation
+from oneseat.app.runs import find_run
+from oneseat.contract.history import StoredEvent, StoredRun
 from oneseat.contract.receipt import Receipt
 
 from .log_command import local_time
@@ -36,9 +37,7 @@ Examples:
 )
 def command(run: str, only_events: bool, as_json: bool) -> None:
     """Print one run with its events and evidence. RUN is its id or the beginning of it."""
-    with api.read_ledger() as ledger:
-        stored = ledger.run(run)
-        events = list(ledger.events(stored.summary.id))
+    stored, events = find_run(Installation(), run)
     if as_json:
         result = result_fields(stored.result) if stored.result is not None else None
         echo(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from oneseat.app.limits import percents
 from oneseat.contract.events import (
     Event,
     Failed,
@@ -24,7 +25,6 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.routes import PassedOver
-from oneseat.rules.limits import percents
 
 from .form import Output
 from .output import printable, printable_json

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import click
-import msgspec
 
-from oneseat import api
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.server import server_status
 from oneseat.contract.pool import IdleProcess
-from oneseat.contract.protocol import FromServer, ServerStatus, StatusReport
-from oneseat.remote import Link, reach
+from oneseat.contract.protocol import StatusReport
 
 from .log_command import local_time
 from .moments import duration
 from .output import echo
-
-_decoder = msgspec.json.Decoder(FromServer)
 
 
 @click.command(
@@ -31,26 +27,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> None:
     """Show whether a server is running, the runs it does, and why a command last did without it."""
-    folder = api.serve_folder(os.environ)
-    link = reach(os.environ, folder)
-    status = None
-    if link is not None:
-        with link:
-            status = _ask(link)
-    report = StatusReport(server=status, folder=folder)
+    report = server_status(Installation())
     echo(to_json(report) if as_json else "\n".join(_lines(report)))
-
-
-def _ask(link: Link) -> ServerStatus | None:
-    try:
-        link.say("ask_status")
-        while True:
-            for line in link.read():
-                said = _decoder.decode(line)
-                if isinstance(said, ServerStatus):
-                    return said
-    except (OSError, EOFError):  # it ended between the two
-        return None
 
 
 def _lines(report: StatusReport) -> Iterator[str]:

@@ -12,10 +12,10 @@ import click
 
 from oneseat._util.json import to_json
 from oneseat._util.time import iso
+from oneseat.app import Installation
+from oneseat.app.usage import KINDS, VIEWS, Block, Filter, Report, Sum, date_text, read_usage
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import Wallet
-from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
-from oneseat.usage import VIEWS, Report, read_usage
 
 from .days import Day, number_of
 from .output import complain, echo
@@ -92,7 +92,7 @@ def command(
     days: dict[str, Any] = {
         name: None if (day := wanted.pop(name)) is None else number_of(day) for name in ("since", "until")
     }
-    report = read_usage(view, Filter(**days, **wanted), zone)
+    report = read_usage(Installation(), view, Filter(**days, **wanted), zone)
     if plot is not None:
         _draw(report, plot)
     if as_json:
@@ -104,11 +104,11 @@ def command(
 
 
 def _check(since: date | None, until: date | None, *, as_json: bool) -> None:
-    from oneseat.reconciliation import check_usage  # noqa: PLC0415 - loads the ledger, which a sum does not need
+    from oneseat.app.audit import check_usage  # noqa: PLC0415 - loads the ledger, which a sum does not need
 
     from .usage_check import check_code, check_text  # noqa: PLC0415 - as above
 
-    found = check_usage(since, until)
+    found = check_usage(Installation(), since, until)
     echo(to_json(found) if as_json else check_text(found))
     if code := check_code(found):
         raise click.exceptions.Exit(code)

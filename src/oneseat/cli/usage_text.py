@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from oneseat.rules.usage import Block, Sum, date_text
+from oneseat.app.usage import Block, Sum, date_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from oneseat.rules.usage import Key
-    from oneseat.usage import Report
+    from oneseat.app.usage import Key, Report
 
 _HEADS = {
     "daily": "day",

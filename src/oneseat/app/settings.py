@@ -1,0 +1,79 @@
+"""The owner's settings: what is wrong in them, what is in force, and the projects and clients they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.host import settings_file
+from oneseat.installation import Installation
+from oneseat.settings import CLIENTS, PROJECTS, Client, Project
+from oneseat.settings.checking import Finding, InForce, Inspected, inspect
+from oneseat.settings.wording import toml
+
+__all__ = [
+    "Client",
+    "Finding",
+    "InForce",
+    "Inspected",
+    "Project",
+    "find_client",
+    "find_project",
+    "inspect_settings",
+    "toml",
+]
+
+_Row = TypeVar("_Row")
+
+
+def inspect_settings(here: Installation) -> Inspected:
+    """Look at every settings file and variable. Raises ``UsageError`` only where oneseat's own folder cannot be named."""
+    return inspect(here.env, here.cwd, here.paths.config_dir)
+
+
+def find_project(here: Installation, name: str) -> Project:
+    """A project of the owner's settings. Raises ``UsageError`` ``usage.unknown_project``, and those of the settings."""
+    rows = here.named(PROJECTS)
+    return _found(name, rows, kind="project", code="usage.unknown_project", least='directory = "~/NAME"')
+
+
+def find_client(here: Installation, name: str) -> Client:
+    """A client of the owner's settings. Raises ``UsageError`` ``usage.unknown_client``, and those of the settings."""
+    rows = here.named(CLIENTS)
+    return _found(name, rows, kind="client", code="usage.unknown_client", least='work_of = "client"')
+
+
+def settings_text(here: Installation) -> str:
+    """The owner's settings file as it is now; empty without one. Raises ``UsageError`` when it cannot be read."""
+    return settings_file.read_settings_text(here.settings_file)
+
+
+def write_settings(here: Installation, text: str) -> None:
+    """Replace the owner's settings file. Raises ``UsageError`` when it cannot be written."""
+    here.paths.ensure()
+    settings_file.write_settings_text(here.settings_file, text)
+
+
+def copy_settings(here: Installation, ending: str) -> Path:
+    """Copy the owner's settings file beside itself. Raises ``UsageError`` when that cannot be done."""
+    return settings_file.keep_copy(here.settings_file, ending)
+
+
+def _found(name: str, rows: Mapping[str, _Row], *, kind: str, code: str, least: str) -> _Row:
+    """The row of a name; ``least`` is what a new one needs."""
+    if name in rows:
+        return rows[name]
+    near = get_close_matches(name, rows, n=1)
+    there = ", ".join(sorted(rows)) or "none"
+    raise UsageError(
+        ErrorInfo(
+            code=code,
+            message=f"Unknown {kind}: `{name}`\n  {kind}s in your oneseat.toml: {there}",
+            hint=f"Did you mean this: `--{kind} {near[0]}`"
+            if near
+            else f"Add it to your oneseat.toml: `[{kind}s.NAME]` with `{least}`",
+        )
+    )
