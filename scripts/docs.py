@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, routes, session
+from oneseat.contract import canary, checkup, errors, events, facts, pool, protocol, receipt, routes, session
 from oneseat.contract.errors import EXIT_CODES, exit_code
+from oneseat.contract.history import RunSummary, StoredEvent
 from oneseat.settings import FILE_NAME, reference_rows
 
 from . import field_meanings
@@ -57,10 +57,10 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     canary.Assumption,
     canary.CliFile,
     session.Session,
-    remote.StatusReport,
-    remote.ServerStatus,
-    remote.RunGoingOn,
-    remote.WentCold,
+    protocol.StatusReport,
+    protocol.ServerStatus,
+    protocol.RunGoingOn,
+    protocol.WentCold,
     pool.IdleProcess,
 )
 _EVENTS_INTRO = """\

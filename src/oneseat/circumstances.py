@@ -22,7 +22,7 @@ from oneseat.contract.codex_names import CODEX_LOGIN, CODEX_NAMES, codex_name
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.facts import CredentialSource
 from oneseat.contract.keys import ApiKey
-from oneseat.contract.remote import Call, Hello, Surroundings, Watched
+from oneseat.contract.protocol import Call, CallerContext, Hello, Watched
 from oneseat.contract.request import Request
 from oneseat.contract.routes import RouteTable
 from oneseat.host import credentials
@@ -78,12 +78,12 @@ class Circumstances:
             return "the log is to appear on the command's own stderr"
         return await asyncio.to_thread(self._look, call.around, request.cwd) or await self._cli(request.cwd)
 
-    def sources(self, around: Surroundings) -> tuple[CredentialSource, ...]:
+    def sources(self, around: CallerContext) -> tuple[CredentialSource, ...]:
         """What the caller's environment holds that could change who pays."""
         of_claude = credentials.scan_environment(around.named)
         return (*of_claude, *credentials.scan_environment(around.named, codex_name))
 
-    def _differing_variables(self, around: Surroundings, nonce: str) -> list[str]:
+    def _differing_variables(self, around: CallerContext, nonce: str) -> list[str]:
         ours = hashes(self._env, msgspec.to_builtins(self._compared), nonce)
         return sorted(
             name
@@ -91,7 +91,7 @@ class Circumstances:
             if not compare_digest(ours.get(name, "").encode(), around.compared.get(name, "").encode())
         )
 
-    def _look(self, around: Surroundings, cwd: str) -> str | None:
+    def _look(self, around: CallerContext, cwd: str) -> str | None:
         try:
             found = os.stat(cwd)  # noqa: PTH116 - a text that came from outside need not be a path
         except (OSError, ValueError):

@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from oneseat._util.time import iso_ms
 from oneseat.assembly import find_paths, read_ledger
 from oneseat.contract.audit import CheckReport
 from oneseat.pricing import price_table
 from oneseat.rules.reconcile import reconcile
 from oneseat.stores.audit import read_books
 from oneseat.usage import read_others
-from oneseat.utc import iso_ms
 
 #: What is not between them is no date of a transcript.
 _FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 30)

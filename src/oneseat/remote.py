@@ -1,7 +1,7 @@
 """The way of a command to a running server: found, trusted, told what lies around the command, and asked.
 
 Nothing but the standard library, and as little of it as possible: this is what `oneseat run` loads before its request is on its
-way. What is said is in contract/remote.py; here it is written as plain JSON, because loading the types takes 20 ms.
+way. What is said is in contract/protocol.py; here it is written as plain JSON, because loading the types takes 20 ms.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from oneseat.cli import fast_lane, request_options, run_command
 from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.remote import Broken, Call, FromServer, Hello, Spoken, Watched
+from oneseat.contract.protocol import Broken, Call, FromServer, Hello, Spoken, Watched
 from oneseat.contract.request import Request
 from oneseat.host.private_socket import UnixDoor
 from oneseat.version import __version__

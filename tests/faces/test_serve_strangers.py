@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat.contract.remote import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
+from oneseat.contract.protocol import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
 from oneseat.host.private_socket import UnixDoor
 from oneseat.remote import hashes, states
 from oneseat.server.channel import AlienError, Channel

@@ -13,7 +13,8 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Message
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
+from oneseat.contract.history import RunFilter
+from oneseat.stores.ledger_reader import LedgerReader
 from oneseat.stores.ledger_writer import LedgerWriter
 from oneseat.stores.migrations import SCHEMA
 

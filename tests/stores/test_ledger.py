@@ -15,10 +15,11 @@ import pytest
 
 from oneseat.contract import events as contract
 from oneseat.contract.errors import ErrorInfo, InternalError
+from oneseat.contract.history import RunFilter
 from oneseat.contract.ports import Ledger
 from oneseat.contract.receipt import NO_TOKENS, Evidence, LimitReading, TokenUsage
 from oneseat.stores.entries import _CONTENT, NOT_STORED
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
+from oneseat.stores.ledger_reader import LedgerReader
 from oneseat.stores.ledger_writer import LedgerWriter
 from oneseat.stores.sqlite_ledger import SqliteLedger
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
+from oneseat.contract.history import RunFilter
+from oneseat.stores.ledger_reader import LedgerReader
 
 from .making import make_request, make_result, make_writer, refused
 

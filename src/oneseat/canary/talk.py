@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Request, Tools
 from oneseat.contract.simulated import SIMULATOR_TOKEN

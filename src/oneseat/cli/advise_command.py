@@ -6,8 +6,8 @@ from datetime import date
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.advice import FILE_NAME, read_advice
-from oneseat.json_line import to_json
 
 from .advise_text import advice_text
 from .days import Day, number_of, today

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.configuration import Finding, Inspected, inspect_settings, toml
 from oneseat.contract.errors import exit_code
-from oneseat.json_line import to_json
 
 from .log_command import table
 from .output import complain, echo

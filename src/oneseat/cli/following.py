@@ -12,8 +12,8 @@ import msgspec
 
 from oneseat.contract.errors import OneseatError, exit_code
 from oneseat.contract.events import Event, Failed, Finished, Question
+from oneseat.contract.protocol import Accepted, Broken, Declined, FromServer
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.remote import Accepted, Broken, Declined, FromServer
 from oneseat.remote import Link
 
 from .form import Output

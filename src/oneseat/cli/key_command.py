@@ -7,9 +7,9 @@ from typing import get_args
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
-from oneseat.json_line import to_json
 from oneseat.keys import MAX_KEY_LENGTH, KeyState, change_key, key_states, remove_key
 from oneseat.rules.api_keys import looks_like_key
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.contract.errors import OneseatError
 from oneseat.inspection import ask_codex_limits, ask_limits
-from oneseat.json_line import to_json
 from oneseat.limits import Report, read_limits
 from oneseat.rules.usage import Filter
 from oneseat.usage import read_usage

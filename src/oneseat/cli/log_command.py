@@ -10,9 +10,9 @@ from typing import get_args
 import click
 
 from oneseat import api
+from oneseat._util.json import to_json
 from oneseat.api import RunFilter, RunSummary
 from oneseat.contract.receipt import Wallet
-from oneseat.json_line import to_json
 
 from .output import complain, echo
 

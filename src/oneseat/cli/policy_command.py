@@ -13,9 +13,9 @@ import click
 
 from oneseat import api
 from oneseat import policy as desk
+from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import ProjectUse, Request
-from oneseat.json_line import to_json
 
 from .output import echo
 from .policy_text import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
-from oneseat.json_line import to_json
 
 from .output import printable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from oneseat import api
+from oneseat._util.json import to_json
 from oneseat.api import RunFilter, Session
-from oneseat.json_line import to_json
 
 from .log_command import local_time, table
 from .output import complain, echo

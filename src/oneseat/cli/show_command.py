@@ -9,9 +9,9 @@ import click
 import msgspec
 
 from oneseat import api
+from oneseat._util.json import to_json
 from oneseat.api import StoredEvent, StoredRun
 from oneseat.contract.receipt import Receipt
-from oneseat.json_line import to_json
 
 from .log_command import local_time
 from .output import echo

@@ -9,9 +9,9 @@ import click
 import msgspec
 
 from oneseat import api
+from oneseat._util.json import to_json
 from oneseat.contract.pool import IdleProcess
-from oneseat.contract.remote import FromServer, ServerStatus, StatusReport
-from oneseat.json_line import to_json
+from oneseat.contract.protocol import FromServer, ServerStatus, StatusReport
 from oneseat.remote import Link, reach
 
 from .log_command import local_time

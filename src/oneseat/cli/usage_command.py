@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 import click
 
+from oneseat._util.json import to_json
+from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import Wallet
-from oneseat.json_line import to_json
 from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
 from oneseat.usage import VIEWS, Report, read_usage
-from oneseat.utc import iso
 
 from .days import Day, number_of
 from .output import complain, echo

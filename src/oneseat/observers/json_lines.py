@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from oneseat._util.time import iso_ms
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.utc import iso_ms
 
 from .records import LOGGER
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
-from oneseat.utc import iso
 
 from .limits import Window, pausing, percents, warning, windows
 

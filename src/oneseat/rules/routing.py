@@ -7,12 +7,12 @@ from difflib import get_close_matches
 
 import msgspec
 
+from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, Capabilities
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.request import Cleared, Permitted, Plan, Refused, Request
 from oneseat.contract.routes import Candidate, Need, Outcome, PassedOver, RouteTable
-from oneseat.utc import iso
 
 from .breaker import open_until
 from .budget import input_tokens

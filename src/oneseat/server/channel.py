@@ -6,10 +6,10 @@ import asyncio
 
 import msgspec
 
+from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event
-from oneseat.contract.remote import FromClient, Spoken
-from oneseat.json_line import to_json
+from oneseat.contract.protocol import FromClient, Spoken
 
 _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 

@@ -8,8 +8,8 @@ import time
 
 from oneseat.contract.events import Event, Failed, Finished, Question
 from oneseat.contract.permission import Permission
+from oneseat.contract.protocol import Answer, Cancel, RunGoingOn
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.remote import Answer, Cancel, RunGoingOn
 from oneseat.contract.request import Request
 from oneseat.engine.runs import App, RunStream
 

@@ -14,7 +14,7 @@ from oneseat.assembly import Door, new_run_id
 from oneseat.circumstances import Circumstances, decode_request
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.ports import Clock
-from oneseat.contract.remote import (
+from oneseat.contract.protocol import (
     MAX_LINE_BYTES,
     Accepted,
     AskStatus,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
+from oneseat._util.time import iso_ms
 from oneseat.contract.policy import Lately
-from oneseat.utc import iso_ms
 
 _HOUR_S = 3_600.0
 _DAY_S = 86_400.0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.canary import CliFile
 from oneseat.host.child import Child
 from oneseat.providers.official_cli.program import Program, Version, dotted

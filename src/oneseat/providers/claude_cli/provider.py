@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess, PoolLimits
 from oneseat.contract.receipt import SessionStamp, Wallet

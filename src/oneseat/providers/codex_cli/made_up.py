@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from oneseat._util.time import iso
 from oneseat.host.codex_login import codex_login
-from oneseat.utc import iso
 
 _LOGIN_FILE = "auth.json"
 #: Its end, in seconds since the epoch: the year 2100, so that the CLI never tries to renew it.

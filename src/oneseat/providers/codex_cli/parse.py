@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from oneseat._util.time import iso_reported
 from oneseat.contract.events import (
     Event,
     LimitSeen,
@@ -27,7 +28,6 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
 from oneseat.providers.official_cli.lines import Undecoded
-from oneseat.utc import iso_reported
 
 from . import failures, windows, wire
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Abilities, CredentialSource
 from oneseat.contract.receipt import SessionStamp, Wallet

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from oneseat._util.time import iso_reported
 from oneseat.contract.receipt import LimitReading
-from oneseat.utc import iso_reported
 
 from . import wire
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import Abilities
 from oneseat.contract.pool import IdleProcess

@@ -1,4 +1,4 @@
-"""Anything of ours as one line of JSON, also what holds a file name that is not UTF-8. Standard library and msgspec only."""
+"""Encode a value as one line of JSON, even when it holds a file name that is not UTF-8."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Hello(Spoken, frozen=True, kw_only=True, tag="hello"):
     named: Watched
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class CallerContext(msgspec.Struct, frozen=True, kw_only=True):
     """What lies around a client and could make its run another one. No value of a variable is in it.
 
     ``compared`` holds keyed hashes by name; ``named`` is ``""``, a word for "no" or ``set``; ``directory`` is the device and
@@ -64,7 +64,7 @@ class Call(Spoken, frozen=True, kw_only=True, tag="call"):
     """Do this run. ``request`` is a ``Request``; ``asks`` is whether somebody is there to answer a question."""
 
     version: str
-    around: Surroundings
+    around: CallerContext
     asks: bool
     request: msgspec.Raw
 

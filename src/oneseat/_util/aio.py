@@ -1,4 +1,4 @@
-"""One asyncio helper that several floors need. Standard library only."""
+"""Finish work that a cancellation must not cut in half. Standard library only."""
 
 from __future__ import annotations
 
