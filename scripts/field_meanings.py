@@ -178,7 +178,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "message": "the number of the message, counted from 1",
     },
     "Receipt": {
-        "provider": "which adapter served the run",
+        "provider": "which adapter served the run; null when there was no run",
         "model": "the model's full name; null when nothing was sent",
         "wallet": "who paid, or would have paid",
         "expected_wallet": "who was planned to pay",

@@ -20,5 +20,8 @@ def refused(name: str, seat: Seat, *arguments: str, stdin: bytes | None = None) 
     )
     assert f"error: {error['message']}\n  code {error['code']}\n" in plain.stderr
     assert (error["hint"] or "") == hint.partition("\nreceipt: ")[0].rstrip("\n")
+    if not machine.result["run_id"]:
+        # There was no run, so nobody served it.
+        assert machine.result["receipt"]["provider"] is None
     check_snapshot(name, seat, plain)
     return plain

@@ -42,7 +42,7 @@ def result_fields(result: RunResult) -> dict[str, Any]:
 def nothing_ran(info: ErrorInfo) -> RunResult:
     """The result of a command that failed before there was a run."""
     receipt = Receipt(
-        provider="claude-cli",
+        provider=None,
         model=None,
         wallet="unknown",
         expected_wallet="unknown",

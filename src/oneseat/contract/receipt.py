@@ -77,10 +77,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a run proves: who paid, how that is known, what it used. Unknown money and limits are ``None``, never 0.
 
     ``cost_usd`` is what was really charged as far as known (0.0 on
-    the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars.
+    the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars. ``provider`` is ``None`` when
+    nothing was started.
     """
 
-    provider: str
+    provider: str | None
     model: str | None
     wallet: Wallet
     expected_wallet: Wallet
