@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract import canary, checkup, errors, events, facts, pool, protocol, receipt, routes, session
+from oneseat.contract import errors, events, facts, pool, protocol, receipt, routes, session
 from oneseat.contract.errors import EXIT_CODES, exit_code
 from oneseat.contract.history import RunSummary, StoredEvent
+from oneseat.contract.reports import compat, doctor
 from oneseat.settings import FILE_NAME, reference_rows
 
 from . import field_meanings
@@ -46,16 +47,16 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     routes.CandidateReport,
     RunSummary,
     StoredEvent,
-    checkup.Report,
-    checkup.CodexCheckup,
+    doctor.Report,
+    doctor.CodexCheckup,
     facts.CodexLogin,
     facts.CredentialSource,
     facts.LoginFacts,
-    checkup.SourceRow,
-    checkup.CheckupFinding,
-    canary.CanaryReport,
-    canary.Assumption,
-    canary.CliFile,
+    doctor.SourceRow,
+    doctor.CheckupFinding,
+    compat.CanaryReport,
+    compat.Assumption,
+    compat.CliFile,
     session.Session,
     protocol.StatusReport,
     protocol.ServerStatus,

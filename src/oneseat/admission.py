@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from oneseat.assembly import redactor
-from oneseat.contract.canary import CanaryReport, CliFile
 from oneseat.contract.errors import OneseatError
+from oneseat.contract.reports.compat import CanaryReport, CliFile
 from oneseat.observers.records import Records
 from oneseat.vetting import InstalledCli, Vetting, installed_cli, refusal
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from oneseat.assembly import find_paths
-from oneseat.contract.advice import Advice
 from oneseat.contract.budget import Price
+from oneseat.contract.reports.advice import Advice
 from oneseat.pricing import price_table
 from oneseat.rules.advice import Span, advise
 from oneseat.rules.usage import date_text

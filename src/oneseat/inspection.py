@@ -20,11 +20,11 @@ from oneseat.assembly import (
     read_settings,
     redactor,
 )
-from oneseat.contract.canary import CanaryReport
-from oneseat.contract.checkup import CodexCheckup, Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
+from oneseat.contract.reports.compat import CanaryReport
+from oneseat.contract.reports.doctor import CodexCheckup, Observations, OpenFile, Report
 from oneseat.contract.request import Permitted, Refused, Request
 from oneseat.host import credentials
 from oneseat.host.codex_login import codex_login

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from oneseat._util.time import iso_ms
 from oneseat.assembly import find_paths, read_ledger
-from oneseat.contract.audit import CheckReport
+from oneseat.contract.reports.audit import CheckReport
 from oneseat.pricing import price_table
 from oneseat.rules.reconcile import reconcile
 from oneseat.stores.audit import read_books

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from oneseat.assembly import find_paths, new_run_id, read_settings
-from oneseat.contract.canary import CanaryReport, CliFile
 from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.reports.compat import CanaryReport, CliFile
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.paths import home_error
 from oneseat.providers.claude_cli import discovery, environment

@@ -15,7 +15,7 @@ from oneseat.canary import try_cli
 from oneseat.canary.acts import ACTS, write_scripts
 from oneseat.canary.talk import Stage
 from oneseat.canary.trial import _perform
-from oneseat.contract.canary import EXPECTED, Assumption
+from oneseat.contract.reports.compat import EXPECTED, Assumption
 from oneseat.testing import Simulator, write_fake_cli
 
 from .tampering import Tamper, write_tampered

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import oneseat
-from oneseat.contract.canary import EXPECTED
+from oneseat.contract.reports.compat import EXPECTED
 from oneseat.providers.claude_cli.discovery import NEWEST, identify
 from oneseat.providers.official_cli.program import dotted
 from oneseat.testing import Behaviour, Simulator, write_fake_cli

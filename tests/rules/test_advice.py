@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.cli.advise_text import advice_text
-from oneseat.contract.advice import Advice
 from oneseat.contract.budget import Price, Rates, Stamp, Tier
-from oneseat.contract.plans import Alternative, Class, Enough, Plan, PlanBook
+from oneseat.contract.reports.advice import Advice
+from oneseat.contract.reports.plans import Alternative, Class, Enough, Plan, PlanBook
 from oneseat.rules.advice import Span, advise, cost, on_model, option, verdict
 from oneseat.rules.usage import Part, Sum
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.billing_names import BILLING_NAMES, BILLING_SETTINGS
-from oneseat.contract.checkup import Observations, OpenFile, Report
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import (
     Account,
@@ -21,6 +20,7 @@ from oneseat.contract.facts import (
     Scope,
     SourceKind,
 )
+from oneseat.contract.reports.doctor import Observations, OpenFile, Report
 from oneseat.rules.readiness import assess
 
 NOW_MS = 1_795_000_000_000

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.audit import Books, Finding, LimitFact, RunFact, SessionFact
 from oneseat.contract.budget import Price, Rates, Tier
+from oneseat.contract.reports.audit import Books, Finding, LimitFact, RunFact, SessionFact
 from oneseat.rules.reconcile import SLACK_MS, reconcile
 from oneseat.rules.usage import Part
 

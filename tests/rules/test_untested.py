@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from oneseat.contract.canary import Assumption, CanaryReport, CliFile
-from oneseat.contract.checkup import CheckupFinding, Observations
 from oneseat.contract.errors import exit_code
+from oneseat.contract.reports.compat import Assumption, CanaryReport, CliFile
+from oneseat.contract.reports.doctor import CheckupFinding, Observations
 from oneseat.rules.readiness import assess
 from oneseat.rules.untested import refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oneseat.contract.canary import EXPECTED, Assumption
+from oneseat.contract.reports.compat import EXPECTED, Assumption
 
 #: How much of what was seen a report holds.
 _SEEN_CHARS = 300

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from oneseat.contract.canary import CanaryReport
+from oneseat.contract.reports.compat import CanaryReport
 from oneseat.providers.claude_cli import discovery
 from oneseat.testing import Simulator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from oneseat.contract.advice import Advice, Caching, Lean, Mix, Option, OtherModel, Tokens, Workload
+from oneseat.contract.reports.advice import Advice, Caching, Lean, Mix, Option, OtherModel, Tokens, Workload
 
 from .usage_text import NOTES, clip, short
 

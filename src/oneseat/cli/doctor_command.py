@@ -12,10 +12,10 @@ import click
 from oneseat import inspection
 from oneseat._util.json import to_json
 from oneseat.admission import try_installed_cli
-from oneseat.contract.canary import CanaryReport
-from oneseat.contract.checkup import CodexCheckup, Report
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import LoginFacts
+from oneseat.contract.reports.compat import CanaryReport
+from oneseat.contract.reports.doctor import CodexCheckup, Report
 
 from .output import complain, echo
 from .stoppable import run_stoppable

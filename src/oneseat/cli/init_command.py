@@ -8,9 +8,9 @@ from typing import get_args
 
 import click
 
-from oneseat.contract.checkup import Report
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
+from oneseat.contract.reports.doctor import Report
 from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, Written, new_key, settings_path
 from oneseat.inspection import examine
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import datetime
 
-from oneseat.contract.audit import CheckReport, Finding
+from oneseat.contract.reports.audit import CheckReport, Finding
 
 from .usage_text import NOTES
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from oneseat.contract.advice import (
+from oneseat.contract.budget import Price, Rates, Stamp
+from oneseat.contract.reports.advice import (
     Advice,
     Caching,
     Lean,
@@ -18,8 +19,7 @@ from oneseat.contract.advice import (
     Verdict,
     Workload,
 )
-from oneseat.contract.budget import Price, Rates, Stamp
-from oneseat.contract.plans import Plan, PlanBook
+from oneseat.contract.reports.plans import Plan, PlanBook
 
 from .usage import Part, Sum, date_text
 

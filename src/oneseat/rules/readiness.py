@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oneseat.contract.billing_names import BILLING_SETTINGS, billing_name
-from oneseat.contract.checkup import CheckupFinding, Effect, Level, Observations, Report, SourceRow
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
+from oneseat.contract.reports.doctor import CheckupFinding, Effect, Level, Observations, Report, SourceRow
 
 #: What the official CLI takes first, from the strongest to the weakest. An address and headers apply to whatever else wins.
 _KINDS: tuple[SourceKind, ...] = (

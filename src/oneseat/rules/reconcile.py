@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from oneseat.contract.audit import Books, Finding, LimitFact, RunFact, SessionFact
 from oneseat.contract.budget import Price
+from oneseat.contract.reports.audit import Books, Finding, LimitFact, RunFact, SessionFact
 
 from .advice import cost
 from .usage import Part, Sum, date_text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oneseat.contract.canary import CanaryReport
 from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.reports.compat import CanaryReport
 
 
 def refusal(report: CanaryReport, newest_tested: str) -> ErrorInfo | None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.audit import Books, LimitFact, RunFact, SessionFact
 from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.contract.reports.audit import Books, LimitFact, RunFact, SessionFact
 
 from . import failures
 from .database import open_ledger

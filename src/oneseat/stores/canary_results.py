@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.canary import CanaryReport, CliFile
+from oneseat.contract.reports.compat import CanaryReport, CliFile
 
 #: Old entries are of no use once the CLI was replaced; a few are kept for those who switch between versions.
 _KEPT = 16

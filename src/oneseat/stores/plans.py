@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.plans import Alternative, Class, Enough, Notice, Plan, PlanBook, Requests
+from oneseat.contract.reports.plans import Alternative, Class, Enough, Notice, Plan, PlanBook, Requests
 
 from .json_place import line_of
 

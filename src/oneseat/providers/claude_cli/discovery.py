@@ -10,7 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from oneseat._util.aio import uninterrupted
-from oneseat.contract.canary import CliFile
+from oneseat.contract.reports.compat import CliFile
 from oneseat.host.child import Child
 from oneseat.providers.official_cli.program import Program, Version, dotted
 

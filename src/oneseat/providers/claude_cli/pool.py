@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 import psutil
 
-from oneseat.contract.canary import CliFile
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.pool import IdleProcess, PoolLimits
+from oneseat.contract.reports.compat import CliFile
 from oneseat.contract.request import Request, Tools
 from oneseat.host.process_tree import lives
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.canary import CliFile
 from oneseat.contract.events import Event
+from oneseat.contract.reports.compat import CliFile
 from oneseat.host import credentials
 from oneseat.host.child import Child
 from oneseat.host.sighting import Sighting, look_at

@@ -6,10 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from .canary import CanaryReport
-from .errors import ErrorInfo
-from .facts import CodexLogin, CredentialFacts, CredentialSource, LoginFacts
-from .receipt import Wallet
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.facts import CodexLogin, CredentialFacts, CredentialSource, LoginFacts
+from oneseat.contract.receipt import Wallet
+
+from .compat import CanaryReport
 
 Level = Literal["ok", "warning", "problem"]
 Effect = Literal["pays", "would win", "is kept from the child", "is ignored"]
