@@ -34,11 +34,6 @@ def main() -> None:
         if answered(sys.argv[2:]):
             gc.freeze()  # else all that was loaded is searched for cycles at the end, for a twentieth of the time
             sys.exit(0)
-    if sys.argv[1:2] == ["limits"]:
-        from oneseat.cli.limits_quick import answered as shown  # noqa: PLC0415 - as above
-
-        if shown(sys.argv[2:]):
-            sys.exit(0)
     from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
 
     interrupt_when_stopped()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
+from oneseat.contract.history import RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.pack import Pack
 from oneseat.contract.pool import PoolLimits
@@ -66,10 +67,10 @@ from oneseat.settings import (
     load,
     read_named,
 )
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter, RunSummary, StoredEvent, StoredRun
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
-from oneseat.stores.policy import PolicyFiles
-from oneseat.stores.sqlite_ledger import SqliteLedger
+from oneseat.stores.ledger.async_ledger import AsyncLedger
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
+from oneseat.stores.policy.pack import PolicyFiles
 
 if TYPE_CHECKING:
     from oneseat.host.key_store import KeyStore
@@ -233,9 +234,9 @@ def _otel(env: Mapping[str, str], redact: Callable[[str], str], *, as_command: b
 @contextlib.asynccontextmanager
 async def _opened_ledger(
     paths: Paths, settings: Settings, redact: Callable[[str], str]
-) -> AsyncIterator[SqliteLedger]:
+) -> AsyncIterator[AsyncLedger]:
     """The ledger of this machine, after closing the books of runs whose oneseat was killed."""
-    ledger = SqliteLedger(_writer(paths.runs_db, redact, keep_text=settings.ledger_keep_text))
+    ledger = AsyncLedger(_writer(paths.runs_db, redact, keep_text=settings.ledger_keep_text))
     try:
         for run_id in await ledger.sweep(is_alive, _clearing(paths)):
             _say_swept(run_id)
@@ -388,7 +389,7 @@ def _clearing(paths: Paths) -> Callable[[str], None]:
 def build_app(
     settings: Settings,
     env: Mapping[str, str],
-    ledger: SqliteLedger,
+    ledger: AsyncLedger,
     audience: Audience,
     provider: ClaudeCliProvider,
     admit: Callable[[str], Awaitable[None]],

@@ -34,7 +34,7 @@ from oneseat.providers.codex_cli import discovery as codex_discovery
 from oneseat.providers.official_cli.program import dotted
 from oneseat.rules import billing, policy, policy_inputs, policy_words, readiness, untested
 from oneseat.settings import Settings
-from oneseat.stores.canary_results import CanaryResults
+from oneseat.stores.compat import CanaryResults
 
 if TYPE_CHECKING:
     from oneseat.providers.claude_cli.provider import ClaudeCliProvider

@@ -1,34 +1,28 @@
-"""How full the plan's windows and the day's budgets are, from the ledger. Loads next to nothing: prompts and status bars ask it."""
+"""How full the plan's usage windows and the owner's budgets are, from the ledger."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
+from oneseat.contract.budget import Bound, Since
+from oneseat.pricing import shared_bounds
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import limits as rules
-from oneseat.stores.limits import seen_in
+from oneseat.settings import load
+from oneseat.stores.ledger.reader import LedgerReader
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from oneseat.contract.budget import Bound, Since, Spent
-    from oneseat.contract.limits import SeenLimit
-    from oneseat.stores.ledger_reader import LedgerReader
-
-T = TypeVar("T")
-
-#: The seats there can be. The first one is always shown, another one when something is known of it.
+#: The first seat is always shown, the other one when it has reported something.
 _SEATS = ("claude-cli", "codex-cli")
 
 
 class Budget(NamedTuple):
-    """A limit of the owner's own: what runs may cost in a day or a month, in US dollars at list price.
+    """One of the owner's budgets of a day or a month, in US dollars at list price.
 
-    ``used_usd`` holds ``held_usd``, which runs going on may still cost.
+    ``used_usd`` includes ``held_usd``, which is reserved for running runs.
     """
 
     bound: Bound
@@ -38,7 +32,7 @@ class Budget(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """The windows of one login. ``overage`` is whether extra, paid usage is being spent, and when that was said."""
+    """The usage windows of one login. ``overage`` is whether extra, paid usage is being spent, and when that was reported."""
 
     provider: str
     simulated: bool
@@ -47,7 +41,7 @@ class Seat(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What is known at ``now``, in seconds since 1970. ``pause_at`` is the share in percent from which on runs are paused."""
+    """The state at ``now``, in seconds since 1970. ``pause_at`` is the percentage from which unattended runs are paused."""
 
     now: float
     seats: list[Seat]
@@ -55,51 +49,33 @@ class Report(NamedTuple):
     pause_at: int | None
 
 
-class _Own(NamedTuple):
-    """What of the owner's settings matters here."""
+def read_limits(env: Mapping[str, str] | None = None, now: float | None = None) -> Report:
+    """What the ledger knows. Starts no process and sends nothing.
 
-    simulated: bool
-    pause_at: int | None
-    bounds: tuple[Bound, ...]
-
-
-def read_limits(
-    env: Mapping[str, str] | None = None, now: float | None = None, *, only_windows: bool = False
-) -> Report:
-    """What the ledger knows. Starts nothing and sends nothing.
-
-    ``only_windows`` leaves out what takes the settings to know. Raises ``UsageError`` for settings or a ledger that cannot be read.
+    Raises ``UsageError`` for settings or a ledger that cannot be read.
     """
     env = os.environ if env is None else env
     now = time.time() if now is None else now
-    own = _own(env, only_windows=only_windows)
-    path = f"{data_dir(env)}{os.sep}runs.db"
+    config = Path(config_dir(env))
+    # Ignore project settings: they apply only inside that directory.
+    settings = load(env, Path(os.sep), config)
+    simulated = settings.simulator_url is not None
     seats: list[Seat] = []
-    for provider in _SEATS:
-        seen = _seen(path, provider, now, simulated=own.simulated)
-        if seen or not seats:
-            seats.append(Seat(provider, own.simulated, rules.windows(seen, now), rules.in_overage(seen, now)))
-    return Report(now, seats, _budgets(path, own, now), own.pause_at)
+    with LedgerReader(Path(data_dir(env)) / "runs.db") as ledger:
+        for provider in _SEATS:
+            seen = ledger.limits(provider, now, simulated=simulated)
+            if seen or not seats:
+                seats.append(Seat(provider, simulated, rules.windows(seen, now), rules.in_overage(seen, now)))
+        budgets = _budgets(ledger, shared_bounds(config, settings), now, simulated=simulated)
+    return Report(now, seats, budgets, settings.limits_pause_at_percent)
 
 
-def _seen(path: str, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
-    try:
-        return seen_in(path, provider, now, simulated=simulated)
-    except sqlite3.Error:
-        # Of an older schema, locked or damaged: the reader brings it up to date, waits, or says what is wrong.
-        return _in_ledger(path, lambda ledger: ledger.limits(provider, now, simulated=simulated))
-
-
-def _budgets(path: str, own: _Own, now: float) -> list[Budget]:
-    if not own.bounds:
-        return []
-    from oneseat.contract.budget import Since  # noqa: PLC0415 - takes 40 ms to import, and most have no budget
-
+def _budgets(ledger: LedgerReader, bounds: tuple[Bound, ...], now: float, *, simulated: bool) -> list[Budget]:
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.
     ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
     since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
-    found = _in_ledger(path, partial(_spent, own, since))
+    found = ledger.spent(bounds, "simulator" if simulated else "plan", since)
     return [Budget(each.bound, each.usd, each.held_usd, ends[each.bound.period]) for each in found]
 
 
@@ -109,43 +85,3 @@ def _midnight(year: int, month: int, day: int) -> float:
 
 def _iso(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment))
-
-
-def _spent(own: _Own, since: Since, ledger: LedgerReader) -> tuple[Spent, ...]:
-    return ledger.spent(own.bounds, "simulator" if own.simulated else "plan", since)
-
-
-def _in_ledger(path: str, ask: Callable[[LedgerReader], T]) -> T:
-    from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
-
-    from oneseat.stores.ledger_reader import LedgerReader  # noqa: PLC0415 - takes 40 ms to import
-
-    with LedgerReader(Path(path)) as ledger:
-        return ask(ledger)
-
-
-def _own(env: Mapping[str, str], *, only_windows: bool) -> _Own:
-    simulated = bool(env.get("ONESEAT_SIMULATOR_URL"))
-    folder = config_dir(env)
-    try:
-        with open(f"{folder}{os.sep}oneseat.toml", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
-            text = file.read()
-    except FileNotFoundError:
-        return _Own(simulated, None, ())
-    except OSError:
-        text = b"simulator"  # whoever reads the settings says what is wrong with the file
-    if only_windows and (simulated or b"simulator" not in text):
-        return _Own(simulated, None, ())
-    return _own_of_settings(env, folder)
-
-
-def _own_of_settings(env: Mapping[str, str], folder: str) -> _Own:
-    from pathlib import Path  # noqa: PLC0415 - takes 10 ms to import
-
-    from oneseat.pricing import shared_bounds  # noqa: PLC0415 - takes 60 ms to import
-    from oneseat.settings import load  # noqa: PLC0415 - as above
-
-    # Of no project: only the owner's own file may say anything of this.
-    settings = load(env, Path(os.sep), Path(folder))
-    bounds = shared_bounds(Path(folder), settings)
-    return _Own(settings.simulator_url is not None, settings.limits_pause_at_percent, bounds)

@@ -31,7 +31,8 @@ from oneseat.rules.policy_packs import (
     vocabulary,
 )
 from oneseat.rules.policy_words import confirm_command, objection
-from oneseat.stores.policy import (
+from oneseat.stores.policy.catalogue import pack_schema, whole
+from oneseat.stores.policy.pack import (
     PolicyFiles,
     bad_pack,
     bundled_data,
@@ -40,7 +41,6 @@ from oneseat.stores.policy import (
     digest,
     read_candidate,
 )
-from oneseat.stores.policy_check import pack_schema, whole
 
 __all__ = [
     "Confirmation",

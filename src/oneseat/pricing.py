@@ -13,7 +13,7 @@ import msgspec
 from oneseat.contract.budget import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
 from oneseat.contract.pack import Pack
 from oneseat.settings import CLIENTS, KEYS, PRICES, PROJECTS, ROLES, Settings, read_named
-from oneseat.stores.policy import PolicyFiles
+from oneseat.stores.policy.pack import PolicyFiles
 from oneseat.stores.prices import PriceTable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from oneseat.assembly import find_paths, read_ledger
 from oneseat.contract.reports.audit import CheckReport
 from oneseat.pricing import price_table
 from oneseat.rules.reconcile import reconcile
-from oneseat.stores.audit import read_books
+from oneseat.stores.ledger.audit import read_facts
 from oneseat.usage import read_others
 
 #: What is not between them is no date of a transcript.
@@ -28,7 +28,7 @@ def check_usage(since: date | None, until: date | None, env: Mapping[str, str] |
     first = _moment(max(since or _FIRST, _FIRST))
     last = _moment(min(until or _LAST, _LAST) + timedelta(days=1))
     read_ledger(env).close()  # closes the books of runs whose process is gone
-    books = read_books(find_paths(env).runs_db, iso_ms(first), iso_ms(last))
+    books = read_facts(find_paths(env).runs_db, iso_ms(first), iso_ms(last))
     everything, transcripts, not_read = read_others(env)
     others = [(at, part) for at, part in everything if _ms(first) <= at < _ms(last)]
     prices = price_table(find_paths(env).config_dir)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import usage as rules
-from oneseat.stores.light import sqlite3
-from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
-from oneseat.stores.transcripts.database import StrangeIndexError
+from oneseat.stores.transcripts.index import Index, IndexSpec, open_if_fresh, refresh
+from oneseat.stores.transcripts.schema import UnusableIndexError
 from oneseat.stores.transcripts.walk import roots_of
 
 TYPE_CHECKING = False
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from oneseat.contract.budget import Price
-    from oneseat.stores.transcripts.sums import PriceOf
-    from oneseat.stores.transcripts.zones import OffsetAt
+    from oneseat.stores.transcripts.sums import OffsetAt, PriceOf
 
 #: Views of whose runs they were, by the ledger's name for it.
 _OWNERS = {"keys": "key_name", "roles": "role", "clients": "client"}
 VIEWS = ("daily", "weekly", "monthly", "sessions", "projects", "models", "wallets", *_OWNERS, "blocks")
 _PRICES = os.path.join(os.path.dirname(__file__), "stores", "price_tables")  # noqa: PTH118, PTH120 - pathlib takes 10 ms to import
-_PACK = os.path.join(os.path.dirname(__file__), "stores", "policy_pack.json")  # noqa: PTH118, PTH120 - as above
+_PACK = os.path.join(os.path.dirname(__file__), "stores", "policy", "policy_pack.json")  # noqa: PTH118, PTH120 - as above
 _DAY_MS = 86_400_000
 _EPOCH = 719_163  # the number of 1970-01-01 where days are counted from the year 1
 PERIODS = ("daily", "weekly", "monthly")
@@ -152,12 +151,12 @@ def opened_index(
     name, offset_at = _zone(zone, env)
     data = data_dir(env)
     asked = _asked(data, env, name)
-    index, walk = as_it_lies(asked)
+    index, walk = open_if_fresh(asked)
     if index is None:
         try:
             os.makedirs(data, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import
-            index = brought_up_to_date(asked, walk, offset_at, _prices_of(env))
-        except (StrangeIndexError, sqlite3.Error, OSError) as error:
+            index = refresh(asked, walk, offset_at, _prices_of(env))
+        except (UnusableIndexError, sqlite3.Error, OSError) as error:
             from oneseat.stores.transcripts.failures import translated  # noqa: PLC0415 - errors take 25 ms to import
 
             raise translated(asked.path, error) from error
@@ -218,7 +217,7 @@ def _owned(
     view: str, index: Index, offset_at: OffsetAt, price_of: PriceOf
 ) -> Iterator[tuple[int, rules.Part]]:
     """Our runs by whose they were; what others used was nobody's."""
-    from oneseat.stores.transcripts.ledger import owners  # noqa: PLC0415 - only these views need it
+    from oneseat.stores.transcripts.runs import owners  # noqa: PLC0415 - only these views need it
     from oneseat.stores.transcripts.sums import Sums  # noqa: PLC0415 - as above
 
     for part in (part for _, part in _parts("daily", index, offset_at, price_of) if part.source != "run"):
@@ -231,10 +230,10 @@ def _owned(
         yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
 
 
-def _asked(data: str, env: Mapping[str, str], zone: str) -> Wanted:
+def _asked(data: str, env: Mapping[str, str], zone: str) -> IndexSpec:
     home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib takes 10 ms to import
     roots = roots_of(home, env.get("CLAUDE_CONFIG_DIR"), env.get("XDG_CONFIG_HOME"))
-    return Wanted(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, _prices(env))
+    return IndexSpec(f"{data}{os.sep}usage.db", roots, f"{data}{os.sep}runs.db", zone, _prices(env))
 
 
 def _prices(env: Mapping[str, str]) -> str:

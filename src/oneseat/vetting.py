@@ -22,7 +22,7 @@ from oneseat.providers.claude_cli import discovery, environment
 from oneseat.providers.official_cli.program import dotted
 from oneseat.rules import untested
 from oneseat.settings import Settings
-from oneseat.stores.canary_results import CanaryResults
+from oneseat.stores.compat import CanaryResults
 
 #: How long to wait for another process that tries the same CLI, in seconds; it takes a tenth of that.
 _WAIT_S = 120.0

@@ -16,7 +16,7 @@ import pytest
 from oneseat.cli.policy_text import SECTIONS
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
-from oneseat.stores.policy import bundled_data
+from oneseat.stores.policy.pack import bundled_data
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.corpus import write_corpus
 from oneseat.usage import VIEWS

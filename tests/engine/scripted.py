@@ -33,7 +33,7 @@ from oneseat.observers.records import Records
 from oneseat.rules.policy_inputs import Around
 from oneseat.rules.retry import RetryLimits
 from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.stores.policy import bundled_pack
+from oneseat.stores.policy.pack import bundled_pack
 from oneseat.stores.prices import PriceTable
 from oneseat.testing.virtual_time import elapse
 

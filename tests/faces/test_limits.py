@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +16,13 @@ from oneseat.cli.limits_text import fields_of, limits_text, statusline
 from oneseat.cli.moments import clock, tight
 from oneseat.contract.limits import SeenLimit
 from oneseat.limits import read_limits
-from oneseat.stores.database import open_ledger
+from oneseat.stores.ledger.schema import open_ledger
 from oneseat.testing import Behaviour, Simulator
 
 from .driving import Done, Seat, fake_seat
 
 NOW = 1_795_190_400.0  # 2026-11-20T16:00:00Z
 HOUR = 3600.0
-SCHEMAS = Path(__file__).parent.parent / "stores" / "schemas"
 TIME_LEFT = re.compile(r"\b(\d+h\d\d|\d+d\d+h)\b")
 
 
@@ -261,55 +256,9 @@ def test_a_damaged_ledger_is_named(seat: Seat) -> None:
         assert "usage.ledger_corrupt" in done.stderr
 
 
-def test_a_ledger_of_before_is_brought_up_to_date(seat: Seat) -> None:
-    seat.ledger.parent.mkdir(parents=True)
-    db = sqlite3.connect(seat.ledger, isolation_level=None)
-    for file in ("3.sql", "3-rows.sql"):
-        db.executescript((SCHEMAS / file).read_text("utf-8"))
-    db.close()
-    assert seat.run("limits", "--statusline").stdout == "5h ? | week ?\n"
-
-
 def test_settings_that_cannot_be_read_are_named(seat: Seat) -> None:
     own_settings(seat, "[limits]\npause_at_percent = 0\n")
     turned_away(seat.run("limits"), 2, "usage.bad_setting")
-
-
-def test_quick_and_ordinary_answers_are_one(seat: Seat) -> None:
-    fill_ledger(seat.ledger, report(0.12, now=time.time()), simulated=True)
-    code = "import sys\nfrom oneseat.cli.main import entry\nsys.exit(entry(sys.argv[1:]))"
-    for form in ("--statusline", "--json"):
-        ordinary = subprocess.run(
-            [sys.executable, "-c", code, "limits", form],
-            env=seat.env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        quick = seat.run("limits", form).stdout
-        if form == "--json":
-            moving = {"read_at", "age_s", "resets_in_s"}
-            assert without(json.loads(ordinary.stdout), moving) == without(json.loads(quick), moving)
-        else:
-            assert TIME_LEFT.sub("T", ordinary.stdout) == TIME_LEFT.sub("T", quick)
-
-
-def without(value: Any, names: set[str]) -> Any:
-    if isinstance(value, dict):
-        return {key: without(inner, names) for key, inner in value.items() if key not in names}
-    return [without(inner, names) for inner in value] if isinstance(value, list) else value
-
-
-def test_a_status_bar_does_not_load_the_command_line(seat: Seat) -> None:
-    fill_ledger(seat.ledger, report(0.12, now=time.time()), simulated=True)
-    program = (
-        "import sys; from oneseat.cli.limits_quick import answered; assert answered(['--statusline']);"
-        "print(sorted({'click', 'msgspec', 'pathlib', 'platformdirs', 'json', 'asyncio'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=seat.env, capture_output=True, text=True, check=True
-    )
-    assert TIME_LEFT.sub("T", done.stdout).splitlines() == ["5h 12% T | week ?", "[]"]
 
 
 def test_bad_forms_are_refused(seat: Seat) -> None:

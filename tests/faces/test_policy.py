@@ -14,7 +14,7 @@ import pytest
 from oneseat import api
 from oneseat.cli.policy_text import SECTIONS
 from oneseat.contract.request import Purpose
-from oneseat.stores.policy import bundled_data
+from oneseat.stores.policy.pack import bundled_data
 from oneseat.testing import FakeCli, Simulator
 
 from .driving import Seat, fake_seat, live_in

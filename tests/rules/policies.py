@@ -11,7 +11,7 @@ from oneseat.contract.policy import PolicyInputs
 from oneseat.contract.request import Purpose, Request
 from oneseat.rules.policy import PolicyView
 from oneseat.rules.policy_inputs import Around, inputs_of
-from oneseat.stores.policy import bundled_pack
+from oneseat.stores.policy.pack import bundled_pack
 
 DAY = "2026-11-21"
 

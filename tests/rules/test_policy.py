@@ -20,7 +20,7 @@ from oneseat.rules import policy
 from oneseat.rules.policy import confirm, decide, judge, refusal
 from oneseat.rules.policy_inputs import Around, inputs_of
 from oneseat.rules.policy_packs import vocabulary
-from oneseat.stores.policy import bundled_pack
+from oneseat.stores.policy.pack import bundled_pack
 
 from .policies import DAY, own, request, rule, view, with_rules, word
 

@@ -19,8 +19,8 @@ from oneseat.contract.pack_sections import Sections
 from oneseat.providers.claude_cli import discovery
 from oneseat.providers.official_cli.program import dotted
 from oneseat.rules.policy_packs import differences
-from oneseat.stores.policy import bundled_data, bundled_pack
-from oneseat.stores.policy_check import pack_schema, whole
+from oneseat.stores.policy.catalogue import pack_schema, whole
+from oneseat.stores.policy.pack import bundled_data, bundled_pack
 
 from .policies import rule, with_rules
 

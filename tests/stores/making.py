@@ -11,7 +11,7 @@ import pytest
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import PolicyStamp, Receipt, RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 OWNER = ProcessStamp(4242, 1_700_000_000.5)
 

@@ -18,7 +18,7 @@ from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
 from oneseat.host.process_tree import start_time
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 
 def say(*words: object) -> None:

@@ -18,7 +18,7 @@ from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
 from oneseat.host.process_tree import start_time
 from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 CAP_USD = 3.0
 _PLAN = (Bound(0.25), Bound(CAP_USD, "day"))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from oneseat.contract.reports.compat import EXPECTED, Assumption, CanaryReport, CliFile
-from oneseat.stores.canary_results import CanaryResults
+from oneseat.stores.compat import CanaryResults
 
 CLI = CliFile(path="/opt/claude", size=200_000_000, changed_ns=1)
 

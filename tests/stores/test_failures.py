@@ -14,9 +14,9 @@ import pytest
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Message
 from oneseat.contract.history import RunFilter
-from oneseat.stores.ledger_reader import LedgerReader
-from oneseat.stores.ledger_writer import LedgerWriter
-from oneseat.stores.migrations import SCHEMA
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.schema import SCHEMA
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer, refused
 
@@ -182,6 +182,19 @@ def test_a_database_of_another_program_is_not_touched(path: Path) -> None:
         f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left as it is"
     )
     assert path.read_bytes() == before
+
+
+def test_a_ledger_of_a_development_version_is_not_touched(full_path: Path) -> None:
+    db = sqlite3.connect(full_path)
+    db.execute(f"PRAGMA application_id = {0x6F736561}")
+    db.close()
+    before = full_path.read_bytes()
+    error = refused(read(full_path))
+    assert error.code == "usage.ledger_corrupt"
+    assert "a development version" in error.message
+    assert error.hint is not None
+    assert "damaged-1" in error.hint
+    assert full_path.read_bytes() == before
 
 
 @pytest.mark.parametrize("use", [begin, read])

@@ -12,7 +12,7 @@ import pytest
 
 from oneseat.contract.budget import Bound, Cap, Since
 from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer
 

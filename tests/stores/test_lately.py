@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from oneseat.contract.policy import Lately
-from oneseat.stores.database import open_ledger
-from oneseat.stores.lately import lately
+from oneseat.stores.ledger.activity import recent
+from oneseat.stores.ledger.schema import open_ledger
 
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC).timestamp()
 HOUR = 3600.0
@@ -52,7 +52,7 @@ def add(db: sqlite3.Connection, ago_s: float, **fields: Any) -> None:
 
 
 def asked(db: sqlite3.Connection) -> Lately:
-    return lately(db, "claude-cli", NOW, simulated=False)
+    return recent(db, "claude-cli", NOW, simulated=False)
 
 
 def test_an_empty_ledger_knows_of_nothing(db: sqlite3.Connection) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from oneseat.contract.history import RunFilter
 from oneseat.host.process_tree import is_alive
-from oneseat.stores.ledger_reader import LedgerReader
+from oneseat.stores.ledger.reader import LedgerReader
 
 from .making import make_writer, nothing_to_clear
 

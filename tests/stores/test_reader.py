@@ -11,7 +11,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.history import RunFilter
-from oneseat.stores.ledger_reader import LedgerReader
+from oneseat.stores.ledger.reader import LedgerReader
 
 from .making import make_request, make_result, make_writer, refused
 

@@ -10,9 +10,9 @@ import pytest
 from oneseat.contract.events import Routed, WalletVerified
 from oneseat.contract.receipt import Evidence
 from oneseat.contract.session import Session
-from oneseat.stores.database import open_ledger
-from oneseat.stores.ledger_reader import LedgerReader
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.schema import open_ledger
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_writer, nothing_to_clear
 

@@ -15,7 +15,7 @@ from oneseat.contract.budget import Bound, Cap, Since, Spent
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import ProjectUse
 from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer
 from .spender import CAP_USD

@@ -1,4 +1,4 @@
-"""What the ledger tells of past runs: which to list, one as a list shows it, one whole, and its events."""
+"""Recorded runs, as the ledger returns them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .receipt import RunResult, Status
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs to list; what is ``None`` does not matter.
+    """Which runs to list. ``None`` is no condition.
 
-    ``since`` is included and ``until`` is not, both with a time zone. ``cwd`` also finds runs in the folders below it,
-    ``error`` finds every code that begins with it, ``session`` is a conversation's whole id, and ``limit`` keeps the newest.
+    ``since`` is included and ``until`` is not, both with a time zone. ``cwd`` also matches the folders below it, ``error`` is
+    the beginning of an error code, ``session`` is a whole conversation id, and ``limit`` keeps the newest runs.
     """
 
     status: Status | Literal["running"] | None = None
@@ -28,7 +28,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as a list shows it. Times are ISO 8601 UTC, money is US dollars; ``None`` is unknown or not yet."""
+    """One run in a list. Times are ISO 8601 UTC, money is US dollars; ``None`` is unknown or not yet known."""
 
     id: str
     created_at: str
@@ -50,10 +50,10 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run with its result as the caller got it, redacted. ``result`` is ``None`` while the run goes on.
+    """One run with its redacted result, which is ``None`` while it is running.
 
     ``text_kept`` is false when the ledger was told to keep no text; the result's text is then empty. ``policy_inputs`` is what
-    the policy decided on; ``None`` where it was not asked.
+    the policy decided on; ``None`` when it was not asked.
     """
 
     summary: RunSummary
@@ -64,7 +64,7 @@ class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as ``--stream-json`` would print it, with its place in the run, counted from 1, and its time."""
+    """One event as ``--stream-json`` prints it, with its number in the run, counted from 1, and its time."""
 
     seq: int
     at: str

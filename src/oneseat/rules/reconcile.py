@@ -1,4 +1,4 @@
-"""Compares receipts, transcripts and limits, and says what does not add up. Pure; nobody is accused, and every number is shown."""
+"""Compares receipts, transcripts and limits, and reports what does not add up, with the numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .usage import Part, Sum, date_text
 
 PriceOf = Callable[[str, str | None], Price | None]
 
-#: Rounding, and a table that is some days older than the other, stay below it.
+#: Differences in cost up to this share are rounding, or a price table that is some days older.
 COST_SHARE = 0.05
-#: What is less is rounding of the vendor's own.
+#: A smaller change of a window's share is the vendor's rounding.
 MOVED = 0.01
-#: A share is told some time after it was used: what went on so short a time before still explains it.
+#: Shares are reported late, so usage up to this long before explains a change.
 SLACK_MS = 600_000
-#: The reset time of one window differs by up to two seconds from report to report.
+#: The reported reset time of one window varies by up to two seconds.
 _SAME_WINDOW_MS = 60_000
-#: After so long the CLI deletes transcripts by itself.
 _DAY_MS = 86_400_000
+#: The CLI deletes transcripts of this age.
 _CLEANED_MS = 30 * _DAY_MS
 _SHOWN = 5
 
@@ -31,10 +31,10 @@ _SHOWN = 5
 def reconcile(
     books: Books, others: Sequence[tuple[int, Part]], transcripts: frozenset[str], price_of: PriceOf, now: int
 ) -> tuple[Finding, ...]:
-    """All findings, what is wrong first.
+    """All findings, problems first.
 
-    ``others`` are the answers in transcripts that no run of ours asked for, with their moments; ``transcripts`` are the names
-    of the conversations whose transcripts are there; ``now`` is in milliseconds since 1970.
+    ``others`` are the answers in transcripts that belong to no run of ours, with their times; ``transcripts`` are the ids of the
+    conversations whose transcripts exist; ``now`` is in milliseconds since 1970.
     """
     found = [
         *_receipts(books.runs),
@@ -120,7 +120,7 @@ def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
 
 def _limits(books: Books, answers: Sequence[int]) -> Iterator[Finding]:
     moments = sorted(answers)
-    # Two sources may differ about one window, and are never compared with each other.
+    # Reports of two sources may differ about one window, so they are not compared with each other.
     windows: dict[tuple[str, str], list[LimitFact]] = {}
     for reading in sorted(books.limits, key=lambda one: (one.at, one.used)):
         windows.setdefault((reading.window, reading.source), []).append(reading)
@@ -138,7 +138,7 @@ def _limits(books: Books, answers: Sequence[int]) -> Iterator[Finding]:
 
 
 def _explained(since: int, until: int, runs: Sequence[RunFact], moments: Sequence[int]) -> bool:
-    """Whether anything that is known of used tokens between two moments, both in milliseconds since 1970."""
+    """Whether known usage explains a change between two times, both in milliseconds since 1970."""
     place = bisect_right(moments, until)
     return (place > 0 and moments[place - 1] >= since) or any(
         run.verdict != "nothing_sent" and run.began <= until and (run.ended is None or run.ended >= since)
@@ -224,6 +224,6 @@ def _ids(runs: Sequence[RunFact]) -> tuple[str, ...]:
 
 
 def _known_sum(values: Iterator[float | None]) -> float | None:
-    """The sum of what is known, ``None`` when nothing is."""
+    """The sum of the known values; ``None`` when there are none."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

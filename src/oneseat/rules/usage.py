@@ -1,10 +1,12 @@
-"""What was used, added up: by day, week, month, project, model, wallet or conversation. Pure arithmetic.
+"""Sums of usage by day, week, month, project, model, wallet or conversation.
 
-Tokens of our own runs are exact. Tokens of transcripts are at least that many: some versions of the official CLI leave the
-number of tokens at the beginning of an answer there. Money that is not known is ``None``, and never in a sum as 0.
+Tokens of our own runs are exact. Tokens of transcripts are a lower bound: some versions of the official CLI leave the number of
+tokens at the beginning of an answer there. Unknown money is ``None``, and never counts as 0 in a sum.
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,17 +17,18 @@ if TYPE_CHECKING:
 
 #: The kinds of tokens, in the order of ``Part.tokens``.
 KINDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-#: How many days 1970-01-01, a Thursday, came after a Monday.
+#: 1970-01-01 was a Thursday, three days after a Monday.
 _MONDAY = 3
-_DAYS_OF_400_YEARS, _DAYS_TO_1970 = 146_097, 719_468
+#: The ordinal of 1970-01-01 in ``datetime``.
+_EPOCH = 719_163
 
 
 class Part:
-    """Some use of one model, in one project, from one wallet, on one day.
+    """Usage of one model in one project, from one wallet, on one day.
 
-    ``day`` counts from 1970-01-01 and is ``None`` when no date could be read. ``source`` is ``run`` for our own runs, which are
-    exact, or ``transcript``. ``listed`` is the list price and ``charged`` what was charged, in US dollars; ``None`` is unknown.
-    ``special`` is how many answers have another price than the list's.
+    ``day`` counts from 1970-01-01 and is ``None`` without a valid date. ``source`` is ``run`` for our own runs, which are exact,
+    or ``transcript``. ``listed`` is the list price and ``charged`` what was charged, in US dollars; ``None`` is unknown.
+    ``special`` is the number of answers whose price is not the list price.
     """
 
     __slots__ = (
@@ -60,8 +63,9 @@ class Part:
 
 
 class Sum:
-    """Parts added up. ``unpriced`` are the tokens by model that ``listed`` does not hold; ``at_least`` says that some tokens
-    are a lower bound. ``charged`` and ``saved`` hold the ``settled`` answers only: those of which is known what they cost.
+    """The sum of parts. ``unpriced`` are the tokens by model without a list price; ``at_least``: some tokens are a lower bound.
+
+    ``charged`` and ``saved`` cover only the ``settled`` answers: those whose charge is known.
     """
 
     __slots__ = (
@@ -104,7 +108,7 @@ class Sum:
                 self.saved = (self.saved or 0.0) + part.listed - part.charged
 
     def merge(self, other: Sum) -> None:
-        """Add what another sum holds."""
+        """Add another sum."""
         self.answers += other.answers
         self.tokens = [mine + more for mine, more in zip(self.tokens, other.tokens, strict=True)]
         self.special += other.special
@@ -122,10 +126,10 @@ def _both(one: float | None, other: float | None) -> float | None:
 
 
 class Filter:
-    """Which parts to take; what is ``None`` does not matter.
+    """Which parts to take. ``None`` is no condition.
 
-    ``since`` and ``until`` are days and both included; a part without a date is then left out. ``project`` is a piece of the
-    directory's or the folder's name, ``model`` a piece of the model's. Simulated runs are taken only when asked for.
+    ``since`` and ``until`` are days, both included; they leave out parts without a date. ``project`` is part of the name of the
+    directory or folder, ``model`` part of the model's name. Simulated runs are left out unless ``wallet`` asks for them.
     """
 
     __slots__ = ("model", "project", "since", "until", "wallet")
@@ -145,7 +149,7 @@ class Filter:
         self.wallet = wallet
 
     def takes(self, part: Part, directories: dict[str, str]) -> bool:
-        """Whether a part is one of those. ``directories`` are those of the projects' folders."""
+        """Whether a part matches. ``directories`` are those of the projects' folders."""
         return (
             (part.wallet != "simulator" if self.wallet is None else part.wallet == self.wallet)
             and (self.since is None or (part.day is not None and part.day >= self.since))
@@ -160,7 +164,7 @@ class Filter:
 
 
 def grouped(parts: Iterable[Part], key: Callable[[Part], Key]) -> dict[Key, Sum]:
-    """The sum of each group that ``key`` makes."""
+    """The sum of each group of parts with the same ``key``."""
     sums: dict[Key, Sum] = {}
     for part in parts:
         group = key(part)
@@ -172,7 +176,7 @@ def grouped(parts: Iterable[Part], key: Callable[[Part], Key]) -> dict[Key, Sum]
 
 
 def total(sums: Iterable[Sum]) -> Sum:
-    """All of them together."""
+    """The sum of sums."""
     whole = Sum()
     for each in sums:
         whole.merge(each)
@@ -186,24 +190,16 @@ def week_of(day: int | None) -> int | None:
 
 def month_of(day: int | None) -> int | None:
     """The first of a day's month."""
-    return None if day is None else day - int(date_text(day)[8:]) + 1
+    return None if day is None else day - date.fromordinal(day + _EPOCH).day + 1
 
 
 def date_text(day: int) -> str:
     """A day as ``2026-11-20``."""
-    # The years begin in March, so that the day that is not in every year is the last one.
-    days = day + _DAYS_TO_1970
-    era, of_era = divmod(days, _DAYS_OF_400_YEARS)
-    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    march = (5 * of_year + 2) // 153
-    date = of_year - (153 * march + 2) // 5 + 1
-    month = march + 3 if march < 10 else march - 9
-    return f"{year + era * 400 + (month <= 2):04}-{month:02}-{date:02}"
+    return date.fromordinal(day + _EPOCH).isoformat()
 
 
 class Block:
-    """Five hours in which a plan counts together. ``reported`` says that the vendor named its end; else it is a guess."""
+    """A plan's window of five hours. ``reported``: the vendor named its end; else its time is a guess."""
 
     __slots__ = ("begin", "end", "reported", "sum")
 
@@ -219,9 +215,9 @@ _HOUR_MS = 3_600_000
 
 
 def blocks(timed: Iterable[tuple[int, Part]], resets: Sequence[int]) -> list[Block]:
-    """The blocks of parts with their moments, both in milliseconds since 1970; ``resets`` are ends that the vendor named.
+    """The five-hour windows of parts with their times in milliseconds since 1970. ``resets`` are ends that the vendor named.
 
-    Without a named end, a block begins with the hour of its first answer, as the vendor's own windows do most of the time.
+    Without a named end, a window begins with the hour of its first answer, as the vendor's own windows mostly do.
     """
     found: list[Block] = []
     named = sorted(resets)
@@ -241,5 +237,5 @@ def _block(at: int, ended: int, reset: int | None) -> Block:
         return Block(max(reset - FIVE_HOURS_MS, ended), reset, reported=True)
     begin = max(at - at % _HOUR_MS, ended)
     end = begin + FIVE_HOURS_MS
-    # A guess must not reach into a window of which is known when it began.
+    # A guessed window must not reach into one whose begin is known.
     return Block(begin, end if reset is None else min(end, reset - FIVE_HOURS_MS), reported=False)
