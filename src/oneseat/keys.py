@@ -11,6 +11,7 @@ import msgspec
 from oneseat.assembly import find_paths, key_store, read_keys, redactor, settings_text, write_settings
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
+from oneseat.contract.reports.keys import KeyList, KeyState
 from oneseat.rules import api_keys
 from oneseat.settings import FILE_NAME, KEYS
 from oneseat.settings.cross_checks import budgets_clash
@@ -20,28 +21,14 @@ __all__ = [
     "MAX_KEY_LENGTH",
     "ApiKey",
     "KeyChange",
-    "KeyState",
     "change_key",
-    "key_states",
     "keyring_problem",
+    "list_keys",
     "new_key",
     "remove_key",
 ]
 
 _OF_THE_KEYRING = ("provider.keyring_missing", "provider.keyring_unusable")
-
-
-class KeyState(msgspec.Struct, frozen=True, kw_only=True):
-    """One key. ``present`` is ``None`` where nobody can tell, with the reason in ``problem``, and where no key is needed."""
-
-    name: str
-    provider: str
-    place: str
-    needed: bool
-    present: bool | None
-    credits: bool
-    base_url: str | None
-    problem: ErrorInfo | None = None
 
 
 class KeyChange:
@@ -134,12 +121,12 @@ def keyring_problem(env: Mapping[str, str] | None = None) -> ErrorInfo | None:
     return problem if problem is not None and problem.code in _OF_THE_KEYRING else None
 
 
-def key_states(env: Mapping[str, str] | None = None) -> list[KeyState]:
-    """Every key of the settings, in their order, with whether it is there. Raises ``UsageError`` for settings that are wrong."""
+def list_keys(env: Mapping[str, str] | None = None) -> KeyList:
+    """Every key of the settings, in their order, and whether it is there. Raises ``UsageError`` for settings that are wrong."""
     snapshot = dict(os.environ if env is None else env)
     keys = read_keys(snapshot)
     store = key_store(snapshot, redactor(snapshot), keys)
-    # A keyring that waits a minute for nobody is asked once.
+    # A locked keyring can wait a minute for its password: ask it once.
     unusable: ErrorInfo | None = None
     states = []
     for key in keys.values():
@@ -150,7 +137,7 @@ def key_states(env: Mapping[str, str] | None = None) -> list[KeyState]:
         if in_keyring and problem is not None and problem.code in _OF_THE_KEYRING:
             unusable = problem
         states.append(_state(key, problem))
-    return states
+    return KeyList(keys=tuple(states))
 
 
 def remove_key(name: str, env: Mapping[str, str] | None = None) -> tuple[bool, bool]:

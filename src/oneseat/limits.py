@@ -4,55 +4,38 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from oneseat.contract.budget import Bound, Since
+from oneseat.contract.budget import Bound, Since, Spent
+from oneseat.contract.limits import SeenLimit
+from oneseat.contract.reports.limits import (
+    BudgetReport,
+    ExtraUsage,
+    LimitForecast,
+    LimitsReport,
+    SeatLimits,
+    TokenEstimate,
+    WindowReport,
+)
 from oneseat.pricing import shared_bounds
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.rules import limits as rules
+from oneseat.rules.usage import Filter
 from oneseat.settings import load
 from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.usage import read_usage
 
 #: The first seat is always shown, the other one when it has reported something.
 _SEATS = ("claude-cli", "codex-cli")
 
 
-class Budget(NamedTuple):
-    """One of the owner's budgets of a day or a month, in US dollars at list price.
+def read_limits(
+    env: Mapping[str, str] | None = None, now: float | None = None, *, estimate: TokenEstimate | None = None
+) -> LimitsReport:
+    """What the ledger knows, beside an ``estimate`` of what it does not. Starts no process and sends nothing.
 
-    ``used_usd`` includes ``held_usd``, which is reserved for running runs.
-    """
-
-    bound: Bound
-    used_usd: float
-    held_usd: float
-    resets_at: float
-
-
-class Seat(NamedTuple):
-    """The usage windows of one login. ``overage`` is whether extra, paid usage is being spent, and when that was reported."""
-
-    provider: str
-    simulated: bool
-    windows: list[rules.Window]
-    overage: tuple[bool, float] | None
-
-
-class Report(NamedTuple):
-    """The state at ``now``, in seconds since 1970. ``pause_at`` is the percentage from which unattended runs are paused."""
-
-    now: float
-    seats: list[Seat]
-    budgets: list[Budget]
-    pause_at: int | None
-
-
-def read_limits(env: Mapping[str, str] | None = None, now: float | None = None) -> Report:
-    """What the ledger knows. Starts no process and sends nothing.
-
-    Raises ``UsageError`` for settings or a ledger that cannot be read.
+    ``now`` is in seconds since 1970. Raises ``UsageError`` for settings or a ledger that cannot be read.
     """
     env = os.environ if env is None else env
     now = time.time() if now is None else now
@@ -60,23 +43,100 @@ def read_limits(env: Mapping[str, str] | None = None, now: float | None = None) 
     # Ignore project settings: they apply only inside that directory.
     settings = load(env, Path(os.sep), config)
     simulated = settings.simulator_url is not None
-    seats: list[Seat] = []
+    seats: list[SeatLimits] = []
     with LedgerReader(Path(data_dir(env)) / "runs.db") as ledger:
         for provider in _SEATS:
             seen = ledger.limits(provider, now, simulated=simulated)
             if seen or not seats:
-                seats.append(Seat(provider, simulated, rules.windows(seen, now), rules.in_overage(seen, now)))
+                seats.append(_seat(provider, seen, now, simulated=simulated))
         budgets = _budgets(ledger, shared_bounds(config, settings), now, simulated=simulated)
-    return Report(now, seats, budgets, settings.limits_pause_at_percent)
+    return LimitsReport(
+        read_at=_utc(now),
+        pause_at_percent=settings.limits_pause_at_percent,
+        seats=tuple(seats),
+        budgets=tuple(budgets),
+        estimate=estimate,
+    )
 
 
-def _budgets(ledger: LedgerReader, bounds: tuple[Bound, ...], now: float, *, simulated: bool) -> list[Budget]:
+def estimate_tokens(env: Mapping[str, str] | None = None, now: float | None = None) -> TokenEstimate | None:
+    """The tokens counted in transcripts in the current five hours; ``None`` where a report says how full they are.
+
+    Raises ``UsageError`` like ``read_limits`` and ``read_usage``.
+    """
+    now = time.time() if now is None else now
+    seat, *_ = read_limits(env, now).seats
+    if seat.windows[0].share is not None:
+        return None
+    simulated = Filter(wallet="simulator" if seat.wallet == "simulator" else None)
+    for block in reversed(read_usage("blocks", simulated, env=env).blocks):
+        if block.begin <= now * 1000 < block.end:
+            return TokenEstimate(
+                tokens=sum(block.sum.tokens),
+                begins_at=_utc(block.begin / 1000),
+                ends_at=_utc(block.end / 1000),
+            )
+    return None
+
+
+def _seat(provider: str, seen: Sequence[SeenLimit], now: float, *, simulated: bool) -> SeatLimits:
+    overage = rules.in_overage(seen, now)
+    return SeatLimits(
+        provider=provider,
+        wallet="simulator" if simulated else "plan",
+        windows=tuple(_window(each, now) for each in rules.windows(seen, now)),
+        extra_usage=None if overage is None else ExtraUsage(in_use=overage[0], read_at=_utc(overage[1])),
+    )
+
+
+def _window(window: rules.Window, now: float) -> WindowReport:
+    found, resets_at = window.forecast, window.resets_at
+    forecast = LimitForecast(
+        why=found.why,
+        full_at=_utc_or_none(found.full_at),
+        before_reset_s=None
+        if found.full_at is None or resets_at is None
+        else round(resets_at - found.full_at),
+        readings=found.readings,
+        span_s=round(found.span_s),
+    )
+    return WindowReport(
+        window=window.name,
+        used=window.used,
+        used_read_at=_utc_or_none(window.used_at),
+        status=window.status,
+        read_at=_utc_or_none(window.read_at),
+        age_s=None if window.read_at is None else round(now - window.read_at),
+        source=window.source,
+        resets_at=_utc_or_none(resets_at),
+        resets_in_s=None if resets_at is None else round(resets_at - now),
+        used_before_reset=window.before,
+        forecast=forecast,
+    )
+
+
+def _budgets(
+    ledger: LedgerReader, bounds: tuple[Bound, ...], now: float, *, simulated: bool
+) -> list[BudgetReport]:
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.
     ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
     since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
     found = ledger.spent(bounds, "simulator" if simulated else "plan", since)
-    return [Budget(each.bound, each.usd, each.held_usd, ends[each.bound.period]) for each in found]
+    return [_budget(each, ends[each.bound.period]) for each in found]
+
+
+def _budget(spent: Spent, resets_at: float) -> BudgetReport:
+    return BudgetReport(
+        scope=spent.bound.scope,
+        name=spent.bound.name,
+        period=spent.bound.period,
+        limit_usd=spent.bound.usd,
+        used_usd=spent.usd,
+        held_usd=spent.held_usd,
+        used=round(spent.usd / spent.bound.usd, 6),
+        resets_at=_utc(resets_at),
+    )
 
 
 def _midnight(year: int, month: int, day: int) -> float:
@@ -85,3 +145,11 @@ def _midnight(year: int, month: int, day: int) -> float:
 
 def _iso(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment))
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _utc_or_none(moment: float | None) -> str | None:
+    return None if moment is None else _utc(moment)

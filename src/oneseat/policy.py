@@ -7,22 +7,32 @@ import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from oneseat.assembly import SystemClock, find_paths, policy_view, read_settings
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.pack import Confirmation, Installed, Lawbook, OwnersWord, Pack, Rule
-from oneseat.contract.pack_sections import Sections, Source
+from oneseat.contract.pack import Confirmation, Installed, OwnersWord, Pack
+from oneseat.contract.pack_sections import Sections
 from oneseat.contract.policy import InputName, PolicyInputs
+from oneseat.contract.reports.policy import (
+    SECTIONS,
+    ConfirmationList,
+    ConfirmationReport,
+    PackReport,
+    PackStamp,
+    PolicyExplanation,
+    PolicyReport,
+    Revoked,
+    RuleReport,
+)
 from oneseat.contract.request import Request
 from oneseat.host.child_environment import depth_of
 from oneseat.host.paths import home_error
 from oneseat.rules.policy import Decision, PolicyView, job_class, judge
 from oneseat.rules.policy_inputs import AT_THE_GATE, inputs_of, pack_state
 from oneseat.rules.policy_packs import (
-    Difference,
     class_objection,
     differences,
     form_objections,
@@ -30,7 +40,7 @@ from oneseat.rules.policy_packs import (
     objections,
     vocabulary,
 )
-from oneseat.rules.policy_words import confirm_command, objection
+from oneseat.rules.policy_words import confirm_command
 from oneseat.stores.policy.catalogue import pack_schema, whole
 from oneseat.stores.policy.pack import (
     PolicyFiles,
@@ -43,59 +53,67 @@ from oneseat.stores.policy.pack import (
 )
 
 __all__ = [
-    "Confirmation",
-    "Difference",
-    "Explanation",
-    "Lawbook",
-    "Pack",
-    "PolicyInputs",
-    "Rule",
-    "Sections",
-    "Source",
     "check_pack",
     "confirm",
+    "confirmations",
     "explain",
+    "find_rule",
     "in_words",
     "missing_words",
-    "pack_state",
-    "read_lawbook",
+    "read_policy",
     "revoke",
-    "sections_of",
-    "stands",
     "take_pack",
-    "today",
 ]
 
-#: A word or two is no reason.
+#: One or two words are no reason.
 _LEAST_LETTERS = 12
 
 
-class Explanation(NamedTuple):
-    """One decision with everything it rests on. ``later`` are the inputs that the billing gate asks for."""
+def read_policy(env: Mapping[str, str] | None = None) -> PolicyReport:
+    """Everything that is in force today.
 
-    decision: Decision
-    pack: Pack
-    day: str
-    sources: tuple[Source, ...]
-    later: tuple[InputName, ...]
-    error: ErrorInfo | None
-    confirm_with: str | None
-
-
-def read_lawbook(env: Mapping[str, str] | None = None) -> Lawbook:
-    """The pack in force and the owner's word. Raises ``UsageError`` ``usage.bad_policy_pack``."""
-    return _files(os.environ if env is None else env).read()
-
-
-def today(env: Mapping[str, str] | None = None) -> str:
-    """The day that rules are asked for now, ISO 8601. Raises ``UsageError`` for settings or a pack that cannot be used."""
+    Raises ``UsageError``: ``usage.bad_policy_pack``, and those of the settings.
+    """
     snapshot = os.environ if env is None else env
-    return policy_view(read_settings(snapshot, Path.cwd(), find_paths(snapshot)), snapshot).day
+    book = _files(snapshot).read()
+    pack, rest = book.pack, _catalogue(book.pack)
+    day = policy_view(read_settings(snapshot, Path.cwd(), find_paths(snapshot)), snapshot).day
+    return PolicyReport(
+        meta=pack.meta,
+        bundled=book.bundled,
+        day=day,
+        state=pack_state(pack, day),
+        installed=book.word.installed,
+        rules=pack.rules,
+        plans=rest.plans,
+        facts=rest.facts,
+        windows=rest.windows,
+        routes=pack.billing_routes,
+        prices=rest.prices,
+        thresholds=pack.thresholds,
+        precedence=rest.auth_precedence,
+        variables=rest.env_policy,
+        signals=rest.signals,
+        errors=rest.error_patterns,
+        sources=rest.sources,
+        watch=rest.watch,
+    )
 
 
-def sections_of(pack: Pack) -> Sections:
-    """The parts of a pack that no run reads. Raises ``UsageError`` ``usage.bad_policy_pack``."""
-    return whole(pack, Path("the pack in force"))
+def find_rule(name: str, env: Mapping[str, str] | None = None) -> RuleReport:
+    """A rule of the pack in force by its id. Raises ``UsageError``: ``usage.arguments``, and like ``read_policy``."""
+    pack = _files(os.environ if env is None else env).read().pack
+    for rule in pack.rules:
+        if rule.id.lower() == name.lower():
+            sources = tuple(each for each in _catalogue(pack).sources if each.id in rule.source_ids)
+            return RuleReport(**msgspec.structs.asdict(rule), sources=sources)
+    raise UsageError(
+        ErrorInfo(
+            code="usage.arguments",
+            message=f"No such rule or section: `{name}`\n  sections are {', '.join(SECTIONS)}",
+            hint="See the rules: `oneseat policy show`",
+        )
+    )
 
 
 def explain(
@@ -104,7 +122,7 @@ def explain(
     *,
     day: str | None = None,
     env: Mapping[str, str] | None = None,
-) -> Explanation:
+) -> PolicyExplanation:
     """What the policy says of a request, as things are now; ``stated`` are other inputs, ``day`` is another day (ISO 8601).
 
     Raises ``UsageError``: ``usage.bad_job_class`` for an input or a word that does not exist, and those of the settings.
@@ -119,18 +137,19 @@ def explain(
     return _explained(decision, view, request, later)
 
 
-def check_pack(path: Path | None, env: Mapping[str, str] | None = None) -> tuple[Pack, list[Difference]]:
+def check_pack(path: Path | None, env: Mapping[str, str] | None = None) -> PackReport:
     """A pack that could be installed, the bundled one without a ``path``, and what it says otherwise than the one in force.
 
     Raises ``UsageError`` ``usage.bad_policy_pack`` for a file that is none, or that allows what no pack may.
     """
     pack = bundled_pack() if path is None else _checked(read_candidate(path), path)
-    return pack, differences(_in_force(_files(os.environ if env is None else env)), pack)
+    found = differences(_in_force(_files(os.environ if env is None else env)), pack)
+    return PackReport(meta=pack.meta, differences=tuple(found))
 
 
 def take_pack(
     path: Path | None, confirmation: str | None = None, env: Mapping[str, str] | None = None
-) -> tuple[Pack, list[Difference]]:
+) -> PackReport:
     """Put a pack in force, the bundled one without a ``path``. What loosens a rule needs the owner's ``confirmation``.
 
     Raises ``UsageError``: ``usage.bad_policy_pack``, ``usage.pack_loosens``, ``usage.not_confirmed``, and where the folder
@@ -155,7 +174,15 @@ def take_pack(
     )
     word = msgspec.structs.replace(_word(files), installed=None if path is None else installed)
     _write(snapshot, lambda: files.install(None if path is None else data, word))
-    return pack, found
+    return PackReport(meta=pack.meta, differences=tuple(found))
+
+
+def confirmations(env: Mapping[str, str] | None = None) -> ConfirmationList:
+    """What the owner has confirmed. Raises ``UsageError`` ``usage.bad_policy_pack``."""
+    book = _files(os.environ if env is None else env).read()
+    return ConfirmationList(
+        confirmations=tuple(_reported(said, book.pack) for said in book.word.confirmations)
+    )
 
 
 def confirm(
@@ -166,7 +193,7 @@ def confirm(
     project: str | None = None,
     client: str | None = None,
     env: Mapping[str, str] | None = None,
-) -> Confirmation:
+) -> ConfirmationReport:
     """Write down that the plan may do a class of work that a GREY rule doubts; it counts until that rule changes.
 
     ``stated`` are the inputs the rule doubts. Raises ``UsageError``: ``usage.bad_job_class`` for work that cannot be
@@ -193,10 +220,10 @@ def confirm(
     )
     word = msgspec.structs.replace(book.word, confirmations=(*book.word.confirmations, said))
     _write(snapshot, lambda: files.keep(word))
-    return said
+    return _reported(said, book.pack)
 
 
-def revoke(confirmation_id: str, env: Mapping[str, str] | None = None) -> Confirmation:
+def revoke(confirmation_id: str, env: Mapping[str, str] | None = None) -> Revoked:
     """Take a confirmation back. Raises ``UsageError`` ``usage.bad_job_class`` when there is none with this id."""
     snapshot = os.environ if env is None else env
     files = _files(snapshot)
@@ -212,12 +239,7 @@ def revoke(confirmation_id: str, env: Mapping[str, str] | None = None) -> Confir
         )
     kept = tuple(each for each in word.confirmations if each is not said)
     _write(snapshot, lambda: files.keep(msgspec.structs.replace(word, confirmations=kept)))
-    return said
-
-
-def stands(said: Confirmation, pack: Pack) -> bool:
-    """Whether a confirmation still counts: its rule is in force as it was."""
-    return said.rule in pack.rules
+    return Revoked(revoked=said.id)
 
 
 def missing_words(text: str) -> str | None:
@@ -229,20 +251,47 @@ def missing_words(text: str) -> str | None:
 
 def _explained(
     decision: Decision, view: PolicyView, request: Request, later: tuple[InputName, ...]
-) -> Explanation:
-    rule, of = decision.rule, job_class(request)
-    sources = {source.id: source for source in sections_of(view.pack).sources}
+) -> PolicyExplanation:
+    rule, meta, of = decision.rule, view.pack.meta, job_class(request)
+    sources = {source.id: source for source in _catalogue(view.pack).sources}
     refused = "plan" not in decision.paid_from
-    return Explanation(
-        decision=decision,
-        pack=view.pack,
-        day=view.day,
+    confirmable = refused and class_objection(rule, decision.because) is None
+    return PolicyExplanation(
+        tier=rule.tier,
+        rule=rule.id,
+        action=rule.action,
+        reason=rule.reason,
+        basis=rule.basis,
+        confidence=rule.confidence,
+        as_of=rule.as_of,
+        paid_from=tuple(sorted(decision.paid_from)),
+        because=dict(decision.because),
+        inputs=decision.inputs.named(),
+        at_the_gate=later,
         sources=tuple(sources[one] for one in rule.source_ids),
-        later=later,
-        error=objection(rule, decision.because, view.pack, of) if refused else None,
-        confirm_with=confirm_command(rule, decision.because, of)
-        if refused and class_objection(rule, decision.because) is None
-        else None,
+        pack=PackStamp(version=meta.pack_version, as_of=meta.as_of, state=pack_state(view.pack, view.day)),
+        day=view.day,
+        confirmed=decision.confirmed,
+        confirm_with=confirm_command(rule, decision.because, of) if confirmable else None,
+    )
+
+
+def _catalogue(pack: Pack) -> Sections:
+    """The parts of a pack that no run reads. Raises ``UsageError`` ``usage.bad_policy_pack``."""
+    return whole(pack, Path("the pack in force"))
+
+
+def _reported(said: Confirmation, pack: Pack) -> ConfirmationReport:
+    return ConfirmationReport(
+        id=said.id,
+        rule=said.rule.id,
+        because=said.because,
+        project=said.project,
+        client=said.client,
+        text=said.text,
+        at=said.at,
+        pack=said.pack,
+        counts=said.rule in pack.rules,
     )
 
 

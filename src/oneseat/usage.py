@@ -15,8 +15,10 @@ from oneseat.stores.transcripts.walk import roots_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from oneseat.contract.budget import Price
+    from oneseat.contract.reports.usage import UsageReport, UsageSum
     from oneseat.stores.transcripts.sums import OffsetAt, PriceOf
 
 #: Views of whose runs they were, by the ledger's name for it.
@@ -70,6 +72,16 @@ class Report:
         self.rows: list[tuple[rules.Key, rules.Sum]] = []
         self.blocks: list[rules.Block] = []
 
+    def label(self, key: rules.Key) -> str:
+        """The name of a row: a date, a directory, a model."""
+        if self.view in PERIODS:
+            return (
+                "no date" if key is None else rules.date_text(int(key))[: 7 if self.view == "monthly" else 10]
+            )
+        if self.view == "projects":
+            return self.directories.get(str(key), str(key)) or "unknown"
+        return str(key) or ("none" if self.view in _OWNERS else "unknown")
+
 
 def read_usage(
     view: str = "daily",
@@ -87,6 +99,23 @@ def read_usage(
         return _report(view, wanted or rules.Filter(), index, (name, offset_at), _prices_of(env))
     finally:
         index.close()
+
+
+def usage_report(found: Report) -> UsageReport:
+    """The report that programs get: the same numbers with their types, which takes longer to load than most sums take."""
+    from oneseat.contract.reports.usage import UsageReport  # noqa: PLC0415 - see above
+
+    rows = [_sum(each, key=found.label(key)) for key, each in found.rows]
+    rows += [_block(each) for each in found.blocks]
+    return UsageReport(
+        view=found.view,
+        time_zone=found.zone,
+        first_day=None if found.first is None else rules.date_text(found.first),
+        last_day=None if found.last is None else rules.date_text(found.last),
+        rows=tuple(rows),
+        total=_sum(found.total),
+        not_read=found.notes,
+    )
 
 
 def read_text(view: str, make: Callable[[Report], str], version: str) -> str:
@@ -161,6 +190,35 @@ def opened_index(
 
             raise translated(asked.path, error) from error
     return index, name, offset_at
+
+
+def _block(block: rules.Block) -> UsageSum:
+    from oneseat._util.time import iso  # noqa: PLC0415 - as `usage_report`
+
+    begin, end = iso(block.begin // 1000), iso(block.end // 1000)
+    return _sum(block.sum, key=begin, ends_at=end, end_reported=block.reported)
+
+
+def _sum(found: rules.Sum, **key: Any) -> UsageSum:
+    from oneseat.contract.reports.usage import UsageSum  # noqa: PLC0415 - as `usage_report`
+
+    sent, output, read, five, hour = found.tokens
+    return UsageSum(
+        **key,
+        answers=found.answers,
+        input_tokens=sent,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_5m_tokens=five,
+        cache_write_1h_tokens=hour,
+        at_least=found.at_least,
+        list_price_usd=found.listed,
+        unpriced_tokens=found.unpriced,
+        charged_usd=found.charged,
+        charge_known_answers=found.settled,
+        saved_usd=found.saved,
+        special_rate_answers=found.special,
+    )
 
 
 def _report(

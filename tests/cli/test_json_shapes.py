@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.cli.policy_text import SECTIONS
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.reports.policy import SECTIONS
 from oneseat.stores.policy.pack import bundled_data
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.corpus import write_corpus

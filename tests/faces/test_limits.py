@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from oneseat.cli.limits_text import fields_of, limits_text, statusline
-from oneseat.cli.moments import clock, tight
+from oneseat._util.json import to_json
+from oneseat.cli.views.limits import limits_text, statusline
+from oneseat.cli.views.timefmt import clock, tight
 from oneseat.contract.limits import SeenLimit
 from oneseat.limits import read_limits
 from oneseat.stores.ledger.schema import open_ledger
@@ -138,19 +139,19 @@ def test_a_real_run_and_a_simulated_one_know_nothing_of_each_other(seat: Seat) -
 REPORT = """\
 claude-cli, plan
 
-window          used     status        resets                    said
+window          used     status        resets                    reported
 five hours      80 %     allowed       18:10, in 2 h 10 min      2 min ago, a run
 week            12 %     allowed       Sun 08:00, in 40 h 0 min  20 h 0 min ago, a run
 lunar_month     unknown  odd           unknown                   30 s ago, the CLI
-seven_day_opus  unknown  reset         15:00                     before, 90 %
+seven_day_opus  unknown  reset         15:00                     90 % before
 extra usage              in use, paid                            30 s ago
 
-five hours      at the pace of the last 118 min (3 readings) full at 16:37, 92 min before its reset
-week            no forecast: one reading in the last 2 d
-lunar_month     no forecast: its share is not known
-seven_day_opus  no forecast: its share is not known
+five hours      full at 16:37, 92 min before its reset, at the pace of the last 118 min (3 readings)
+week            no forecast: too few recent readings
+lunar_month     no forecast: usage unknown
+seven_day_opus  no forecast: usage unknown
 
-Runs do not pause; `limits.pause_at_percent` in your oneseat.toml says when they would.
+Unattended runs do not pause; set `limits.pause_at_percent` in your oneseat.toml to change that.
 """.splitlines()
 
 
@@ -172,7 +173,7 @@ def test_the_report_at_a_fixed_time(fill: Fill) -> None:
 
 def test_the_fields_of_json(fill: Fill) -> None:
     fill(report(0.2, HOUR), report(0.5))
-    shown = fields_of(read_limits(now=NOW))
+    shown = json.loads(to_json(read_limits(now=NOW)))
     assert shown["read_at"] == "2026-11-20T16:00:00Z"
     (found,) = shown["seats"]
     assert found["windows"][0] == {
@@ -201,9 +202,9 @@ def test_the_fields_of_json(fill: Fill) -> None:
     [
         ([report(0.1, HOUR), report(0.2)], "not full before its reset"),
         ([report(0.1, 90 * 60), report(0.9, 80 * 60)], "full by now, "),
-        ([report(0.1, HOUR), report(0.1, 60)], "it did not grow in the last 59 min (2 readings)"),
+        ([report(0.1, HOUR), report(0.1, 60)], "unchanged for 59 min (2 readings)"),
         ([report(0.1, 60), report(0.2, 30)], "2 readings within 30 s"),
-        ([report(None)], "its share is not known"),
+        ([report(None)], "usage unknown"),
         ([report(1.0, status="rejected")], "full until 18:10"),
     ],
 )
@@ -278,10 +279,10 @@ def test_a_run_of_automation_is_paused_before_anything_is_sent(seat: Seat, simul
     assert (result["receipt"]["verdict"], result["receipt"]["attempts"]) == ("nothing_sent", 0)
     assert 10_000 < result["error"]["retry_after_s"] <= 10_800
     assert len(simulator.messages()) == sent
-    assert "Runs that nobody watches pause at 90 %" in seat.run("limits").stdout
+    assert "Unattended runs pause at 90 %" in seat.run("limits").stdout
     over = seat.run("run", "hi", "--over-limit")
     assert over.code == 0
-    assert "note: the window `five_hour` is used to 93 %" in over.stderr
+    assert "note: usage window `five_hour` is at 93 %" in over.stderr
 
 
 def test_a_run_near_the_pause_is_told_in_one_line(quick_seat: Seat) -> None:
@@ -291,7 +292,7 @@ def test_a_run_near_the_pause_is_told_in_one_line(quick_seat: Seat) -> None:
     done = seat.run("run", "hi")
     (note,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     assert note == (
-        "note: the window `five_hour` is used to 93 %; runs that nobody watches pause at 95 %, see `oneseat limits`"
+        "note: usage window `five_hour` is at 93 %; unattended runs pause at 95 %, see `oneseat limits`"
     )
     assert "note: " not in seat.run("run", "hi", "--quiet").stderr
     near = [line for line in seat.run("run", "hi", "--stream-json").lines if line["type"] == "limit_near"]
@@ -336,7 +337,7 @@ def test_a_person_at_a_terminal_is_not_paused(quick_seat: Seat) -> None:
         with seat.start("run", "hi", stderr=ours) as live:
             assert live.finish().code == 0
         os.close(ours)
-        assert b"is used to 60 %" in os.read(theirs, 65536)
+        assert b"is at 60 %" in os.read(theirs, 65536)
     finally:
         os.close(theirs)
 
@@ -347,8 +348,7 @@ def test_a_refresh_asks_the_cli_and_sends_nothing(seat: Seat, simulator: Simulat
         done = seat.run("limits", "--refresh", "--json")
         assert (done.code, done.result["estimate"]) == (0, None)
         assert (
-            done.stderr
-            == "note: the official CLI named no window; a run is told of them when it is answered\n"
+            done.stderr == "note: the official CLI reported no window; a run reports them with its answer\n"
         )
     assert simulator.requests() == []
     seat.assert_nothing_left()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oneseat import api
-from oneseat.cli.policy_text import SECTIONS
+from oneseat.contract.reports.policy import SECTIONS
 from oneseat.contract.request import Purpose
 from oneseat.stores.policy.pack import bundled_data
 from oneseat.testing import FakeCli, Simulator

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oneseat.cli.usage_text import dollars, unpriced
+from oneseat.cli.views.numbers import usd
+from oneseat.cli.views.usage import unpriced
 from oneseat.host.paths import Paths
 from oneseat.quick_paths import config_dir, data_dir
 from oneseat.settings import home_from
@@ -164,14 +165,16 @@ def test_what_is_little_or_not_counted_is_neither_nothing_nor_without_a_price() 
     # A run that was stopped has tokens that nobody counted, of a model that may well have a price.
     assert list(unpriced({"claude-haiku-4-5": 0, "claude-nova-9": 1200})) == [
         "? no price known, in no sum: claude-nova-9 (1.20k tokens)",
-        "? tokens not known, in no sum: claude-haiku-4-5",
+        "? tokens unknown, in no sum: claude-haiku-4-5",
     ]
-    assert (dollars(0.0), dollars(0.0008), dollars(0.005), dollars(None)) == (
+    assert [usd(value) for value in (0.0, 0.00001, 0.0008, 1.005, 1234.5, None)] == [
         "$0.00",
-        "<$0.01",
-        "$0.01",
+        "<$0.0001",
+        "$0.0008",
+        "$1.00",
+        "$1,234.50",
         "unknown",
-    )
+    ]
 
 
 def test_what_cannot_be_read_is_in_the_footnotes(seat: Seat, corpus: Corpus) -> None:

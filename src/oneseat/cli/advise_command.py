@@ -9,9 +9,9 @@ import click
 from oneseat._util.json import to_json
 from oneseat.advice import FILE_NAME, read_advice
 
-from .advise_text import advice_text
 from .days import Day, number_of, today
 from .output import echo
+from .views.advice import advice_text
 
 _DAYS = 30
 

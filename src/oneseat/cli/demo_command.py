@@ -18,8 +18,8 @@ from oneseat.contract.receipt import RunResult
 from oneseat.testing import Answer, Simulator, Text
 
 from .output import echo
-from .render import receipt_line
 from .stoppable import run_stoppable
+from .views.receipt import receipt_line
 
 _ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
 _KEY = "sk-ant-api03-made-up-for-the-demo"

@@ -10,12 +10,12 @@ import click
 from oneseat._util.json import to_json
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
-from oneseat.keys import MAX_KEY_LENGTH, KeyState, change_key, key_states, remove_key
+from oneseat.keys import MAX_KEY_LENGTH, change_key, list_keys, remove_key
 from oneseat.rules.api_keys import looks_like_key
 
-from .log_command import table
 from .output import complain, echo
 from .standard_input import read_stdin
+from .views.keys import list_text
 
 
 @click.group(
@@ -80,13 +80,13 @@ def set_key(
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_keys(*, as_json: bool) -> None:
+def show_keys(*, as_json: bool) -> None:
     """List the API keys of your settings and whether each is there. No key is shown, not even a part of one."""
-    states = key_states()
+    report = list_keys()
     if as_json:
-        echo(to_json({"keys": states}))
-    elif states:
-        echo(table([("name", "provider", "place", "there"), *map(_row, states)]))
+        echo(to_json(report))
+    elif report.keys:
+        echo(list_text(report))
     else:
         complain("No API keys. Give one: oneseat key set NAME --provider anthropic\n")
 
@@ -121,13 +121,3 @@ def _value(name: str) -> str:
         raise UsageError(
             ErrorInfo(code="usage.invalid_utf8", message="Standard input is not UTF-8")
         ) from None
-
-
-def _row(state: KeyState) -> tuple[str, ...]:
-    if state.problem is not None:
-        # What is wrong stands behind where that was set.
-        why = state.problem.message.partition("\n  ")[2].removeprefix(f"set in `keys.{state.name}.file`; ")
-        there = "unknown: " + why.partition(";")[0]
-    else:
-        there = "yes" if state.present else "no" if state.needed else "-"
-    return state.name, state.provider, state.place, there

@@ -11,15 +11,14 @@ import click
 
 from oneseat._util.json import to_json
 from oneseat.contract.errors import OneseatError
+from oneseat.contract.reports.limits import TokenEstimate
 from oneseat.inspection import ask_codex_limits, ask_limits
-from oneseat.limits import Report, read_limits
-from oneseat.rules.usage import Filter
-from oneseat.usage import read_usage
+from oneseat.limits import estimate_tokens, read_limits
 
-from .limits_text import Estimate, fields_of, limits_text, statusline
 from .output import CANCELLED, can_be_left, complain, echo
 from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
 from .stoppable import run_stoppable
+from .views.limits import limits_text, statusline
 
 #: Home, and away with what is below: a terminal shows the new report in the place of the old one.
 _REDRAW = "\x1b[H\x1b[J"
@@ -64,16 +63,16 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
     """
     if as_json and as_line:
         raise click.UsageError("Choose one of `--json` and `--statusline`")
-    form = _json if as_json else _line if as_line else _text
+    form = to_json if as_json else statusline if as_line else limits_text
     estimate = _refresh() if refresh else None
     if watch is None:
-        echo(form(read_limits(), estimate))
+        echo(form(read_limits(estimate=estimate)))
         return 0
     try:
         while True:
             if sys.stdout.isatty():
                 sys.stdout.write(_REDRAW)
-            echo(form(read_limits(), estimate))
+            echo(form(read_limits(estimate=estimate)))
             _pause(watch)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
@@ -92,41 +91,14 @@ def _pause(seconds: float) -> None:
         raise click.exceptions.Exit(CANCELLED)
 
 
-def _refresh() -> Estimate | None:
-    """Ask the CLI. What was counted here where nobody says how full the five hours are."""
+def _refresh() -> TokenEstimate | None:
+    """Ask the official CLIs for their windows. Returns an estimate where nobody reports how full the five hours are."""
     if not run_stoppable(ask_limits()):
-        complain("note: the official CLI named no window; a run is told of them when it is answered\n")
-    _refresh_codex()
-    seat, *_ = read_limits().seats
-    five_hours = seat.windows[0]
-    return _counted(time.time(), simulated=seat.simulated) if five_hours.share is None else None
-
-
-def _refresh_codex() -> None:
-    """Ask the second seat too. That it is not installed is no news; that it cannot be asked is not worth the first one's answer."""
+        complain("note: the official CLI reported no window; a run reports them with its answer\n")
     try:
         run_stoppable(ask_codex_limits())
     except OneseatError as error:
+        # Without the second seat, the first one's answer still counts. A missing Codex CLI is not worth a note.
         if error.info.code != "provider.not_found":
             complain(f"note: the codex CLI could not be asked: {error.info.message}\n")
-
-
-def _counted(now: float, *, simulated: bool) -> Estimate | None:
-    blocks = read_usage("blocks", Filter(wallet="simulator" if simulated else None)).blocks
-    going_on = [block for block in blocks if block.begin <= now * 1000 < block.end]
-    if not going_on:
-        return None
-    block = going_on[-1]
-    return Estimate(sum(block.sum.tokens), block.begin / 1000, block.end / 1000)
-
-
-def _json(report: Report, estimate: Estimate | None) -> bytes:
-    return to_json(fields_of(report, estimate))
-
-
-def _line(report: Report, _: Estimate | None) -> str:
-    return statusline(report)
-
-
-def _text(report: Report, estimate: Estimate | None) -> str:
-    return limits_text(report, estimate)
+    return estimate_tokens()

@@ -11,14 +11,15 @@ import click
 
 from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import RunFilter, RunSummary
+from oneseat.api import RunFilter
 from oneseat.contract.receipt import Wallet
+from oneseat.contract.reports.runs import RunList
 
 from .output import complain, echo
+from .views.runs import list_text
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
-_PREVIEW = 44
 
 
 class _Moment(click.ParamType[datetime]):
@@ -83,44 +84,8 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     with api.read_ledger() as ledger:
         runs = ledger.runs(RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
-        echo(to_json({"runs": runs}))
+        echo(to_json(RunList(runs=tuple(runs))))
     elif runs:
-        echo(_table(runs))
+        echo(list_text(runs))
     else:
         complain('No runs yet. Start one: oneseat run "say hello"\n')
-
-
-def _table(runs: list[RunSummary]) -> str:
-    rows: list[tuple[str, ...]] = [
-        ("run", "when", "status", "wallet", "model", "list price", "took", "prompt")
-    ]
-    return table([*rows, *map(_row, runs)])
-
-
-def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows under each other, every column but the last as wide as its widest cell."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    )
-
-
-def _row(run: RunSummary) -> tuple[str, ...]:
-    wallet = f"{run.wallet} ({run.verdict.replace('_', ' ')})" if run.wallet and run.verdict else "-"
-    price = f"${run.equivalent_cost_usd:.4f}" if run.equivalent_cost_usd is not None else "-"
-    took = f"{run.duration_ms / 1000:.1f} s" if run.duration_ms is not None else "-"
-    status = run.error_code or run.status
-    return (run.id, local_time(run.created_at), status, wallet, run.model or "-", price, took, _preview(run))
-
-
-def local_time(iso: str, *, milliseconds: bool = False) -> str:
-    """A stored moment in the time zone of this machine."""
-    local = datetime.fromisoformat(iso).astimezone().replace(tzinfo=None)
-    return local.isoformat(" ", "milliseconds" if milliseconds else "seconds")
-
-
-def _preview(run: RunSummary) -> str:
-    text = " ".join((run.prompt_preview or f"{run.prompt_bytes} bytes").split())
-    text = "".join(char if char.isprintable() else "\ufffd" for char in text)
-    return text if len(text) <= _PREVIEW else f"{text[: _PREVIEW - 1]}…"

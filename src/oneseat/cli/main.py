@@ -15,7 +15,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 from . import collector
 from .form import Form
 from .output import echo, fill_standard_streams
-from .show_error import print_error
+from .views.error import print_error
 
 #: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
 _COMMANDS = {

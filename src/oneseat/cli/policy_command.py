@@ -14,25 +14,21 @@ import click
 from oneseat import api
 from oneseat import policy as desk
 from oneseat._util.json import to_json
-from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.errors import UsageError
+from oneseat.contract.reports.policy import SECTIONS
 from oneseat.contract.request import ProjectUse, Request
 
 from .output import echo
-from .policy_text import (
-    SECTIONS,
+from .purpose_options import PURPOSE_OPTIONS, words_of
+from .views.policy import (
     check_text,
     confirmations_text,
-    differences_fields,
-    explanation_fields,
     explanation_text,
-    rule_fields,
     rule_text,
     section_text,
-    show_fields,
     show_text,
     update_text,
 )
-from .purpose_options import PURPOSE_OPTIONS, words_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -109,19 +105,15 @@ Examples:
 @_JSON
 def show(what: str | None, *, as_json: bool) -> None:
     """Print the rules in force, one rule with its sources, or a section of facts."""
-    book = desk.read_lawbook()
-    sections, day = desk.sections_of(book.pack), desk.today()
     if what is None:
-        echo(to_json(show_fields(book, sections, day)) if as_json else show_text(book, day))
+        report = desk.read_policy()
+        echo(to_json(report) if as_json else show_text(report))
     elif what in SECTIONS:
-        echo(
-            to_json({what: SECTIONS[what](book.pack, sections)})
-            if as_json
-            else section_text(what, book.pack, sections)
-        )
+        section = getattr(desk.read_policy(), what)
+        echo(to_json({what: section}) if as_json else section_text(section))
     else:
-        rule = _rule(book.pack, what)
-        echo(to_json(rule_fields(rule, sections)) if as_json else rule_text(rule, sections))
+        rule = desk.find_rule(what)
+        echo(to_json(rule) if as_json else rule_text(rule, desk.in_words(rule)))
 
 
 @command.command(
@@ -153,7 +145,7 @@ def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: An
         attended=sys.stderr.isatty(),
     )
     found = desk.explain(request, dict(stated), day=options["day"])
-    echo(to_json(explanation_fields(found)) if as_json else explanation_text(found))
+    echo(to_json(found) if as_json else explanation_text(found))
 
 
 @command.command(
@@ -166,9 +158,8 @@ Example:
 @_JSON
 def check(file: Path, *, as_json: bool) -> None:
     """Check a policy pack: its form, its sources, and that it allows nothing that no pack may. Nothing is changed."""
-    pack, found = desk.check_pack(file)
-    fields = {"meta": pack.meta, "differences": differences_fields(found)}
-    echo(to_json(fields) if as_json else check_text(pack, found))
+    report = desk.check_pack(file)
+    echo(to_json(report) if as_json else check_text(report))
 
 
 @command.command(
@@ -190,18 +181,17 @@ def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool
     if (file is None) != bundled:
         raise click.UsageError("Name one of FILE and `--bundled`")
     try:
-        pack, found = desk.take_pack(file, words)
+        report = desk.take_pack(file, words)
     except UsageError as error:
         if error.info.code != "usage.pack_loosens":
             raise
-        # What has to be confirmed is read first, whatever the form of the error.
-        found = desk.check_pack(file)[1]
-        click.echo(update_text(found), err=True)
+        # Whoever is asked to confirm has to see first what changes.
+        click.echo(update_text(desk.check_pack(file).differences), err=True)
         if words is not None or as_json or not _at_terminal():
             raise
-        pack, found = desk.take_pack(file, _typed("Why may it? "))
-    fields = {"meta": pack.meta, "differences": differences_fields(found)}
-    echo(to_json(fields) if as_json else f"{update_text(found)}\nin force: pack {pack.meta.pack_version}")
+        report = desk.take_pack(file, _typed("Why may the plan do more? "))
+    text = f"{update_text(report.differences)}\nin force: pack {report.meta.pack_version}"
+    echo(to_json(report) if as_json else text)
 
 
 @command.command(
@@ -226,13 +216,12 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
     A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
     """
     if options["listing"]:
-        book = desk.read_lawbook()
-        fields = [_said_fields(each, book.pack) for each in book.word.confirmations]
-        echo(to_json({"confirmations": fields}) if as_json else confirmations_text(fields))
+        report = desk.confirmations()
+        echo(to_json(report) if as_json else confirmations_text(report.confirmations))
         return
     if options["revoke"] is not None:
-        said = desk.revoke(options["revoke"])
-        echo(to_json({"revoked": said.id}) if as_json else f"revoked {said.id}: rule {said.rule.id}")
+        gone = desk.revoke(options["revoke"])
+        echo(to_json(gone) if as_json else f"revoked {gone.revoked}")
         return
     if rule is None:
         raise click.UsageError("Name the rule and the inputs that it doubts, or `--list`")
@@ -240,35 +229,7 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
     if words is None:
         words = _typed("Why may the plan do this? ") if _at_terminal() else ""
     said = desk.confirm(rule, dict(stated), words, project=options["project"], client=options["client"])
-    fields_said = _said_fields(said, desk.read_lawbook().pack)
-    echo(to_json(fields_said) if as_json else confirmations_text([fields_said]))
-
-
-def _said_fields(said: desk.Confirmation, pack: desk.Pack) -> dict[str, Any]:
-    return {
-        "id": said.id,
-        "rule": said.rule.id,
-        "because": said.because,
-        "project": said.project,
-        "client": said.client,
-        "text": said.text,
-        "at": said.at,
-        "pack": said.pack,
-        "counts": desk.stands(said, pack),
-    }
-
-
-def _rule(pack: desk.Pack, name: str) -> desk.Rule:
-    for rule in pack.rules:
-        if rule.id.lower() == name.lower():
-            return rule
-    raise UsageError(
-        ErrorInfo(
-            code="usage.arguments",
-            message=f"No such rule or section: `{name}`\n  sections are {', '.join(SECTIONS)}",
-            hint="See the rules: `oneseat policy show`",
-        )
-    )
+    echo(to_json(said) if as_json else confirmations_text([said]))
 
 
 def _at_terminal() -> bool:

@@ -6,17 +6,18 @@ import asyncio
 from typing import Any
 
 import click
-import msgspec
 
 from oneseat import api
+from oneseat._util.json import to_json
 from oneseat.contract.errors import exit_code
 from oneseat.contract.request import Request
-from oneseat.contract.routes import CandidateReport, RouteReport
+from oneseat.contract.routes import RouteReport
 
 from .output import echo
 from .prompt_argument import PromptCommand
 from .request_options import read_request, request_options
-from .show_error import print_error
+from .views.error import print_error
+from .views.route import route_text
 
 
 @click.command(
@@ -40,9 +41,9 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
     """
     report = asyncio.run(_report(read_request(prompt, files, options)))
     if options["as_json"]:
-        echo(msgspec.json.encode(report).decode())
+        echo(to_json(report))
     elif options["explain"]:
-        echo("\n".join(_lines(report)))
+        echo(route_text(report))
     elif report.chosen is not None:
         echo(report.chosen)
     if report.error is None:
@@ -55,21 +56,3 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
 async def _report(request: Request) -> RouteReport:
     async with api.opened_app() as app:
         return await app.route(request)
-
-
-def _lines(report: RouteReport) -> list[str]:
-    asked = f"role {report.role}" if report.role is not None else "no role"
-    needs = ", ".join(report.needs) or "nothing but words"
-    return [
-        f"{asked}; policy {report.tier} by rule {report.rule} (pack {report.pack})",
-        f"about {report.prompt_tokens:,} tokens; needs {needs}",
-        *(_line(number, each, report.chosen) for number, each in enumerate(report.candidates, 1)),
-    ]
-
-
-def _line(number: int, each: CandidateReport, chosen: str | None) -> str:
-    if each.serves:
-        first = each.candidate == chosen
-        return f"{number}. {each.candidate}: {'serves it' if first else 'would serve it if those before could not'}"
-    until = f", until {each.until}" if each.until is not None else ""
-    return f"{number}. {each.candidate}: no, {each.code}: {each.why}{until}"

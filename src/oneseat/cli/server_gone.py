@@ -8,7 +8,7 @@ from oneseat import api
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.receipt import RunResult
 
-from .render import nothing_ran
+from .views.receipt import nothing_ran
 
 
 def result_of(run_id: str, pid: int) -> RunResult:

@@ -6,11 +6,13 @@ import click
 
 from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import RunFilter, Session
+from oneseat.api import RunFilter
+from oneseat.contract.reports.runs import SessionList, SessionReport
 
-from .log_command import local_time, table
 from .output import complain, echo
 from .stoppable import run_stoppable
+from .views.runs import session_text, sessions_text
+from .views.table import plural
 
 _RUNS_SHOWN = 100
 
@@ -31,10 +33,9 @@ def list_sessions(every: bool, as_json: bool) -> None:
     with api.read_ledger() as ledger:
         sessions = [session for session in ledger.sessions() if every or session.ended_at is None]
     if as_json:
-        echo(to_json({"sessions": sessions}))
+        echo(to_json(SessionList(sessions=tuple(sessions))))
     elif sessions:
-        rows = [("project", "messages", "last used", "state", "id", "directory"), *map(_row, sessions)]
-        echo(table(rows))
+        echo(sessions_text(sessions))
     else:
         complain("No sessions. Begin one: oneseat run --project NAME ...\n")
 
@@ -47,16 +48,8 @@ def show(name: str, as_json: bool) -> None:
     with api.read_ledger() as ledger:
         session = ledger.session(name)
         runs = ledger.runs(RunFilter(session=session.id, limit=_RUNS_SHOWN))[::-1]
-    if as_json:
-        echo(to_json({"session": session, "runs": runs}))
-        return
-    echo(f"session {session.id} · project {session.project} · {_state(session)}")
-    echo(f"  directory  {session.cwd}")
-    echo(f"  wallet     {session.wallet}")
-    echo(f"  began      {local_time(session.created_at)}, last used {local_time(session.used_at)}")
-    echo(f"  messages   {session.messages}")
-    for run in runs:
-        echo(f"  run {run.id}  {local_time(run.created_at)}  {run.error_code or run.status}")
+    report = SessionReport(session=session, runs=tuple(runs))
+    echo(to_json(report) if as_json else session_text(report))
 
 
 @command.command("end")
@@ -66,18 +59,9 @@ def end(project: str, as_json: bool) -> None:
     """End the conversations of PROJECT: its next run begins a new one. What was said stays with the official CLI."""
     ended = run_stoppable(api.end_sessions(project))
     if as_json:
-        echo(to_json({"sessions": ended}))
+        echo(to_json(SessionList(sessions=tuple(ended))))
         return
     for session in ended:
-        echo(f"ended {session.id} · {session.messages} message(s) · {session.cwd}")
+        echo(f"ended {session.id} · {plural(session.messages, 'message')} · {session.cwd}")
     if not ended:
         complain(f"Nothing to end: {project}\n")
-
-
-def _row(session: Session) -> tuple[str, ...]:
-    last = local_time(session.used_at)
-    return session.project, str(session.messages), last, _state(session), session.id, session.cwd
-
-
-def _state(session: Session) -> str:
-    return "live" if session.ended_at is None else f"ended ({(session.end_reason or '').replace('_', ' ')})"

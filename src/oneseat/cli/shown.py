@@ -24,13 +24,13 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.routes import PassedOver
-from oneseat.rules.limits import percents
 
 from .form import Output
 from .output import printable, printable_json
-from .render import event_line, receipt_line, result_line, tagged_result
-from .show_error import error_text
 from .status import StatusLine
+from .views.error import error_text
+from .views.numbers import percent
+from .views.receipt import event_line, receipt_line, result_line, tagged_result
 
 
 class Note(NamedTuple):
@@ -123,8 +123,8 @@ def _note(event: Event) -> str | None:
         )
     if isinstance(event, LimitNear):
         return (
-            f"the window `{event.window}` is used to {int(percents(event.used))} %; "
-            f"runs that nobody watches pause at {event.pause_at_percent} %, see `oneseat limits`"
+            f"usage window `{event.window}` is at {percent(event.used)}; "
+            f"unattended runs pause at {event.pause_at_percent} %, see `oneseat limits`"
         )
     if isinstance(event, Retry) and event.by == "oneseat":
         return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"

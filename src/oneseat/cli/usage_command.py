@@ -9,20 +9,26 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+import msgspec
 
 from oneseat._util.json import to_json
-from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import Wallet
-from oneseat.rules.usage import KINDS, Block, Filter, Sum, date_text
-from oneseat.usage import VIEWS, Report, read_usage
+from oneseat.contract.reports.usage import UsageReport, UsageSum
+from oneseat.reconciliation import check_usage
+from oneseat.rules.usage import Filter
+from oneseat.usage import VIEWS, Report, read_usage, usage_report
 
 from .days import Day, number_of
 from .output import complain, echo
-from .usage_plot import plot_of, svg
-from .usage_text import report_text, rows_of, title_of
+from .views.audit import check_text
+from .views.plot import plot_of, svg
+from .views.usage import report_text, rows_of, title_of
 
 _FILTERS = ("project", "model", "wallet")
+#: The exit codes of a run that another wallet paid for, and of an answer that cannot be trusted.
+_MISBILLED, _NOT_TRUSTED = 4, 8
+_OF_BLOCKS = ("ends_at", "end_reported")
 
 
 @click.command(
@@ -80,13 +86,13 @@ def command(
     The list price is what the same tokens cost by the key; on a plan it is not charged.
     """
     if as_json and as_csv:
-        raise click.UsageError("--json and --csv cannot be had at once")
+        raise click.UsageError("--json and --csv are mutually exclusive")
     if wanted["since"] and wanted["until"] and wanted["since"] > wanted["until"]:
         raise click.UsageError("--since is after --until")
     if check:
         others = (view != "daily", zone, chart, plot, as_csv, *(wanted[name] for name in _FILTERS))
         if any(others):
-            raise click.UsageError("--check can be had with --since, --until and --json only")
+            raise click.UsageError("--check works with --since, --until and --json only")
         _check(wanted["since"], wanted["until"], as_json=as_json)
         return
     days: dict[str, Any] = {
@@ -96,22 +102,20 @@ def command(
     if plot is not None:
         _draw(report, plot)
     if as_json:
-        echo(to_json(fields_of(report)))
+        echo(to_json(usage_report(report)))
     elif as_csv:
-        echo(_csv(report), newline=False)
+        echo(_csv(usage_report(report)), newline=False)
     else:
         echo(report_text(report, chart=chart))
 
 
 def _check(since: date | None, until: date | None, *, as_json: bool) -> None:
-    from oneseat.reconciliation import check_usage  # noqa: PLC0415 - loads the ledger, which a sum does not need
-
-    from .usage_check import check_code, check_text  # noqa: PLC0415 - as above
-
     found = check_usage(since, until)
     echo(to_json(found) if as_json else check_text(found))
-    if code := check_code(found):
-        raise click.exceptions.Exit(code)
+    if any(each.kind == "misbilled" for each in found.findings):
+        raise click.exceptions.Exit(_MISBILLED)
+    if not found.adds_up:
+        raise click.exceptions.Exit(_NOT_TRUSTED)
 
 
 def _draw(report: Report, file: Path) -> None:
@@ -127,59 +131,15 @@ def _draw(report: Report, file: Path) -> None:
     complain(f"drawn: {file}\n")
 
 
-def fields_of(report: Report) -> dict[str, Any]:
-    """The object of ``--json``."""
-    return {
-        "view": report.view,
-        "time_zone": report.zone,
-        "first_day": _day(report.first),
-        "last_day": _day(report.last),
-        "rows": [*_named_rows(report)],
-        "total": _sum_fields(report.total),
-        "not_read": report.notes,
-    }
-
-
-def _named_rows(report: Report) -> list[dict[str, Any]]:
-    if report.view == "blocks":
-        return [{**_block_fields(block), **_sum_fields(block.sum)} for block in report.blocks]
-    labels = [label for label, _ in rows_of(report)]
-    return [
-        {"key": label, **_sum_fields(found)} for label, (_, found) in zip(labels, report.rows, strict=True)
-    ]
-
-
-def _block_fields(block: Block) -> dict[str, Any]:
-    begin, end = iso(block.begin // 1000), iso(block.end // 1000)
-    return {"key": begin, "ends_at": end, "end_reported": block.reported}
-
-
-def _sum_fields(found: Sum) -> dict[str, Any]:
-    return {
-        "answers": found.answers,
-        **{f"{kind}_tokens": count for kind, count in zip(KINDS, found.tokens, strict=True)},
-        "at_least": found.at_least,
-        "list_price_usd": found.listed,
-        "unpriced_tokens": found.unpriced,
-        "charged_usd": found.charged,
-        "charge_known_answers": found.settled,
-        "saved_usd": found.saved,
-        "special_rate_answers": found.special,
-    }
-
-
-def _csv(report: Report) -> str:
-    rows = _named_rows(report)
-    names = list(rows[0]) if rows else ["key", *_sum_fields(Sum())]
+def _csv(report: UsageReport) -> str:
     text = io.StringIO()
+    names = [name for name in UsageSum.__struct_fields__ if report.view == "blocks" or name not in _OF_BLOCKS]
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        # A spreadsheet would run what begins like a formula; a directory may.
-        key = row["key"] if row["key"][:1] not in "=+-@\t" or row["key"][:1] == "" else f"'{row['key']}"
-        writer.writerow({**row, "key": key, "unpriced_tokens": sum(row["unpriced_tokens"].values())})
+    for row in report.rows:
+        fields = msgspec.to_builtins(row)
+        # A spreadsheet runs what begins like a formula, and a directory may.
+        if fields["key"].startswith(("=", "+", "-", "@", "\t")):
+            fields["key"] = f"'{fields['key']}"
+        writer.writerow({**fields, "unpriced_tokens": sum(row.unpriced_tokens.values())})
     return text.getvalue()
-
-
-def _day(day: int | None) -> str | None:
-    return None if day is None else date_text(day)

@@ -35,6 +35,6 @@ def answered(arguments: Sequence[str]) -> bool:
 
 
 def _text(report: Report) -> str:
-    from .usage_text import report_text  # noqa: PLC0415 - a text that is kept is not made again
+    from .views.usage import report_text  # noqa: PLC0415 - a text that is kept is not made again
 
     return report_text(report)

@@ -33,14 +33,13 @@ _SCOPES = ("five_hour_", "seven_day_")
 class Forecast(NamedTuple):
     """When a window is full at its pace, ``full_at``, and what that rests on.
 
-    Without one, ``why`` says why there is none. ``readings`` in the last ``within_s`` seconds are ``span_s`` seconds apart.
+    Without one, ``why`` says why there is none. The first and the last of the ``readings`` are ``span_s`` seconds apart.
     """
 
     why: Literal["pace", "full", "unknown", "one_reading", "too_close", "no_growth"]
     full_at: float | None = None
     readings: int = 0
     span_s: float = 0.0
-    within_s: float = 0.0
 
 
 class Window(NamedTuple):
@@ -153,7 +152,7 @@ def forecast(shares: Sequence[SeenLimit], within_s: float, now: float) -> Foreca
         return Forecast("full")
     points = _rising(shares, now - within_s)
     if len(points) < 2:
-        return Forecast("one_reading", readings=len(points), within_s=within_s)
+        return Forecast("one_reading", readings=len(points))
     (begin, least), (end, most) = points[0], points[-1]
     span, full_at = end - begin, None
     why: Literal["too_close", "no_growth", "pace"] = "pace"
@@ -163,7 +162,7 @@ def forecast(shares: Sequence[SeenLimit], within_s: float, now: float) -> Foreca
         why = "no_growth"
     else:
         full_at = end + (1.0 - most) * span / (most - least)
-    return Forecast(why, full_at, len(points), span, within_s)
+    return Forecast(why, full_at, len(points), span)
 
 
 def _rising(shares: Sequence[SeenLimit], since: float) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, NamedTuple, cast, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import jsonschema
 import msgspec
@@ -15,12 +15,11 @@ import msgspec
 from oneseat.contract.pack import Condition, Pack, Rule
 from oneseat.contract.pack_sections import Sections
 from oneseat.contract.policy import InputName, PolicyInputs, TokenHandling
+from oneseat.contract.reports.policy import PackDifference, PackEffect
 
 from .policy import holds
 from .policy_inputs import AT_THE_GATE, draws_from
 from .policy_words import source_of
-
-Effect = Literal["looser", "tighter", "other"]
 
 #: Every GREEN rule has to ask for at least this much.
 FLOOR: dict[InputName, frozenset[str] | int] = {
@@ -47,16 +46,6 @@ _ACTIONS = {
 }
 
 
-class Difference(NamedTuple):
-    """One thing that another pack says otherwise. ``effect`` is what it does to what is allowed."""
-
-    what: str
-    effect: Effect
-    was: str | None
-    now: str | None
-    source: str | None
-
-
 def form_objections(value: object, schema: bytes) -> list[str]:
     """Why a decoded JSON text is no pack; nothing where it has the form of one."""
     validator = jsonschema.Draft202012Validator(msgspec.json.decode(schema))
@@ -76,7 +65,7 @@ def objections(pack: Pack, sections: Sections, today: str) -> list[str]:
     ]
 
 
-def differences(old: Pack, new: Pack) -> list[Difference]:
+def differences(old: Pack, new: Pack) -> list[PackDifference]:
     """What a new pack says otherwise, what loosens first."""
     found = [*_of_rules(old, new), *_of_thresholds(old, new), *_of_age(old, new), *_of_routes(old, new)]
     order = {"looser": 0, "tighter": 1, "other": 2}
@@ -224,7 +213,7 @@ def _for_ever(rule: Rule) -> bool:
     return rule.status == "active" and rule.effective_from is None and rule.effective_to is None
 
 
-def _of_rules(old: Pack, new: Pack) -> Iterator[Difference]:
+def _of_rules(old: Pack, new: Pack) -> Iterator[PackDifference]:
     before, after = ({rule.id: rule for rule in pack.rules} for pack in (old, new))
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
@@ -236,9 +225,9 @@ def _of_rules(old: Pack, new: Pack) -> Iterator[Difference]:
         tightened = (now is not None and not _still_no(now, old.rules)) or (
             was is not None and not _was_yes(was, new.rules)
         )
-        effect: Effect = "looser" if loosened else "tighter" if tightened else "other"
+        effect: PackEffect = "looser" if loosened else "tighter" if tightened else "other"
         source = source_of(now, new) if now is not None else source_of(was, old) if was is not None else None
-        yield Difference(f"rule {name}", effect, _shown(was), _shown(now), source)
+        yield PackDifference(f"rule {name}", effect, _shown(was), _shown(now), source)
 
 
 def _shown(rule: Rule | None) -> str | None:
@@ -303,22 +292,22 @@ def _implies(one: Condition, other: Condition) -> bool:
     return _words(one) <= _words(other)
 
 
-def _of_thresholds(old: Pack, new: Pack) -> Iterator[Difference]:
+def _of_thresholds(old: Pack, new: Pack) -> Iterator[PackDifference]:
     for name in new.thresholds.__struct_fields__:
         was, now = getattr(old.thresholds, name).value, getattr(new.thresholds, name).value
         # What a quiet gap is, is the other way round: a longer one is stricter.
         loosened = now < was if name == "min_gap_s" else now > was
         if was != now:
-            yield Difference(
+            yield PackDifference(
                 f"threshold {name}", "looser" if loosened else "tighter", str(was), str(now), None
             )
 
 
-def _of_age(old: Pack, new: Pack) -> Iterator[Difference]:
+def _of_age(old: Pack, new: Pack) -> Iterator[PackDifference]:
     was, now = _days(old), _days(new)
     if was != now:
-        effect: Effect = "looser" if now > was else "tighter"
-        yield Difference("days until the pack is too old", effect, str(was), str(now), None)
+        effect: PackEffect = "looser" if now > was else "tighter"
+        yield PackDifference("days until the pack is too old", effect, str(was), str(now), None)
 
 
 def _days(pack: Pack) -> int:
@@ -326,15 +315,15 @@ def _days(pack: Pack) -> int:
     return (date.fromisoformat(meta.hard_stale_after) - date.fromisoformat(meta.as_of)).days
 
 
-def _of_routes(old: Pack, new: Pack) -> Iterator[Difference]:
+def _of_routes(old: Pack, new: Pack) -> Iterator[PackDifference]:
     day = new.meta.as_of
     for was, now in zip(_paid(old, day), _paid(new, day), strict=True):
         if was != now:
-            effect: Effect = "looser" if now.endswith("plan_limits") else "tighter"
-            yield Difference("what headless runs are paid from", effect, was, now, None)
+            effect: PackEffect = "looser" if now.endswith("plan_limits") else "tighter"
+            yield PackDifference("what headless runs are paid from", effect, was, now, None)
     names = [_plan_names(pack) for pack in (old, new)]
     for name, plan in sorted(names[1] - names[0]):
-        yield Difference("name of a plan", "looser", None, f"{name}: {plan}", None)
+        yield PackDifference("name of a plan", "looser", None, f"{name}: {plan}", None)
 
 
 def _paid(pack: Pack, day: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A usage report as a picture: bars with axes and labels, in SVG, which any browser shows and no library is needed for."""
+"""A usage report as an SVG picture: bars with axes and labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from oneseat.rules.usage import Sum
 
-from .usage_text import dollars, short
+from .numbers import short, usd
+from .table import clip
 
 _HEIGHT, _TOP, _BOTTOM, _LEFT, _RIGHT = 420, 64, 96, 72, 24
 _BAR, _LEAST_WIDTH, _MOST_LABELS = 26, 480, 24
+#: In a tooltip, a name is shown whole as far as anybody would read it.
+_LONGEST_NAME = 200
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:16px;font-weight:600}.axis{stroke:#999}"
     ".grid{stroke:#e5e5e5}.bar{fill:#2f6f9f}svg{background:#fff}"
@@ -20,7 +23,7 @@ _STYLE = (
 
 
 class Plot(NamedTuple):
-    """What is drawn: the bars' names, their values, what is said of each, and how a value is written on the axis."""
+    """The bars with their names, values and tooltips; ``money`` says that values are US dollars."""
 
     title: str
     subtitle: str
@@ -31,14 +34,14 @@ class Plot(NamedTuple):
 
 
 def plot_of(title: str, rows: Sequence[tuple[str, Sum]]) -> Plot:
-    """The list prices of the rows, or their tokens where no price is known at all."""
+    """The list price of each row, or its tokens where no price is known at all."""
     money = any(found.listed for _, found in rows)
     values = [(found.listed or 0.0) if money else float(sum(found.tokens)) for _, found in rows]
     unpriced = sum(sum(found.unpriced.values()) for _, found in rows)
     subtitle = "list price in US dollars" if money else "tokens"
     if money and unpriced:
         subtitle += f"; {short(unpriced)} tokens of models without a known price are not in it"
-    notes = [f"{dollars(found.listed)}, {sum(found.tokens):,} tokens" for _, found in rows]
+    notes = [f"{usd(found.listed)}, {sum(found.tokens):,} tokens" for _, found in rows]
     return Plot(title, subtitle, [name for name, _ in rows], values, notes, money)
 
 
@@ -63,21 +66,21 @@ def _grid(plot: Plot, width: int, most: float, step: float) -> Iterator[str]:
     for number in range(round(most / step) + 1):
         y, value = _y(number * step, most), number * step
         yield f'<line class="grid" x1="{_LEFT}" y1="{y}" x2="{width - _RIGHT}" y2="{y}"/>'
-        yield f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{_tick(value, step, money=plot.money)}</text>'
+        yield f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{usd(value) if plot.money else short(round(value))}</text>'
 
 
 def _bars(plot: Plot, most: float) -> Iterator[str]:
     every = math.ceil(len(plot.names) / _MOST_LABELS)
     for number, (name, value, note) in enumerate(zip(plot.names, plot.values, plot.notes, strict=True)):
         x, y = _LEFT + number * _BAR + 4, _y(value, most)
-        shown = escape("".join(char for char in name if char.isprintable()))
+        shown = escape(clip(name, _LONGEST_NAME, end=True))
         yield (
             f'<rect class="bar" x="{x}" y="{y}" width="{_BAR - 8}" height="{_y(0, most) - y}">'
             f"<title>{shown}: {escape(note)}</title></rect>"
         )
         if number % every == 0:
             at = f"{x + 9} {_HEIGHT - _BOTTOM + 16}"
-            label = shown if len(shown) <= 16 else f"…{shown[-15:]}"
+            label = escape(clip(name, 16, end=True))
             yield f'<text transform="translate({at}) rotate(-45)" text-anchor="end">{label}</text>'
 
 
@@ -93,9 +96,3 @@ def _scale(most: float) -> tuple[float, float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     return math.ceil(most / step) * step, step
-
-
-def _tick(value: float, step: float, *, money: bool) -> str:
-    if not money:
-        return short(round(value))
-    return f"${value:,.0f}" if step >= 1 else f"${value:,.{max(0, -math.floor(math.log10(step)))}f}"

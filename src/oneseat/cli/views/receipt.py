@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from oneseat._util.json import to_json
+from oneseat.cli.output import printable
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
+from oneseat.contract.reports.runs import ResultReport
 
-from .output import printable
+from .numbers import usd
 
 
 def result_line(result: RunResult) -> bytes:
-    """The JSON object of `--json`, without a newline. ``denials`` is there only where a tool was refused."""
-    return to_json(result_fields(result))
+    """The JSON object of `--json`, without a newline."""
+    return to_json(ResultReport.of(result))
 
 
 def event_line(event: Event) -> bytes:
@@ -28,15 +26,7 @@ def event_line(event: Event) -> bytes:
 
 def tagged_result(result: RunResult) -> bytes:
     """The result object as the last line of `--stream-json`."""
-    return b'{"type":"result",' + to_json(result_fields(result))[1:]
-
-
-def result_fields(result: RunResult) -> dict[str, Any]:
-    """The fields of a result as JSON shows them."""
-    fields = msgspec.structs.asdict(result)
-    if not result.denials:
-        del fields["denials"]
-    return fields
+    return b'{"type":"result",' + result_line(result)[1:]
 
 
 def nothing_ran(info: ErrorInfo) -> RunResult:
@@ -63,20 +53,20 @@ def receipt_line(result: RunResult) -> str:
         tokens_text(receipt.usage),
         cost_text(receipt),
         f"{receipt.duration_ms / 1000:.1f} s",
-        *_kept(receipt),
+        *_withheld(receipt),
         f"run {result.run_id}",
     ]
     return printable("receipt: " + " · ".join(parts))
 
 
-def _kept(receipt: Receipt) -> list[str]:
+def _withheld(receipt: Receipt) -> list[str]:
     names = [e.what.removeprefix("kept:") for e in receipt.evidence if e.what.startswith("kept:")]
-    # Said on every run: a key that would outrank the login elsewhere is not to be forgotten.
-    return [f"kept from the CLI: {', '.join(dict.fromkeys(names))}"] if names else []
+    # On every receipt: in another program the same key would outrank the login.
+    return [f"withheld from the CLI: {', '.join(dict.fromkeys(names))}"] if names else []
 
 
 def tokens_text(usage: TokenUsage) -> str:
-    """Tokens in and out; what is not known is said to be so."""
+    """Tokens in and out."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return "tokens unknown"
     cached = usage.cache_read_tokens or 0
@@ -86,9 +76,6 @@ def tokens_text(usage: TokenUsage) -> str:
 
 def cost_text(receipt: Receipt) -> str:
     """What was charged, and what the same tokens cost at list price."""
-    # A tenth of a cent is no nothing: only what costs nothing says so.
-    digits = 4 if receipt.cost_usd else 2
-    charged = "charge unknown" if receipt.cost_usd is None else f"charged ${receipt.cost_usd:.{digits}f}"
-    if receipt.equivalent_cost_usd is None:
-        return f"{charged}, list price unknown"
-    return f"{charged}, list price ${receipt.equivalent_cost_usd:.4f}"
+    charged = "charge unknown" if receipt.cost_usd is None else f"charged {usd(receipt.cost_usd)}"
+    price = "unknown" if receipt.equivalent_cost_usd is None else usd(receipt.equivalent_cost_usd)
+    return f"{charged}, list price {price}"

@@ -1,10 +1,26 @@
-"""Times as a person reads them. Imports nothing that takes time: status bars use it."""
+"""Times as a person reads them, in the time zone of this machine."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 _DAY_S = 86_400
+
+
+def local_time(iso: str, precision: str = "seconds") -> str:
+    """An ISO 8601 time as ``2026-11-20 14:30:00``, or to ``minutes`` or ``milliseconds``."""
+    return datetime.fromisoformat(iso).astimezone().replace(tzinfo=None).isoformat(" ", precision)
+
+
+def local_time_of(epoch_ms: float) -> str:
+    """A time in milliseconds since 1970 as ``2026-11-20 14:30``."""
+    return local_time(datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(), "minutes")
+
+
+def epoch(iso: str) -> float:
+    """An ISO 8601 time in seconds since 1970."""
+    return datetime.fromisoformat(iso).timestamp()
 
 
 def duration(seconds: float) -> str:
@@ -29,14 +45,9 @@ def tight(seconds: float) -> str:
 
 
 def clock(moment: float, now: float) -> str:
-    """A moment in this machine's zone: the time of day, with its day when that is another one."""
+    """A moment near ``now``, both in seconds since 1970: the time of day, with the day where that is another one."""
     there, here = time.localtime(moment), time.localtime(now)
     form = (
         "%H:%M" if there[:3] == here[:3] else "%a %H:%M" if abs(moment - now) < 6 * _DAY_S else "%d %b %H:%M"
     )
     return time.strftime(form, there)
-
-
-def utc(moment: float | None) -> str | None:
-    """A moment as ISO 8601 in UTC, to the second."""
-    return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
