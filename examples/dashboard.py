@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import oneseat
-from oneseat.api import make_request
+from oneseat import make_request
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>My assistants</title>
 <form id="f"><select name="role">{options}</select><textarea name="prompt" rows="6" cols="80"></textarea><button>Ask</button></form>

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 import oneseat
-from oneseat.api import make_request
+from oneseat import make_request
 
 
 class Sorted(msgspec.Struct):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from oneseat.app.prices import price_table
 from oneseat.contract.budget import DatedPrice, Price, Rates
 from oneseat.contract.errors import UsageError
-from oneseat.pricing import price_table
+from oneseat.installation import Installation
 from oneseat.settings import FILE_NAME, PRICES, load, read_named
+from oneseat.stores.prices import PriceTable
 
 WHOLE = """
 [prices."vendor/model-1.5:free"]
@@ -22,6 +24,14 @@ cache_read = 0.1
 cache_write_5m = 1.25
 from = 2026-12-01
 """
+
+
+def table_of(home: Path, text: str | None = None) -> PriceTable:
+    """The prices of the home ``home``, with this settings file."""
+    (home / "config").mkdir(exist_ok=True)
+    if text is not None:
+        written(home / "config", text)
+    return price_table(Installation({"ONESEAT_HOME": str(home)}))
 
 
 def written(folder: Path, text: str) -> Path:
@@ -48,7 +58,7 @@ def test_what_is_left_out_costs_as_much_as_the_rest(tmp_path: Path) -> None:
 
 
 def test_the_owners_price_comes_before_the_tables_from_its_day_on(tmp_path: Path) -> None:
-    table = price_table(written(tmp_path, WHOLE))
+    table = table_of(tmp_path, WHOLE)
     prices = [table.of("claude-sonnet-5", day) for day in ("2026-11-30", "2026-12-01")]
     assert [price.rates.input for price in prices if price is not None] == [2, 1]
     assert [price.table.partition(" ")[0] for price in prices if price is not None] == [
@@ -76,14 +86,13 @@ def test_the_owners_price_comes_before_the_tables_from_its_day_on(tmp_path: Path
     ],
 )
 def test_what_is_no_price_is_refused_by_name(text: str, named: str, tmp_path: Path) -> None:
-    folder = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
-        price_table(folder).of("m")
+        table_of(tmp_path, text).of("m")
     assert named in caught.value.info.message
 
 
 def test_the_pack_comes_between_the_owner_and_the_tables(tmp_path: Path) -> None:
-    table = price_table(tmp_path)
+    table = table_of(tmp_path)
     # Known to the pack alone; what it does not say of the cache costs as much as everything else.
     newest = table.of("gpt-6.2-sol")
     assert newest is not None
@@ -97,8 +106,7 @@ def test_the_pack_comes_between_the_owner_and_the_tables(tmp_path: Path) -> None
     old = [table.of("claude-opus-4-6", day) for day in ("2026-03-12", "2026-03-13", "2026-12-01")]
     assert [len(price.tiers) for price in old if price is not None] == [1, 0, 0]
     assert table.of("gemini-3.8-flash", "2026-12-31") != table.of("gemini-3.8-flash", "2027-01-01")
-    (written(tmp_path, '[prices."gpt-6.2-sol"]\ninput = 1\noutput = 1\n'))
-    own = price_table(tmp_path).of("gpt-6.2-sol")
+    own = table_of(tmp_path, '[prices."gpt-6.2-sol"]\ninput = 1\noutput = 1\n').of("gpt-6.2-sol")
     assert own is not None
     assert own.table == "your oneseat.toml"
 

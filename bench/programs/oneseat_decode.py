@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
 import oneseat
-from oneseat.assembly import build_provider, find_paths, policy_view, read_settings, redactor
+from oneseat.app.providers import build_provider
 from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.installation import Installation
 from oneseat.rules import billing, policy, routing
 
 #: After how many events the memory is looked at.
@@ -24,11 +23,9 @@ Report = tuple[int, float, list[float]]
 
 async def through_provider(request: Request) -> Report:
     """The stations before the prompt as in any run, then the provider's events and nothing else."""
-    cwd = Path(request.cwd)
-    paths = find_paths(os.environ)
-    settings = read_settings(os.environ, cwd, paths)
-    provider = build_provider(settings, os.environ, paths, redactor(os.environ).redact)
-    permitted = policy.decide(request, policy_view(settings, os.environ))
+    here = Installation(cwd=request.cwd)
+    provider = build_provider(here)
+    permitted = policy.decide(request, here.policy_view)
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:
         cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)

@@ -17,10 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from oneseat.api import connect as connect
-    from oneseat.api import in_project as in_project
-    from oneseat.api import make_request as make_request
-    from oneseat.api import run as run
+    from oneseat.app.library import connect as connect
+    from oneseat.app.library import in_project as in_project
+    from oneseat.app.library import make_request as make_request
+    from oneseat.app.library import run as run
     from oneseat.contract import events as events
     from oneseat.contract.errors import ErrorInfo as ErrorInfo
     from oneseat.contract.errors import OneseatError as OneseatError
@@ -52,11 +52,11 @@ _HOME_OF = {
     "RunResult": "oneseat.contract.receipt",
     "RunStream": "oneseat.engine.runs",
     "UsageError": "oneseat.contract.errors",
-    "connect": "oneseat.api",
-    "in_project": "oneseat.api",
-    "make_request": "oneseat.api",
+    "connect": "oneseat.app.library",
+    "in_project": "oneseat.app.library",
+    "make_request": "oneseat.app.library",
     "read_attachment": "oneseat.host.files",
-    "run": "oneseat.api",
+    "run": "oneseat.app.library",
     "tool": "oneseat.rules.functions",
 }
 __all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a literal and the table's keys, all text

@@ -11,10 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.canary import try_cli
-from oneseat.canary.acts import ACTS, write_scripts
-from oneseat.canary.talk import Stage
-from oneseat.canary.trial import _perform
+from oneseat.compat.checks import CHECKS, write_scripts
+from oneseat.compat.driver import TrialContext
+from oneseat.compat.trial import _perform, try_cli
 from oneseat.contract.reports.compat import EXPECTED, Assumption
 from oneseat.testing import Simulator, write_fake_cli
 
@@ -38,21 +37,23 @@ async def test_a_cancelled_trial_leaves_no_process_and_no_file(
     assert list(scratch.iterdir()) == []
 
 
-def test_each_assumption_is_shown_by_one_act() -> None:
-    shown = [name for act in ACTS for name in act.shows]
+def test_each_assumption_is_shown_by_one_check() -> None:
+    shown = [name for check in CHECKS for name in check.shows]
     assert sorted([*shown, "version"]) == sorted(EXPECTED)
 
 
 async def perform(executable: Path, name: str, folder: Path) -> Mapping[str, Assumption]:
-    """The notes of the one act that shows ``name``, by assumption."""
-    (act,) = [act for act in ACTS if name in act.shows]
+    """The notes of the one check that shows ``name``, by assumption."""
+    (check,) = [check for check in CHECKS if name in check.shows]
     with Simulator() as simulator:
         write_scripts(simulator)
-        notes = await _perform(act, Stage(str(executable), dict(os.environ), folder, simulator), "act")
-    return {each.name: each for each in notes.all() if each.name in act.shows}
+        notes = await _perform(
+            check, TrialContext(str(executable), dict(os.environ), folder, simulator), "check"
+        )
+    return {each.name: each for each in notes.all() if each.name in check.shows}
 
 
-#: Changes of the real CLI, and exactly the assumptions of one act that they break: each change breaks one, and those that leave
+#: Changes of the real CLI, and exactly the assumptions of one check that they break: each change breaks one, and those that leave
 #: each other alone are made at once, because every row starts the CLI.
 BREAKS: dict[str, tuple[Tamper, set[str]]] = {
     "talks otherwise": (
@@ -131,7 +132,7 @@ async def test_a_cli_that_does_not_know_an_option_is_quoted(tmp_path: Path, clau
     tamper = Tamper(options={"--strict-mcp-config": "--stricter-mcp"})
     cli = write_tampered(tmp_path / "claude", claude_path, tamper)
     seen = await perform(cli.path, "options", tmp_path)
-    assert {each.name for each in seen.values() if not each.holds} == {*ACTS[1].shows}
+    assert {each.name for each in seen.values() if not each.holds} == {*CHECKS[1].shows}
     assert "unknown option '--stricter-mcp'" in seen["options"].seen
 
 

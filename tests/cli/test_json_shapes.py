@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from oneseat.app.usage import VIEWS
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.reports.policy import SECTIONS
 from oneseat.stores.policy.pack import bundled_data
 from oneseat.testing import Behaviour, Simulator
 from oneseat.testing.corpus import write_corpus
-from oneseat.usage import VIEWS
 from tests.faces.driving import SDKS, Seat, fake_seat
 from tests.faces.projects import ask, with_project
 from tests.faces.serving import serving

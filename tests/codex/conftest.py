@@ -11,12 +11,13 @@ from typing import Any
 import psutil
 import pytest
 
-from oneseat.assembly import opened_app
+from oneseat.app.wiring import opened_app
 from oneseat.contract.events import Event
 from oneseat.contract.permission import Asker
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 from oneseat.host.process_tree import MARKER
+from oneseat.installation import Installation
 from oneseat.testing import Simulator
 
 #: A model without an entry in the CLI's own list: it is given plain functions to call, as the simulator does.
@@ -65,7 +66,7 @@ class CodexSeat:
         """Run one request to its end and return what it told."""
 
         async def go() -> tuple[list[Event], RunResult]:
-            async with opened_app(self.env, self.cwd) as app:
+            async with opened_app(Installation(self.env, self.cwd)) as app:
                 async with app.stream(request or self.request(), ask=ask) as run:
                     events = [event async for event in run]
                 assert run.result is not None

@@ -7,14 +7,14 @@ import base64
 import json
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
-from oneseat.assembly import build_codex, find_paths, opened_app, read_settings, redactor
+from oneseat.app.providers import build_codex
+from oneseat.app.wiring import opened_app
 from oneseat.contract.events import (
     LimitSeen,
     Question,
@@ -28,8 +28,7 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.permission import Permission
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Tools
-from oneseat.host.paths import Paths
-from oneseat.settings import Settings
+from oneseat.installation import Installation
 from oneseat.testing import Answer, Text, ToolRound, ToolUse
 
 from .conftest import PLAIN_MODEL, CodexSeat, of
@@ -136,7 +135,7 @@ def test_three_messages_of_an_open_conversation_share_a_process(seat: CodexSeat)
     seat.play("echo")
 
     async def go() -> list[tuple[str, int]]:
-        async with opened_app(seat.env, seat.cwd) as app, app.conversation("codex-cli") as talk:
+        async with opened_app(Installation(seat.env, seat.cwd)) as app, app.conversation("codex-cli") as talk:
             said = []
             for prompt in ("one", "two", "three"):
                 async with talk.stream(seat.request(prompt)) as run:
@@ -306,7 +305,7 @@ def test_leaving_a_run_ends_all_that_it_started(seat: CodexSeat) -> None:
     tools = Tools(names=("Bash",), mode="bypassPermissions")
 
     async def go() -> None:
-        async with opened_app(seat.env, seat.cwd) as app:
+        async with opened_app(Installation(seat.env, seat.cwd)) as app:
             async with app.stream(seat.request(model=PLAIN_MODEL, tools=tools)) as run:
                 async for event in run:
                     if isinstance(event, ToolCall):
@@ -365,7 +364,7 @@ def test_a_login_that_is_about_to_be_renewed_is_started_alone(seat: CodexSeat) -
     stored = json.loads((seat.folder / "auth.json").read_text())
     # The CLI looks at this; the simulated login itself never ends.
     stored["last_refresh"] = (datetime.now(UTC) - timedelta(days=7)).isoformat()
-    provider = build_codex(*made_of(seat))
+    provider = build_codex(Installation(seat.env, seat.cwd))
     fresh = provider.login_expires_at(str(seat.cwd))
     assert fresh is not None
     assert fresh > time.time() + 6 * 86_400
@@ -373,9 +372,3 @@ def test_a_login_that_is_about_to_be_renewed_is_started_alone(seat: CodexSeat) -
     stale = provider.login_expires_at(str(seat.cwd))
     assert stale is not None
     assert stale < time.time() + 300
-
-
-def made_of(seat: CodexSeat) -> tuple[Settings, dict[str, str], Paths, Callable[[str], str]]:
-    """What a provider of this seat is made of."""
-    paths = find_paths(seat.env)
-    return read_settings(seat.env, seat.cwd, paths), seat.env, paths, redactor(seat.env).redact

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from oneseat.assembly import read_ledger
+from oneseat.app.runs import opened_reader
+from oneseat.installation import Installation
 from oneseat.testing import RecordedRequest
 
 from .driving import Seat
@@ -35,7 +36,7 @@ def ask(seat: Seat, prompt: str, *options: str) -> dict[str, Any]:
 
 def events_of(seat: Seat, run: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """The events of one kind, as the ledger keeps them."""
-    with read_ledger(seat.env) as ledger:
+    with opened_reader(Installation(seat.env)) as ledger:
         return [each.event for each in ledger.events(run["run_id"]) if each.event["type"] == kind]
 
 

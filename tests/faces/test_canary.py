@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import oneseat
+from oneseat.compat.installed import InstalledCli, InstalledCliProbe
 from oneseat.contract.reports.compat import EXPECTED
 from oneseat.providers.claude_cli.discovery import NEWEST, identify
 from oneseat.providers.official_cli.program import dotted
 from oneseat.testing import Behaviour, Simulator, write_fake_cli
-from oneseat.vetting import InstalledCli, Vetting
 from tests.canary.tampering import Tamper, Tampered, write_tampered
 
 from .driving import Seat, fake_seat
@@ -186,13 +186,13 @@ async def test_a_known_file_is_looked_at_and_nothing_more(
 ) -> None:
     seat, _ = fake_seat(tmp_path, "ok")
     looks: list[str] = []
-    look = Vetting.look
+    look = InstalledCliProbe.look
 
-    async def counted(vetting: Vetting) -> InstalledCli:
+    async def counted(probe: InstalledCliProbe) -> InstalledCli:
         looks.append("looked")
-        return await look(vetting)
+        return await look(probe)
 
-    monkeypatch.setattr(Vetting, "look", counted)
+    monkeypatch.setattr(InstalledCliProbe, "look", counted)
     async with oneseat.connect(seat.env) as app:
         for _ in range(3):
             assert (await app.run(oneseat.make_request("hello", cwd=seat.cwd))).status == "completed"
@@ -202,9 +202,9 @@ async def test_a_known_file_is_looked_at_and_nothing_more(
 def test_the_simulator_is_not_loaded_for_a_known_version(tmp_path: Path, claude_path: Path) -> None:
     seat = Seat(tmp_path, claude_path)
     program = (
-        "import asyncio, os, sys, pathlib; from oneseat.admission import Admission;"
-        "asyncio.run(Admission(os.environ, pathlib.Path.cwd()).check('claude-cli'));"
-        "print([name for name in sys.modules if name.startswith(('oneseat.testing', 'oneseat.canary'))])"
+        "import asyncio, sys; from oneseat.compat.gate import VersionGate; from oneseat.installation import Installation;"
+        "asyncio.run(VersionGate(Installation()).check('claude-cli'));"
+        "print([name for name in sys.modules if name.startswith(('oneseat.testing', 'oneseat.compat.trial'))])"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], env=seat.env, capture_output=True, text=True, check=False

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.billing_names import SEAT_LOGIN, billing_name
 from oneseat.contract.errors import exit_code
+from oneseat.installation import Installation
 from oneseat.testing import Behaviour, RecordedRequest, Simulator
 from oneseat.testing.fake_cli import Initialized, Print, Result
 
@@ -113,8 +115,8 @@ class Scene:
 
     async def run(self) -> Ended:
         """Run a prompt in this process. The ledger is read while it is still open, its journal included."""
-        async with api.opened_app(self.seat.env, self.seat.cwd) as app:
-            result = await app.run(api.make_request("say ok", cwd=self.seat.cwd))
+        async with opened_app(Installation(self.seat.env, self.seat.cwd)) as app:
+            result = await app.run(make_request("say ok", cwd=self.seat.cwd))
             encoded = msgspec.json.encode(result)
             code = exit_code(result.error.code) if result.error is not None else 0
             return Ended(json.loads(encoded), code, {"result": encoded, **self._traces()})

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import Evidence, RunResult
+from oneseat.installation import Installation
 from oneseat.testing import SCENARIOS, Failure, Simulator
 from oneseat.testing.scenarios import replies_for
 
@@ -77,7 +79,7 @@ async def play_all(
     seat = Seat(root, cli, simulator, PLAYED)
     (seat.cwd / "oneseat.toml").write_text(SETTINGS.format(2 if STALLED.error in _errors(faults) else 60))
     ended = {}
-    async with api.opened_app(seat.env, seat.cwd) as app, AsyncExitStack() as opened:
+    async with opened_app(Installation(seat.env, seat.cwd)) as app, AsyncExitStack() as opened:
         talk = app
         if len(faults) > 1:
             talk = await opened.enter_async_context(app.conversation("claude-cli"))
@@ -86,7 +88,7 @@ async def play_all(
             # The replies to what was asked before keep their places: an id that comes twice would be one message.
             simulator.script(PLAYED, [*replies_for("ok", {}) * before, *replies_for(name, {})])
             schema = SCHEMA if name.startswith("structured") else None
-            async with talk.stream(api.make_request("hello", cwd=seat.cwd, schema=schema)) as run:
+            async with talk.stream(make_request("hello", cwd=seat.cwd, schema=schema)) as run:
                 async for _ in run:
                     pass
             assert run.result is not None
@@ -136,8 +138,8 @@ async def test_a_run_that_is_taken_for_another_program_is_not_disguised_or_repea
     words = "Third-party apps now draw from your extra usage, not your plan limits."
     simulator.script("third-party", (Failure(status=400, kind="invalid_request_error", message=words),))
     seat = Seat(tmp_path, claude_path, simulator, "third-party")
-    async with api.opened_app(seat.env, seat.cwd) as app:
-        result = await app.run(api.make_request("hello", cwd=seat.cwd))
+    async with opened_app(Installation(seat.env, seat.cwd)) as app:
+        result = await app.run(make_request("hello", cwd=seat.cwd))
     assert result.error is not None
     assert (result.error.code, result.error.whose_turn) == ("provider.third_party", "you")
     assert words in result.error.message

@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 import oneseat
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.events import Event, Question, Started, ToolCall, ToolResult
 from oneseat.contract.receipt import RunResult
+from oneseat.installation import Installation
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse
 
 Runs = Callable[..., Awaitable[tuple[RunResult, list[Event]]]]
@@ -35,8 +37,8 @@ def running(simulator: Simulator, claude: Path, tmp_path: Path, settings: str = 
             "ONESEAT_CLAUDE_PATH": str(claude),
             "ONESEAT_SIMULATOR_URL": simulator.url("call", "case"),
         }
-        request = api.make_request("go", cwd=tmp_path, functions=functions, **options)
-        async with api.opened_app(env) as app, app.stream(request) as stream:
+        request = make_request("go", cwd=tmp_path, functions=functions, **options)
+        async with opened_app(Installation(env)) as app, app.stream(request) as stream:
             events = [event async for event in stream]
         assert stream.result is not None
         return stream.result, events

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import UsageError, exit_code
 from oneseat.contract.events import Event, TextDelta, ToolResult
 from oneseat.contract.receipt import RunResult
+from oneseat.installation import Installation
 from oneseat.rules.functions import tool
 from oneseat.testing import Answer, Failure, Simulator, Structured, Text, ToolRound, ToolUse, Usage
 
@@ -77,8 +79,8 @@ class Owner:
     ) -> tuple[RunResult, list[Event]]:
         """One run of the library, and what it told."""
         env = self.env | {"ONESEAT_SIMULATOR_URL": self.simulator.url(scenario, "case")}
-        request = api.make_request(prompt, cwd=self.home, **options)
-        async with api.opened_app(env) as app, app.stream(request) as stream:
+        request = make_request(prompt, cwd=self.home, **options)
+        async with opened_app(Installation(env)) as app, app.stream(request) as stream:
             seen = [event async for event in stream]
         assert stream.result is not None
         return stream.result, seen
@@ -220,9 +222,9 @@ def test_functions_schemas_and_repairs_work_through_the_library(owner: Owner, na
 def test_a_conversation_on_a_key_goes_on(owner: Owner) -> None:
     async def talk() -> list[str]:
         env = owner.env | {"ONESEAT_SIMULATOR_URL": owner.simulator.url("ok", "case")}
-        async with api.opened_app(env) as app, app.conversation(key="work") as talk:
+        async with opened_app(Installation(env)) as app, app.conversation(key="work") as talk:
             results = [
-                await talk.run(api.make_request(text, cwd=owner.home, key="work"))
+                await talk.run(make_request(text, cwd=owner.home, key="work"))
                 for text in ("remember violet", "which colour?")
             ]
         return [result.status for result in results]
@@ -233,7 +235,7 @@ def test_a_conversation_on_a_key_goes_on(owner: Owner) -> None:
 
 def test_a_conversation_needs_a_key_that_is_there(owner: Owner) -> None:
     async def talk() -> None:
-        async with api.opened_app(owner.env) as app, app.conversation(key="nobodys"):
+        async with opened_app(Installation(owner.env)) as app, app.conversation(key="nobodys"):
             pass
 
     with pytest.raises(UsageError) as caught:

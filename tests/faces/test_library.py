@@ -333,8 +333,8 @@ async def all_events(stream: oneseat.RunStream) -> list[events.Event]:
 def test_the_names_of_the_library_come_without_what_only_a_run_needs() -> None:
     program = (
         "import sys; from oneseat import *; make_request('hello');"
-        "print(sorted({'psutil', 'sqlite3', 'platformdirs', 'oneseat.assembly', 'oneseat.providers'} & set(sys.modules)));"
-        "from oneseat import api; print([name for name in api.__all__ if not hasattr(api, name)])"
+        "print(sorted({'psutil', 'sqlite3', 'platformdirs', 'oneseat.app.wiring', 'oneseat.providers'} & set(sys.modules)));"
+        "import oneseat; print([name for name in oneseat.__all__ if not hasattr(oneseat, name)])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "[]"]

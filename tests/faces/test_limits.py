@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from oneseat._util.json import to_json
+from oneseat.app.limits import read_limits
 from oneseat.cli.views.limits import limits_text, statusline
 from oneseat.cli.views.timefmt import clock, tight
 from oneseat.contract.limits import SeenLimit
-from oneseat.limits import read_limits
+from oneseat.installation import Installation
 from oneseat.stores.ledger.schema import open_ledger
 from oneseat.testing import Behaviour, Simulator
 
@@ -166,14 +168,14 @@ def test_the_report_at_a_fixed_time(fill: Fill) -> None:
             None, 30.0, window="lunar_month", status="odd", resets_at=None, source="get_usage", overage=True
         ),
     )
-    shown = read_limits(now=NOW)
+    shown = read_limits(Installation(), NOW)
     assert limits_text(shown).splitlines() == REPORT
     assert statusline(shown) == "5h 80% 2h10 | week >12% | lunar_month ? | extra usage"
 
 
 def test_the_fields_of_json(fill: Fill) -> None:
     fill(report(0.2, HOUR), report(0.5))
-    shown = json.loads(to_json(read_limits(now=NOW)))
+    shown = json.loads(to_json(read_limits(Installation(), NOW)))
     assert shown["read_at"] == "2026-11-20T16:00:00Z"
     (found,) = shown["seats"]
     assert found["windows"][0] == {
@@ -210,7 +212,7 @@ def test_the_fields_of_json(fill: Fill) -> None:
 )
 def test_a_forecast_says_what_it_rests_on(fill: Fill, rows: list[SeenLimit], says: str) -> None:
     fill(*rows)
-    assert says in limits_text(read_limits(now=NOW))
+    assert says in limits_text(read_limits(Installation(), NOW))
 
 
 def test_moments_are_short_and_in_this_machines_zone(utc: None) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.api import RunFilter, read_ledger
+from oneseat.app.runs import opened_reader
+from oneseat.contract.history import RunFilter
+from oneseat.installation import Installation
 from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse
 
 from .driving import Done, Seat, fake_seat
@@ -95,7 +97,7 @@ def assert_nowhere(seat: Seat, watch: Watch, *ended: Done) -> None:
     places = {str(path): path.read_bytes() for path in written}
     for number, each in enumerate(ended):
         places[f"output {number}"] = (each.stdout + each.stderr).encode()
-    with read_ledger(seat.env) as ledger:
+    with opened_reader(Installation(seat.env)) as ledger:
         (newest, *_) = ledger.runs(RunFilter())
     places["show"] = seat.run("show", newest.id, "--events").stdout.encode()
     places |= {f"a command line or temporary file: {data[:80]!r}": data for data in watch.seen}

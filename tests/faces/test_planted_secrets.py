@@ -14,7 +14,9 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from oneseat.api import RunFilter, read_ledger
+from oneseat.app.runs import opened_reader
+from oneseat.contract.history import RunFilter
+from oneseat.installation import Installation
 from oneseat.testing import Answer, Behaviour, Simulator, Text, ToolRound, ToolUse
 from oneseat.testing.fake_cli import Complain, Exit, Initialized, Print, Result, Say, Step
 
@@ -111,7 +113,7 @@ def assert_nowhere(seat: Seat, watch: Watch, *ended: Done) -> None:
     for number, each in enumerate(ended):
         places[f"stdout {number}"] = each.stdout.encode()
         places[f"stderr {number}"] = each.stderr.encode()
-    with read_ledger(seat.env) as ledger:
+    with opened_reader(Installation(seat.env)) as ledger:
         (newest, *_) = ledger.runs(RunFilter())
     places["show"] = seat.run("show", newest.id, "--events").stdout.encode()
     # The command line of the CLI itself is among them.

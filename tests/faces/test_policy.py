@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oneseat import api
+import oneseat
 from oneseat.contract.reports.policy import SECTIONS
 from oneseat.contract.request import Purpose
 from oneseat.stores.policy.pack import bundled_data
@@ -137,9 +137,9 @@ async def test_the_library_takes_a_purpose_and_a_client(
 ) -> None:
     settings(seat, '[clients.acme]\nwork_of = "client"\n')
     live_in(seat, monkeypatch)
-    async with api.connect() as app:
-        stated = await app.run(api.make_request("hi", purpose=Purpose(reader="customers")))
-        client = await app.run(api.make_request("hi", client="acme"))
+    async with oneseat.connect() as app:
+        stated = await app.run(oneseat.make_request("hi", purpose=Purpose(reader="customers")))
+        client = await app.run(oneseat.make_request("hi", client="acme"))
     assert [run.error and run.error.code for run in (stated, client)] == ["policy.red", "policy.grey"]
     assert client.error is not None
     assert client.error.hint is not None

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from oneseat.contract.protocol import Answer, AskStatus, AskStop, Call, Cancel, FromClient, Leave
 from oneseat.host.private_socket import UnixDoor
-from oneseat.remote import hashes, states
-from oneseat.server.channel import AlienError, Channel
+from oneseat.host.variable_hashes import hashes, states
+from oneseat.serve.daemon.channel import AlienError, Channel
 from oneseat.testing import Behaviour
 from oneseat.testing.fake_cli import Replay, Result, Say
 from oneseat.version import __version__

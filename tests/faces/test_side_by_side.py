@@ -11,9 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.receipt import RunResult
+from oneseat.installation import Installation
 from oneseat.testing import Behaviour, FakeCli, write_fake_cli
 from oneseat.testing.fake_cli import Replay, Result, Say, Wait
 
@@ -119,14 +121,14 @@ async def test_thirty_two_runs_in_one_program_share_nothing(tmp_path: Path) -> N
 
     async def run(number: int) -> RunResult:
         nonlocal most
-        async with app.stream(api.make_request(f"prompt {number}", cwd=seat.cwd)) as stream:
+        async with app.stream(make_request(f"prompt {number}", cwd=seat.cwd)) as stream:
             async for event in stream:
                 if isinstance(event, WalletVerified):
                     most = max(most, sum(psutil.pid_exists(start.pid) for start in cli.starts()))
         assert stream.result is not None
         return stream.result
 
-    async with api.opened_app(seat.env) as app:
+    async with opened_app(Installation(seat.env)) as app:
         results = await asyncio.gather(*(run(number) for number in range(32)))
     assert {(it.status, it.text) for it in results} == {("completed", "ok from the fake")}
     assert 1 < most <= 4

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from oneseat import api
+from oneseat import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import UsageError
 from oneseat.contract.events import Answered, Event, Question, ToolResult
 from oneseat.contract.permission import Asker, Permission
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Tools
+from oneseat.installation import Installation
 from oneseat.testing import Answer, Simulator, Structured, Text, ToolRound, ToolUse
 
 Runs = Callable[..., Awaitable[tuple[RunResult, list[Event]]]]
@@ -33,8 +35,8 @@ def runs(simulator: Simulator, claude_path: Path, tmp_path: Path) -> Runs:
             "ONESEAT_CLAUDE_PATH": str(claude_path),
             "ONESEAT_SIMULATOR_URL": simulator.url(scenario, "case"),
         }
-        request = api.make_request("go", cwd=tmp_path, **options)
-        async with api.opened_app(env) as app, app.stream(request, ask=ask) as stream:
+        request = make_request("go", cwd=tmp_path, **options)
+        async with opened_app(Installation(env)) as app, app.stream(request, ask=ask) as stream:
             events = [event async for event in stream]
         assert stream.result is not None
         return stream.result, events
@@ -117,7 +119,7 @@ async def test_a_tool_that_is_not_there_ends_the_run(runs: Runs) -> None:
 def test_bypassing_permissions_is_refused_for_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with pytest.raises(UsageError) as raised:
-        api.make_request("x", tools=Tools(names=("Bash",), mode="bypassPermissions"))
+        make_request("x", tools=Tools(names=("Bash",), mode="bypassPermissions"))
     assert raised.value.info.code == "usage.bypass_as_root"
 
 

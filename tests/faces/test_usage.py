@@ -18,16 +18,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from oneseat.app.usage import VIEWS
 from oneseat.cli.views.numbers import usd
 from oneseat.cli.views.usage import unpriced
 from oneseat.host.paths import Paths
-from oneseat.quick_paths import config_dir, data_dir
+from oneseat.host.quick_paths import config_dir, data_dir
 from oneseat.settings import home_from
 from oneseat.testing import Simulator
 from oneseat.testing.corpus import KINDS, Corpus, Spent, Tokens, write_corpus
 from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
 from oneseat.testing.corpus.truth import summed
-from oneseat.usage import VIEWS
 
 from .driving import Seat
 from .projects import ask, with_project

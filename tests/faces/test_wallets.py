@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import oneseat
-from oneseat.api import make_request
+from oneseat import make_request
 from oneseat.contract.request import Purpose
 from oneseat.testing import Answer, Behaviour, Simulator, Text
 from oneseat.testing.fake_cli import Print

@@ -24,7 +24,7 @@ from oneseat.host.private_socket import (
     peer_uid,
     uid_of_xucred,
 )
-from oneseat.host.state_folder import serve_folder
+from oneseat.host.quick_paths import serve_folder
 
 Doors = type[UnixDoor] | type[LoopbackDoor]
 BOTH = pytest.mark.parametrize("kind", [UnixDoor, LoopbackDoor])

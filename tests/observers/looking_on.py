@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from oneseat import api
+import oneseat
 from oneseat.contract.events import Event
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
@@ -33,8 +33,10 @@ class Notebook:
 
 async def run_with(env: dict[str, str], observers: Sequence[Observer], **options: str) -> RunResult:
     """One run to its end."""
-    async with api.connect(env, observers=observers) as app:
-        return await app.run(api.make_request("hello", tools=options.pop("tools", "none"), cwd=env["HOME"]))
+    async with oneseat.connect(env, observers=observers) as app:
+        return await app.run(
+            oneseat.make_request("hello", tools=options.pop("tools", "none"), cwd=env["HOME"])
+        )
 
 
 def environment(root: Path, cli: Path, url: str = "http://127.0.0.1:9") -> dict[str, str]:

@@ -8,22 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from oneseat.assembly import find_paths, read_settings
+from oneseat.app.providers import build_provider
 from oneseat.contract.events import Batch, Stderr, TurnEnded
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.installation import Installation
 from oneseat.providers.api.account import ApiAccount
 from oneseat.providers.api.apis import APIS
 from oneseat.providers.api.provider import ApiProvider
 from oneseat.providers.api.session import ApiSession, Chat
-from oneseat.registry import build_provider
 from oneseat.rules.redaction import redact
-from oneseat.settings import Settings
 from oneseat.testing import PROVIDER_CHECKS, SIMULATOR_KEY, check_provider
 
 
@@ -60,10 +58,11 @@ def test_no_run_of_two_trials_has_the_id_of_another() -> None:
     assert len(seen) == len({*seen}) >= 4
 
 
-def settings_for(home: Path, url: str) -> tuple[dict[str, str], Settings]:
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "ONESEAT_HOME": str(home / "oneseat")}
-    settings = read_settings(env, home, find_paths(env))
-    return env, msgspec.structs.replace(settings, simulator_url=url, claude_max_retries=0)
+def installation(home: Path, url: str, **more: str) -> Installation:
+    folders = {"PATH": os.environ["PATH"], "HOME": str(home), "ONESEAT_HOME": str(home / "oneseat")}
+    return Installation(
+        {**folders, "ONESEAT_SIMULATOR_URL": url, "ONESEAT_CLAUDE_MAX_RETRIES": "0", **more}, home
+    )
 
 
 #: What an official CLI makes of failures has tests of its own, in tests/faces.
@@ -74,9 +73,7 @@ ON_A_CLI = [name for name in PROVIDER_CHECKS if name not in FAILING]
 @pytest.mark.timeout(300)
 def test_the_official_claude_cli_passes(claude_path: Path, tmp_path: Path) -> None:
     def make(url: str) -> Provider:
-        env, settings = settings_for(tmp_path, url)
-        settings = msgspec.structs.replace(settings, claude_path=str(claude_path))
-        return build_provider(settings, env, find_paths(env), redact)
+        return build_provider(installation(tmp_path, url, ONESEAT_CLAUDE_PATH=str(claude_path)))
 
     report = asyncio.run(check_provider(make, only=ON_A_CLI))
     assert report.ok, str(report)

@@ -7,7 +7,8 @@ from datetime import date
 import click
 
 from oneseat._util.json import to_json
-from oneseat.advice import FILE_NAME, read_advice
+from oneseat.app import Installation
+from oneseat.app.advice import FILE_NAME, read_advice
 
 from .days import Day, number_of, today
 from .output import echo
@@ -48,5 +49,5 @@ def command(since: date | None, until: date | None, days: int | None, *, as_json
     first = number_of(since) if since is not None else last - (days or _DAYS) + 1
     if first > last:
         raise click.UsageError("--since is after --until, or after today")
-    advice = read_advice(first, last)
+    advice = read_advice(Installation(), first, last)
     echo(to_json(advice) if as_json else advice_text(advice))

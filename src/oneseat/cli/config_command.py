@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from oneseat._util.json import to_json
-from oneseat.configuration import check_settings, list_settings, toml
+from oneseat.app import Installation
+from oneseat.app.settings import check_settings, list_settings, toml
 from oneseat.contract.errors import exit_code
 
 from .output import complain, echo
@@ -36,11 +37,11 @@ Exit codes: 0 nothing wrong, 2 something is.""",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(*, as_json: bool) -> int:
     """Name everything that is wrong in the settings files and variables, each with its place."""
-    found = check_settings()
+    found = check_settings(Installation())
     echo(to_json(found) if as_json else check_text(found))
     if found.findings:
         return exit_code("usage.bad_setting")
-    chosen = None if as_json else chosen_text(list_settings(), toml)
+    chosen = None if as_json else chosen_text(list_settings(Installation()), toml)
     if chosen is not None:
         echo(chosen)
     return 0
@@ -50,9 +51,9 @@ def check(*, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(*, as_json: bool) -> int:
     """Show every setting in force here, with its value and where that comes from."""
-    report = list_settings()
+    report = list_settings(Installation())
     echo(to_json(report) if as_json else list_text(report, toml))
-    wrong = len(check_settings().findings)
+    wrong = len(check_settings(Installation()).findings)
     if wrong:
         complain(f"note: no run can start, see `oneseat config check`: {plural(wrong, 'finding')}\n")
     return exit_code("usage.bad_setting") if wrong else 0

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import click
 
-from oneseat import api
+from oneseat.app import Installation
+from oneseat.app.providers import find_cli
+from oneseat.app.requests import make_request
+from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import OneseatError, exit_code
 from oneseat.contract.events import TextDelta
 from oneseat.contract.receipt import RunResult
@@ -71,7 +74,7 @@ class _Stage:
     def key_in_wrapper(self) -> RunResult:
         """A ``claude`` that is really a script which exports a key: nothing of ours can keep that from it."""
         echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
-        real = api.find_cli(self._env(), self._folder)
+        real = find_cli(Installation(self._env(), self._folder))
         wrapper = self._folder / "claude"
         wrapper.write_text(f'#!/bin/sh\nexport ANTHROPIC_API_KEY={_KEY}\nexec {shlex.quote(real)} "$@"\n')
         wrapper.chmod(0o700)
@@ -93,7 +96,7 @@ class _Stage:
     def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
         env = {**self._env(), "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label), **extra}
         echo('   $ oneseat run "say hello"')
-        result = run_stoppable(_show(env, self._folder))
+        result = run_stoppable(_show(Installation(env, self._folder)))
         echo(f"   {receipt_line(result)}")
         return result
 
@@ -104,8 +107,9 @@ class _Stage:
         echo(f"   requests that reached the vendor (simulated): {len(requests)}{signed}\n")
 
 
-async def _show(env: Mapping[str, str], cwd: Path) -> RunResult:
-    async with api.opened_app(env, cwd) as app, app.stream(api.make_request("say hello", cwd=cwd)) as run:
+async def _show(here: Installation) -> RunResult:
+    request = make_request(here, "say hello", cwd=here.cwd)
+    async with opened_app(here) as app, app.stream(request) as run:
         started = False
         async for event in run:
             if isinstance(event, TextDelta):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
-from oneseat import inspection
 from oneseat._util.json import to_json
-from oneseat.admission import try_installed_cli
+from oneseat.app import Installation
+from oneseat.app.doctor import examine, try_installed_cli
 from oneseat.contract.errors import exit_code
 
 from .output import complain, echo
@@ -36,7 +33,7 @@ def command(as_json: bool, canary: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
     if canary:
         return _try(as_json=as_json)
-    report = run_stoppable(inspection.examine())
+    report = run_stoppable(examine(Installation()))
     echo(to_json(report) if as_json else doctor_text(report))
     return report.exit_code
 
@@ -44,6 +41,6 @@ def command(as_json: bool, canary: bool) -> int:
 def _try(*, as_json: bool) -> int:
     if not as_json:
         complain("trying the official CLI on the simulator; no login is used, nothing leaves this machine\n")
-    report = run_stoppable(try_installed_cli(os.environ, Path.cwd()))
+    report = run_stoppable(try_installed_cli(Installation()))
     echo(to_json(report) if as_json else trial_text(report))
     return 0 if report.passed else exit_code("provider.untested_cli")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oneseat.remote import serve_folder
+from oneseat.app.client import quick_folder
 
 from .form import Form, Output
 
@@ -32,7 +32,7 @@ class Plain(NamedTuple):
 
 def try_run(arguments: Sequence[str]) -> int | None:
     """Do ``oneseat run`` with these arguments on a running server; ``None`` when the parser has to look at them."""
-    folder = serve_folder(os.environ)
+    folder = quick_folder(os.environ)
     if folder is None or not os.path.exists(folder):
         return None
     plain = read_plain(arguments)

@@ -10,11 +10,11 @@ from collections import deque
 
 import msgspec
 
+from oneseat.app.client import Link
 from oneseat.contract.errors import OneseatError, exit_code
 from oneseat.contract.events import Event, Failed, Finished, Question
 from oneseat.contract.protocol import Accepted, Broken, Declined, FromServer
 from oneseat.contract.receipt import RunResult
-from oneseat.remote import Link
 
 from .form import Output
 from .output import output_failed

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import get_args
 
 import click
 
+from oneseat.app import Installation
+from oneseat.app.doctor import examine
+from oneseat.app.keys import new_key
+from oneseat.app.setup import HOSTS, PLANS, Choices, Prepared, Written
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
 from oneseat.contract.reports.doctor import Report
-from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, Written, new_key, settings_path
-from oneseat.inspection import examine
 
 from .output import complain, echo
 from .questions import Chosen, ask, key_settings, key_value, said_host, usual_seat
@@ -84,17 +87,18 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
     """
     if yes:
         _check_key_options(options)
-    there = _settings_are_there(ask_first=not yes, replace=replace)
-    report = run_stoppable(examine())
+    here = Installation()
+    there = _settings_are_there(here.settings_file, ask_first=not yes, replace=replace)
+    report = run_stoppable(examine(here))
     echo("\n".join(_found(report)))
     ready = _ready(report)
     choices = _choices(options, ready) if yes else ask(options, ready, plan_is_known=_names_plan(report))
-    prepared = Prepared(choices)
+    prepared = Prepared(here, choices)
     value = None
     if not yes:
         value = key_value(prepared, choices.key)
         echo(f"\n{prepared.text}")
-        _confirm(there=there and not replace)
+        _confirm(here.settings_file, there=there and not replace)
     echo("\n".join(_done(prepared.write(value))))
     echo("\n".join(_next(report, choices, given=value is not None)))
 
@@ -110,9 +114,8 @@ def _check_key_options(options: Chosen) -> None:
         )
 
 
-def _settings_are_there(*, ask_first: bool, replace: bool) -> bool:
+def _settings_are_there(path: Path, *, ask_first: bool, replace: bool) -> bool:
     """Whether there are settings. Raises ``UsageError`` where nobody can be asked what becomes of them."""
-    path = settings_path()
     if ask_first and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise _arguments(
             "oneseat init asks questions on a terminal", "Take the defaults: `oneseat init --yes`"
@@ -173,8 +176,7 @@ def _payer(wallet: str, plan: str | None, *, ready: bool) -> str:
     return f"  would pay          {wallet}{named}{'' if ready else ', not ready'}"
 
 
-def _confirm(*, there: bool) -> None:
-    path = settings_path()
+def _confirm(path: Path, *, there: bool) -> None:
     question = f"Replace {path}? A copy is kept" if there else f"Write this to {path}?"
     click.confirm(question, default=not there, abort=True)
 

@@ -8,10 +8,10 @@ from typing import get_args
 import click
 
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.keys import MAX_KEY_LENGTH, change_key, list_keys, looks_like_key, remove_key
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
-from oneseat.keys import MAX_KEY_LENGTH, change_key, list_keys, remove_key
-from oneseat.rules.api_keys import looks_like_key
 
 from .output import complain, echo
 from .standard_input import read_stdin
@@ -66,7 +66,9 @@ def set_key(
                 hint=f"Type it when you are asked: `oneseat key set {'NAME' if is_key else name}`",
             )
         )
-    change = change_key(name, {"provider": provider, "env": env, "file": file, "base_url": base_url})
+    change = change_key(
+        Installation(), name, {"provider": provider, "env": env, "file": file, "base_url": base_url}
+    )
     doubt, changed = change.store(_value(name) if change.takes_value else None)
     if doubt is not None:
         complain(f"warning: {doubt}\n")
@@ -82,7 +84,7 @@ def set_key(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show_keys(*, as_json: bool) -> None:
     """List the API keys of your settings and whether each is there. No key is shown, not even a part of one."""
-    report = list_keys()
+    report = list_keys(Installation())
     if as_json:
         echo(to_json(report))
     elif report.keys:
@@ -95,7 +97,7 @@ def show_keys(*, as_json: bool) -> None:
 @click.argument("name")
 def remove(*, name: str) -> None:
     """Delete the API key NAME from where oneseat keeps it."""
-    there, still_named = remove_key(name)
+    there, still_named = remove_key(Installation(), name)
     echo(f"removed: {name}" if there else f"nothing to remove: {name}")
     if still_named:
         echo(f"your settings still name it: [keys.{name}]")

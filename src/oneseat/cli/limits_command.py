@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.limits import estimate_tokens, read_limits
+from oneseat.app.limits_refresh import ask_codex_limits, ask_limits
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.reports.limits import TokenEstimate
-from oneseat.inspection import ask_codex_limits, ask_limits
-from oneseat.limits import estimate_tokens, read_limits
 
 from .output import CANCELLED, can_be_left, complain, echo
 from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
@@ -66,13 +67,13 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
     form = to_json if as_json else statusline if as_line else limits_text
     estimate = _refresh() if refresh else None
     if watch is None:
-        echo(form(read_limits(estimate=estimate)))
+        echo(form(read_limits(Installation(), estimate=estimate)))
         return 0
     try:
         while True:
             if sys.stdout.isatty():
                 sys.stdout.write(_REDRAW)
-            echo(form(read_limits(estimate=estimate)))
+            echo(form(read_limits(Installation(), estimate=estimate)))
             _pause(watch)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
@@ -93,12 +94,12 @@ def _pause(seconds: float) -> None:
 
 def _refresh() -> TokenEstimate | None:
     """Ask the official CLIs for their windows. Returns an estimate where nobody reports how full the five hours are."""
-    if not run_stoppable(ask_limits()):
+    if not run_stoppable(ask_limits(Installation())):
         complain("note: the official CLI reported no window; a run reports them with its answer\n")
     try:
-        run_stoppable(ask_codex_limits())
+        run_stoppable(ask_codex_limits(Installation()))
     except OneseatError as error:
         # Without the second seat, the first one's answer still counts. A missing Codex CLI is not worth a note.
         if error.info.code != "provider.not_found":
             complain(f"note: the codex CLI could not be asked: {error.info.message}\n")
-    return estimate_tokens()
+    return estimate_tokens(Installation())

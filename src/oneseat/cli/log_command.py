@@ -9,11 +9,11 @@ from typing import get_args
 
 import click
 
-from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.api import RunFilter
+from oneseat.app import Installation
+from oneseat.app.runs import find_runs
+from oneseat.contract.history import RunFilter
 from oneseat.contract.receipt import Wallet
-from oneseat.contract.reports.runs import RunList
 
 from .output import complain, echo
 from .views.runs import list_text
@@ -81,11 +81,10 @@ Examples:
 def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     """List past runs, newest first, and who paid for them."""
     where = str(cwd.expanduser().absolute()) if cwd is not None else None
-    with api.read_ledger() as ledger:
-        runs = ledger.runs(RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
+    report = find_runs(Installation(), RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
-        echo(to_json(RunList(runs=tuple(runs))))
-    elif runs:
-        echo(list_text(runs))
+        echo(to_json(report))
+    elif report.runs:
+        echo(list_text(report.runs))
     else:
         complain('No runs yet. Start one: oneseat run "say hello"\n')

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
-from oneseat import api
-from oneseat import policy as desk
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app import policy as desk
+from oneseat.app.settings import find_project
 from oneseat.contract.errors import UsageError
 from oneseat.contract.reports.policy import SECTIONS
 from oneseat.contract.request import ProjectUse, Request
@@ -106,13 +107,13 @@ Examples:
 def show(what: str | None, *, as_json: bool) -> None:
     """Print the rules in force, one rule with its sources, or a section of facts."""
     if what is None:
-        report = desk.read_policy()
+        report = desk.read_policy(Installation())
         echo(to_json(report) if as_json else show_text(report))
     elif what in SECTIONS:
-        section = getattr(desk.read_policy(), what)
+        section = getattr(desk.read_policy(Installation()), what)
         echo(to_json({what: section}) if as_json else section_text(section))
     else:
-        rule = desk.find_rule(what)
+        rule = desk.find_rule(Installation(), what)
         echo(to_json(rule) if as_json else rule_text(rule, desk.in_words(rule)))
 
 
@@ -135,16 +136,17 @@ def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: An
 
     Without options it is about your own request, answer and work, asked here and now.
     """
-    project = api.find_project(options["project"]) if options["project"] is not None else None
+    here = Installation()
+    project = find_project(here, options["project"]) if options["project"] is not None else None
     request = Request(
         prompt="(none: only a question)",
         cwd=os.sep,
-        purpose=words_of(options, project).purpose(),
+        purpose=words_of(here, options, project).purpose(),
         client=options["client"],
         project=ProjectUse(name=project.name) if project is not None else None,
         attended=sys.stderr.isatty(),
     )
-    found = desk.explain(request, dict(stated), day=options["day"])
+    found = desk.explain(here, request, dict(stated), day=options["day"])
     echo(to_json(found) if as_json else explanation_text(found))
 
 
@@ -158,7 +160,7 @@ Example:
 @_JSON
 def check(file: Path, *, as_json: bool) -> None:
     """Check a policy pack: its form, its sources, and that it allows nothing that no pack may. Nothing is changed."""
-    report = desk.check_pack(file)
+    report = desk.check_pack(Installation(), file)
     echo(to_json(report) if as_json else check_text(report))
 
 
@@ -181,15 +183,15 @@ def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool
     if (file is None) != bundled:
         raise click.UsageError("Name one of FILE and `--bundled`")
     try:
-        report = desk.take_pack(file, words)
+        report = desk.take_pack(Installation(), file, words)
     except UsageError as error:
         if error.info.code != "usage.pack_loosens":
             raise
         # Whoever is asked to confirm has to see first what changes.
-        click.echo(update_text(desk.check_pack(file).differences), err=True)
+        click.echo(update_text(desk.check_pack(Installation(), file).differences), err=True)
         if words is not None or as_json or not _at_terminal():
             raise
-        report = desk.take_pack(file, _typed("Why may the plan do more? "))
+        report = desk.take_pack(Installation(), file, _typed("Why may the plan do more? "))
     text = f"{update_text(report.differences)}\nin force: pack {report.meta.pack_version}"
     echo(to_json(report) if as_json else text)
 
@@ -215,12 +217,13 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
 
     A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
     """
+    here = Installation()
     if options["listing"]:
-        report = desk.confirmations()
+        report = desk.confirmations(here)
         echo(to_json(report) if as_json else confirmations_text(report.confirmations))
         return
     if options["revoke"] is not None:
-        gone = desk.revoke(options["revoke"])
+        gone = desk.revoke(here, options["revoke"])
         echo(to_json(gone) if as_json else f"revoked {gone.revoked}")
         return
     if rule is None:
@@ -228,7 +231,7 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
     words = options["words"]
     if words is None:
         words = _typed("Why may the plan do this? ") if _at_terminal() else ""
-    said = desk.confirm(rule, dict(stated), words, project=options["project"], client=options["client"])
+    said = desk.confirm(here, rule, dict(stated), words, project=options["project"], client=options["client"])
     echo(to_json(said) if as_json else confirmations_text([said]))
 
 

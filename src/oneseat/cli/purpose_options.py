@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from oneseat import api
+from oneseat.app import Installation
+from oneseat.app.settings import Project, find_client
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
 #: In their order.
@@ -33,9 +34,9 @@ PURPOSE_OPTIONS = (
 )
 
 
-def words_of(options: dict[str, Any], project: api.Project | None) -> PurposeWords:
+def words_of(here: Installation, options: dict[str, Any], project: Project | None) -> PurposeWords:
     """The purpose that was said: by an option, else of the client, else of the project."""
     said = PurposeWords(asked_by=options["asked_by"], reader=options["reader"], work_of=options["work_of"])
     if options["client"] is not None:
-        said = said.over(api.find_client(options["client"]).purpose)
+        said = said.over(find_client(here, options["client"]).purpose)
     return said.over(project.purpose) if project is not None else said

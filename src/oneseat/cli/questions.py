@@ -7,9 +7,11 @@ from typing import Any, TypeAlias, TypeVar, get_args
 
 import click
 
+from oneseat.app import Installation
+from oneseat.app.keys import keyring_problem, new_key
+from oneseat.app.setup import HOSTS, PLANS, Choices, Prepared, usual_host
 from oneseat.contract.errors import UsageError
 from oneseat.contract.keys import ApiKey, KeyProvider
-from oneseat.first_setup import HOSTS, PLANS, Choices, Prepared, keyring_problem, new_key, usual_host
 
 from .output import echo
 
@@ -63,7 +65,9 @@ def ask(chosen: Chosen, ready: Mapping[str, bool | None], *, plan_is_known: bool
     if humans > 1:
         echo("  a plan is for one person: nothing will go to it, only to an API key")
     host = click.prompt(
-        "Whose machine is this", type=click.Choice(HOSTS), default=chosen["host"] or usual_host()
+        "Whose machine is this",
+        type=click.Choice(HOSTS),
+        default=chosen["host"] or usual_host(Installation()),
     )
     plan = chosen["plan"] if plan_is_known else _plan(chosen["plan"])
     seat, other = _seats(chosen, ready)
@@ -86,7 +90,7 @@ def ask(chosen: Chosen, ready: Mapping[str, bool | None], *, plan_is_known: bool
 
 def said_host(host: str | None) -> str | None:
     """The host as the settings have to say it: not where it is what oneseat finds by itself."""
-    return None if host == usual_host() else host
+    return None if host == usual_host(Installation()) else host
 
 
 def _plan(chosen: str | None) -> str | None:
@@ -165,7 +169,7 @@ def _address(name: str, settings: Chosen) -> dict[str, Any]:
 
 
 def _place(name: str, settings: Chosen) -> dict[str, Any]:
-    problem = keyring_problem() if not (settings["env"] or settings["file"]) else None
+    problem = keyring_problem(Installation()) if not (settings["env"] or settings["file"]) else None
     if problem is not None:
         echo(f"  {problem.message.partition(chr(10))[2].strip().partition(';')[0]}")
     default = (

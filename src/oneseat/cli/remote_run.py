@@ -6,22 +6,21 @@ server, for signals and for stdout at once.
 
 from __future__ import annotations
 
-import os
 import sys
 
-from oneseat import remote
+from oneseat.app.client import reach
 
 from .form import Output
 from .waiting import Waiting
 
 
-def run_remotely(request: bytes, cwd: str, output: Output, folder: str | None = None) -> int | None:
+def run_remotely(request: bytes, cwd: str, output: Output, folder: str) -> int | None:
     """Have a running server do this run, and show it; returns the exit code.
 
-    ``request`` is the JSON of a ``Request``; ``folder`` is where the server's socket is, where that is known. ``None`` when no
+    ``request`` is the JSON of a ``Request``; ``folder`` is where the server's socket is. ``None`` when no
     server does it: then nothing of it was begun. Raises ``UsageError`` ``usage.output`` when stdout cannot be written.
     """
-    link = remote.reach(os.environ, folder)
+    link = reach(folder)
     if link is None:
         return None
     asks = not output.quiet and sys.stderr.isatty()

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from oneseat import api
+from oneseat.app import Installation, requests
+from oneseat.app.settings import Project, find_project
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, Request, Tools
 
@@ -157,10 +158,12 @@ def request_options(command: _Command) -> _Command:
 
 def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[str, Any]) -> Request:
     """The request of a command line. Raises ``UsageError`` and ``click.UsageError`` for what is wrong in it."""
-    project = _project(options)
+    here = Installation()
+    project = _project(here, options)
     tools = _tools(options, project)
     _check_route(options)
-    request = api.make_request(
+    request = requests.make_request(
+        here,
         _prompt(_only(prompt), files),
         system=_system(options["system"], options["system_file"]),
         model=options["model"],
@@ -173,19 +176,19 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
         max_turns=options["max_turns"],
         # Who sits at the terminal is the person that runs are paused for.
         over_limit=options["over_limit"] or sys.stderr.isatty(),
-        schema=api.read_schema(options["schema"]) if options["schema"] is not None else None,
+        schema=requests.read_schema(options["schema"]) if options["schema"] is not None else None,
         role=options["role"],
         provider=options["provider"],
         key=options["key"],
-        purpose=words_of(options, project).purpose(),
+        purpose=words_of(here, options, project).purpose(),
         client=options["client"],
     )
     request = msgspec.structs.replace(request, attended=sys.stderr.isatty())
     if project is None:
         return request
     own = request.purpose
-    request = api.in_project(
-        request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
+    request = requests.in_project(
+        here, request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
     )
     # What was said here counts, also where it is what the project would not say.
     return msgspec.structs.replace(request, tools=tools, purpose=own)
@@ -198,22 +201,22 @@ def _check_route(options: dict[str, Any]) -> None:
         raise click.UsageError("Choose one of `--provider` and `--key`: a key has a provider")
 
 
-def _project(options: dict[str, Any]) -> api.Project | None:
+def _project(here: Installation, options: dict[str, Any]) -> Project | None:
     if options["project"] is not None:
-        return api.find_project(options["project"])
+        return find_project(here, options["project"])
     if options["new_session"] or options["wait"] is not None:
         raise click.UsageError("`--new-session` and `--wait` need `--project NAME`")
     return None
 
 
-def _tools(options: dict[str, Any], project: api.Project | None) -> Tools:
+def _tools(options: dict[str, Any], project: Project | None) -> Tools:
     named, mode, directories = options["tools"], options["permission_mode"], options["add_dirs"]
     if project is not None:
         # Tools of one's own come with a mode of their own.
         mode = mode or (project.permission_mode if named is None else None)
         named = named or project.tools
         directories = directories or project.add_dirs
-    return api.choose_tools(named or "none", mode, directories)
+    return requests.choose_tools(named or "none", mode, directories)
 
 
 def _only(prompts: tuple[str, ...]) -> str | None:
@@ -229,7 +232,7 @@ def _only(prompts: tuple[str, ...]) -> str | None:
 
 
 def _attachment(name: str) -> Attachment:
-    return api.decode_attachment("stdin", _stdin()) if name == "-" else api.read_attachment(Path(name))
+    return requests.attachment("stdin", _stdin()) if name == "-" else requests.attachment(name)
 
 
 def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
@@ -245,16 +248,16 @@ def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
                 hint='Give one: `oneseat run "say hello"`',
             )
         )
-    return api.decode_text(_stdin(), "standard input")
+    return requests.input_text("standard input", _stdin())
 
 
 def _stdin() -> bytes:
-    return read_stdin(api.MAX_INPUT_BYTES + 1)
+    return read_stdin(requests.MAX_INPUT_BYTES + 1)
 
 
 def _system(text: str | None, file: Path | None) -> str | None:
     if text is not None and file is not None:
         raise click.UsageError("Choose one of `--system` and `--system-file`")
     if file is not None:
-        return api.read_text(file)
+        return requests.input_text(file)
     return text

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from oneseat import api
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import exit_code
 from oneseat.contract.request import Request
 from oneseat.contract.routes import RouteReport
@@ -54,5 +55,5 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
 
 
 async def _report(request: Request) -> RouteReport:
-    async with api.opened_app() as app:
+    async with opened_app(Installation()) as app:
         return await app.route(request)

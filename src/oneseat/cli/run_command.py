@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,14 +11,11 @@ from typing import Any
 import click
 import msgspec
 
-from oneseat import (
-    api,
-    assembly,  # noqa: F401 - loaded with the command: later, Python would look for garbage meanwhile, for 12 ms
-)
+from oneseat.app import Installation
+from oneseat.app.wiring import RunStream, opened_app
 from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.engine.runs import RunStream
 
 from .form import Form, Output
 from .output import complain, output_failed
@@ -75,7 +71,7 @@ def _on_server(request: Request, output: Output) -> int | None:
         line = msgspec.json.encode(request)
     except UnicodeEncodeError:  # a directory whose name is not UTF-8 cannot be told to anybody
         return None
-    return run_remotely(line, request.cwd, output, api.serve_folder(os.environ))
+    return run_remotely(line, request.cwd, output, str(Installation().paths.serve_dir))
 
 
 def _form(*, as_json: bool, stream_json: bool) -> Form:
@@ -89,7 +85,7 @@ async def _run(request: Request, output: Output) -> RunResult:
         if not output.quiet:
             complain(line + "\n")
 
-    async with api.opened_app(as_command=True, say=say) as app:
+    async with opened_app(Installation(), as_command=True, say=say) as app:
         asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
         return await _drive(app.stream(request, ask=asker), output)
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 
 import click
 
-from oneseat import api
-from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.remote import Link, reach
-from oneseat.server.serving import Server
-from oneseat.server.start import opened_server, serve
+from oneseat.app import Installation
+from oneseat.app.server import stop_server
+from oneseat.serve.runtime import Runtime, opened_runtime
 
 from .output import echo
 from .stop_signals import stop_signals
-
-#: How long a process may take to go after its last connection, in seconds.
-_GONE_S = 30.0
 
 
 @click.command(
@@ -43,40 +37,17 @@ def command(stop: bool) -> None:
 
 
 async def _serve() -> None:
-    env = dict(os.environ)
-    async with opened_server(env) as server:
-        _stop_on_signals(server)
-        await serve(server, env, echo)
+    async with opened_runtime(Installation()) as runtime:
+        _stop_on_signals(runtime)
+        await runtime.serve(echo)
 
 
-def _stop_on_signals(server: Server) -> None:
+def _stop_on_signals(runtime: Runtime) -> None:
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
         for number in stop_signals():
-            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            asyncio.get_running_loop().add_signal_handler(number, runtime.stop)
 
 
 def _stop() -> None:
-    link = reach(os.environ, api.serve_folder(os.environ))
-    if link is None:
-        echo("No server is running")
-        return
-    with link:
-        with contextlib.suppress(OSError):
-            link.say("ask_stop")
-        _await_close(link)
-    pid: int = link.hello["pid"]
-    if not api.await_end(pid, _GONE_S):
-        raise OneseatError(
-            ErrorInfo(
-                code="provider.server_stays",
-                message=f"The server was told to end and did not: process `{pid}`",
-                hint=f"End it: `kill {pid}`",
-            )
-        )
-    echo(f"The server is gone: process {pid}")
-
-
-def _await_close(link: Link) -> None:
-    with contextlib.suppress(EOFError):
-        while True:
-            link.read()
+    pid = stop_server(Installation())
+    echo("No server is running" if pid is None else f"The server is gone: process {pid}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from oneseat import api
+from oneseat.app import Installation
+from oneseat.app.runs import find_result
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.receipt import RunResult
 
@@ -14,8 +15,7 @@ from .views.receipt import nothing_ran
 def result_of(run_id: str, pid: int) -> RunResult:
     """The result of a run of the server with this pid. Reading the ledger ends what the server left running."""
     try:
-        with api.read_ledger() as ledger:
-            stored = ledger.run(run_id).result
+        stored = find_result(Installation(), run_id)
     except OneseatError:  # it did not come to be recorded
         stored = None
     if stored is not None and stored.status != "cancelled":

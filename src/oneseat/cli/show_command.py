@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from oneseat import api
 from oneseat._util.json import to_json
-from oneseat.contract.reports.runs import ResultReport, RunReport
+from oneseat.app import Installation
+from oneseat.app.runs import find_run
 
 from .output import echo
 from .views.runs import run_text
@@ -26,19 +26,11 @@ Examples:
 )
 def command(run: str, only_events: bool, as_json: bool) -> None:
     """Print one run with its events and evidence. RUN is its id or the beginning of it."""
-    with api.read_ledger() as ledger:
-        stored = ledger.run(run)
-        events = list(ledger.events(stored.summary.id))
-    report = RunReport(
-        run=stored.summary,
-        result=None if stored.result is None else ResultReport.of(stored.result),
-        events=tuple(events),
-        policy_inputs=stored.policy_inputs,
-    )
+    report = find_run(Installation(), run)
     if as_json:
         echo(to_json(report))
     elif only_events:
-        for event in events:
+        for event in report.events:
             echo(to_json(event))
     else:
         echo(run_text(report))

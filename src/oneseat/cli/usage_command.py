@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from oneseat._util.json import to_json
+from oneseat.app import Installation
+from oneseat.app.audit import check_usage
+from oneseat.app.usage import VIEWS, Filter, Report, read_usage, usage_report
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.reports.usage import UsageReport, UsageSum
-from oneseat.reconciliation import check_usage
-from oneseat.rules.usage import Filter
-from oneseat.usage import VIEWS, Report, read_usage, usage_report
 
 from .days import Day, number_of
 from .output import complain, echo
@@ -98,7 +98,7 @@ def command(
     days: dict[str, Any] = {
         name: None if (day := wanted.pop(name)) is None else number_of(day) for name in ("since", "until")
     }
-    report = read_usage(view, Filter(**days, **wanted), zone)
+    report = read_usage(Installation(), view, Filter(**days, **wanted), zone)
     if plot is not None:
         _draw(report, plot)
     if as_json:
@@ -110,7 +110,7 @@ def command(
 
 
 def _check(since: date | None, until: date | None, *, as_json: bool) -> None:
-    found = check_usage(since, until)
+    found = check_usage(Installation(), since, until)
     echo(to_json(found) if as_json else check_text(found))
     if any(each.kind == "misbilled" for each in found.findings):
         raise click.exceptions.Exit(_MISBILLED)

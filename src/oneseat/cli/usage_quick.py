@@ -6,13 +6,14 @@ import gc
 import sys
 
 from oneseat import __version__
-from oneseat.usage import VIEWS, read_text
+from oneseat.app import Installation
+from oneseat.app.usage import VIEWS, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oneseat.usage import Report
+    from oneseat.app.usage import Report
 
 
 def answered(arguments: Sequence[str]) -> bool:
@@ -23,7 +24,7 @@ def answered(arguments: Sequence[str]) -> bool:
     collecting = gc.isenabled()
     gc.disable()  # nothing here is a cycle, and looking for some among thousands of files takes a tenth of the time
     try:
-        text = read_text(view, _text, __version__).encode("utf-8", "replace") + b"\n"
+        text = read_text(Installation(), view, _text, __version__).encode("utf-8", "replace") + b"\n"
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
     except Exception:  # noqa: BLE001 - the ordinary command meets the same and explains it

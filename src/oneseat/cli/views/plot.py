@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
-from oneseat.rules.usage import Sum
+from oneseat.app.usage import Sum
 
 from .numbers import short, usd
 from .table import clip

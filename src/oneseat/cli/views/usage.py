@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.rules.usage import Block, Sum, date_text
+from oneseat.app.usage import Block, Sum, date_text
 
 from .numbers import short, usd
 from .table import clip, plural, table
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from oneseat.usage import Report
+    from oneseat.app.usage import Report
 
 _HEADS = {
     "daily": "day",
