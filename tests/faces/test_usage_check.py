@@ -129,8 +129,8 @@ def add_session(seat: Seat) -> None:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with sqlite3.connect(seat.ledger) as db:
         db.execute(
-            "INSERT INTO sessions (id, project, cwd, wallet, created_at, used_at, messages, instructions)"
-            " VALUES ('s-gone', 'shop', '/home/me/shop', 'plan', ?, ?, 1, '')",
+            "INSERT INTO sessions (id, project, cwd, wallet, provider, created_at, used_at, messages, instructions)"
+            " VALUES ('s-gone', 'shop', '/home/me/shop', 'plan', 'claude-cli', ?, ?, 1, '')",
             (now, now),
         )
     db.close()

@@ -80,7 +80,11 @@ def rule_text(rule: RuleReport, conditions: str) -> str:
 def section_text(section: Any) -> str:
     """One section: an entry under the other, what is not in force marked."""
     found = msgspec.to_builtins(section)
-    entries = found if isinstance(found, list) else [{"id": key, "is": value} for key, value in found.items()]
+    entries = (
+        found
+        if isinstance(found, list | tuple)
+        else [{"id": key, "is": value} for key, value in found.items()]
+    )
     return "\n".join(line for entry in entries for line in _entry(entry))
 
 
