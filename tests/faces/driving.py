@@ -257,7 +257,7 @@ _FILTERS = (
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
     (re.compile(r"(CLOCK  \w+ +\{).+\}?"), r"\1…"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
-    (re.compile(r"the next one begins in \d+ s"), "the next one begins in N s"),
+    (re.compile(r"retry in \d+ s"), "retry in N s"),
     (re.compile(r'"(duration_ms|first_token_ms)":\d+'), r'"\1":MS'),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\b2\.1\.\d+\b"), "VERSION"),

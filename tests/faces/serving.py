@@ -16,7 +16,7 @@ _MORE = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\b(msg|req|toolu)_\w+"), "ID"),
     (re.compile(r'"retry_after_s":[\d.]+'), '"retry_after_s":S'),
-    (re.compile(r"it ends in .*"), "it ends in DURATION"),
+    (re.compile(r"  retry in .*"), "  retry in DURATION"),
 )
 
 

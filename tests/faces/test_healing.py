@@ -90,7 +90,7 @@ def test_a_session_over_its_bytes_is_told_and_a_person_hears_of_it(
     seat = seat_of(tmp_path, claude_path, simulator, "ok", "session.max_bytes = 1")
     ask(seat, "first prompt")
     ended = seat.run("run", "--project", "shop", "second prompt")
-    assert "note: this begins a new session, with a short summary of what was said before" in ended.stderr
+    assert "note: new session, with a summary of the conversation" in ended.stderr
     assert [line["user"] for line in brief_of(simulator.messages()[1])] == ["first prompt"]
     # A session that its owner or its age ended is not: then nobody expects it to be known.
     ask(seat, "third prompt", "--new-session")

@@ -18,8 +18,8 @@ from .test_keys import KEY, assert_nowhere, choose
 
 HUMANS = "How many people use oneseat here [1]: "
 HOST = "Whose machine is this (owner_machine, owner_vps, rented_runner, customer_machine) [owner_machine]: "
-BEGIN = "so that the rest is yours (0: never) [0]: "
-FALL_BACK = "when your plan may not or cannot serve it? [y/N]: "
+BEGIN = "usage window is this full (percent, 0: never) [0]: "
+FALL_BACK = "May a run use a paid API key when your plan cannot serve it? [y/N]: "
 WRITE = "Write this to "
 
 
@@ -95,16 +95,16 @@ def test_a_person_with_a_key_types_it_without_seeing_it(seat: Seat) -> None:
         terminal.answer("A name for the key [anthropic]: ", "no name")
         terminal.answer("A name for the key [anthropic]: ", "work")
         terminal.answer("Where is the key (keyring, variable, file) [keyring]: ", "")
-        terminal.answer("Does it draw on API credits that your plan includes? [y/N]: ", "y")
-        terminal.answer("what may one run cost with it [1.0]: ", "9")
-        terminal.answer("what may a day cost with it [5.0]: ", "")
-        terminal.answer("what may a month cost with it [50.0]: ", "")
-        terminal.answer("what may one run cost with it [1.0]: ", "0.5")
-        terminal.answer("what may a day cost with it [5.0]: ", "nan")
-        terminal.answer("what may a day cost with it [5.0]: ", "5")
-        terminal.answer("what may a month cost with it [50.0]: ", "")
-        terminal.answer("Enter to give it later): ", "sk-ant-oat01-made-up-token")
-        terminal.answer("Enter to give it later): ", KEY)
+        terminal.answer("Does it use API credits that your plan includes? [y/N]: ", "y")
+        terminal.answer("Budget of one run with it, in US dollars [1.0]: ", "9")
+        terminal.answer("Budget of a day with it, in US dollars [5.0]: ", "")
+        terminal.answer("Budget of a month with it, in US dollars [50.0]: ", "")
+        terminal.answer("Budget of one run with it, in US dollars [1.0]: ", "0.5")
+        terminal.answer("Budget of a day with it, in US dollars [5.0]: ", "nan")
+        terminal.answer("Budget of a day with it, in US dollars [5.0]: ", "5")
+        terminal.answer("Budget of a month with it, in US dollars [50.0]: ", "")
+        terminal.answer("Enter to add it later): ", "sk-ant-oat01-made-up-token")
+        terminal.answer("Enter to add it later): ", KEY)
         terminal.answer("[Y/n]: ", "")
         ended = terminal.finish()
     assert ended.code == 0
@@ -138,7 +138,7 @@ def test_without_a_keyring_the_other_places_are_offered(seat: Seat) -> None:
         terminal.answer("The variable [MY_GEMINI_KEY]: ", "ONESEAT_KEY")
         terminal.answer("The variable [MY_GEMINI_KEY]: ", "")
         for _ in range(3):
-            terminal.answer("cost with it", "")
+            terminal.answer("with it, in US dollars", "")
         terminal.answer("[Y/n]: ", "")
         ended = terminal.finish()
     assert ended.code == 0
@@ -155,7 +155,7 @@ def test_a_model_on_this_machine_needs_neither_key_nor_budget(seat: Seat) -> Non
         terminal.answer("A name for the key [openai-compatible]: ", "local")
         terminal.answer("Its address [http://127.0.0.1:11434/v1]: ", "http://192.168.0.2/v1")
         terminal.answer("Its address [http://127.0.0.1:11434/v1]: ", "")
-        terminal.answer("Is something charged there? [y/N]: ", "")
+        terminal.answer("Does this address charge anything? [y/N]: ", "")
         terminal.answer("[Y/n]: ", "")
         assert terminal.finish().code == 0
     assert written(seat)["keys"] == {
@@ -200,14 +200,14 @@ def test_settings_that_are_replaced_are_kept_as_a_copy(seat: Seat) -> None:
     settings(seat).write_text("# mine\n[run]\ntimeout_s = 60\n", "utf-8")
     refused = seat.run("init", "--yes")
     assert refused.code == 2
-    assert f"There are settings already: `{settings(seat)}`" in refused.stderr
+    assert f"Settings exist already: `{settings(seat)}`" in refused.stderr
     assert settings(seat).read_text("utf-8").startswith("# mine\n")
     ended = seat.run("init", "--yes", "--replace")
     assert ended.code == 0
     (copy,) = (path for path in settings(seat).parent.iterdir() if path != settings(seat))
     assert copy.read_text("utf-8") == "# mine\n[run]\ntimeout_s = 60\n"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert f"copy of what was there: {copy}\n" in ended.stdout
+    assert f"copy of the old settings: {copy}\n" in ended.stdout
     assert "timeout_s" not in settings(seat).read_text("utf-8")
 
 
@@ -230,7 +230,7 @@ def test_with_two_seats_the_person_says_which_serves_and_which_comes_second(
         terminal.answer(HOST, "")
         terminal.read_until("(claude-cli, codex-cli) [claude-cli]: ")
         terminal.type("codex-cli")
-        terminal.answer("May a run go on to claude-cli when that plan cannot serve? [y/N]: ", "y")
+        terminal.answer("May a run use claude-cli when that plan cannot serve it? [y/N]: ", "y")
         terminal.answer(BEGIN, "")
         terminal.answer(FALL_BACK, "")
         terminal.answer("[Y/n]: ", "")
@@ -244,7 +244,7 @@ def test_of_several_people_on_a_server_nothing_goes_to_the_plan(seat: Seat) -> N
     with Terminal(seat, "init") as terminal:
         terminal.answer(HUMANS, "0")
         terminal.answer(HUMANS, "3")
-        terminal.read_until("a plan is for one person: nothing will go to it, only to an API key")
+        terminal.read_until("a plan is for one person: all runs will use an API key")
         terminal.answer(HOST, "owner_vps")
         terminal.answer(BEGIN, "")
         terminal.answer(FALL_BACK.replace("y/N", "Y/n"), "n")
@@ -295,7 +295,7 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "oneseat init asks questions on a terminal"),
+        ([], "`oneseat init` needs a terminal to ask questions"),
         (
             ["--yes", "--key", "openai-compatible"],
             "an `openai-compatible` provider has no address of its own",

@@ -164,7 +164,7 @@ def test_a_fallback_of_a_project_is_its_own_and_a_person_hears_of_it(
     )
     ended = seat.run("run", "--project", "shop", "hello")
     assert (ended.code, ended.stdout) == (0, "ok from the simulator\n")
-    assert "note: the model `haiku` answers in place of `sonnet`: limit.seven_day_opus" in ended.stderr
+    assert "note: model `haiku` answers instead of `sonnet`: limit.seven_day_opus" in ended.stderr
 
 
 def test_without_a_fallback_no_other_model_is_asked(

@@ -111,13 +111,13 @@ def test_text_is_printed_while_it_comes(seat: Seat, simulator: Simulator) -> Non
         (
             "eof-mid-stream-once",
             "a stream",
-            "the provider broke off; the answer starts again",
+            "the stream ended early; the answer starts again",
             "ok from the simulator",
         ),
         (
             "reset-after-block-once",
             "a finished blockaok from the simulator",
-            "a part of this came twice; the whole of it follows",
+            "a part of this was sent twice; the complete answer follows",
             "a finished blockok from the simulator",
         ),
     ],
@@ -197,7 +197,7 @@ def test_a_status_line_tells_the_time_on_a_terminal_and_leaves_no_trace(tmp_path
     seat, _ = fake_seat(tmp_path, "ok")
     code, piped, shown = at_terminal(seat, "run", "hello", stdout=False)
     assert (code, piped) == (0, "ok from the fake\n")
-    assert "checking who pays … 0 s" in shown
+    assert "checking the wallet … 0 s" in shown
     status, _, rest = shown.rpartition("\r\x1b[K")
     assert (bool(status), rest.startswith("receipt: "), rest.count("\n")) == (True, True, 1), shown
 

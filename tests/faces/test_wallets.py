@@ -88,7 +88,9 @@ def test_a_full_plan_falls_to_a_key_with_consent_only(seat: Seat, simulator: Sim
         "receipt"
     ]["evidence"]
     told = seat.run("run", "hi")
-    note = "note: the key `paid` (anthropic) serves this run, as claude-cli (plan) does not: limit.five_hour until 20"
+    note = (
+        "note: the key `paid` (anthropic) serves this run; claude-cli (plan) cannot: limit.five_hour until 20"
+    )
     assert (told.stdout, told.stderr[: len(note)]) == ("ok from the simulator\n", note)
 
 

@@ -21,7 +21,7 @@ _DAYS = 30
     "advise",
     epilog=f"""\b
 Plans, thresholds and models to compare with are data. The file {FILE_NAME} in
-oneseat's configuration folder replaces entries by their id, or adds some:
+oneseat's configuration folder adds entries, or replaces them by id:
   {{"plans": [{{"id": "mine", "name": "Mine", "price_usd_month": 15,
     "api_credit_usd": null, "source": "my invoice", "as_of": "2026-11-20"}}]}}
 Its lists are plans, classes, alternatives, requests and notices.
@@ -32,19 +32,19 @@ Examples:
   oneseat advise --days 90
   oneseat advise --since 2026-11-01 --json""",
 )
-@click.option("--since", type=Day(), metavar="DAY", help="Measure from this day on: 2026-11-20, 7d, 4w.")
-@click.option("--until", type=Day(), metavar="DAY", help="Measure up to this day, which is included.")
+@click.option("--since", type=Day(), metavar="DAY", help="Measure from this day: 2026-11-20, 7d, 4w.")
+@click.option("--until", type=Day(), metavar="DAY", help="Measure up to and including this day.")
 @click.option(
-    "--days", type=click.IntRange(1, 3660), metavar="N", help=f"Measure so many days, {_DAYS} by default."
+    "--days", type=click.IntRange(1, 3660), metavar="N", help=f"Measure N days, {_DAYS} by default."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with exact numbers.")
 def command(since: date | None, until: date | None, days: int | None, *, as_json: bool) -> None:
-    """Say what your work costs by key and beside each plan, by what was measured.
+    """Compare what your work costs by API key and on each plan, from what was measured.
 
-    Nothing is sent anywhere. Every number has its source and its date, and what is not known is said to be so.
+    Nothing is sent anywhere. Every number has its source and its date; what is unknown is called unknown.
     """
     if since is not None and days is not None:
-        raise click.UsageError("--since and --days cannot be had at once")
+        raise click.UsageError("--since and --days are mutually exclusive")
     last = number_of(min(until, today()) if until is not None else today())
     first = number_of(since) if since is not None else last - (days or _DAYS) + 1
     if first > last:

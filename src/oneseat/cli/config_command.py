@@ -32,11 +32,11 @@ Examples:
   oneseat config check
   oneseat config check --json
 
-Exit codes: 0 nothing wrong, 2 something is.""",
+Exit codes: 0 nothing is wrong, 2 something is.""",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(*, as_json: bool) -> int:
-    """Name everything that is wrong in the settings files and variables, each with its place."""
+    """List everything that is wrong in the settings files and variables, each with its place."""
     found = check_settings(Installation())
     echo(to_json(found) if as_json else check_text(found))
     if found.findings:
@@ -50,7 +50,7 @@ def check(*, as_json: bool) -> int:
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(*, as_json: bool) -> int:
-    """Show every setting in force here, with its value and where that comes from."""
+    """Show every setting in force here, with its value and its source."""
     report = list_settings(Installation())
     echo(to_json(report) if as_json else list_text(report, toml))
     wrong = len(check_settings(Installation()).findings)

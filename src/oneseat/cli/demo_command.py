@@ -30,22 +30,22 @@ _KEY = "sk-ant-api03-made-up-for-the-demo"
 
 @click.command("demo", epilog="Afterwards, with your own login: `oneseat doctor`.")
 def command() -> int:
-    """Run the official CLI three times against a simulator: once plainly, twice with a key in the way.
+    """Run the official CLI three times against a simulator: once as it is, twice with an API key in the way.
 
     Nothing leaves this machine, no login is used, nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="oneseat-demo-") as folder, Simulator() as simulator:
-        stage = _Stage(Path(folder), simulator)
-        result = stage.plain()
+        demo = _Demo(Path(folder), simulator)
+        result = demo.plain()
         if result.error is not None:
             raise OneseatError(result.error)
-        kept, refused = stage.key_in_environment(), stage.key_in_wrapper()
+        kept, refused = demo.key_in_environment(), demo.key_in_wrapper()
     expected = kept.receipt.verdict == "verified" and refused.receipt.verdict == "nothing_sent"
     return 0 if expected else exit_code("provider")
 
 
-class _Stage:
-    """A scratch home, a simulator, and three acts."""
+class _Demo:
+    """A scratch home, a simulator, and three runs."""
 
     def __init__(self, folder: Path, simulator: Simulator) -> None:
         simulator.script("demo", [Answer(content=(Text(_ANSWER),), pace_s=0.03)])
@@ -54,31 +54,31 @@ class _Stage:
 
     def plain(self) -> RunResult:
         """An ordinary run."""
-        echo("1. A run. The wallet is checked first, then the prompt is sent:\n")
-        result = self._act("plain", {})
+        echo("1. A run. The wallet is checked, then the prompt is sent:\n")
+        result = self._run("plain", {})
         echo("")
         return result
 
     def key_in_environment(self) -> RunResult:
         """A key where the official CLI would use it instead of the login."""
         echo(
-            "2. The same with ANTHROPIC_API_KEY in your environment, which would silently outrank your login:\n"
+            "2. The same with ANTHROPIC_API_KEY in your environment, which would silently replace your login:\n"
         )
-        result = self._act("key", {"ANTHROPIC_API_KEY": _KEY})
+        result = self._run("key", {"ANTHROPIC_API_KEY": _KEY})
         for evidence in result.receipt.evidence:
             if evidence.what.startswith("kept:"):
-                echo(f"   kept from the child: {evidence.what.removeprefix('kept:')} ({evidence.value})")
+                echo(f"   withheld from the CLI: {evidence.what.removeprefix('kept:')} ({evidence.value})")
         self._count("key")
         return result
 
     def key_in_wrapper(self) -> RunResult:
-        """A ``claude`` that is really a script which exports a key: nothing of ours can keep that from it."""
-        echo("3. The same with a `claude` on PATH that is a script exporting a key of its own:\n")
+        """A ``claude`` that is a script which exports a key: oneseat cannot withhold that one."""
+        echo("3. The same with a `claude` on PATH that is a script with a key of its own:\n")
         real = find_cli(Installation(self._env(), self._folder))
         wrapper = self._folder / "claude"
         wrapper.write_text(f'#!/bin/sh\nexport ANTHROPIC_API_KEY={_KEY}\nexec {shlex.quote(real)} "$@"\n')
         wrapper.chmod(0o700)
-        result = self._act("wrapper", {"ONESEAT_CLAUDE_PATH": str(wrapper)})
+        result = self._run("wrapper", {"ONESEAT_CLAUDE_PATH": str(wrapper)})
         if result.error is not None:
             echo(f"   refused: {result.error.message} ({result.error.code})".replace("\n", "\n  "))
         self._count("wrapper")
@@ -93,7 +93,7 @@ class _Stage:
         }
         return {**kept, "ONESEAT_HOME": str(self._folder / "home")}
 
-    def _act(self, label: str, extra: Mapping[str, str]) -> RunResult:
+    def _run(self, label: str, extra: Mapping[str, str]) -> RunResult:
         env = {**self._env(), "ONESEAT_SIMULATOR_URL": self._simulator.url("demo", label), **extra}
         echo('   $ oneseat run "say hello"')
         result = run_stoppable(_show(Installation(env, self._folder)))

@@ -27,7 +27,7 @@ Exit codes: 0 ready, 3 not safe, 7 not signed in or no CLI, 2 settings or folder
 @click.option(
     "--canary",
     is_flag=True,
-    help="Try every assumption about the installed CLI on the simulator.",
+    help="Test every assumption about the installed CLI on the simulator.",
 )
 def command(as_json: bool, canary: bool) -> int:
     """Check which wallet would pay, and whether this machine is ready. Sends no prompt, spends nothing."""
@@ -40,7 +40,7 @@ def command(as_json: bool, canary: bool) -> int:
 
 def _try(*, as_json: bool) -> int:
     if not as_json:
-        complain("trying the official CLI on the simulator; no login is used, nothing leaves this machine\n")
+        complain("testing the official CLI on the simulator; no login is used, nothing leaves this machine\n")
     report = run_stoppable(try_installed_cli(Installation()))
     echo(to_json(report) if as_json else trial_text(report))
     return 0 if report.passed else exit_code("provider.untested_cli")

@@ -21,7 +21,7 @@ from .output import complain, echo
 from .questions import Chosen, ask, key_settings, key_value, said_host, usual_seat
 from .stoppable import run_stoppable
 
-#: The options that say something of the key.
+#: The options that describe the key.
 _OF_A_KEY = (
     "key_name",
     "key_env",
@@ -43,8 +43,8 @@ Examples:
   oneseat init --yes
   oneseat init --yes --key anthropic --key-env WORK_KEY --day-budget 5""",
 )
-@click.option("--yes", is_flag=True, help="Ask nothing: take what the options say, and the defaults.")
-@click.option("--replace", is_flag=True, help="Replace settings that are there; a copy of them is kept.")
+@click.option("--yes", is_flag=True, help="Ask nothing: use the options and the defaults.")
+@click.option("--replace", is_flag=True, help="Replace existing settings; a copy is kept.")
 @click.option(
     "--humans",
     type=click.IntRange(1, 1000),
@@ -52,38 +52,36 @@ Examples:
     help="How many people use oneseat here. [default: 1]",
 )
 @click.option("--host", type=click.Choice(HOSTS), help="Whose machine this is.")
-@click.option("--plan", type=click.Choice(PLANS), help="Your plan, where the official CLI does not name it.")
+@click.option("--plan", type=click.Choice(PLANS), help="Your plan, if the official CLI does not name it.")
 @click.option(
     "--seat",
     type=click.Choice(("claude-cli", "codex-cli")),
-    help="Whose plan serves; without it, the first that is ready.",
+    help="The plan to use. [default: the first that is ready]",
 )
 @click.option(
     "--key",
     type=click.Choice(get_args(KeyProvider)),
-    help="Use a key for this API when the plan cannot serve.",
+    help="Use an API key for this provider when the plan cannot serve.",
 )
-@click.option("--key-name", metavar="NAME", help="What the key is called; without it, as the API.")
+@click.option("--key-name", metavar="NAME", help="Name of the key. [default: the name of the API]")
 @click.option("--key-env", metavar="VARIABLE", help="The variable that holds the key.")
 @click.option("--key-file", metavar="PATH", help="The private file that holds the key.")
-@click.option("--base-url", metavar="URL", help="The address that is asked in place of the vendor's.")
-@click.option("--credits", is_flag=True, default=None, help="The key draws on credits that a plan includes.")
-@click.option(
-    "--free", is_flag=True, default=None, help="Nothing is charged at `--base-url`; no key is needed."
-)
-@click.option("--run-budget", type=float, metavar="USD", help="What one run may cost with the key.")
-@click.option("--day-budget", type=float, metavar="USD", help="What a day may cost with the key.")
-@click.option("--month-budget", type=float, metavar="USD", help="What a month may cost with the key.")
+@click.option("--base-url", metavar="URL", help="Send requests to this address instead of the vendor's.")
+@click.option("--credits", is_flag=True, default=None, help="The key uses credits that a plan includes.")
+@click.option("--free", is_flag=True, default=None, help="`--base-url` charges nothing and needs no key.")
+@click.option("--run-budget", type=float, metavar="USD", help="Budget of one run with the key.")
+@click.option("--day-budget", type=float, metavar="USD", help="Budget of a day with the key.")
+@click.option("--month-budget", type=float, metavar="USD", help="Budget of a month with the key.")
 @click.option(
     "--pause-at",
     type=click.IntRange(1, 100),
     metavar="PERCENT",
-    help="Pause scripts from this share of a window on.",
+    help="Pause unattended runs when a usage window is this full.",
 )
 def command(*, yes: bool, replace: bool, **options: object) -> None:
-    """Set oneseat up: look at what is there, ask a few questions, and write your settings.
+    """Set up oneseat: look for official CLIs, ask a few questions, and write your settings.
 
-    Nothing is written before the last question is answered. No prompt is sent, nothing is spent, and no login is read.
+    Nothing is written before you answer the last question. No prompt is sent, nothing is spent, and no login is read.
     """
     if yes:
         _check_key_options(options)
@@ -109,8 +107,8 @@ def _check_key_options(options: Chosen) -> None:
     if lost and options["key"] is None:
         shown = ", ".join(f"`--{name.replace('_', '-')}`" for name in lost)
         raise _arguments(
-            f"This is of an API key, and none is chosen: {shown}",
-            "Say whose API: `oneseat init --yes --key anthropic ...`",
+            f"Options of an API key without `--key`: {shown}",
+            "Name the API: `oneseat init --yes --key anthropic ...`",
         )
 
 
@@ -118,11 +116,11 @@ def _settings_are_there(path: Path, *, ask_first: bool, replace: bool) -> bool:
     """Whether there are settings. Raises ``UsageError`` where nobody can be asked what becomes of them."""
     if ask_first and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise _arguments(
-            "oneseat init asks questions on a terminal", "Take the defaults: `oneseat init --yes`"
+            "`oneseat init` needs a terminal to ask questions", "Take the defaults: `oneseat init --yes`"
         )
     if path.exists() and not ask_first and not replace:
         hint = "Replace them, and keep a copy: `oneseat init --yes --replace`"
-        raise _arguments(f"There are settings already: `{path}`", hint)
+        raise _arguments(f"Settings exist already: `{path}`", hint)
     return path.exists()
 
 
@@ -186,7 +184,7 @@ def _done(written: Written) -> Iterator[str]:
         complain(f"warning: {written.doubt}\n")
     yield f"written: {written.path}"
     if written.copy is not None:
-        yield f"copy of what was there: {written.copy}"
+        yield f"copy of the old settings: {written.copy}"
 
 
 def _next(report: Report, choices: Choices, *, given: bool) -> Iterator[str]:
@@ -200,7 +198,7 @@ def _next(report: Report, choices: Choices, *, given: bool) -> Iterator[str]:
     if key is not None and key.env is not None:
         yield f"  set the variable `{key.env}` where your scripts run"
     elif key is not None and key.needed and not given:
-        yield f"  give oneseat the key: `oneseat key set {key.name}`"
+        yield f"  store the key: `oneseat key set {key.name}`"
     yield "  see which wallet would pay: `oneseat doctor`"
     yield '  run something: `oneseat run "say hello"`'
 

@@ -27,7 +27,7 @@ Examples:
   oneseat key remove work""",
 )
 def command() -> None:
-    """Keep, list and remove API keys. A key is never an argument, never printed, and in no file but one you choose."""
+    """Store, list and remove API keys. A key is never an argument, never printed, and in no file but one you choose."""
 
 
 @command.command(
@@ -41,10 +41,10 @@ Examples:
 )
 @click.argument("name")
 @click.argument("key", nargs=-1, metavar="")
-@click.option("--provider", type=click.Choice(get_args(KeyProvider)), help="Whose API the key opens.")
-@click.option("--env", metavar="VARIABLE", help="Read the key from this variable; oneseat keeps nothing.")
-@click.option("--file", metavar="PATH", help="Keep the key in this file, private to you, not in the keyring.")
-@click.option("--base-url", metavar="URL", help="Ask this address in place of the vendor's.")
+@click.option("--provider", type=click.Choice(get_args(KeyProvider)), help="Whose API the key is for.")
+@click.option("--env", metavar="VARIABLE", help="Read the key from this variable; oneseat stores nothing.")
+@click.option("--file", metavar="PATH", help="Store the key in this private file, not in the keyring.")
+@click.option("--base-url", metavar="URL", help="Send requests to this address instead of the vendor's.")
 def set_key(
     *,
     name: str,
@@ -54,7 +54,7 @@ def set_key(
     file: str | None,
     base_url: str | None,
 ) -> None:
-    """Give oneseat the API key NAME: asked for without showing it, or read from standard input."""
+    """Store the API key NAME: typed at a hidden prompt, or read from standard input."""
     is_key = looks_like_key(name)
     if key or is_key:
         # Not click's own words, which would repeat it. And a key that is taken for a name would be written to the settings.
@@ -83,20 +83,20 @@ def set_key(
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show_keys(*, as_json: bool) -> None:
-    """List the API keys of your settings and whether each is there. No key is shown, not even a part of one."""
+    """List the API keys of your settings, and whether each is present. No part of a key is shown."""
     report = list_keys(Installation())
     if as_json:
         echo(to_json(report))
     elif report.keys:
         echo(list_text(report))
     else:
-        complain("No API keys. Give one: oneseat key set NAME --provider anthropic\n")
+        complain("No API keys. Add one: oneseat key set NAME --provider anthropic\n")
 
 
 @command.command("remove")
 @click.argument("name")
 def remove(*, name: str) -> None:
-    """Delete the API key NAME from where oneseat keeps it."""
+    """Delete the API key NAME from where oneseat stores it."""
     there, still_named = remove_key(Installation(), name)
     echo(f"removed: {name}" if there else f"nothing to remove: {name}")
     if still_named:

@@ -21,9 +21,9 @@ from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
 from .stoppable import run_stoppable
 from .views.limits import limits_text, statusline
 
-#: Home, and away with what is below: a terminal shows the new report in the place of the old one.
+#: Cursor home and clear: a terminal shows the new report in place of the old one.
 _REDRAW = "\x1b[H\x1b[J"
-#: Looking more often shows nothing new, and nobody waits longer. No clock counts the seconds of ``inf``.
+#: Bounds of the period: more often shows nothing new, and no clock can wait for ``inf``.
 _SHORTEST_S, _LONGEST_S = 0.1, 1_000_000.0
 
 
@@ -52,18 +52,20 @@ Examples:
     "--statusline", "as_line", is_flag=True, help="Print one short line, for prompts and status bars."
 )
 @click.option(
-    "--refresh", is_flag=True, help="Ask the official CLI first, and count tokens where it names no share."
+    "--refresh",
+    is_flag=True,
+    help="Ask the official CLIs first, and count tokens where they report no usage.",
 )
 @click.option(
-    "--watch", cls=_Period, type=float, metavar="[SECONDS]", help="Print it again and again, until Ctrl-C."
+    "--watch", cls=_Period, type=float, metavar="[SECONDS]", help="Print it repeatedly, until Ctrl-C."
 )
 def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None) -> int:
-    """Show how full each usage window is, when it is reset, and how long it will last.
+    """Show how full each usage window is, when it resets, and when it will be full.
 
-    All of it was reported to oneseat's own runs, with the age of each report; what nobody reported is unknown. No prompt is sent.
+    The numbers were reported to oneseat's own runs, each with its age; what was not reported is unknown. No prompt is sent.
     """
     if as_json and as_line:
-        raise click.UsageError("Choose one of `--json` and `--statusline`")
+        raise click.UsageError("--json and --statusline are mutually exclusive")
     form = to_json if as_json else statusline if as_line else limits_text
     estimate = _refresh() if refresh else None
     if watch is None:
@@ -77,12 +79,12 @@ def command(*, as_json: bool, as_line: bool, refresh: bool, watch: float | None)
             _pause(watch)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
-            echo("")  # what is typed next begins behind the ^C otherwise
+            echo("")  # or the shell prompt would stand behind the ^C
         return 0
 
 
 def _pause(seconds: float) -> None:
-    """Wait. Raises ``click.exceptions.Exit`` as soon as the reader leaves: else that would be noticed by the next report only."""
+    """Wait. Raises ``click.exceptions.Exit`` as soon as the reader of stdout leaves, not only at the next report."""
     if sys.platform == "win32" or not can_be_left(sys.stdout.fileno()):
         time.sleep(seconds)
         return

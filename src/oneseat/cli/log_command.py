@@ -49,25 +49,25 @@ Examples:
   oneseat log --error billing
   oneseat log -n 1000 --json
 
-`oneseat show RUN` prints one of them whole.""",
+`oneseat show RUN` prints one run in full.""",
 )
 @click.option(
     "--status",
     type=click.Choice(["completed", "refused", "failed", "cancelled", "running"]),
-    help="Only these.",
+    help="Only runs with this status.",
 )
-@click.option("--since", type=_Moment(), metavar="WHEN", help="Only runs from then on: 2026-11-20, 3h, 2d.")
+@click.option("--since", type=_Moment(), metavar="WHEN", help="Only runs since then: 2026-11-20, 3h, 2d.")
 @click.option("--until", type=_Moment(), metavar="WHEN", help="Only runs before then.")
 @click.option(
     "--wallet",
     type=click.Choice(get_args(Wallet)),
     metavar="NAME",
-    help="Only runs paid from this wallet, such as plan or api_key.",
+    help="Only runs that this wallet paid for, such as plan or api_key.",
 )
 @click.option(
-    "--dir", "cwd", type=click.Path(path_type=Path), help="Only runs of this directory and those below it."
+    "--dir", "cwd", type=click.Path(path_type=Path), help="Only runs in this directory or below it."
 )
-@click.option("--error", metavar="CODE", help="Only runs with this error code, or one that begins so.")
+@click.option("--error", metavar="CODE", help="Only runs whose error code begins with this.")
 @click.option(
     "-n",
     "--limit",
@@ -75,7 +75,7 @@ Examples:
     type=click.IntRange(1, 100_000),
     default=20,
     show_default=True,
-    help="How many at most.",
+    help="List at most N runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all fields.")
 def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:

@@ -67,7 +67,7 @@ _MY_WORD = click.option(
     "--i-confirm",
     "words",
     metavar="TEXT",
-    help="Your own words: a sentence that says why the plan may do this.",
+    help="A sentence in your own words: why the plan may do this.",
 )
 
 
@@ -87,7 +87,7 @@ Examples:
   oneseat policy check pack.json""",
 )
 def command() -> None:
-    """Show, explain, replace and overrule the rules on what your plan may do."""
+    """Show, explain, replace and override the rules on what your plan may do."""
 
 
 @command.command(
@@ -128,13 +128,13 @@ Examples:
 )
 @click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
 @_purpose_options
-@click.option("--project", metavar="NAME", help="As a run of this project of your oneseat.toml.")
-@click.option("--on", "day", type=_Day(), metavar="DAY", help="As on this day: rules and facts have dates.")
+@click.option("--project", metavar="NAME", help="Explain a run of this project of your oneseat.toml.")
+@click.option("--on", "day", type=_Day(), metavar="DAY", help="Use the rules and facts of this day.")
 @_JSON
 def explain(stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any) -> None:
-    """Say what may pay for a request, by which rule, from which inputs. Nothing is run.
+    """Show what may pay for a request, by which rule, from which inputs. Nothing is run.
 
-    Without options it is about your own request, answer and work, asked here and now.
+    Without options, it explains a request of your own, for you, made here and now.
     """
     here = Installation()
     project = find_project(here, options["project"]) if options["project"] is not None else None
@@ -159,7 +159,7 @@ Example:
 @click.argument("file", type=click.Path(path_type=Path))
 @_JSON
 def check(file: Path, *, as_json: bool) -> None:
-    """Check a policy pack: its form, its sources, and that it allows nothing that no pack may. Nothing is changed."""
+    """Check a policy pack: its form, its sources, and that it allows nothing that is forbidden to packs. Nothing is changed."""
     report = desk.check_pack(Installation(), file)
     echo(to_json(report) if as_json else check_text(report))
 
@@ -172,16 +172,16 @@ Examples:
   oneseat policy update --bundled""",
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--bundled", is_flag=True, help="Go back to the pack that came with oneseat.")
+@click.option("--bundled", is_flag=True, help="Return to the pack that comes with oneseat.")
 @_MY_WORD
 @_JSON
 def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool) -> None:
-    """Put the pack FILE in force. Nothing is fetched from anywhere.
+    """Put the pack FILE in force. Nothing is downloaded.
 
-    What it changes is shown. A pack that allows more than the one in force needs your word.
+    The changes are shown. A pack that allows more than the one in force needs your confirmation.
     """
     if (file is None) != bundled:
-        raise click.UsageError("Name one of FILE and `--bundled`")
+        raise click.UsageError("Name either FILE or --bundled")
     try:
         report = desk.take_pack(Installation(), file, words)
     except UsageError as error:
@@ -206,16 +206,16 @@ Examples:
 )
 @click.argument("rule", required=False)
 @click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
-@click.option("--project", metavar="NAME", help="For runs of this project, and no others.")
-@click.option("--client", metavar="NAME", help="For work for this client, and no other.")
+@click.option("--project", metavar="NAME", help="Only for runs of this project.")
+@click.option("--client", metavar="NAME", help="Only for work for this client.")
 @_MY_WORD
 @click.option("--list", "listing", is_flag=True, help="List what you have confirmed.")
-@click.option("--revoke", metavar="ID", help="Take a confirmation back.")
+@click.option("--revoke", metavar="ID", help="Revoke a confirmation.")
 @_JSON
 def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: bool, **options: Any) -> None:
-    """Confirm in writing that your plan may do a class of work that a GREY rule doubts.
+    """Confirm in writing that your plan may do a class of work that a GREY rule leaves open.
 
-    A refusal names the command. It holds for these inputs alone, and as long as the rule says what it says today.
+    A refusal names the command. The confirmation holds for these inputs only, and until the rule changes.
     """
     here = Installation()
     if options["listing"]:
@@ -227,7 +227,7 @@ def confirm(rule: str | None, stated: tuple[tuple[str, str], ...], *, as_json: b
         echo(to_json(gone) if as_json else f"revoked {gone.revoked}")
         return
     if rule is None:
-        raise click.UsageError("Name the rule and the inputs that it doubts, or `--list`")
+        raise click.UsageError("Name the rule and its inputs, or use --list")
     words = options["words"]
     if words is None:
         words = _typed("Why may the plan do this? ") if _at_terminal() else ""

@@ -58,12 +58,12 @@ def ask(chosen: Chosen, ready: Mapping[str, bool | None], *, plan_is_known: bool
 
     ``ready`` says of each seat whether its plan would pay; ``None`` where its CLI is not installed.
     """
-    echo("\nAn empty answer takes what stands in brackets. Ctrl-C leaves everything as it is.\n")
+    echo("\nEnter takes the value in brackets. Ctrl-C changes nothing.\n")
     humans = click.prompt(
         "How many people use oneseat here", type=click.IntRange(1, 1000), default=chosen["humans"] or 1
     )
     if humans > 1:
-        echo("  a plan is for one person: nothing will go to it, only to an API key")
+        echo("  a plan is for one person: all runs will use an API key")
     host = click.prompt(
         "Whose machine is this",
         type=click.Choice(HOSTS),
@@ -71,11 +71,9 @@ def ask(chosen: Chosen, ready: Mapping[str, bool | None], *, plan_is_known: bool
     )
     plan = chosen["plan"] if plan_is_known else _plan(chosen["plan"])
     seat, other = _seats(chosen, ready)
-    question = (
-        "From which percent of a usage window on do scripts pause, so that the rest is yours (0: never)"
-    )
+    question = "Pause unattended runs when a usage window is this full (percent, 0: never)"
     pause = click.prompt(question, type=click.IntRange(0, 100), default=chosen["pause_at"] or 0)
-    question = "May a run go to an API key, paid by use, when your plan may not or cannot serve it?"
+    question = "May a run use a paid API key when your plan cannot serve it?"
     wanted = click.confirm(question, default=chosen["key"] is not None or humans > 1)
     return Choices(
         humans=humans,
@@ -94,7 +92,7 @@ def said_host(host: str | None) -> str | None:
 
 
 def _plan(chosen: str | None) -> str | None:
-    question = "Your plan, which the official CLI does not name"
+    question = "Your plan (the official CLI does not name it)"
     plan = click.prompt(question, type=click.Choice((*PLANS, "unknown")), default=chosen or "unknown")
     return None if plan == "unknown" else str(plan)
 
@@ -110,12 +108,10 @@ def _seats(chosen: Chosen, ready: Mapping[str, bool | None]) -> tuple[str, str |
     usual = usual_seat(chosen, ready)
     if len(there) < 2:
         return usual, None
-    seat = click.prompt(
-        "Whose plan serves a run that asks for nobody else", type=click.Choice(there), default=usual
-    )
+    seat = click.prompt("Which plan serves a run by default", type=click.Choice(there), default=usual)
     (other,) = (name for name in there if name != seat)
     goes_on = ready[other] and click.confirm(
-        f"May a run go on to {other} when that plan cannot serve?", default=False
+        f"May a run use {other} when that plan cannot serve it?", default=False
     )
     return seat, other if goes_on else None
 
@@ -125,7 +121,7 @@ def key_value(prepared: Prepared, key: ApiKey | None) -> str | None:
     if key is None or key.env is not None or not key.needed:
         return None
     while True:
-        question = "The key itself (not shown; Enter to give it later)"
+        question = "The key itself (not shown; Enter to add it later)"
         value = str(click.prompt(question, hide_input=True, default="", show_default=False)).strip()
         fault = prepared.fault(value) if value else None
         if fault is None:
@@ -146,7 +142,7 @@ def _key(chosen: Chosen) -> ApiKey:
     if settings["charges"] is not False:
         settings |= _place(name, settings)
     if provider == "anthropic":
-        question = "Does it draw on API credits that your plan includes?"
+        question = "Does it use API credits that your plan includes?"
         settings["credits"] = click.confirm(question, default=bool(chosen["credits"])) or None
     if settings["charges"] is not False:
         settings |= _budgets(settings)
@@ -164,7 +160,7 @@ def _address(name: str, settings: Chosen) -> dict[str, Any]:
 
     url = _again(address).base_url
     on_this_machine = str(url).startswith("http:")
-    free = not click.confirm("Is something charged there?", default=not on_this_machine)
+    free = not click.confirm("Does this address charge anything?", default=not on_this_machine)
     return {"base_url": url} | ({"charges": False, **dict.fromkeys(BUDGETS)} if free else {})
 
 
@@ -196,12 +192,12 @@ def _budgets(settings: Chosen) -> dict[str, Any]:
         amounts = {option: _amount(option, span, settings[option]) for option, span in _SPANS.items()}
         if list(amounts.values()) == sorted(amounts.values()):
             return amounts
-        echo("  a shorter time has the larger budget")
+        echo("  the budget of a shorter time must not be larger")
 
 
 def _amount(option: str, span: str, default: float) -> Any:
     def amount() -> Any:
-        given = click.prompt(f"In dollars, what may {span} cost with it", type=float, default=default)
+        given = click.prompt(f"Budget of {span} with it, in US dollars", type=float, default=default)
         return getattr(new_key("budget", {**_NAMELESS, option: given}), option)
 
     return _again(amount)

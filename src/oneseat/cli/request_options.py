@@ -1,4 +1,4 @@
-"""The options that describe a request: those of `oneseat run`, and of commands that tell what would become of it."""
+"""The options that describe a request, for `oneseat run` and `oneseat route`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _AboveZero(click.ParamType[float]):
-    """An amount of a unit; ``called`` is how an error speaks of it."""
+    """A number above 0; ``called`` is its name in errors."""
 
     def __init__(self, unit: str, called: str) -> None:
         self.name = unit
@@ -70,7 +70,7 @@ _OPTIONS = (
     click.option(
         "--fallback-model",
         metavar="NAME",
-        help="Model to use when the first one cannot serve now.",
+        help="Model to use when the first one is unavailable.",
     ),
     click.option(
         "--file",
@@ -82,15 +82,15 @@ _OPTIONS = (
     click.option(
         "--project",
         metavar="NAME",
-        help="Run in this project of your oneseat.toml and go on with its session.",
+        help="Run in this project of your oneseat.toml and continue its conversation.",
     ),
-    click.option("--new-session", is_flag=True, help="Begin the project's conversation afresh."),
+    click.option("--new-session", is_flag=True, help="Start a new conversation in the project."),
     click.option(
         "--wait",
         cls=OptionalSeconds,
         type=float,
         metavar="[SECONDS]",
-        help="Wait while another run of the project goes on.",
+        help="Wait for another run of the project to end.",
     ),
     click.option(
         "--tools",
@@ -108,43 +108,43 @@ _OPTIONS = (
         metavar="DIR",
         multiple=True,
         type=click.Path(path_type=Path),
-        help="One more directory that the tools may use. Repeatable.",
+        help="Another directory that the tools may use. Repeatable.",
     ),
     click.option(
         "--mcp-config",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="JSON file with the MCP servers of this run; no others are used.",
+        help="JSON file with the MCP servers of this run; no others are started.",
     ),
     click.option(
         "--schema",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="JSON Schema that the answer must fit; see `structured`.",
+        help="JSON Schema for the answer, which is then in `structured`.",
     ),
     click.option(
         "--timeout",
         metavar="SECONDS",
         type=_AboveZero("seconds", "a number of seconds"),
-        help="Longest time the whole run may take. [default: 1800]",
+        help="Time limit of the whole run. [default: 1800]",
     ),
     click.option(
         "--max-budget-usd",
         metavar="USD",
         type=_AboveZero("dollars", "an amount of US dollars"),
-        help="Stop at this cost, counted at list price.",
+        help="Stop at this cost at list price.",
     ),
-    click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after asking the model N times."),
+    click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after N calls of the model."),
     click.option(
-        "--over-limit", is_flag=True, help="Begin also where a usage window is so full that runs pause."
+        "--over-limit", is_flag=True, help="Run even when a usage window is so full that runs pause."
     ),
-    click.option("--role", metavar="NAME", help="Have it served by this role of your oneseat.toml."),
+    click.option("--role", metavar="NAME", help="Use this role of your oneseat.toml."),
     click.option(
         "--provider",
         metavar="NAME",
-        help="Have it served by this seat or by a key for this API.",
+        help="Use this seat, or an API key for this provider.",
     ),
-    click.option("--key", metavar="NAME", help="Have it served, and paid, by this key of your oneseat.toml."),
+    click.option("--key", metavar="NAME", help="Use this API key."),
     *PURPOSE_OPTIONS,
 )
 
@@ -174,7 +174,7 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
         mcp_servers=options["mcp_config"],
         max_budget_usd=options["max_budget_usd"],
         max_turns=options["max_turns"],
-        # Who sits at the terminal is the person that runs are paused for.
+        # The pause leaves the windows to the person at the terminal.
         over_limit=options["over_limit"] or sys.stderr.isatty(),
         schema=requests.read_schema(options["schema"]) if options["schema"] is not None else None,
         role=options["role"],
@@ -190,29 +190,29 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
     request = requests.in_project(
         here, request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
     )
-    # What was said here counts, also where it is what the project would not say.
+    # Options of the command line override those of the project.
     return msgspec.structs.replace(request, tools=tools, purpose=own)
 
 
 def _check_route(options: dict[str, Any]) -> None:
     if options["role"] is not None and (options["provider"] or options["key"] or options["model"]):
-        raise click.UsageError("A role names its own providers, keys and models; choose it or them")
+        raise click.UsageError("`--role` excludes `--provider`, `--key` and `--model`: the role names them")
     if options["provider"] is not None and options["key"] is not None:
-        raise click.UsageError("Choose one of `--provider` and `--key`: a key has a provider")
+        raise click.UsageError("--provider and --key are mutually exclusive: a key has a provider")
 
 
 def _project(here: Installation, options: dict[str, Any]) -> Project | None:
     if options["project"] is not None:
         return find_project(here, options["project"])
     if options["new_session"] or options["wait"] is not None:
-        raise click.UsageError("`--new-session` and `--wait` need `--project NAME`")
+        raise click.UsageError("--new-session and --wait need --project NAME")
     return None
 
 
 def _tools(options: dict[str, Any], project: Project | None) -> Tools:
     named, mode, directories = options["tools"], options["permission_mode"], options["add_dirs"]
     if project is not None:
-        # Tools of one's own come with a mode of their own.
+        # Tools of the command line do not inherit the permission mode of the project.
         mode = mode or (project.permission_mode if named is None else None)
         named = named or project.tools
         directories = directories or project.add_dirs
@@ -237,14 +237,14 @@ def _attachment(name: str) -> Attachment:
 
 def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
     if files.count("-") + (argument in (None, "-")) > 1:
-        raise click.UsageError("Standard input can be used once: as the prompt or as one attachment")
+        raise click.UsageError("Standard input can be read once: as the prompt or as one attachment")
     if argument is not None and argument != "-":
         return argument
     if argument is None and sys.stdin.isatty():
         raise UsageError(
             ErrorInfo(
                 code="usage.no_prompt",
-                message="There is no prompt",
+                message="No prompt",
                 hint='Give one: `oneseat run "say hello"`',
             )
         )
@@ -257,7 +257,7 @@ def _stdin() -> bytes:
 
 def _system(text: str | None, file: Path | None) -> str | None:
     if text is not None and file is not None:
-        raise click.UsageError("Choose one of `--system` and `--system-file`")
+        raise click.UsageError("--system and --system-file are mutually exclusive")
     if file is not None:
         return requests.input_text(file)
     return text

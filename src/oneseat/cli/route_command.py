@@ -30,15 +30,15 @@ Examples:
   oneseat route --explain --role reasoning "Prove it"
   oneseat route --explain --json "Translate this"
 
-Exit codes: 0 somebody would serve it, else that of the run: 3 refused, 5 a limit is full, 7 the provider failed.""",
+Exit codes: 0 a provider would serve it, else the code of the run: 3 refused, 5 a limit is full, 7 the provider failed.""",
 )
 @request_options
-@click.option("--explain", is_flag=True, help="Say of each candidate why it would serve, or why not.")
+@click.option("--explain", is_flag=True, help="Say for each candidate why it would serve, or why not.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
-    """Say who would serve PROMPT, and what would pay. Nothing is started, sent or spent.
+    """Show which provider would serve PROMPT, and who would pay. Nothing is started, sent or spent.
 
-    PROMPT and its options are those of `oneseat run`.
+    PROMPT and the options are those of `oneseat run`.
     """
     report = asyncio.run(_report(read_request(prompt, files, options)))
     if options["as_json"]:

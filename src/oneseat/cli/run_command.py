@@ -40,22 +40,22 @@ Examples:
   oneseat run "Summarise" --file report.pdf --json
   oneseat run --project shop "And now the tests"
 
-Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet was paying
-or a budget was reached, 5 a limit is full, 6 out of time, 7 the provider failed, 8 the answer cannot be trusted, 130 cancelled.""",
+Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet paid
+or a budget was reached, 5 a limit is full, 6 timed out, 7 the provider failed, 8 the answer is not reliable, 130 cancelled.""",
 )
 @request_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the answer, the error, the receipt."
 )
-@click.option("--stream-json", is_flag=True, help="Print one JSON object per event, the result last.")
-@click.option("--cold", is_flag=True, help="Do the run in this process, also when a server is running.")
+@click.option("--stream-json", is_flag=True, help="Print one JSON object per event, then the result.")
+@click.option("--cold", is_flag=True, help="Run in this process, even when a server is running.")
 @click.option("-q", "--quiet", is_flag=True, help="No receipt and no status line on stderr.")
 def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> int:
     """Send PROMPT to your assistant and print the answer.
 
-    PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT and something piped in, it is read from
-    standard input. Which wallet pays is checked before anything is sent; the receipt says how that is known.
-    On a plan nothing is charged; a budget counts what the same tokens cost at list price.
+    PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT, it is read from standard input.
+    The wallet that pays is checked before anything is sent, and the receipt shows the evidence. A plan charges
+    nothing; budgets count the list price of the same tokens.
     """
     output = Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
     request = read_request(prompt, files, options)
@@ -66,17 +66,17 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
 
 
 def _on_server(request: Request, output: Output) -> int | None:
-    """The exit code of a run that a server did; ``None`` when it is ours to do."""
+    """The exit code of a run on the server; ``None`` when this process has to run it."""
     try:
         line = msgspec.json.encode(request)
-    except UnicodeEncodeError:  # a directory whose name is not UTF-8 cannot be told to anybody
+    except UnicodeEncodeError:  # JSON cannot hold a directory whose name is not UTF-8
         return None
     return run_remotely(line, request.cwd, output, str(Installation().paths.serve_dir))
 
 
 def _form(*, as_json: bool, stream_json: bool) -> Form:
     if as_json and stream_json:
-        raise click.UsageError("Choose one of `--json` and `--stream-json`")
+        raise click.UsageError("--json and --stream-json are mutually exclusive")
     return "json" if as_json else "stream-json" if stream_json else "text"
 
 
@@ -91,7 +91,7 @@ async def _run(request: Request, output: Output) -> RunResult:
 
 
 async def _drive(stream: RunStream, output: Output) -> RunResult:
-    """Run and show. A cancelled run is shown like any other: it too has a result."""
+    """Run and show. A cancelled run has a result and is shown like any other."""
     cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
     status = StatusLine(enabled=not output.quiet)
@@ -104,7 +104,7 @@ async def _drive(stream: RunStream, output: Output) -> RunResult:
         except (
             asyncio.CancelledError,
             Exception,
-        ):  # after a bug too, what was received is shown with its receipt
+        ):  # even after a bug, show what was received, with its receipt
             if stream.result is None:
                 raise
     if stream.result is None:

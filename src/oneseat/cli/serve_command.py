@@ -23,12 +23,12 @@ In another terminal:
   oneseat status
   oneseat serve --stop""",
 )
-@click.option("--stop", is_flag=True, help="End the server that is running, and wait until it is gone.")
+@click.option("--stop", is_flag=True, help="Stop the running server, and wait until it is gone.")
 def command(stop: bool) -> None:
-    """Keep a server running that does your runs, until Ctrl-C or `oneseat serve --stop`.
+    """Keep a server running that executes your runs, until Ctrl-C or `oneseat serve --stop`.
 
-    `oneseat run` uses it by itself when it is there. Only you can reach it: it listens on a private socket in oneseat's own
-    folder. When it is told to end, runs that go on may finish first (`serve.drain_s`); told a second time, it cancels them.
+    `oneseat run` finds it by itself. Only you can reach it: it listens on a private socket in oneseat's own folder.
+    When stopped, it lets current runs finish first (`serve.drain_s`); stopped a second time, it cancels them.
     """
     if stop:
         _stop()

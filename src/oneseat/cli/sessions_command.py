@@ -23,33 +23,35 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command("list")
-@click.option("--all", "every", is_flag=True, help="Also those that have ended.")
+@click.option("--all", "every", is_flag=True, help="Include conversations that have ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all fields.")
 def list_sessions(every: bool, as_json: bool) -> None:
-    """List the conversations that have not been ended or replaced, the last used first."""
+    """List the conversations that can continue, the last used first."""
     report = find_sessions(Installation(), ended=every)
     if as_json:
         echo(to_json(report))
     elif report.sessions:
         echo(sessions_text(report.sessions))
     else:
-        complain("No sessions. Begin one: oneseat run --project NAME ...\n")
+        complain("No conversations. Start one: oneseat run --project NAME ...\n")
 
 
 @command.command("show")
 @click.argument("name", metavar="ID|PROJECT")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: session and runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: conversation and runs.")
 def show(name: str, as_json: bool) -> None:
-    """Print one conversation and its runs. ID may be the beginning of one; of a project, the last used is shown."""
+    """Print one conversation and its runs. ID may be the beginning of an id; for a project, the last used is shown."""
     report = find_session(Installation(), name)
     echo(to_json(report) if as_json else session_text(report))
 
 
 @command.command("end")
 @click.argument("project")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the sessions that were ended.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: the conversations that were ended."
+)
 def end(project: str, as_json: bool) -> None:
-    """End the conversations of PROJECT: its next run begins a new one. What was said stays with the official CLI."""
+    """End the conversations of PROJECT: its next run starts a new one. The official CLI keeps the transcript."""
     report = run_stoppable(end_sessions(Installation(), project))
     if as_json:
         echo(to_json(report))

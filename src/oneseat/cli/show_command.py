@@ -20,12 +20,14 @@ Examples:
   oneseat show 4f2a --json""",
 )
 @click.argument("run")
-@click.option("--events", "only_events", is_flag=True, help="Only the events, whole, one JSON object a line.")
+@click.option(
+    "--events", "only_events", is_flag=True, help="Print only the events, one JSON object per line."
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: run, result, events, policy inputs."
 )
 def command(run: str, only_events: bool, as_json: bool) -> None:
-    """Print one run with its events and evidence. RUN is its id or the beginning of it."""
+    """Print one run with its events and evidence. RUN is its id or the beginning of its id."""
     report = find_run(Installation(), run)
     if as_json:
         echo(to_json(report))

@@ -1,4 +1,4 @@
-"""What a run shows, event by event: the same whether this process does the run or a server does."""
+"""What a run prints, event by event, whether this process runs it or a server does."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from .status import StatusLine
 from .views.error import error_text
 from .views.numbers import percent
 from .views.receipt import event_line, receipt_line, result_line, tagged_result
+from .views.timefmt import local_time
 
 
 class Note(NamedTuple):
-    """A text for stderr, to be written when all of stdout before it is."""
+    """A text for stderr, written after all of stdout before it."""
 
     text: str
 
@@ -44,7 +45,7 @@ Pieces = list[bytes | Note]
 
 
 class Shown:
-    """What has been written so far, so that nothing is written twice and nothing is left out."""
+    """Keeps what was streamed, so that the result adds only what is missing."""
 
     def __init__(self, output: Output, status: StatusLine) -> None:
         self._output = output
@@ -66,7 +67,7 @@ class Shown:
             return [_text(event.text)]
         note = _note(event)
         if isinstance(event, Retry | Routed | ModelFallback | SessionRenewed) and self._streamed:
-            return self._take_back(f"{note or 'the provider broke off'}; the answer starts again")
+            return self._take_back(f"{note or 'the stream ended early'}; the answer starts again")
         return [Note(f"note: {note}\n")] if note and not self._output.quiet else []
 
     def result(self, result: RunResult) -> Pieces:
@@ -92,7 +93,7 @@ class Shown:
         streamed = "".join(self._streamed)
         if not text.startswith(streamed) and not streamed.endswith(text):
             # A block that broke off in the middle of the message, and was written again by the model that went on.
-            pieces += self._take_back("a part of this came twice; the whole of it follows")
+            pieces += self._take_back("a part of this was sent twice; the complete answer follows")
             streamed = ""
         rest = text[len(streamed) :]
         if text and not text.endswith("\n"):
@@ -100,39 +101,33 @@ class Shown:
         return [*pieces, _text(rest)] if rest else pieces
 
     def _take_back(self, why: str) -> Pieces:
-        # What is printed cannot be taken back: say that it is not the answer.
+        # Printed text cannot be removed: say that it is not the answer.
         self._streamed.clear()
         return [b"\n", Note(f"note: {why}\n")]
 
 
 def _note(event: Event) -> str | None:
-    """What the owner of a run is told while it goes on; ``None`` when there is nothing to tell."""
+    """The note on stderr for an event; ``None`` for most."""
     if isinstance(event, SessionRenewed) and event.reason != "repeated":
-        told = (
-            "with a short summary of what was said before"
-            if event.carried
-            else "without what was said before"
-        )
-        return f"this begins a new session, {told}: {event.why}"
+        told = "with a summary of the conversation" if event.carried else "without the conversation so far"
+        return f"new session, {told}: {event.why}"
     if isinstance(event, Routed) and event.passed_over:
         payer = f"the key `{event.key}` ({event.provider})" if event.key else event.provider
-        return f"{payer} serves this run, as {' and '.join(map(_passed, event.passed_over))}"
+        return f"{payer} serves this run; {'; '.join(map(_passed, event.passed_over))}"
     if isinstance(event, ModelFallback):
-        return (
-            f"the model `{event.fallback}` answers in place of `{event.model or 'the first'}`: {event.cause}"
-        )
+        return f"model `{event.fallback}` answers instead of `{event.model or 'the first'}`: {event.cause}"
     if isinstance(event, LimitNear):
         return (
             f"usage window `{event.window}` is at {percent(event.used)}; "
             f"unattended runs pause at {event.pause_at_percent} %, see `oneseat limits`"
         )
     if isinstance(event, Retry) and event.by == "oneseat":
-        return f"the attempt failed ({event.cause}); the next one begins in {event.delay_s or 0:.0f} s"
+        return f"attempt failed ({event.cause}); retry in {event.delay_s or 0:.0f} s"
     return None
 
 
 def _passed(one: PassedOver) -> str:
-    return f"{one.candidate} does not: {one.code}" + (f" until {one.until}" if one.until else "")
+    return f"{one.candidate} cannot: {one.code}" + (f" until {local_time(one.until)}" if one.until else "")
 
 
 def _text(text: str) -> bytes:
@@ -149,7 +144,7 @@ _STATUS: dict[type[Event], str] = {
     ThinkingDelta: "the model is thinking",
     ToolCall: "tool {name}",
     Question: "the assistant asks for {tool}",
-    Retry: "the provider failed ({cause}), next attempt",
+    Retry: "retrying: {cause}",
 }
 
 
@@ -157,5 +152,5 @@ def _waiting_for(event: Event) -> str:
     if isinstance(event, Progress) and event.state == "compacting":
         return "compacting the conversation"
     if isinstance(event, Progress) and event.state == "queued":
-        return "waiting for other runs to end"
+        return "waiting for other runs"
     return _STATUS.get(type(event), "waiting for the model").format(**msgspec.structs.asdict(event))

@@ -31,9 +31,9 @@ In another terminal:
 )
 @click.option("--list", "list_scenarios", is_flag=True, help="List the scenarios and stop.")
 def command(port: int, list_scenarios: bool) -> None:
-    """Start a loopback server that plays the vendor, so that nothing real is asked or paid.
+    """Start a local server that simulates the vendors, so that tests send and spend nothing.
 
-    The path of the URL chooses what it plays: /s/SCENARIO, or /s/SCENARIO/LABEL to count a run apart from others.
+    The path of the URL names the scenario: /s/SCENARIO, or /s/SCENARIO/LABEL to count a run apart from others.
     """
     if list_scenarios:
         for name, meaning in SCENARIOS.items():

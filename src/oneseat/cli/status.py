@@ -1,4 +1,4 @@
-"""One line on a terminal's stderr that says how long the run has been going and what it waits for."""
+"""The status line on a terminal's stderr: what the run waits for, and for how long it has been running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StatusLine:
     def __init__(self, *, enabled: bool) -> None:
         self.shown = enabled and sys.stderr.isatty()
         self._began = time.monotonic()
-        self._what = "checking who pays"
+        self._what = "checking the wallet"
 
     def say(self, what: str) -> None:
         """Change what is being waited for."""

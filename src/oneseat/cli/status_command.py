@@ -21,6 +21,6 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> None:
-    """Show whether a server is running, the runs it does, and why a command last did without it."""
+    """Show whether a server is running, its runs, and why a command last ran without it."""
     report = server_status(Installation())
     echo(to_json(report) if as_json else status_text(report))

@@ -47,26 +47,26 @@ Examples:
 
 \b
 With --check the exit code is 0 when all adds up, 4 when another wallet than
-planned was paying, and 8 when something else does not add up.""",
+expected paid, and 8 when something else does not add up.""",
 )
 @click.argument("view", type=click.Choice(VIEWS), default="daily", metavar="[VIEW]")
 @click.option("--since", type=Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
 @click.option("--until", type=Day(), metavar="DAY", help="Only up to this day, which is included.")
-@click.option("--project", metavar="TEXT", help="Only projects with this in their directory.")
-@click.option("--model", metavar="TEXT", help="Only models with this in their name.")
+@click.option("--project", metavar="TEXT", help="Only projects with this text in their directory.")
+@click.option("--model", metavar="TEXT", help="Only models with this text in their name.")
 @click.option(
     "--wallet",
     type=click.Choice(get_args(Wallet)),
     metavar="NAME",
-    help="Only what was paid from this wallet, such as plan or unknown.",
+    help="Only what this wallet paid for, such as plan or unknown.",
 )
 @click.option("--tz", "zone", metavar="ZONE", help="The time zone of days, such as Europe/Madrid.")
 @click.option("--chart", is_flag=True, help="Print bars instead of a table.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Also draw it into this SVG file."
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Also draw it as SVG to this file."
 )
 @click.option(
-    "--check", is_flag=True, help="Say what does not add up between receipts, transcripts and limits."
+    "--check", is_flag=True, help="Compare receipts, transcripts and limits, and show what does not add up."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with exact numbers.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with exact numbers.")
@@ -81,9 +81,9 @@ def command(
     as_csv: bool,
     **wanted: Any,
 ) -> None:
-    """Add up what was used, by oneseat's own runs and in the CLI's transcripts, each answer once.
+    """Add up tokens and list prices of oneseat's own runs and of the CLI's transcripts, each answer once.
 
-    The list price is what the same tokens cost by the key; on a plan it is not charged.
+    The list price is what the same tokens cost with an API key; on a plan it is not charged.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are mutually exclusive")
@@ -125,7 +125,7 @@ def _draw(report: Report, file: Path) -> None:
         raise UsageError(
             ErrorInfo(
                 code="usage.output",
-                message=f"The picture cannot be written: `{file}`\n  {error.strerror or error}",
+                message=f"Cannot write the picture: `{file}`\n  {error.strerror or error}",
             )
         ) from error
     complain(f"drawn: {file}\n")
