@@ -25,16 +25,16 @@ def main() -> None:
 
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
-    from oneseat.cli import collector  # noqa: PLC0415 - as above
+    from oneseat.cli import gc_control  # noqa: PLC0415 - as above
 
-    collector.wait()
+    gc_control.wait()
     if sys.argv[1:2] == ["usage"]:
         from oneseat.cli.usage_quick import answered  # noqa: PLC0415 - as above
 
         if answered(sys.argv[2:]):
             gc.freeze()  # else all that was loaded is searched for cycles at the end, for a twentieth of the time
             sys.exit(0)
-    from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
+    from oneseat.cli.terminal.signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
 
     interrupt_when_stopped()
     try:

@@ -268,7 +268,7 @@ def _main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests to end by
     package = importlib.import_module("oneseat.cli")
-    for module in pkgutil.iter_modules(package.__path__, "oneseat.cli."):
+    for module in pkgutil.walk_packages(package.__path__, "oneseat.cli."):
         importlib.import_module(module.name)
     for name in sys.argv[2:]:
         importlib.import_module(name)

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat.cli import fast_lane, request_options, run_command
+from oneseat.cli import fast_lane
+from oneseat.cli.commands import run as run_command
+from oneseat.cli.options import request as request_options
 from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.protocol import Broken, Call, FromServer, Hello, Spoken, Watched

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.cli.limits_command import command as limits_command
+from oneseat.cli.commands.limits import command as limits_command
 
 from .driving import Seat, fake_seat
 from .terminal import Terminal

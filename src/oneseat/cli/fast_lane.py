@@ -45,7 +45,7 @@ def try_run(arguments: Sequence[str]) -> int | None:
     request = _request(plain, cwd)
     if request is None:
         return None
-    from .remote_run import run_remotely  # noqa: PLC0415 - without a server's folder nothing of it is needed
+    from .terminal.remote_run import run_remotely  # noqa: PLC0415 - without a server's folder nothing of it is needed
 
     return run_remotely(request, cwd, plain.output, folder)
 

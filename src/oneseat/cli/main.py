@@ -12,7 +12,7 @@ import click
 from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
-from . import collector
+from . import gc_control
 from .form import Form
 from .output import echo, fill_standard_streams
 from .views.error import print_error
@@ -49,8 +49,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"oneseat.cli.{cmd_name}_command").command
-        collector.begin()
+        command: click.Command = importlib.import_module(f"oneseat.cli.commands.{cmd_name}").command
+        gc_control.begin()
         return command
 
     def resolve_command(

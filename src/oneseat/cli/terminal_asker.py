@@ -9,7 +9,7 @@ import threading
 from oneseat.contract.events import Question
 from oneseat.contract.permission import Permission
 
-from .terminal import OWNER_SAID_NO, ask_at_terminal
+from .terminal.questions import OWNER_SAID_NO, ask_at_terminal
 
 
 class TerminalAsker:

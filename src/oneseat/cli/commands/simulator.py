@@ -8,9 +8,8 @@ import signal
 
 import click
 
+from oneseat.cli.output import echo
 from oneseat.testing import SCENARIOS, Simulator
-
-from .output import echo
 
 
 @click.command(

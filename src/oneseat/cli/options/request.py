@@ -13,12 +13,12 @@ import msgspec
 
 from oneseat.app import Installation, requests
 from oneseat.app.settings import Project, find_project
+from oneseat.cli.standard_input import read_stdin
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, Request, Tools
 
-from .prompt_argument import OptionalSeconds
-from .purpose_options import PURPOSE_OPTIONS, words_of
-from .standard_input import read_stdin
+from .prompt import OptionalSeconds
+from .purpose import PURPOSE_OPTIONS, words_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -10,10 +10,9 @@ import click
 from oneseat.app import Installation
 from oneseat.app.keys import keyring_problem, new_key
 from oneseat.app.setup import HOSTS, PLANS, Choices, Prepared, usual_host
+from oneseat.cli.output import echo
 from oneseat.contract.errors import UsageError
 from oneseat.contract.keys import ApiKey, KeyProvider
-
-from .output import echo
 
 #: The options of the command by their names; ``None`` where one was not given.
 Chosen: TypeAlias = Mapping[str, Any]

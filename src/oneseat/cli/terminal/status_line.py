@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from .output import complain, printable
+from oneseat.cli.output import complain, printable
 
 #: How often the line is drawn anew, in seconds.
 PERIOD_S = 0.5

@@ -9,10 +9,9 @@ import click
 
 from oneseat.app import Installation
 from oneseat.app.server import stop_server
+from oneseat.cli.output import echo
+from oneseat.cli.terminal.signals import stop_signals
 from oneseat.serve.runtime import Runtime, opened_runtime
-
-from .output import echo
-from .stop_signals import stop_signals
 
 
 @click.command(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 
 from oneseat.app.client import reach
+from oneseat.cli.form import Output
 
-from .form import Output
-from .waiting import Waiting
+from .poller import Waiting
 
 
 def run_remotely(request: bytes, cwd: str, output: Output, folder: str) -> int | None:
@@ -30,6 +30,6 @@ def run_remotely(request: bytes, cwd: str, output: Output, folder: str) -> int |
         except (OSError, ValueError):
             return None
         # The request is on its way: from here on it costs nothing to load what shows the answer.
-        from .following import Following  # noqa: PLC0415 - see above
+        from .remote import Following  # noqa: PLC0415 - see above
 
         return Following(link, waiting, output).to_the_end()

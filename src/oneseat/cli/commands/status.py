@@ -7,9 +7,8 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.server import server_status
-
-from .output import echo
-from .views.status import status_text
+from oneseat.cli.output import echo
+from oneseat.cli.views.status import status_text
 
 
 @click.command(

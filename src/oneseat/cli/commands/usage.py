@@ -15,15 +15,14 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.audit import check_usage
 from oneseat.app.usage import VIEWS, Filter, Report, read_usage, usage_report
+from oneseat.cli.options.days import Day, number_of
+from oneseat.cli.output import complain, echo
+from oneseat.cli.views.audit import check_text
+from oneseat.cli.views.plot import plot_of, svg
+from oneseat.cli.views.usage import report_text, rows_of, title_of
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.reports.usage import UsageReport, UsageSum
-
-from .days import Day, number_of
-from .output import complain, echo
-from .views.audit import check_text
-from .views.plot import plot_of, svg
-from .views.usage import report_text, rows_of, title_of
 
 _FILTERS = ("project", "model", "wallet")
 #: The exit codes of a run that another wallet paid for, and of an answer that cannot be trusted.

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from .stop_signals import stop_signals
+from .signals import stop_signals
 
 T = TypeVar("T")
 

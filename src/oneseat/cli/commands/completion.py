@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from .output import echo
+from oneseat.cli.output import echo
 
 
 @click.command(
@@ -19,7 +19,7 @@ Put the line of your shell where it is read at its start:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for SHELL."""
-    from .main import oneseat  # noqa: PLC0415 - main loads this module by name, so it cannot be imported first
+    from oneseat.cli.main import oneseat  # noqa: PLC0415 - main loads this module by name, so it cannot be imported first
 
     completer = get_completion_class(shell)
     if completer is None:

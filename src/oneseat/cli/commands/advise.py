@@ -9,10 +9,9 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.advice import FILE_NAME, read_advice
-
-from .days import Day, number_of, today
-from .output import echo
-from .views.advice import advice_text
+from oneseat.cli.options.days import Day, number_of, today
+from oneseat.cli.output import echo
+from oneseat.cli.views.advice import advice_text
 
 _DAYS = 30
 

@@ -7,11 +7,10 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.sessions import end_sessions, find_session, find_sessions
-
-from .output import complain, echo
-from .stoppable import run_stoppable
-from .views.runs import session_text, sessions_text
-from .views.table import plural
+from oneseat.cli.output import complain, echo
+from oneseat.cli.terminal.event_loop import run_stoppable
+from oneseat.cli.views.runs import session_text, sessions_text
+from oneseat.cli.views.table import plural
 
 
 @click.group("sessions", invoke_without_command=True)

@@ -13,13 +13,12 @@ from oneseat.app import Installation
 from oneseat.app.doctor import examine
 from oneseat.app.keys import new_key
 from oneseat.app.setup import HOSTS, PLANS, Choices, Prepared, Written
+from oneseat.cli.options.init_prompts import Chosen, ask, key_settings, key_value, said_host, usual_seat
+from oneseat.cli.output import complain, echo
+from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
 from oneseat.contract.reports.doctor import Report
-
-from .output import complain, echo
-from .questions import Chosen, ask, key_settings, key_value, said_host, usual_seat
-from .stoppable import run_stoppable
 
 #: The options that describe the key.
 _OF_A_KEY = (

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple
 
-from .output import can_be_left
-from .stop_signals import stop_signals
+from oneseat.cli.output import can_be_left
+
+from .signals import stop_signals
 
 
 class Ready(NamedTuple):

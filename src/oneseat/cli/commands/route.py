@@ -10,15 +10,14 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.wiring import opened_app
+from oneseat.cli.options.prompt import PromptCommand
+from oneseat.cli.options.request import read_request, request_options
+from oneseat.cli.output import echo
+from oneseat.cli.views.error import print_error
+from oneseat.cli.views.route import route_text
 from oneseat.contract.errors import exit_code
 from oneseat.contract.request import Request
 from oneseat.contract.routes import RouteReport
-
-from .output import echo
-from .prompt_argument import PromptCommand
-from .request_options import read_request, request_options
-from .views.error import print_error
-from .views.route import route_text
 
 
 @click.command(

@@ -11,17 +11,17 @@ from collections import deque
 import msgspec
 
 from oneseat.app.client import Link
+from oneseat.cli.form import Output
+from oneseat.cli.output import output_failed
 from oneseat.contract.errors import OneseatError, exit_code
 from oneseat.contract.events import Event, Failed, Finished, Question
 from oneseat.contract.protocol import Accepted, Broken, Declined, FromServer
 from oneseat.contract.receipt import RunResult
 
-from .form import Output
-from .output import output_failed
+from .poller import Ready, Waiting
+from .questions import OWNER_SAID_NO, ask_at_terminal
 from .shown import Note, Pieces, Shown
-from .status import PERIOD_S, StatusLine
-from .terminal import OWNER_SAID_NO, ask_at_terminal
-from .waiting import Ready, Waiting
+from .status_line import PERIOD_S, StatusLine
 
 _decoder = msgspec.json.Decoder(FromServer)
 #: Bytes that may wait for a slow reader of stdout before the server is no longer listened to.
@@ -128,7 +128,7 @@ class Following:
         if self._run_id is None:
             self._declined = True
             return
-        from .server_gone import result_of  # noqa: PLC0415 - loads the ledger, which nothing else here needs
+        from oneseat.cli.server_gone import result_of  # noqa: PLC0415 - loads the ledger, which nothing else here needs
 
         self._result = result_of(self._run_id, self._link.hello["pid"])
 

@@ -7,9 +7,8 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.runs import find_run
-
-from .output import echo
-from .views.runs import run_text
+from oneseat.cli.output import echo
+from oneseat.cli.views.runs import run_text
 
 
 @click.command(

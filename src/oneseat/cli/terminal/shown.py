@@ -7,6 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from oneseat.cli.form import Output
+from oneseat.cli.output import printable, printable_json
+from oneseat.cli.views.error import error_text
+from oneseat.cli.views.numbers import percent
+from oneseat.cli.views.receipt import event_line, receipt_line, result_line, tagged_result
+from oneseat.cli.views.timefmt import local_time
 from oneseat.contract.events import (
     Event,
     Failed,
@@ -25,13 +31,7 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.routes import PassedOver
 
-from .form import Output
-from .output import printable, printable_json
-from .status import StatusLine
-from .views.error import error_text
-from .views.numbers import percent
-from .views.receipt import event_line, receipt_line, result_line, tagged_result
-from .views.timefmt import local_time
+from .status_line import StatusLine
 
 
 class Note(NamedTuple):

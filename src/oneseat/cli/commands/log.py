@@ -12,11 +12,10 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.runs import find_runs
+from oneseat.cli.output import complain, echo
+from oneseat.cli.views.runs import list_text
 from oneseat.contract.history import RunFilter
 from oneseat.contract.receipt import Wallet
-
-from .output import complain, echo
-from .views.runs import list_text
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([mhdw])")

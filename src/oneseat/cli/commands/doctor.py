@@ -7,11 +7,10 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.doctor import examine, try_installed_cli
+from oneseat.cli.output import complain, echo
+from oneseat.cli.terminal.event_loop import run_stoppable
+from oneseat.cli.views.doctor import doctor_text, trial_text
 from oneseat.contract.errors import exit_code
-
-from .output import complain, echo
-from .stoppable import run_stoppable
-from .views.doctor import doctor_text, trial_text
 
 
 @click.command(

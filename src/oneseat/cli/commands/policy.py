@@ -15,13 +15,9 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app import policy as desk
 from oneseat.app.settings import find_project
-from oneseat.contract.errors import UsageError
-from oneseat.contract.reports.policy import SECTIONS
-from oneseat.contract.request import ProjectUse, Request
-
-from .output import echo
-from .purpose_options import PURPOSE_OPTIONS, words_of
-from .views.policy import (
+from oneseat.cli.options.purpose import PURPOSE_OPTIONS, words_of
+from oneseat.cli.output import echo
+from oneseat.cli.views.policy import (
     check_text,
     confirmations_text,
     explanation_text,
@@ -30,6 +26,9 @@ from .views.policy import (
     show_text,
     update_text,
 )
+from oneseat.contract.errors import UsageError
+from oneseat.contract.reports.policy import SECTIONS
+from oneseat.contract.request import ProjectUse, Request
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

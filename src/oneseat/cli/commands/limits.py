@@ -13,13 +13,12 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.limits import estimate_tokens, read_limits
 from oneseat.app.limits_refresh import ask_codex_limits, ask_limits
+from oneseat.cli.options.prompt import OptionalSeconds, OptionalSecondsCommand
+from oneseat.cli.output import CANCELLED, can_be_left, complain, echo
+from oneseat.cli.terminal.event_loop import run_stoppable
+from oneseat.cli.views.limits import limits_text, statusline
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.reports.limits import TokenEstimate
-
-from .output import CANCELLED, can_be_left, complain, echo
-from .prompt_argument import OptionalSeconds, OptionalSecondsCommand
-from .stoppable import run_stoppable
-from .views.limits import limits_text, statusline
 
 #: Cursor home and clear: a terminal shows the new report in place of the old one.
 _REDRAW = "\x1b[H\x1b[J"

@@ -10,12 +10,11 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.keys import MAX_KEY_LENGTH, change_key, list_keys, looks_like_key, remove_key
+from oneseat.cli.output import complain, echo
+from oneseat.cli.standard_input import read_stdin
+from oneseat.cli.views.keys import list_text
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider
-
-from .output import complain, echo
-from .standard_input import read_stdin
-from .views.keys import list_text
 
 
 @click.group(

@@ -15,14 +15,13 @@ from oneseat.app import Installation
 from oneseat.app.providers import find_cli
 from oneseat.app.requests import make_request
 from oneseat.app.wiring import opened_app
+from oneseat.cli.output import echo
+from oneseat.cli.terminal.event_loop import run_stoppable
+from oneseat.cli.views.receipt import receipt_line
 from oneseat.contract.errors import OneseatError, exit_code
 from oneseat.contract.events import TextDelta
 from oneseat.contract.receipt import RunResult
 from oneseat.testing import Answer, Simulator, Text
-
-from .output import echo
-from .stoppable import run_stoppable
-from .views.receipt import receipt_line
 
 _ANSWER = "Hello. This came through the official CLI, word by word, from a simulator on your own machine."
 _KEY = "sk-ant-api03-made-up-for-the-demo"

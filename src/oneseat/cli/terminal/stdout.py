@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from .output import can_be_left
+from oneseat.cli.output import can_be_left
 
 #: Bytes that may wait for a slow reader before the run waits too.
 _BACKLOG = 1024 * 1024

@@ -13,20 +13,19 @@ import msgspec
 
 from oneseat.app import Installation
 from oneseat.app.wiring import RunStream, opened_app
+from oneseat.cli.form import Form, Output
+from oneseat.cli.options.prompt import PromptCommand
+from oneseat.cli.options.request import read_request, request_options
+from oneseat.cli.output import complain, output_failed
+from oneseat.cli.terminal.event_loop import canceller, run_stoppable
+from oneseat.cli.terminal.remote_run import run_remotely
+from oneseat.cli.terminal.shown import Note, Pieces, Shown
+from oneseat.cli.terminal.status_line import PERIOD_S, StatusLine
+from oneseat.cli.terminal.stdout import Sink
+from oneseat.cli.terminal_asker import TerminalAsker
 from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-
-from .form import Form, Output
-from .output import complain, output_failed
-from .prompt_argument import PromptCommand
-from .remote_run import run_remotely
-from .request_options import read_request, request_options
-from .shown import Note, Pieces, Shown
-from .sink import Sink
-from .status import PERIOD_S, StatusLine
-from .stoppable import canceller, run_stoppable
-from .terminal_asker import TerminalAsker
 
 
 @click.command(

@@ -7,11 +7,10 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.settings import check_settings, list_settings, toml
+from oneseat.cli.output import complain, echo
+from oneseat.cli.views.settings import check_text, chosen_text, list_text
+from oneseat.cli.views.table import plural
 from oneseat.contract.errors import exit_code
-
-from .output import complain, echo
-from .views.settings import check_text, chosen_text, list_text
-from .views.table import plural
 
 
 @click.group(
