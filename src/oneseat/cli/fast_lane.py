@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from oneseat.app.client import quick_folder
 
-from .form import Form, Output
+from .output import Form, Output
 
 #: The most that the official CLI takes, in bytes.
 _MAX_BYTES = 10_000_000
@@ -92,7 +92,7 @@ def _request(plain: Plain, cwd: str) -> bytes | None:
 
 
 def _stdin() -> str | None:
-    from .standard_input import read_stdin  # noqa: PLC0415 - most prompts are an argument
+    from .output import read_stdin  # noqa: PLC0415 - most prompts are an argument
 
     try:
         return read_stdin(_MAX_BYTES + 1).decode("utf-8-sig")

@@ -13,8 +13,7 @@ from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
 from . import gc_control
-from .form import Form
-from .output import echo, fill_standard_streams
+from .output import Form, echo, fill_standard_streams
 from .views.error import print_error
 
 #: Commands with their help. The module of a command is loaded when it is used, to keep start-up short.

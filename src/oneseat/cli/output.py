@@ -1,11 +1,12 @@
-"""Standard output and error: always there, without control characters, and with an error where writing fails."""
+"""The standard streams: always there, printed without control characters, and with an error where writing fails."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, TextIO
+from functools import cache
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from oneseat.contract.errors import UsageError
@@ -17,6 +18,23 @@ _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 
 #: The exit code of a command whose reader left.
 CANCELLED = 130
+
+
+#: What a command prints on stdout.
+Form = Literal["text", "json", "stream-json"]
+
+
+class Output(NamedTuple):
+    """The form of stdout, and whether stderr stays without receipt and status line."""
+
+    form: Form
+    quiet: bool
+
+
+@cache
+def read_stdin(limit: int) -> bytes:
+    """Up to ``limit`` bytes of standard input. It can be read once: every later call gets the same bytes."""
+    return sys.stdin.buffer.read(limit)
 
 
 def printable(text: str) -> str:

@@ -10,8 +10,7 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.keys import MAX_KEY_LENGTH, change_key, list_keys, looks_like_key, remove_key
-from oneseat.cli.output import complain, echo
-from oneseat.cli.standard_input import read_stdin
+from oneseat.cli.output import complain, echo, read_stdin
 from oneseat.cli.views.keys import list_text
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.keys import KeyProvider

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -12,32 +10,11 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.runs import find_runs
+from oneseat.cli.options.days import Moment
 from oneseat.cli.output import complain, echo
 from oneseat.cli.views.runs import list_text
 from oneseat.contract.history import RunFilter
 from oneseat.contract.receipt import Wallet
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO = re.compile(r"(\d{1,6})([mhdw])")
-
-
-class _Moment(click.ParamType[datetime]):
-    """A date, a date with a time, or how long ago: ``2026-11-20``, ``2026-11-20T14:00``, ``3h``, ``2d``."""
-
-    name = "when"
-
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        ago = _AGO.fullmatch(value)
-        try:
-            if ago is not None:
-                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            return datetime.fromisoformat(value).astimezone()
-        except (ValueError, OverflowError):
-            self.fail(f"not a moment: `{value}`; write 2026-11-20, 2026-11-20T14:00, 3h or 2d", param, ctx)
 
 
 @click.command(
@@ -55,8 +32,8 @@ Examples:
     type=click.Choice(["completed", "refused", "failed", "cancelled", "running"]),
     help="Only runs with this status.",
 )
-@click.option("--since", type=_Moment(), metavar="WHEN", help="Only runs since then: 2026-11-20, 3h, 2d.")
-@click.option("--until", type=_Moment(), metavar="WHEN", help="Only runs before then.")
+@click.option("--since", type=Moment(), metavar="WHEN", help="Only runs since then: 2026-11-20, 3h, 2d.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Only runs before then.")
 @click.option(
     "--wallet",
     type=click.Choice(get_args(Wallet)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,17 +14,18 @@ import msgspec
 
 from oneseat.app import Installation
 from oneseat.app.wiring import RunStream, opened_app
-from oneseat.cli.form import Form, Output
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import complain, output_failed
+from oneseat.cli.output import Form, Output, complain, output_failed
 from oneseat.cli.terminal.event_loop import canceller, run_stoppable
+from oneseat.cli.terminal.questions import OWNER_SAID_NO, ask_at_terminal
 from oneseat.cli.terminal.remote_run import run_remotely
 from oneseat.cli.terminal.shown import Note, Pieces, Shown
 from oneseat.cli.terminal.status_line import PERIOD_S, StatusLine
 from oneseat.cli.terminal.stdout import Sink
-from oneseat.cli.terminal_asker import TerminalAsker
 from oneseat.contract.errors import exit_code
+from oneseat.contract.events import Question
+from oneseat.contract.permission import Permission
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 
@@ -85,7 +87,7 @@ async def _run(request: Request, output: Output) -> RunResult:
             complain(line + "\n")
 
     async with opened_app(Installation(), as_command=True, say=say) as app:
-        asker = TerminalAsker() if sys.stderr.isatty() and not output.quiet else None
+        asker = _ask_owner if sys.stderr.isatty() and not output.quiet else None
         return await _drive(app.stream(request, ask=asker), output)
 
 
@@ -139,3 +141,22 @@ async def _ticking(status: StatusLine) -> AsyncIterator[None]:
     finally:
         ticks.cancel()
         status.pause()
+
+
+async def _ask_owner(question: Question) -> Permission:
+    """Put a question to the controlling terminal; anything but a clear yes is a no."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def settle(allowed: bool) -> None:
+        if not answer.done():
+            answer.set_result(allowed)
+
+    def work() -> None:
+        allowed = ask_at_terminal(question)
+        with contextlib.suppress(RuntimeError):  # the run was cancelled and the loop is closed
+            loop.call_soon_threadsafe(settle, allowed)
+
+    # A daemon thread: a cancelled run must not wait for a key press.
+    threading.Thread(target=work, name="oneseat-question", daemon=True).start()
+    return Permission(allowed=await answer, why=OWNER_SAID_NO)

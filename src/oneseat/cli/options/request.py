@@ -13,7 +13,7 @@ import msgspec
 
 from oneseat.app import Installation, requests
 from oneseat.app.settings import Project, find_project
-from oneseat.cli.standard_input import read_stdin
+from oneseat.cli.output import read_stdin
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, Request, Tools
 

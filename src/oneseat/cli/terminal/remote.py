@@ -1,4 +1,4 @@
-"""Shows what a server says of a run, until its end is shown too."""
+"""Shows a run on a server, event by event, to its end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections import deque
 import msgspec
 
 from oneseat.app.client import Link
-from oneseat.cli.form import Output
-from oneseat.cli.output import output_failed
-from oneseat.contract.errors import OneseatError, exit_code
+from oneseat.cli.output import Output, output_failed
+from oneseat.cli.views.receipt import nothing_ran
+from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 from oneseat.contract.events import Event, Failed, Finished, Question
 from oneseat.contract.protocol import Accepted, Broken, Declined, FromServer
 from oneseat.contract.receipt import RunResult
@@ -128,9 +128,28 @@ class Following:
         if self._run_id is None:
             self._declined = True
             return
-        from oneseat.cli.server_gone import result_of  # noqa: PLC0415 - loads the ledger, which nothing else here needs
+        self._result = _recorded(self._run_id, self._link.hello["pid"])
 
-        self._result = result_of(self._run_id, self._link.hello["pid"])
+
+def _recorded(run_id: str, pid: int) -> RunResult:
+    """The result of a run whose server is gone. Reading the ledger closes the runs that the server left."""
+    from oneseat.app import Installation  # noqa: PLC0415 - the ledger takes longer to load than a run on a server
+    from oneseat.app.runs import find_result  # noqa: PLC0415 - as above
+
+    try:
+        stored = find_result(Installation(), run_id)
+    except OneseatError:  # the server ended before it recorded the run
+        stored = None
+    if stored is not None and stored.status != "cancelled":
+        # The run had ended; only the connection was cut.
+        return stored
+    error = ErrorInfo(
+        code="provider.server_gone",
+        message=f"The server ended before the run did: `{pid}`",
+        hint=f"See what is known of the run: `oneseat show {run_id}`",
+        whose_turn="provider",
+    )
+    return msgspec.structs.replace(stored or nothing_ran(error), run_id=run_id, status="failed", error=error)
 
 
 class _Stdout:

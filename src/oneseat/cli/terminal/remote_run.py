@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from oneseat.app.client import reach
-from oneseat.cli.form import Output
+from oneseat.cli.output import Output
 
 from .poller import Waiting
 

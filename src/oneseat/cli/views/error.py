@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from oneseat.cli.form import Form
-from oneseat.cli.output import complain, echo, printable
+from oneseat.cli.output import Form, complain, echo, printable
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .timefmt import duration
