@@ -74,7 +74,7 @@ def test_advice_fits_a_terminal_and_names_its_sources_and_whom_it_is_for(seat: S
     for said in (
         ">",
         "as far as known",
-        "? no price known: claude-nova-9",
+        "? no price known, in no sum: claude-nova-9",
         "own work",
         "Not in force (paused)",
     ):
@@ -85,14 +85,14 @@ def test_advice_fits_a_terminal_and_names_its_sources_and_whom_it_is_for(seat: S
 
 def test_too_little_is_said_to_be_too_little(seat: Seat) -> None:
     done = seat.run("advise", "--since", "2026-11-18", "--until", "2026-11-19")
-    assert "Too little was measured" in done.stdout
+    assert "too little was measured" in done.stdout
     assert "a month " not in done.stdout.partition("assumptions")[0]
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_nothing_at_all_is_said_to_be_nothing(tmp_path: Path) -> None:
     seat = Seat(tmp_path, tmp_path / "no-claude")
-    assert seat.run("advise").stdout.startswith("No use was found")
+    assert seat.run("advise").stdout.startswith("Nothing was used")
     assert seat.run("advise", "--json").result["no_verdict"] == "nothing_used"
 
 
@@ -103,7 +103,7 @@ def test_an_entry_of_the_owner_wins(seat: Seat) -> None:
         ' "source": "my invoice", "as_of": "2026-11-20"}]}',
     )
     done = seat.run("advise", *DAYS)
-    assert "My plan, with the key for the rest, $0.50 a month" in done.stdout
+    assert "My plan, with an API key for the rest, $0.50 a month" in done.stdout
     assert "my invoice" in done.stdout
     assert "\nPro " not in done.stdout
 
@@ -135,7 +135,7 @@ def test_the_longest_names_and_largest_numbers_fit_a_terminal(seat: Seat, corpus
     own_file(seat, json.dumps(entries))
     done = seat.run("advise", *DAYS)
     assert max(map(len, done.stdout.splitlines())) <= 80, done.stdout
-    for said in ("yes: by its API credit alone", "$999,999.99", "if it holds at most", "unknown"):
+    for said in ("yes, with its API credit alone", "$999,999.99", "if it covers at most", "unknown"):
         assert said in done.stdout
 
 

@@ -240,7 +240,7 @@ def test_a_picture_is_drawn_to_scale(seat: Seat, tmp_path: Path) -> None:
         [price / prices[0] for price in prices], abs=0.02
     )
     texts = [text.text for text in drawing.iter(f"{space}text")]
-    assert "$0" in texts
+    assert "$0.00" in texts
     assert any("list price in US dollars; " in text for text in texts if text)
 
 

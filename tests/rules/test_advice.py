@@ -190,7 +190,7 @@ def test_a_run_that_was_cut_off_has_no_model_without_a_price() -> None:
     cut_off = Part((103, "run", "api_key", "p", "known", ""), 1, (0, 0, 0, 0, 0), None, None)
     said = advice_text(advice(part(102), cut_off, part(104, None, "nova")))
     assert "? tokens unknown, in no sum: known\n" in said
-    assert "? no price known: nova (14.0M tokens)\n" in said
+    assert "? no price known, in no sum: nova (14.0M tokens)\n" in said
 
 
 def test_only_plans_that_are_in_force_are_counted() -> None:

@@ -46,7 +46,8 @@ def _measured(advice: Advice) -> Iterator[str]:
     yield from _sums(workload)
     if workload.at_least:
         yield "> at least: transcripts are a lower bound, and sums leave out what has no price."
-    yield from unpriced(workload.unpriced_tokens)
+    for line in unpriced(workload.unpriced_tokens):
+        yield from wrapped(line)
     if period.undated:
         yield f"left out: {plural(period.undated, 'answer')} without a date"
     yield from not_read(advice.not_read)
