@@ -309,7 +309,7 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
             "`day_budget_usd = 5` is more than `month_budget_usd = 3` allows in all",
         ),
         # A budget that no key keeps would be believed in.
-        (["--yes", "--day-budget", "5", "--key-env", "K"], "none is chosen: `--key-env`, `--day-budget`"),
+        (["--yes", "--day-budget", "5", "--key-env", "K"], "without `--key`: `--key-env`, `--day-budget`"),
         (["--yes", "--key", "openai", "--key-name", KEY], "A key is no name"),
     ],
 )

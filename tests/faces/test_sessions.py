@@ -130,7 +130,7 @@ def test_an_old_session_is_not_continued_and_a_person_is_told(quick_seat: Seat) 
     db.close()
     ended = quick_seat.run("run", "--project", "shop", "second prompt")
     assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
-    assert "note: this begins a new session" in ended.stderr
+    assert "note: new session" in ended.stderr
     assert renewal(quick_seat, {"run_id": quick_seat.runs()[0]["id"]}) == "age"
 
 
