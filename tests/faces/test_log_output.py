@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -111,7 +112,7 @@ def test_a_leftover_is_said(seat: Seat) -> None:
     seat.env["ONESEAT_LOG"] = "info"
     seat.run("run", "go")
     (run,) = seat.runs()
-    with sqlite3.connect(seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as db, db:
         db.execute("UPDATE runs SET status = 'running', owner_pid = 2147483000, owner_started = 1.0")
     lines = records(seat.run("run", "go").stderr)
     assert (lines[0]["event"], lines[0]["run_id"], lines[0]["level"]) == ("swept", run["id"], "warning")

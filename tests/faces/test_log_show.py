@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sqlite3
 from datetime import datetime, timedelta
@@ -65,9 +66,8 @@ def listed(seat: Seat, *filters: str) -> list[str]:
 
 def moments(seat: Seat) -> list[datetime]:
     """When the runs began, the oldest first."""
-    with sqlite3.connect(seat.ledger) as ledger:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as ledger, ledger:
         rows = ledger.execute("SELECT created_at FROM runs ORDER BY id").fetchall()
-    ledger.close()
     return [datetime.fromisoformat(at) for (at,) in rows]
 
 

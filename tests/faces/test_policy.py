@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import stat
@@ -97,7 +98,7 @@ def test_ones_own_work_goes_to_the_plan_as_ever(quick_seat: Seat) -> None:
 def test_every_decision_is_stored_with_its_inputs(quick_seat: Seat) -> None:
     done = quick_seat.run("run", "say ok", "--json").result
     refused = quick_seat.run("run", "say ok", "--json", "--for", "Ana").result
-    with sqlite3.connect(quick_seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(quick_seat.ledger)) as db, db:
         rows = db.execute(
             "SELECT policy_tier, policy_rule, policy_pack, policy_inputs FROM runs ORDER BY created_at"
         ).fetchall()
@@ -320,7 +321,7 @@ def test_a_server_hears_of_a_confirmation_at_once(quick_seat: Seat) -> None:
         assert quick_seat.run("policy", "confirm", "Y5", "work_owner=client", "--i-confirm", SURE).code == 0
         done = quick_seat.run("run", "hi", "--work-of", "client", "--json").result
     assert done["status"] == "completed"
-    with sqlite3.connect(quick_seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(quick_seat.ledger)) as db, db:
         inputs = [json.loads(row[0]) for row in db.execute("SELECT policy_inputs FROM runs")]
     assert {each["exposure"] for each in inputs} == {"unix_socket"}
 

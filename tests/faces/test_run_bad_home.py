@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sqlite3
@@ -84,9 +85,8 @@ def test_a_damaged_ledger_is_refused_and_not_touched(name: str, seat: Seat) -> N
 
 def test_a_database_of_another_program_is_not_touched(seat: Seat) -> None:
     seat.ledger.parent.mkdir(parents=True)
-    with sqlite3.connect(seat.ledger) as other:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as other, other:
         other.execute("CREATE TABLE recipes (name TEXT)")
-    other.close()
     before = files_of(seat.home)
     assert refused("ledger-of-another-program", seat, "run", "hello").code == 2
     assert files_of(seat.home) == before
@@ -94,9 +94,8 @@ def test_a_database_of_another_program_is_not_touched(seat: Seat) -> None:
 
 def test_a_ledger_of_a_newer_oneseat_is_not_touched(seat: Seat) -> None:
     seat.run("run", "hello")
-    with sqlite3.connect(seat.ledger) as newer:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as newer, newer:
         newer.execute("PRAGMA user_version = 99")
-    newer.close()
     before = files_of(seat.home)
     assert refused("ledger-newer", seat, "run", "hello").code == 2
     assert (seat.run("log").code, seat.run("show", "a").code) == (2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import signal
@@ -125,9 +126,8 @@ def test_a_session_has_only_so_many_messages(seat: Seat, simulator: Simulator) -
 
 def test_an_old_session_is_not_continued_and_a_person_is_told(quick_seat: Seat) -> None:
     ask(quick_seat, "first prompt")
-    with sqlite3.connect(quick_seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(quick_seat.ledger)) as db, db:
         db.execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00.000Z'")
-    db.close()
     ended = quick_seat.run("run", "--project", "shop", "second prompt")
     assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
     assert "note: this begins a new session" in ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -307,11 +308,11 @@ def test_an_index_that_cannot_be_used_is_named_and_left_alone(seat: Seat) -> Non
 
 def database(application: int, version: int) -> bytes:
     """An SQLite file of this program and version."""
-    db = sqlite3.connect(":memory:")
-    db.executescript(
-        f"PRAGMA application_id = {application}; PRAGMA user_version = {version}; CREATE TABLE t (x)"
-    )
-    return db.serialize()
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(
+            f"PRAGMA application_id = {application}; PRAGMA user_version = {version}; CREATE TABLE t (x)"
+        )
+        return db.serialize()
 
 
 def test_a_home_that_cannot_be_written_is_said_to_be_so(seat: Seat) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,13 +128,12 @@ def test_everything_that_does_not_add_up_is_shown_with_numbers_and_what_to_do(se
 def add_session(seat: Seat) -> None:
     """A conversation that the next run would continue, used a moment ago, with no transcript anywhere."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    with sqlite3.connect(seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as db, db:
         db.execute(
             "INSERT INTO sessions (id, project, cwd, wallet, created_at, used_at, messages, instructions)"
             " VALUES ('s-gone', 'shop', '/home/me/shop', 'plan', ?, ?, 1, '')",
             (now, now),
         )
-    db.close()
 
 
 def test_without_another_payer_it_is_the_code_of_what_cannot_be_trusted(seat: Seat) -> None:
@@ -172,12 +172,11 @@ def test_a_window_that_was_asked_about_outside_of_runs_is_compared_too(seat: Sea
         RESETS_S - 5400.0,
         RESETS_S - 60.0,
     )
-    with sqlite3.connect(seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as db, db:
         db.execute("INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         db.execute(
             "INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row[0], 1, *row[2:4], 0.9, *row[5:])
         )
-    db.close()
     (found,) = seat.run("usage", "--check", "--json").result["findings"]
     assert (found["kind"], found["numbers"]["used_from"], found["numbers"]["used_to"]) == (
         "limit_moved",
@@ -195,9 +194,8 @@ def test_simulated_runs_are_not_compared(seat: Seat) -> None:
 def test_a_run_of_the_real_cli_adds_up(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None:
     seat = Seat(tmp_path, claude_path, simulator)
     assert seat.run("run", "--model", "sonnet", "say ok").code == 0
-    with sqlite3.connect(seat.ledger) as db:
+    with contextlib.closing(sqlite3.connect(seat.ledger)) as db, db:
         db.execute("UPDATE runs SET wallet = 'plan', expected_wallet = 'plan'")
-    db.close()
     result = seat.run("usage", "--check", "--json").result
     assert (result["adds_up"], result["checked"]["runs"]) == (True, 1), result
 

@@ -173,9 +173,8 @@ def test_an_empty_file_is_a_new_ledger(path: Path) -> None:
 
 
 def test_a_database_of_another_program_is_not_touched(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE songs (name TEXT)")
-    other.close()
     before = path.read_bytes()
     assert refused(begin(path)).message == (
         f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left as it is"

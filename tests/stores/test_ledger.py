@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sqlite3
 import threading
@@ -233,7 +234,7 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
     ledger = SqliteLedger(make_writer(path))
     port: Ledger = ledger
     await port.begin("r1", make_request(), "claude-cli")
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
         waiting = [
             asyncio.create_task(ledger.record("r1", contract.Progress(state=str(n)))) for n in range(20)
@@ -242,7 +243,6 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
             await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         other.execute("COMMIT")
-    other.close()
     await asyncio.gather(*waiting)
     await ledger.finish(make_result("r1"))
     await ledger.close()
@@ -253,7 +253,7 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
 async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(path: Path) -> None:
     ledger = SqliteLedger(make_writer(path))
     await ledger.begin("r1", make_request(), "claude-cli")
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
         tasks = [
             asyncio.create_task(ledger.record("r1", GATE)),
@@ -265,7 +265,6 @@ async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(it) for it in ended] == [asyncio.CancelledError] * 2
         other.execute("COMMIT")
-    other.close()
     await ledger.close()
     with LedgerReader(path) as reader:
         assert [it.event["type"] for it in reader.events("r1")] == ["wallet_verified", "finished"]

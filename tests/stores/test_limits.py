@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,10 @@ class History:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path / "runs.db")
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "runs.db")
+    with closing(history.writer):
+        yield history
 
 
 def test_what_is_said_again_is_one_line_from_its_first_to_its_last_time(history: History) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -30,8 +32,9 @@ TALK = Session(
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> LedgerWriter:
-    return make_writer(tmp_path / "runs.db")
+def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
+    with closing(make_writer(tmp_path / "runs.db")) as writer:
+        yield writer
 
 
 def test_a_run_is_found_under_the_provider_it_went_to_last(writer: LedgerWriter, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,9 @@ DAY = Bound(10.0, "day")
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> LedgerWriter:
-    return make_writer(tmp_path / "runs.db")
+def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
+    with closing(make_writer(tmp_path / "runs.db")) as writer:
+        yield writer
 
 
 def begin(writer: LedgerWriter, run_id: str, project: str | None = None, **more: Any) -> None:
