@@ -30,8 +30,13 @@ class JsonLines(logging.Handler):
         self._descriptor = descriptor
 
     def createLock(self) -> None:  # noqa: N802 - the name is the standard library's
-        """Need none: one call writes one line. A writer that hangs would otherwise hang everybody, at the exit too."""
+        """Have no lock, so that a write that hangs holds up no other thread, nor the exit."""
         self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record without the lock: one call writes one line. Since Python 3.13 the inherited method needs a lock."""
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
