@@ -34,6 +34,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis_settings.register_profile("oneseat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("oneseat")
 
+#: Folders and files whose tests start whole programs, and the fixtures of official CLIs: not of the fast tier.
+WHOLE_PROGRAMS = ("canary/", "chaos/", "codex/", "docs/test_commands.py", "docs/test_reference.py", "faces/")
+OFFICIAL_CLIS = frozenset({"claude", "claude_path", "codex_path", "old_claude_path"})
 CLAUDE_PATH = os.environ.get("ONESEAT_CLAUDE_PATH")
 CODEX_PATH = os.environ.get("ONESEAT_TEST_CODEX")
 
@@ -68,6 +71,15 @@ def guard(event: str, args: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(guard)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the fast tier, so that a new test belongs to the right one by itself."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        fixtures = getattr(item, "fixturenames", ())
+        if not place.startswith(WHOLE_PROGRAMS) and OFFICIAL_CLIS.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.fast)
 
 
 @pytest.fixture(autouse=True)
