@@ -444,7 +444,7 @@ def fail(error: SetupError) -> NoReturn:
 
 if __name__ == "__main__":
     try:
-        main(*(sys.argv[1:2] or ["check"]), *(ROOT / venv for venv in sys.argv[2:3]))
+        main(sys.argv[1] if len(sys.argv) > 1 else "check", ROOT / sys.argv[2] if len(sys.argv) > 2 else VENV)
     except SetupError as error:
         fail(error)
     except KeyboardInterrupt:
