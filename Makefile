@@ -31,7 +31,7 @@ demo: ## One real run through the real CLI on the embedded simulator; nothing le
 # Started without .tools/test.env: a test in here that needs an official CLI fails.
 test-fast: ## The tests of the parts, without an official CLI: a minute, and no npm
 	@$(BOOTSTRAP) fast $(VENV)
-	@$(IN_SCRATCH_HOME) $(PYTEST) -m fast $(ARGS)
+	@$(IN_SCRATCH_HOME) $(PYTEST) -n auto -m fast $(ARGS)
 
 test: ## Every check and every test
 	@$(BOOTSTRAP) test $(VENV)

@@ -42,6 +42,7 @@ WHOLE_PROGRAMS = (
     "docs/test_commands.py/",
     "docs/test_reference.py/",
     "faces/",
+    "stores/test_processes.py/",
     "testing/",
 )
 OFFICIAL_CLIS = frozenset({"claude", "claude_path", "codex_path", "old_claude_path"})
