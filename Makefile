@@ -2,10 +2,13 @@
 # .venv (locked Python packages) and .tools (private copies of the official CLIs).
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
 BOOTSTRAP := $(PYTHON) -m scripts.bootstrap
-# All findings of all checks, not only the first. Named here so that `make -n test` prints it instead of running it.
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
+# All findings of all checks, not only the first. Named here so that `make -n test` prints them instead of running them.
 CHECK = $(MAKE) --no-print-directory --keep-going check
+SUITE = $(MAKE) --no-print-directory suite
 
 # An environment variable that stops Python from keeping its bytecode would make every start, and every figure, slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,22 +19,33 @@ home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT INT TERM && HOME="$$home"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check lint types floors docs-check docs bench lock clean
+.PHONY: help demo test-fast test test-all suite chaos check lint types floors docs-check docs bench lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## One real run through the real CLI on the embedded simulator; nothing leaves this machine
-	@$(BOOTSTRAP) demo
+	@$(BOOTSTRAP) demo $(VENV)
 	@. ./.tools/demo.env && $(BIN)/oneseat demo
 
+# Started without .tools/test.env: a test in here that needs an official CLI fails.
+test-fast: ## The tests of the parts, without an official CLI: a minute, and no npm
+	@$(BOOTSTRAP) fast $(VENV)
+	@$(IN_SCRATCH_HOME) $(PYTEST) -n auto -m fast $(ARGS)
+
 test: ## Every check and every test
-	@$(BOOTSTRAP) test
-	@status=0; $(CHECK) || status=1; \
-	. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/pytest -n 3 --dist worksteal $(ARGS) || status=1; exit $$status
+	@$(BOOTSTRAP) test $(VENV)
+	@status=0; $(CHECK) || status=1; $(SUITE) || status=1; exit $$status
+
+suite: # Every test, without the checks
+	@$(BOOTSTRAP) test $(VENV)
+	@. ./.tools/test.env && $(IN_SCRATCH_HOME) $(PYTEST) $(ARGS)
+
+test-all: ## Every check, and every test on each Python from 3.11 to 3.14 that is installed here
+	@$(PYTHON) -m scripts.test_all $(ARGS)
 
 chaos: ## Kill a thousand runs at random moments and look at what is left (20 minutes); ARGS="--kills 100 --seed 7"
-	@$(BOOTSTRAP) test
+	@$(BOOTSTRAP) test $(VENV)
 	@. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/python -m tests.chaos $(ARGS)
 
 check: lint types floors docs-check ## Lint, format, types for Linux, macOS and Windows, floors, freshness of generated pages
@@ -68,4 +82,4 @@ clean: ## Remove everything the other targets made
 
 .PHONY: .setup
 .setup:
-	@$(BOOTSTRAP) check
+	@$(BOOTSTRAP) check $(VENV)

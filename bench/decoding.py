@@ -1,4 +1,4 @@
-"""Events per second when a CLI prints as fast as a pipe carries: 400,000 lines of what an agent's long night looks like."""
+"""Events per second when a CLI prints as fast as a pipe carries: 400,000 lines of a long agent run."""
 
 from __future__ import annotations
 

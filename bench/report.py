@@ -11,9 +11,9 @@ _HEAD = """# Performance
 Written by `make bench`; edit the benchmarks in `bench/`, not this page.
 
 Every figure is median (least to most). Ours and the peer's are measured in the same rounds, in turns, on the same
-official CLI; a ratio is ours divided by theirs within a round, so what slows the machine slows both. A goal that was
+official CLI; a ratio is ours divided by theirs within a round, so a slow machine slows both. A goal that was
 missed says *failed*, and where the peer has the better figure the page says so. Absolute figures belong to the machine
-below; ratios travel better.
+below; ratios are comparable across machines.
 """
 
 

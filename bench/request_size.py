@@ -1,4 +1,4 @@
-"""How many bytes one short question sends upstream: what a subscription's limits are spent on."""
+"""How many bytes one short question sends upstream: which is what counts against a subscription's limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUESTION = "What is the capital of France?"
 def run() -> list[Figure]:
     """Ask one question each way and add up the bodies of the model requests. Bytes, not tokens: caching changes what they cost.
 
-    The newer the CLI, the less it sends by itself, so both ends of the tested range are shown; the goal holds for each.
+    A newer CLI sends less by itself, so both ends of the tested range are shown; the goal holds for each.
     """
     return [figure for cli in clis() for figure in _figures(cli)]
 

@@ -1,4 +1,4 @@
-"""Adding up 500 MB of transcripts, 2,000 files with everything that misleads a meter, beside `ccusage`, on the same files."""
+"""Adding up 500 MB of transcripts, 2,000 files with everything that is easy to miscount, beside `ccusage`, on the same files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oneseat.testing.corpus import KINDS, CorpusPlan
-from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.testing.corpus.lines import Pen, Reply, Slot, encode
 
 from .harness import Figure, Goal, Measure, Spread, compare, progress, race
 from .processes import (
@@ -80,7 +80,7 @@ class Meters:
         pen, tokens = self._pen, self._pen.tokens()
         reply = Reply(pen.name("msg"), CorpusPlan().last, "claude-sonnet-5-5", tokens, pen.name("req"))
         with Path(self._made["newest"]).open("ab") as file:
-            file.write(encode(pen.answer(Place(self._made["session"], self._made["cwd"]), reply)))
+            file.write(encode(pen.answer(Slot(self._made["session"], self._made["cwd"]), reply)))
         self._truth = [known + new for known, new in zip(self._truth, tokens, strict=True)]
         return self.ours()
 
@@ -99,7 +99,7 @@ def run() -> list[Figure]:
     """Each figure is of whole processes, ccusage as npm installs it; ours keeps an index, which it makes the first time.
 
     The index also answers for transcripts that the CLI has deleted since. Tokens are compared with what the corpus is known to
-    hold: where a meter is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
+    hold: where a tool is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
     the traps are lines that real machines leave behind after a crash, a fork, a side question or another version of the CLI.
     """
     with scratch() as home:

@@ -1,4 +1,4 @@
-"""How soon the first words come when a process already waits, and how much one process can do."""
+"""Time to the first text with a warm process, and how much one process can do."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ SERVED, BARE = "oneseat run, a server up", "claude -p"
 def run() -> list[Figure]:
     """All on the same CLI, interleaved; the import of the SDK is not counted. Ours checks the wallet before each prompt.
 
-    Both ends of the tested range are shown: 2.1.329 needs more for the first prompt of a process, also of one that was exercised.
-    The upstream is a simulator that answers at once, or after 300 ms where the line says so. Processes that wait have booted
-    when the clock starts; the SDK has no such thing, so its query() starts one and a live client keeps one.
+    Both ends of the tested range are shown: 2.1.329 needs more for the first prompt of a process, even of a warmed-up one.
+    The upstream is a simulator that answers at once, or after 300 ms where the line says so. Warm processes have booted
+    when the clock starts; the SDK has none, so its query() starts one and a live client keeps one.
     """
     with scratch() as home, Simulator() as simulator:
         simulator.script("paris", [Answer(content=(Text(ANSWER),))])

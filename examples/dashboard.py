@@ -1,9 +1,9 @@
-"""A page of your own with several assistants: for you, on this machine, and for nobody else.
+"""A local web page with several assistants, for its owner only.
 
     python examples/dashboard.py reasoning code
 
-Each name is a role of your oneseat.toml. The address that is printed holds a key that is made anew at each start; without it,
-and from any other page or machine, nothing is answered.
+Each name is a role in your oneseat.toml. The printed address contains a key that changes at each start; requests without it, or
+from another page or machine, are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import oneseat
-from oneseat.api import make_request
+from oneseat import make_request
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>My assistants</title>
 <form id="f"><select name="role">{options}</select><textarea name="prompt" rows="6" cols="80"></textarea><button>Ask</button></form>
@@ -35,7 +35,7 @@ f.onsubmit = async event => {{
 
 
 class Desk(ThreadingHTTPServer):
-    """Serves the page on this machine only, and asks the assistants in the event loop of ``app``."""
+    """Serves the page on this machine only, and does the runs in the event loop of ``app``."""
 
     daemon_threads = True
 
@@ -44,12 +44,12 @@ class Desk(ThreadingHTTPServer):
         self.app, self.roles = app, roles
         self.loop = asyncio.get_running_loop()
         self.key = secrets.token_urlsafe(24)
-        # A page elsewhere can make a browser send a request here, but not with this name of the host.
+        # Another site can make a browser send a request here, but not with this Host header.
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.url = f"http://{self.host}/?key={self.key}"
 
     def ask(self, role: str, prompt: str) -> dict[str, Any]:
-        """One run, waited for in the thread of its request."""
+        """Do one run; blocks the thread of its HTTP request."""
         request = make_request(prompt, role=role)
         result = asyncio.run_coroutine_threadsafe(self.app.run(request), self.loop).result()
         receipt = result.receipt
@@ -61,19 +61,19 @@ class Desk(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request to the desk."""
+    """One HTTP request."""
 
     server: Desk
 
     def do_GET(self) -> None:
-        """The page, for whoever has the address."""
+        """The page, if the address has the key."""
         if not self._is_owner(self.path.partition("?key=")[2]):
             return
         options = "".join(f"<option>{html.escape(role)}</option>" for role in self.server.roles)
         self._reply(200, "text/html", PAGE.format(options=options, key=json.dumps(self.server.key)))
 
     def do_POST(self) -> None:
-        """A question to one of the assistants."""
+        """One prompt to one role."""
         if not self._is_owner(self.headers.get("X-Key", "")):
             return
         try:
@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
     def _is_owner(self, key: str) -> bool:
         if self.headers.get("Host") == self.server.host and secrets.compare_digest(key, self.server.key):
             return True
-        self._reply(403, "text/plain", "This page is somebody else's.")
+        self._reply(403, "text/plain", "Wrong or missing key")
         return False
 
     def _reply(self, status: int, kind: str, body: str) -> None:
@@ -99,11 +99,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the address holds the key."""
+        """No log: the address contains the key."""
 
 
 async def main(roles: list[str]) -> None:
-    """Serve until Ctrl-C, with a process of the official CLI ready."""
+    """Serve until Ctrl-C, with one warm process of the official CLI."""
     async with oneseat.connect(warm=1) as app:
         desk = Desk(app, roles)
         print(f"Open {desk.url}", flush=True)

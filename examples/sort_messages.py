@@ -1,9 +1,9 @@
-"""Sort many messages cheaply, and think hard about the few that need it.
+"""Sort many messages with a cheap role, and answer the urgent ones with a strong one.
 
     python examples/sort_messages.py messages.txt
 
-One message a line. The role `bulk` of your oneseat.toml sorts each; what it finds urgent goes to the role `reasoning`. Every
-answer says who gave it and what it cost. `examples/roles.toml` holds both roles.
+One message per line. The role `bulk` of your oneseat.toml sorts each; urgent ones go to the role `reasoning`. Every answer names
+its provider and cost. `examples/roles.toml` has both roles.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Literal
 import msgspec
 
 import oneseat
-from oneseat.api import make_request
+from oneseat import make_request
 
 
 class Sorted(msgspec.Struct):
-    """What the role `bulk` has to say of a message."""
+    """The answer of the role `bulk`."""
 
     topic: Literal["invoice", "question", "complaint", "other"]
     urgent: bool
 
 
 async def sort(app: oneseat.App, message: str) -> str:
-    """Sort one message, and draft an answer to it when it is urgent. Returns the line to print."""
+    """Sort one message and draft an answer if it is urgent. Returns the line to print."""
     asked = make_request(f"Sort this message:\n\n{message}", role="bulk", schema=Sorted)
     first = await app.run(asked)
     if first.error is not None:
@@ -41,14 +41,14 @@ async def sort(app: oneseat.App, message: str) -> str:
 
 
 def paid(result: oneseat.RunResult) -> str:
-    """Who answered, and what that really cost; on a plan nothing is charged."""
+    """Who answered and the cost; on a plan nothing is charged."""
     receipt = result.receipt
     cost = "unknown" if receipt.cost_usd is None else f"${receipt.cost_usd:.4f}"
     return f"{receipt.provider}, {receipt.wallet}, {cost}"
 
 
 async def main(messages: list[str]) -> None:
-    """Sort them all, eight at a time."""
+    """Sort all messages, eight in parallel."""
     eight = asyncio.Semaphore(8)
 
     async def one(message: str) -> None:

@@ -1,9 +1,10 @@
 """Set a checkout up: virtual environment, locked dependencies, private copies of the official CLIs.
 
-    python3 -m scripts.bootstrap [check|demo|test|bench|lock]
+    python3 -m scripts.bootstrap [check|fast|demo|test|bench|lock] [environment]
 
 Runs on the bare Python of the machine, so it uses the standard library only. Every step is done once and
-stamped, inside the checkout: in ``.venv`` and ``.tools``. Nothing global is installed or changed.
+stamped, inside the checkout: in ``.venv``, or the environment that is named, and ``.tools``. Nothing global
+is installed or changed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ NAME_A_CLI = f"Name a CLI from {OLDEST_CLI} to {NEWEST_CLI}: export ONESEAT_CLAU
 #: The version of the official `codex` CLI that the project is tested with; ``scripts/codex-cli`` holds its lock.
 CODEX_CLI = "0.169.0"
 STAMP = "oneseat-setup.json"
+#: The targets that start no official CLI, and so need no npm.
+NEED_NO_CLI = frozenset({"check", "fast"})
 OLDEST_PYTHON = (3, 11)
+#: The minor versions of Python 3 that are looked for, the newest last.
+PYTHONS = range(OLDEST_PYTHON[1], 15)
 
 
 class SetupError(Exception):
@@ -72,12 +77,43 @@ def run(command: list[str], env: dict[str, str] | None = None, cwd: Path = ROOT)
         )
 
 
+def find_python(minor: int) -> str | None:
+    """A Python 3.``minor`` that starts: the first on PATH, or one that pyenv has installed and not selected."""
+    name = f"python3.{minor}"
+    for folder in map(Path, os.get_exec_path()):
+        # pyenv puts a shim on PATH for each version it has; that of a version nobody selected ends with 127.
+        unselected = folder.parent.glob(f"versions/3.{minor}.*/bin/{name}") if folder.name == "shims" else ()
+        for candidate in (folder / name, *sorted(unselected)):
+            if started := executable_of(candidate, minor):
+                return started
+    return None
+
+
+def executable_of(candidate: Path, minor: int) -> str | None:
+    """What a Python says is its own program, past any shim; ``None`` when it is no Python 3.``minor`` that starts."""
+    code = "import sys; print(*sys.version_info[:2], sys.executable)"
+    try:
+        done = subprocess.run(
+            [str(candidate), "-c", code],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    major, _, rest = done.stdout.strip().partition(" ")
+    found, _, program = rest.partition(" ")
+    return program if done.returncode == 0 and (major, found) == ("3", str(minor)) else None
+
+
 def supported_python() -> None:
-    """Continue on a supported Python, re-executing with a newer one from PATH when this one is too old."""
+    """Continue on a supported Python, re-executing with a newer one when this one is too old."""
     if sys.version_info[:2] >= OLDEST_PYTHON:
         return
-    for minor in range(14, OLDEST_PYTHON[1] - 1, -1):
-        newer = shutil.which(f"python3.{minor}")
+    for minor in reversed(PYTHONS):
+        newer = find_python(minor)
         if newer:
             os.execv(newer, [newer, "-m", "scripts.bootstrap", *sys.argv[1:]])
     found = ".".join(map(str, sys.version_info[:3]))
@@ -127,7 +163,8 @@ def wanted(venv: Path, requirements: Path) -> dict[str, str]:
     version = re.findall(r"(?m)^__version__ = .*$", (ROOT / "src/oneseat/version.py").read_text("utf-8"))
     python = venv / "bin" / "python"
     return {
-        "python": os.path.realpath(python) if python.exists() else "",
+        # Made by another Python than the one that was asked for, or by one that is gone, it is made anew.
+        "python": os.path.realpath(sys.executable) if python.exists() else "",
         # An environment's scripts name its own folder, so a checkout that was moved needs a new one.
         "packages": digest(requirements.read_bytes(), str(venv).encode()),
         "project": digest(json.dumps([built_from, version], sort_keys=True).encode()),
@@ -385,7 +422,7 @@ def ensure_cli(target: str) -> None:
     write_whole(TOOLS / f"{target}.env", "".join(lines))
 
 
-def main(target: str) -> None:
+def main(target: str, venv: Path = VENV) -> None:
     """Set up what one Makefile target needs."""
     supported_python()
     if target == "lock":
@@ -394,8 +431,8 @@ def main(target: str) -> None:
     if target == "bench":
         ensure_venv(TOOLS / "bench-venv", "requirements-bench.txt")
     else:
-        ensure_venv(VENV, "requirements-dev.txt")
-    if target != "check":
+        ensure_venv(venv, "requirements-dev.txt")
+    if target not in NEED_NO_CLI:
         ensure_cli(target)
 
 
@@ -407,7 +444,7 @@ def fail(error: SetupError) -> NoReturn:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1] if len(sys.argv) > 1 else "check")
+        main(sys.argv[1] if len(sys.argv) > 1 else "check", ROOT / sys.argv[2] if len(sys.argv) > 2 else VENV)
     except SetupError as error:
         fail(error)
     except KeyboardInterrupt:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.api import RunSummary, StoredEvent
-from oneseat.contract import canary, checkup, errors, events, facts, pool, receipt, remote, routes, session
+from oneseat.contract import errors, events, facts, protocol, receipt, routing, sessions, warm
 from oneseat.contract.errors import EXIT_CODES, exit_code
+from oneseat.contract.history import RunSummary, StoredEvent
+from oneseat.contract.reports import compat, doctor
 from oneseat.settings import FILE_NAME, reference_rows
 
 from . import field_meanings
 from .error_codes import CODES, EXITS
-from .field_types import in_words
+from .field_types import describe_rule
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the source; edits here are lost. -->"
@@ -41,45 +42,46 @@ RESULTS: tuple[type[msgspec.Struct], ...] = (
     receipt.LimitReading,
     receipt.PolicyStamp,
     receipt.SessionStamp,
-    routes.PassedOver,
-    routes.RouteReport,
-    routes.CandidateReport,
+    routing.PassedOver,
+    routing.RouteReport,
+    routing.CandidateReport,
     RunSummary,
     StoredEvent,
-    checkup.Report,
-    checkup.CodexCheckup,
+    doctor.Report,
+    doctor.CodexCheckup,
     facts.CodexLogin,
     facts.CredentialSource,
     facts.LoginFacts,
-    checkup.SourceRow,
-    checkup.CheckupFinding,
-    canary.CanaryReport,
-    canary.Assumption,
-    canary.CliFile,
-    session.Session,
-    remote.StatusReport,
-    remote.ServerStatus,
-    remote.RunGoingOn,
-    remote.WentCold,
-    pool.IdleProcess,
+    doctor.SourceRow,
+    doctor.CheckupFinding,
+    compat.CanaryReport,
+    compat.Assumption,
+    compat.CliFile,
+    sessions.Session,
+    protocol.StatusReport,
+    protocol.ServerStatus,
+    protocol.RunGoingOn,
+    protocol.WentCold,
+    warm.WarmProcess,
 )
 _EVENTS_INTRO = """\
 # Events
 
-What a run tells while it goes on: `async for event in stream` in Python, `oneseat run --stream-json` in a shell (one
-object per line, named by `type`), `oneseat show RUN --events` afterwards. New types and new fields may come: ignore
+What a run reports while it is active: `async for event in stream` in Python, `oneseat run --stream-json` in a shell (one
+object per line, named by `type`), `oneseat show RUN --events` afterwards. New types and fields may be added: ignore
 those you do not know.
 
 - The last line of `--stream-json` is not an event but the [result](results.md#runresult), with `"type": "result"` in
   front; in Python and in the ledger it is `finished` or `failed`.
 - `text_delta` and `thinking` are not kept in the ledger; the finished `message` is.
-- `turn_ended` is in the ledger only: the result says the same, judged."""
+- `turn_ended` is in the ledger only; the result is the evaluated form."""
 _RESULTS_INTRO = """\
 # Results and receipts
 
-The JSON that commands print, and the same objects in Python. Every field is always there. What is not known is `null`,
-never 0. New fields may come: ignore those you do not know."""
-_PRINTED = (
+The JSON that commands print, and the same objects in Python. Every field is always present, except
+those whose meaning says that they may be left out. What is not known is `null`, never 0. New fields may be added: ignore
+those you do not know."""
+_HASHED = (
     ("`oneseat run --json`", "one [RunResult](#runresult)"),
     ("`oneseat route --json`", "one [RouteReport](#routereport)"),
     (
@@ -104,15 +106,15 @@ _VERDICTS = (
     (
         "`verified`",
         (
-            "three witnesses agree: the login seen before sending, no key source when the official CLI took the prompt, "
+            "three sources agree: the login seen before sending, no API key source when the official CLI accepted the prompt, "
             "and the server's own limit report without overage"
         ),
     ),
     (
         "`unverified`",
-        "the login was right before sending, but the server's report is missing, as in most failures; not an alarm",
+        "the login was as expected before sending, but the server's report is missing, as in most failures; not an alarm",
     ),
-    ("`misbilled`", "another wallet was named while the run went on; it was stopped at once"),
+    ("`misbilled`", "another wallet was reported during the run, which was stopped at once"),
     ("`nothing_sent`", "the prompt never left this machine"),
 )
 
@@ -136,10 +138,10 @@ def settings() -> str:
         )
         for row in reference_rows()
     ]
-    columns = ["setting", "variable", "takes", "default", "may stand in a file", "meaning"]
+    columns = ["setting", "variable", "takes", "default", "allowed in file", "meaning"]
     return (
         "# Settings\n\n"
-        f"A variable wins over the project's `{FILE_NAME}` (in the working directory or above it), that one wins over your own. "
+        f"A variable overrides the project's `{FILE_NAME}` (in the working directory or above it), which overrides your own. "
         "Times are in seconds.\n\n" + table(columns, rows)
     )
 
@@ -150,7 +152,8 @@ def error_codes() -> str:
     rows = [(f"`{code}`", str(exit_code(code)), meaning) for code, meaning in CODES.items()]
     return (
         "# Errors\n\n"
-        "A code is a dotted word; its beginning decides the exit code. Every face shows the same code, message and hint.\n\n"
+        "A code is a dotted word; its first part decides the exit code. "
+        "Commands, JSON and Python show the same code, message and hint.\n\n"
         "## Exit codes\n\n"
         + table(["exit", "meaning", "error codes"], exits)
         + "\n\n## Error codes\n\n"
@@ -170,7 +173,7 @@ def event_types() -> str:
 
 def results() -> str:
     """The result, the receipt, and what the other commands print as JSON."""
-    parts = [_RESULTS_INTRO, table(["command", "prints"], _PRINTED)]
+    parts = [_RESULTS_INTRO, table(["command", "prints"], _HASHED)]
     parts += ["The verdict of a receipt:", table(["verdict", "means"], _VERDICTS)]
     return "\n\n".join([*parts, *(_structure(kind) for kind in RESULTS)])
 
@@ -183,7 +186,7 @@ def _structure(kind: type[msgspec.Struct]) -> str:
         each: f"{'results' if there is RESULTS else 'events'}.md#{each.__name__.lower()}" for each in there
     }
     meanings = {**field_meanings.EVENTS, **field_meanings.RESULTS}[kind.__name__]
-    rows = [(f"`{field.name}`", in_words(field.type, links), meanings[field.name]) for field in fields]
+    rows = [(f"`{field.name}`", describe_rule(field.type, links), meanings[field.name]) for field in fields]
     tag = kind.__struct_config__.tag
     about = " ".join((inspect.getdoc(kind) or "").replace("``", "`").split())
     return (

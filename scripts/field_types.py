@@ -19,7 +19,7 @@ _PLAIN: dict[Any, str] = {
 }
 
 
-def in_words(kind: Any, links: Mapping[type, str]) -> str:
+def describe_rule(kind: Any, links: Mapping[type, str]) -> str:
     """``kind``, an annotation, in words. ``links`` are the addresses of the structures that are described elsewhere.
 
     Raises ``KeyError`` for an annotation nobody has put into words yet.
@@ -28,7 +28,7 @@ def in_words(kind: Any, links: Mapping[type, str]) -> str:
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if origin in (Union, types.UnionType):
-        return " or ".join(in_words(part, links) for part in get_args(kind))
+        return " or ".join(describe_rule(part, links) for part in get_args(kind))
     if origin is tuple:
         return _list_of(get_args(kind), links)
     if origin is dict:
@@ -38,5 +38,5 @@ def in_words(kind: Any, links: Mapping[type, str]) -> str:
 
 def _list_of(parts: tuple[Any, ...], links: Mapping[type, str]) -> str:
     if parts[-1] is Ellipsis:
-        return f"list of {in_words(parts[0], links)}"
-    return "list: " + ", ".join(in_words(part, links) for part in parts)
+        return f"list of {describe_rule(parts[0], links)}"
+    return "list: " + ", ".join(describe_rule(part, links) for part in parts)

@@ -34,6 +34,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis_settings.register_profile("oneseat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("oneseat")
 
+#: Folders and files whose tests start whole programs and servers, and the fixtures of official CLIs: not of the fast tier.
+WHOLE_PROGRAMS = (
+    "compat/",
+    "chaos/",
+    "docs/test_commands.py/",
+    "docs/test_reference.py/",
+    "e2e/",
+    "stores/test_processes.py/",
+    "testing/",
+)
+OFFICIAL_CLIS = frozenset({"claude", "claude_path", "codex_path", "old_claude_path"})
 CLAUDE_PATH = os.environ.get("ONESEAT_CLAUDE_PATH")
 CODEX_PATH = os.environ.get("ONESEAT_TEST_CODEX")
 
@@ -68,6 +79,25 @@ def guard(event: str, args: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(guard)
+
+
+def of_whole_programs(path: Path) -> bool:
+    """Whether a file or folder holds only tests that start whole programs."""
+    place = path.relative_to(Path(__file__).parent).as_posix()
+    return f"{place}/".startswith(WHOLE_PROGRAMS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even load what the fast tier would leave out: that takes as long as a third of it."""
+    return (config.option.markexpr == "fast" and of_whole_programs(collection_path)) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the fast tier, so that a new test belongs to the right one by itself."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if not of_whole_programs(item.path) and OFFICIAL_CLIS.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.fast)
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
 import oneseat
-from oneseat.assembly import build_provider, find_paths, policy_view, read_settings, redactor
-from oneseat.contract.request import Cleared, Permitted, Plan, Request
-from oneseat.rules import billing, policy, routing
+from oneseat.app.providers import build_provider
+from oneseat.contract.budgets import NO_BUDGET
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Dispatch, Permitted
+from oneseat.installation import Installation
+from oneseat.rules.billing import gate as billing
+from oneseat.rules.budgets import allocation as bounds
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.routing import candidates as routing
 
 #: After how many events the memory is looked at.
 MEMORY_EVERY = 50_000
@@ -24,19 +28,18 @@ Report = tuple[int, float, list[float]]
 
 async def through_provider(request: Request) -> Report:
     """The stations before the prompt as in any run, then the provider's events and nothing else."""
-    cwd = Path(request.cwd)
-    paths = find_paths(os.environ)
-    settings = read_settings(os.environ, cwd, paths)
-    provider = build_provider(settings, os.environ, paths, redactor(os.environ).redact)
-    permitted = policy.decide(request, policy_view(settings, os.environ))
+    here = Installation(cwd=request.cwd)
+    provider = build_provider(here)
+    permitted = policy.decide(request, here.policy_view)
     assert isinstance(permitted, Permitted)
     async with provider.open(permitted, "bench") as session:
-        cleared = billing.clear(permitted, await session.credential_facts(), provider.wallet)
+        budgeted = bounds.reserve(permitted, NO_BUDGET)
+        cleared = billing.clear(budgeted, await session.credential_facts(), provider.wallet)
         assert isinstance(cleared, Cleared), cleared
-        plan = routing.choose(cleared, provider.name, provider.default_model, session.capabilities)
-        assert isinstance(plan, Plan), plan
+        dispatch = routing.dispatch(cleared, provider.name, provider.default_model, session.info)
+        assert isinstance(dispatch, Dispatch), dispatch
         count, first, memory = 0, 0.0, [0.0]
-        async for batch in session.send(plan):
+        async for batch in session.send(dispatch):
             first = first or time.perf_counter()
             count += len(batch)
             if count // MEMORY_EVERY >= len(memory):

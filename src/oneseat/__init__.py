@@ -10,54 +10,55 @@ Nothing is imported before it is used, so ``import oneseat`` costs next to nothi
 
 from __future__ import annotations
 
-from oneseat.version import __version__
+from .version import __version__
 
 #: Type checkers know this name as true; importing it from ``typing`` would take as long as all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from oneseat.api import connect as connect
-    from oneseat.api import in_project as in_project
-    from oneseat.api import make_request as make_request
-    from oneseat.api import run as run
+    from oneseat.app.library import connect as connect
+    from oneseat.app.library import in_project as in_project
+    from oneseat.app.library import make_request as make_request
+    from oneseat.app.library import run as run
     from oneseat.contract import events as events
     from oneseat.contract.errors import ErrorInfo as ErrorInfo
     from oneseat.contract.errors import OneseatError as OneseatError
     from oneseat.contract.errors import UsageError as UsageError
     from oneseat.contract.events import Question as Question
-    from oneseat.contract.failure import RunFailed as RunFailed
-    from oneseat.contract.permission import Permission as Permission
     from oneseat.contract.receipt import Receipt as Receipt
     from oneseat.contract.receipt import RunResult as RunResult
     from oneseat.contract.request import Attachment as Attachment
     from oneseat.contract.request import Purpose as Purpose
     from oneseat.contract.request import Request as Request
-    from oneseat.engine.runs import App as App
-    from oneseat.engine.runs import RunStream as RunStream
+    from oneseat.engine.app import App as App
+    from oneseat.engine.app import RunStream as RunStream
     from oneseat.host.files import read_attachment as read_attachment
-    from oneseat.rules.functions import tool as tool
+    from oneseat.rules.inputs.functions import tool as tool
+
+    from .contract.receipt import RunFailed as RunFailed
+    from .contract.request import Permission as Permission
 
 _HOME_OF = {
-    "App": "oneseat.engine.runs",
+    "App": "oneseat.engine.app",
     "Attachment": "oneseat.contract.request",
     "ErrorInfo": "oneseat.contract.errors",
     "OneseatError": "oneseat.contract.errors",
-    "Permission": "oneseat.contract.permission",
+    "Permission": "oneseat.contract.request",
     "Purpose": "oneseat.contract.request",
     "Question": "oneseat.contract.events",
     "Receipt": "oneseat.contract.receipt",
     "Request": "oneseat.contract.request",
-    "RunFailed": "oneseat.contract.failure",
+    "RunFailed": "oneseat.contract.receipt",
     "RunResult": "oneseat.contract.receipt",
-    "RunStream": "oneseat.engine.runs",
+    "RunStream": "oneseat.engine.app",
     "UsageError": "oneseat.contract.errors",
-    "connect": "oneseat.api",
-    "in_project": "oneseat.api",
-    "make_request": "oneseat.api",
+    "connect": "oneseat.app.library",
+    "in_project": "oneseat.app.library",
+    "make_request": "oneseat.app.library",
     "read_attachment": "oneseat.host.files",
-    "run": "oneseat.api",
-    "tool": "oneseat.rules.functions",
+    "run": "oneseat.app.library",
+    "tool": "oneseat.rules.inputs.functions",
 }
 __all__ = ["__version__", "events", *sorted(_HOME_OF)]  # noqa: PLE0604 - a literal and the table's keys, all text
 

@@ -25,21 +25,19 @@ def main() -> None:
 
         print(f"oneseat {__version__}")  # noqa: T201 - the command's output
         sys.exit(0)
-    from oneseat.cli import collector  # noqa: PLC0415 - as above
+    from oneseat.cli import gc_control  # noqa: PLC0415 - as above
 
-    collector.wait()
+    gc_control.wait()
     if sys.argv[1:2] == ["usage"]:
-        from oneseat.cli.usage_quick import answered  # noqa: PLC0415 - as above
+        from .fast.usage import answered  # noqa: PLC0415 - as above
 
         if answered(sys.argv[2:]):
             gc.freeze()  # else all that was loaded is searched for cycles at the end, for a twentieth of the time
             sys.exit(0)
-    if sys.argv[1:2] == ["limits"]:
-        from oneseat.cli.limits_quick import answered as shown  # noqa: PLC0415 - as above
-
-        if shown(sys.argv[2:]):
-            sys.exit(0)
-    from oneseat.cli.stop_signals import ignore_stop_signals, interrupt_when_stopped  # noqa: PLC0415 - keeps `--version` free of it
+    from oneseat.cli.terminal.signals import (  # noqa: PLC0415 - keeps `--version` free of it
+        ignore_stop_signals,
+        interrupt_when_stopped,
+    )
 
     interrupt_when_stopped()
     try:
@@ -59,7 +57,7 @@ def _on_server(arguments: list[str]) -> int | None:
     if arguments[:1] != ["run"] or None in (sys.stdin, sys.stdout, sys.stderr):
         return None
     try:
-        from oneseat.cli.fast_lane import try_run  # noqa: PLC0415 - only `run` has a fast lane
+        from .fast.run import try_run  # noqa: PLC0415 - only `run` has a fast lane
 
         return try_run(arguments[1:])
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last stop before a traceback

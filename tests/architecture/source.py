@@ -78,10 +78,16 @@ def comments_of(path: Path) -> dict[int, str]:
     }
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file's syntax tree. Kept: walking the trees takes longer than anything that is asked of them."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def nodes(*folders: str) -> Iterator[tuple[Path, ast.AST]]:
     """Every syntax node of every Python file under the named folders."""
     for path in python_files(*folders):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             yield path, node
 
 
@@ -95,7 +101,7 @@ def functions(*folders: str) -> Iterator[tuple[Path, Function]]:
 @cache
 def functions_of(path: Path) -> tuple[Function, ...]:
     """A file's functions and methods."""
-    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+    return tuple(node for node in nodes_of(path) if isinstance(node, Function))
 
 
 def dotted(node: ast.AST) -> str:

@@ -37,7 +37,7 @@ _VOLATILE = tuple(
         (r"\b\d+ d \d+ h\b", "DURATION"),
         (r"\b\d+h\d\d\b", "DURATION"),
         (r"\b(?:[A-Z][a-z]{2} )?\d\d:\d\d, in DURATION", "RESET"),
-        (r"\bnow\b(?=$|, a run)|\b\d+ s ago\b", "AGO"),
+        (r"\bnow\b(?=(?m:$)|, a run)|\b\d+ s ago\b", "AGO"),
         (r"hit your [\w-]+ limit · resets [^(]+\(UTC\)", "LIMIT"),
         (r"\bclaude-[a-z]+-\d[\d-]*", "MODEL"),
         (r"\b2\.1\.\d+\b", "VERSION"),

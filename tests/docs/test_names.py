@@ -14,12 +14,12 @@ import pytest
 import oneseat
 from oneseat import testing
 from oneseat.cli.main import oneseat as program
-from oneseat.contract.billing_names import BILLING_NAMES
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import EXIT_CODES
 from oneseat.contract.receipt import Receipt
-from oneseat.observers import otel
-from oneseat.rules import readiness
+from oneseat.rules import doctor
 from oneseat.settings import load, reference_rows
+from oneseat.telemetry import otel
 from oneseat.testing.scenarios import replies_for
 from scripts.docs import EVENTS
 from scripts.error_codes import CODES, EXITS
@@ -59,7 +59,7 @@ def options() -> set[str]:
 
 def doctor_codes() -> set[str]:
     """What the doctor's findings are called besides errors."""
-    tree = ast.parse(Path(readiness.__file__).read_text("utf-8"))
+    tree = ast.parse(Path(doctor.__file__).read_text("utf-8"))
     keywords = [
         key.value
         for node in ast.walk(tree)
@@ -98,14 +98,14 @@ def test_variables_exist(page: Path) -> None:
 
 @each_page
 def test_the_vendors_variables_are_in_the_table_of_names(page: Path) -> None:
-    names = {entry.name for entry in BILLING_NAMES}
+    names = {entry.name for entry in CLAUDE_NAMES.variables}
     behaviour = (ROOT / "src/oneseat/providers/claude_cli/environment.py").read_text("utf-8")
 
     def known(name: str) -> bool:
         return (
             name in names
             or name in behaviour
-            or any(name.startswith(entry.name) for entry in BILLING_NAMES if entry.prefix)
+            or any(name.startswith(entry.name) for entry in CLAUDE_NAMES.variables if entry.prefix)
         )
 
     assert unknown(page, r"\b(?:ANTHROPIC|CLAUDE)_[A-Z_]+", known) == []
@@ -160,7 +160,7 @@ def test_names_of_the_library_exist(page: Path) -> None:
         "toml",
         "testing",
         "log",
-        "observers",
+        "telemetry",
         *re.findall(r'"oneseat\.(\w+)"', Path(otel.__file__).read_text("utf-8")),
     }  # a settings file, modules, where a cron job complains, and what is in a trace
     named = {name for text in code_of(page) for name in re.findall(r"\boneseat\.([A-Za-z_]+)", text)}

@@ -9,16 +9,16 @@ from .pages import README, blocks, visible
 FIRST_SCREEN = visible(README).partition("\n## ")[0]
 PARTS = (
     r"^# oneseat\n",
-    r"one person, one subscription",
-    r"an API key",
+    r"know who pays",
+    r"`ANTHROPIC_API_KEY`",
     r"deliberately does not do",
     r"^pipx install \.",
     r"^make demo",
     r"^make test",
-    r"^\$ oneseat run ",
+    r"^\$ ANTHROPIC_API_KEY=made-up oneseat run ",
     r"^receipt: wallet simulator \(verified\)",
     r"^import oneseat",
-    r"policy .*billing gate .*routing .*provider .*meter .*ledger",
+    r"policy .*candidate .*budget .*billing gate .*dispatch .*provider .*meter .*ledger .*caller",
     r"\[Start\]\(docs/start\.md\) · \[Behaviour\]\(docs/behaviour\.md\)",
     r"\[Reference\]\(docs/reference/\) · \[Design\]\(docs/design\.md\)",
 )

@@ -10,7 +10,7 @@ import pytest
 from oneseat.contract.errors import EXIT_CODES
 from scripts import docs, field_meanings
 from scripts.error_codes import EXITS
-from scripts.field_types import in_words
+from scripts.field_types import describe_rule
 
 STRUCTURES = {"EVENTS": docs.EVENTS, "RESULTS": docs.RESULTS}
 
@@ -54,9 +54,9 @@ def test_every_command_is_on_the_page_of_commands() -> None:
     ],
 )
 def test_types_in_words(kind: Any, words: str) -> None:
-    assert in_words(kind, {msgspec.Struct: "#struct"}) == words
+    assert describe_rule(kind, {msgspec.Struct: "#struct"}) == words
 
 
 def test_a_type_nobody_has_put_into_words_is_an_error() -> None:
     with pytest.raises(KeyError):
-        in_words(complex, {})
+        describe_rule(complex, {})

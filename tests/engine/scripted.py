@@ -7,34 +7,40 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from oneseat.contract.budget import Bound, Budgets, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
-from oneseat.contract.facts import Abilities, Account, Capabilities, CredentialFacts, KeyFacts, PayerFacts
+from oneseat.contract.facts import (
+    Account,
+    CredentialFacts,
+    KeyFacts,
+    PayerFacts,
+    ProviderFeatures,
+    SessionInfo,
+)
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.pack import Lawbook, OwnersWord
-from oneseat.contract.permission import Permission
-from oneseat.contract.policy import Lately, PlanKind, PolicyInputs
-from oneseat.contract.pool import IdleProcess
+from oneseat.contract.policy import PlanKind, PolicyInputs, RecentActivity
+from oneseat.contract.policy_pack import OwnerOverrides, PolicyState
 from oneseat.contract.ports import Providers
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, SessionStamp, TokenUsage, Wallet
-from oneseat.contract.request import Permitted, Plan, Request
-from oneseat.contract.routes import Candidate, Outcome, RouteTable
-from oneseat.contract.session import EndReason, Exchange, Session
-from oneseat.engine.conversation import Books
-from oneseat.engine.counsel import Counsel
-from oneseat.engine.parts import Parts
-from oneseat.engine.room import Room as WindowRoom
-from oneseat.engine.runs import App
-from oneseat.engine.spending import Purse
-from oneseat.engine.watchdog import Patience
-from oneseat.observers.audience import Audience
-from oneseat.observers.records import Records
-from oneseat.rules.policy_inputs import Around
-from oneseat.rules.retry import RetryLimits
-from oneseat.rules.sessions import Nesting, SessionLimits
-from oneseat.stores.policy import bundled_pack
+from oneseat.contract.request import Permission, Request
+from oneseat.contract.routing import Candidate, Outcome, RouteTable
+from oneseat.contract.sessions import EndReason, Exchange, Session
+from oneseat.contract.stations import Dispatch, Permitted
+from oneseat.engine.app import App
+from oneseat.engine.budgets import BudgetContext
+from oneseat.engine.deps import RunDeps
+from oneseat.engine.limits import WindowGuard
+from oneseat.engine.policy import PolicyContext
+from oneseat.engine.sessions import SessionDeps
+from oneseat.engine.watchdog import Timeouts
+from oneseat.rules.policy.inputs import PolicyEnvironment
+from oneseat.rules.runs.retry import RetryLimits
+from oneseat.rules.runs.sessions import Nesting, SessionLimits
+from oneseat.stores.policy.pack import bundled_pack
 from oneseat.stores.prices import PriceTable
+from oneseat.telemetry.dispatcher import Dispatcher
+from oneseat.telemetry.records import EventLog
 from oneseat.testing.virtual_time import elapse
 
 ON_PLAN = CredentialFacts(account=Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty"))
@@ -89,7 +95,7 @@ def failure(code: str, *, text: str = "", wait: float | None = None) -> tuple[Ev
 class _Session:
     def __init__(self, script: Script) -> None:
         self._script = script
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     async def credential_facts(self) -> PayerFacts:
         match self._script.facts:
@@ -104,7 +110,7 @@ class _Session:
     async def ready(self) -> bool:
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         came: list[Event] = []
         for step in (*self._script.steps, Silence(0)):
             if not isinstance(step, Silence):
@@ -135,7 +141,11 @@ class ScriptedProvider:
     """Plays one script for each process it starts, the last one again and again. Notes when each was started, and with what."""
 
     default_model = "sonnet"
-    abilities = Abilities(tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True)
+    warm_pool = None
+    transcripts = None
+    features = ProviderFeatures(
+        tools=True, mcp=True, functions=True, schema=True, sessions=True, process=True
+    )
 
     def of(self, candidate: Candidate) -> ScriptedProvider:
         return self
@@ -155,28 +165,15 @@ class ScriptedProvider:
         yield _Session(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[ScriptedProvider]:
+    async def conversation(self) -> AsyncIterator[ScriptedProvider]:
         yield self
-
-    @property
-    def idle(self) -> tuple[IdleProcess, ...]:
-        return ()
-
-    async def idle_change(self) -> None:
-        await asyncio.Event().wait()
-
-    async def transcript_bytes(self, session_id: str, cwd: str) -> int:
-        return 0
-
-    async def written_bytes(self, session_id: str, cwd: str) -> int:
-        return 0
 
 
 class Bundled:
     """The rules as they come with oneseat, and no word of the owner."""
 
-    def read(self) -> Lawbook:
-        return Lawbook(bundled_pack(), bundled=True, word=OwnersWord())
+    def read(self) -> PolicyState:
+        return PolicyState(bundled_pack(), bundled=True, word=OwnerOverrides())
 
 
 class Memory:
@@ -207,8 +204,8 @@ class Memory:
     async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
         self.decisions.append((stamp, inputs))
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
-        return Lately()
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+        return RecentActivity()
 
     async def record(self, run_id: str, *events: Event) -> None:
         self.events += events
@@ -246,8 +243,8 @@ class Memory:
         yield
 
 
-class Room:
-    """A place that is free at once, for whatever asks for one."""
+class Slots:
+    """A slot that is free at once, for whoever asks for one."""
 
     taken = True
 
@@ -258,11 +255,11 @@ class Room:
         pass
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[Room]:
+    async def run(self) -> AsyncIterator[Slots]:
         yield self
 
     @asynccontextmanager
-    async def start(self, provider: str, cwd: str) -> AsyncIterator[Room]:
+    async def start(self, provider: str, cwd: str) -> AsyncIterator[Slots]:
         yield self
 
 
@@ -300,23 +297,23 @@ def scripted_app(
     /,
     *,
     chance: float = 0.5,
-    **patience: float,
+    **timeouts: float,
 ) -> App:
     """An app on ``provider``. ``chance`` is what the random source always says."""
-    parts = Parts(
+    deps = RunDeps(
         provider=provider,
         providers=providers or provider,
         routes=routes or RouteTable(),
         outcomes=memory,
         ledger=memory,
         clock=LoopClock(),
-        counsel=Counsel(
-            Bundled(), memory, Around(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
+        policy=PolicyContext(
+            Bundled(), memory, PolicyEnvironment(plan=memory.plan), lambda: 0.0, lambda pack: pack.meta.as_of
         ),
-        patience=Patience(**patience),
-        books=Books(memory, memory, SessionLimits()),
-        lanes=Room(),
-        purse=Purse(
+        timeouts=Timeouts(**timeouts),
+        sessions=SessionDeps(memory, memory, SessionLimits()),
+        slots=Slots(),
+        budgets=BudgetContext(
             PriceTable(),
             memory,
             Budgets(),
@@ -325,11 +322,11 @@ def scripted_app(
         nesting=Nesting(),
         retry=RetryLimits(),
         chance=lambda: chance,
-        audience=Audience((), Records(lambda text: text)),
+        telemetry=Dispatcher((), EventLog(lambda text: text)),
         admit=anything,
-        room=WindowRoom(memory, None, lambda: asyncio.get_running_loop().time()),
+        windows=WindowGuard(memory, None, lambda: asyncio.get_running_loop().time()),
     )
-    return App(parts, iter_ids().__next__)
+    return App(deps, iter_ids().__next__)
 
 
 def iter_ids() -> Iterator[str]:

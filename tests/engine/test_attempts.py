@@ -59,7 +59,7 @@ def ran(
     servers: tuple[McpServer, ...] = (),
     model: str | None = None,
     budget_usd: float | None = None,
-    **patience: float,
+    **timeouts: float,
 ) -> Ran:
     async def work() -> Ran:
         provider, memory = ScriptedProvider(scripts), Memory()
@@ -72,7 +72,7 @@ def ran(
             mcp_servers=servers,
             max_budget_usd=budget_usd,
         )
-        result = await scripted_app(provider, memory, **patience).run(request)
+        result = await scripted_app(provider, memory, **timeouts).run(request)
         assert memory.results == [result]
         return Ran(result, provider, memory.events)
 
@@ -222,7 +222,7 @@ def test_a_second_attempt_that_would_be_paid_otherwise_is_not_sent() -> None:
     # Something was sent: the run failed and was not refused.
     assert (run.result.status, run.code, run.result.receipt.attempts) == ("failed", "provider.overloaded", 1)
     assert run.result.error is not None
-    assert "it was not repeated" in run.result.error.message
+    assert "not retried" in run.result.error.message
     assert "ANTHROPIC_API_KEY" in run.result.error.message
     assert run.result.receipt.verdict == "unverified"
 

@@ -11,7 +11,7 @@ from oneseat.contract.events import Event, Message, Routed, ToolCall
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import NO_TOKENS, RunResult
 from oneseat.contract.request import Purpose, Request
-from oneseat.contract.routes import Candidate, Outcome, Role, RouteReport, RouteTable
+from oneseat.contract.routing import Candidate, Outcome, Role, RouteReport, RouteTable
 from oneseat.testing.virtual_time import run_virtual
 
 from .scripted import (

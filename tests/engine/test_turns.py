@@ -1,11 +1,15 @@
-"""What comes together is written together, before any of it is seen, and nothing that follows an alarm is."""
+"""Batches are written whole before any event of them is read, and never read ahead; nothing after an alarm is taken."""
 
 from __future__ import annotations
 
-from oneseat.contract.events import Event, LimitSeen, TextDelta, WalletVerified
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from oneseat.contract.events import Event, LimitSeen, Question, TextDelta, WalletVerified
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
-from oneseat.testing.virtual_time import run_virtual
+from oneseat.testing.virtual_time import elapse, run_virtual
 
 from .scripted import Memory, Script, ScriptedProvider, Silence, answer, on_plan, scripted_app, started
 
@@ -54,3 +58,55 @@ def test_an_alarm_in_the_middle_is_written_and_nothing_after_it_is_taken() -> No
     assert result.text == "one"
     assert [type(event) for event in events[:-1]] == [WalletVerified, type(started()), TextDelta]
     assert any(isinstance(event, LimitSeen) and event.overage for event in memory.events)
+
+
+def test_the_provider_is_not_read_ahead_of_the_reader() -> None:
+    async def go() -> list[int]:
+        memory, written = Memory(), list[int]()
+        app = scripted_app(ScriptedProvider([Script(answer())]), memory)
+        async with app.stream(Request(prompt="hello", cwd="/")) as run:
+            async for _ in run:
+                before = len(memory.events)
+                await elapse(60)
+                assert len(memory.events) == before
+                written.append(before)
+        return written
+
+    # The gate's word, the start, a piece of text that is not kept, the limit, and the end.
+    assert run_virtual(go()) == [1, 2, 2, 3, 4]
+
+
+def test_a_reader_that_stops_iterating_ends_the_run() -> None:
+    async def go() -> RunResult | None:
+        run = scripted_app(ScriptedProvider([Script(answer())]), Memory()).stream(
+            Request(prompt="hello", cwd="/")
+        )
+        async with run:
+            events = run.__aiter__()
+            assert isinstance(events, AsyncGenerator)
+            await anext(events)
+            await events.aclose()
+            assert run.result is not None
+        return run.result
+
+    result = run_virtual(go())
+    assert result is not None
+    assert result.status == "cancelled"
+
+
+def test_what_a_question_raises_reaches_the_reader_and_the_run_has_an_end() -> None:
+    asks = Script((started(), Question(id="q", tool="Bash", input={})))
+    memory = Memory()
+
+    def ask(question: Question) -> bool:
+        raise LookupError
+
+    async def go() -> None:
+        app = scripted_app(ScriptedProvider([asks]), memory)
+        with pytest.raises(LookupError):
+            await app.run(Request(prompt="hello", cwd="/"), ask=ask)
+
+    run_virtual(go())
+    (result,) = memory.results
+    assert result.error is not None
+    assert result.error.code == "bug.unexpected"

@@ -1,4 +1,4 @@
-"""The watchdog in virtual time: each state has its own patience and code, and a host that slept is not a silent provider."""
+"""The watchdog in virtual time: each state has its own timeouts and code, and a host that slept is not a silent provider."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.events import Event, Progress, Retry, TextDelta, ToolCall, ToolResult
-from oneseat.engine.watchdog import Patience, Watchdog
+from oneseat.engine.watchdog import Timeouts, Watchdog
 from oneseat.testing.virtual_time import VirtualTimeLoop, elapse, run_virtual
 
-PATIENCE = Patience(start=30, model=600, tool=2100, retry=300, compaction=900)
+TIMEOUTS = Timeouts(start=30, model=600, tool=2100, retry=300, compaction=900)
 CALL = ToolCall(id="t1", name="Bash", input={})
 
 
-async def _silence(patience: Patience, *events: Event, sent: bool = True) -> tuple[str, float]:
+async def _silence(timeouts: Timeouts, *events: Event, sent: bool = True) -> tuple[str, float]:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    with Watchdog(patience) as watchdog:
+    with Watchdog(timeouts) as watchdog:
         if sent:
             watchdog.sent()
         for event in events:
@@ -40,20 +40,20 @@ async def _silence(patience: Patience, *events: Event, sent: bool = True) -> tup
         ((Progress(state="compacting"),), "stall.compaction", 900),
     ],
 )
-def test_each_state_has_its_own_patience(events: tuple[Event, ...], code: str, after: float) -> None:
-    found, waited = run_virtual(_silence(PATIENCE, *events))
+def test_each_state_has_its_own_timeouts(events: tuple[Event, ...], code: str, after: float) -> None:
+    found, waited = run_virtual(_silence(TIMEOUTS, *events))
     assert found == code
     assert after <= waited <= after + 2
 
 
 def test_before_the_prompt_the_start_is_waited_for() -> None:
-    found, waited = run_virtual(_silence(PATIENCE, sent=False))
+    found, waited = run_virtual(_silence(TIMEOUTS, sent=False))
     assert (found, round(waited, -1)) == ("stall.start", 30)
 
 
 def test_the_whole_run_has_a_limit_whatever_the_provider_says() -> None:
     async def chatty() -> str:
-        with Watchdog(Patience(total=50)) as watchdog:
+        with Watchdog(Timeouts(total=50)) as watchdog:
             watchdog.sent()
             try:
                 while True:
@@ -67,7 +67,7 @@ def test_the_whole_run_has_a_limit_whatever_the_provider_says() -> None:
 
 def test_every_sign_of_life_starts_the_count_anew() -> None:
     async def slow_but_alive() -> None:
-        with Watchdog(PATIENCE) as watchdog:
+        with Watchdog(TIMEOUTS) as watchdog:
             watchdog.sent()
             for _ in range(20):
                 await watchdog.wait(elapse(599))
@@ -80,7 +80,7 @@ def test_a_host_that_slept_is_not_a_silent_provider() -> None:
     async def lid_closed() -> float:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualTimeLoop)
-        with Watchdog(PATIENCE) as watchdog:
+        with Watchdog(TIMEOUTS) as watchdog:
             watchdog.sent()
             waiting = asyncio.ensure_future(
                 asyncio.wait_for(asyncio.shield(asyncio.Event().wait()), 7 * 3600)
@@ -96,7 +96,7 @@ def test_a_host_that_slept_is_not_a_silent_provider() -> None:
 
 def test_time_the_caller_takes_is_not_silence() -> None:
     async def slow_caller() -> None:
-        with Watchdog(PATIENCE) as watchdog:
+        with Watchdog(TIMEOUTS) as watchdog:
             watchdog.sent()
             await watchdog.wait(elapse(1))
             await elapse(5000)
@@ -108,7 +108,7 @@ def test_time_the_caller_takes_is_not_silence() -> None:
 def test_a_cancellation_from_outside_wins() -> None:
     async def cancelled() -> None:
         async def waits() -> None:
-            with Watchdog(PATIENCE) as watchdog:
+            with Watchdog(TIMEOUTS) as watchdog:
                 await watchdog.wait(asyncio.Event().wait())
 
         task = asyncio.ensure_future(waits())
@@ -126,7 +126,7 @@ def test_what_is_waited_for_comes_back() -> None:
         return 42
 
     async def value() -> int:
-        with Watchdog(PATIENCE) as watchdog:
+        with Watchdog(TIMEOUTS) as watchdog:
             return await watchdog.wait(_answer())
 
     assert run_virtual(value()) == 42
@@ -148,7 +148,7 @@ class _Transcript:
 
 async def _unseen(transcript: _Transcript, *events: Event) -> tuple[str, float]:
     loop = asyncio.get_running_loop()
-    with Watchdog(PATIENCE, transcript.written) as watchdog:
+    with Watchdog(TIMEOUTS, transcript.written) as watchdog:
         watchdog.sent()
         for event in events:
             watchdog.saw(event)
@@ -172,7 +172,7 @@ def test_work_that_only_shows_in_the_transcript_is_a_sign_of_life(
     found, ended_at = run_virtual(_unseen(transcript, *events))
     # It stopped growing at 10,000 s, and from then on it was silence.
     assert (found, 10_000 + limit / 2 <= ended_at <= 10_000 + 2 * limit + 5) == (code, True)
-    # Looked at twice in each period of patience, not with every tick.
+    # Looked at twice in each period of timeouts, not with every tick.
     assert len(transcript.looks) <= 2 * (ended_at / limit) + 2
 
 
@@ -185,7 +185,7 @@ def test_growth_before_the_last_event_is_no_sign_of_life_after_it() -> None:
     async def work() -> tuple[str, float]:
         transcript = _Transcript(every=10, until=400)
         loop = asyncio.get_running_loop()
-        with Watchdog(PATIENCE, transcript.written) as watchdog:
+        with Watchdog(TIMEOUTS, transcript.written) as watchdog:
             watchdog.sent()
             await watchdog.wait(elapse(500))
             with pytest.raises(OneseatError) as raised:
@@ -209,7 +209,7 @@ def test_a_transcript_that_cannot_be_read_in_time_does_not_stop_the_clock_of_the
         return 0
 
     async def work() -> tuple[str, float]:
-        with Watchdog(Patience(model=10, total=60), never) as watchdog:
+        with Watchdog(Timeouts(model=10, total=60), never) as watchdog:
             watchdog.sent()
             with pytest.raises(OneseatError) as raised:
                 await watchdog.wait(asyncio.Event().wait())
@@ -222,7 +222,7 @@ def test_a_transcript_that_cannot_be_read_in_time_does_not_stop_the_clock_of_the
 def test_a_pause_is_bounded_by_the_run_alone_and_a_new_attempt_is_watched_anew() -> None:
     async def work() -> tuple[str, float, str, float]:
         loop = asyncio.get_running_loop()
-        with Watchdog(Patience(start=30, total=5000)) as watchdog:
+        with Watchdog(Timeouts(start=30, total=5000)) as watchdog:
             with pytest.raises(OneseatError) as first:
                 await watchdog.wait(asyncio.Event().wait())
             watchdog.restart()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.host.byte_queue import ByteQueue
+from oneseat.host.processes.byte_queue import ByteQueue
 
 
 def _fill(queue: ByteQueue, chunks: list[bytes]) -> threading.Thread:
@@ -58,7 +58,7 @@ def _always_full(**_: str) -> IO[bytes]:
 
 async def test_a_full_disk_costs_memory_and_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel's own always-full device stands in for a full disk.
-    monkeypatch.setattr("oneseat.host.byte_queue.TemporaryFile", _always_full)
+    monkeypatch.setattr("oneseat.host.processes.byte_queue.TemporaryFile", _always_full)
     queue = ByteQueue(asyncio.get_running_loop(), memory_limit=10)
     thread = _fill(queue, [b"0123456789", b"abcdefghij", b"ABCDEFGHIJ"])
     await asyncio.to_thread(thread.join)

@@ -15,14 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oneseat.host.child import Child
-from oneseat.host.process_tree import (
-    descendants,
-    end_marked,
-    is_alive,
-    marked_processes,
-    start_time,
-)
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.tree import descendants, is_alive, kill_marked, marked_processes, start_time
 
 
 def _start(code: str, run_id: str, *arguments: str) -> Child:
@@ -226,7 +220,7 @@ def test_a_clock_that_is_set_makes_nobody_dead(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_is_killed_when_nothing_is_marked(run_id: str) -> None:
-    assert end_marked(run_id) == 0
+    assert kill_marked(run_id) == 0
 
 
 async def test_a_program_that_is_not_there_is_an_os_error(run_id: str, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from keyring.backend import KeyringBackend
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.keys import ApiKey
-from oneseat.host import os_keyring
-from oneseat.host.key_store import KeyStore
-from oneseat.host.os_keyring import OsKeyring
+from oneseat.host.keys import keyring as os_keyring
+from oneseat.host.keys.keyring import OsKeyring
+from oneseat.host.keys.store import KeyStore
 from tests import keyrings
 
 KEY = "sk-made-up-" + "0123456789"
@@ -71,8 +71,8 @@ def test_a_key_is_kept_in_the_keyring_read_and_removed(choose: Choose) -> None:
     assert not store.keys.remove("work")
     assert refusal(lambda: store.keys.get("work")) == ErrorInfo(
         code="provider.no_key",
-        message="There is no API key: `keys.work`\n  looked in the keyring of the operating system",
-        hint="Give it one: `oneseat key set work`",
+        message="API key not found: `keys.work`\n  looked in the operating system's keyring",
+        hint="Set it: `oneseat key set work`",
     )
 
 
@@ -102,7 +102,7 @@ def test_without_a_keyring_a_name_that_nobody_knows_is_what_is_wrong(choose: Cho
     [
         (keyrings.Locked, "it is locked"),
         (keyrings.Broken, "it failed with `RuntimeError`"),
-        (keyrings.Plain, "`Plain` would keep the key readable in a file"),
+        (keyrings.Plain, "`Plain` would store the key in a readable file"),
     ],
 )
 def test_a_keyring_that_cannot_be_used_is_named_with_the_ways_round_it(
@@ -141,7 +141,7 @@ def test_a_keyring_that_waits_for_a_password_nobody_sees_is_not_waited_for(
     with pipe.open("wb"):  # lets the thread end
         pass
     assert error.code == "provider.keyring_unusable"
-    assert "it did not answer within 0.05 s" in error.message
+    assert "it did not respond within 0.05 s" in error.message
 
 
 # --- A variable ---
@@ -160,8 +160,8 @@ def test_a_key_in_a_variable_is_read_and_never_kept() -> None:
 def test_an_empty_variable_is_no_key(env: dict[str, str]) -> None:
     assert refusal(lambda: Store(openai(env="MY_KEY"), env).keys.get("work")) == ErrorInfo(
         code="provider.no_key",
-        message="There is no API key: `keys.work`\n  looked in the variable `MY_KEY`",
-        hint="Give it one: `export MY_KEY=...`",
+        message="API key not found: `keys.work`\n  looked in the variable `MY_KEY`",
+        hint="Set it: `export MY_KEY=...`",
     )
 
 
@@ -203,9 +203,9 @@ def test_a_file_that_others_may_open_is_refused(mode: int, tmp_path: Path) -> No
     error = refusal(lambda: Store(openai(file=str(path))).keys.get("work"))
     assert error == ErrorInfo(
         code="provider.key_file_open",
-        message=f"The file of a key is not private: `{path}`\n"
-        f"  set in `keys.work.file`; its mode is {mode:o}: others may open it",
-        hint=f"Close it, and replace the key if others use this machine: `chmod 600 '{path}'`",
+        message=f"The key file is not private: `{path}`\n"
+        f"  set in `keys.work.file`; its mode is {mode:o}: other users can read it",
+        hint=f"Make it private, and replace the key if others use this machine: `chmod 600 '{path}'`",
     )
 
 
@@ -242,9 +242,7 @@ def test_a_file_that_is_no_key_is_neither_used_nor_overwritten(data: bytes, why:
     ):
         error = refusal(call)
         assert error.code == "provider.key_file_unusable"
-        assert (
-            error.message == f"The file of a key cannot be used: `{path}`\n  set in `keys.work.file`; {why}"
-        )
+        assert error.message == f"The key file cannot be used: `{path}`\n  set in `keys.work.file`; {why}"
     assert path.read_bytes() == data
 
 
@@ -271,7 +269,7 @@ def test_a_folder_that_cannot_be_written_is_named(ordinary_user: Path) -> None:
 
 def test_a_source_knows_its_own_keys_only() -> None:
     error = refusal(lambda: Store(openai(env="A"), {"A": KEY}).keys.get("other"))
-    assert (error.code, error.hint) == ("usage.unknown_key", "See those there are: `oneseat key list`")
+    assert (error.code, error.hint) == ("usage.unknown_key", "List your keys: `oneseat key list`")
 
 
 def test_a_server_that_charges_nothing_needs_no_key_unless_its_place_is_named() -> None:

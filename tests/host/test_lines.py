@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.host.lines import KEPT_OF_OVERSIZED, LineSplitter, OversizedLine, lines_of
+from oneseat.host.processes.lines import KEPT_OF_OVERSIZED, LineSplitter, OversizedLine, lines_of
 
 _BODY = st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"").strip()).filter(bool)
 

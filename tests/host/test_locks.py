@@ -18,7 +18,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.host.locks import ProjectLocks
-from oneseat.host.process_tree import MARKER
+from oneseat.host.processes.tree import MARKER
 
 HOLDER = """
 import asyncio, sys
@@ -156,7 +156,7 @@ def test_a_run_inside_of_the_holder_does_not_wait_for_itself(tmp_path: Path) -> 
         check=True,
     )
     assert ended.stdout.startswith("usage.project_busy")
-    assert "this run was started inside of it" in ended.stdout
+    assert "this run was started inside it" in ended.stdout
     assert "--wait" not in ended.stdout
 
 

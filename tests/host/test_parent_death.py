@@ -8,12 +8,12 @@ import sys
 import time
 import uuid
 
-from oneseat.host.parent_death import ending_with_us
-from oneseat.host.process_tree import is_alive, start_time
+from oneseat.host.processes.parent_death import with_death_signal
+from oneseat.host.processes.tree import is_alive, start_time
 
 _PARENT = """
 import asyncio, sys
-from oneseat.host.child import Child
+from oneseat.host.processes.child import Child
 async def main():
     # As the CLI does: it listens to SIGINT also where it was started with the signal ignored, as cron does.
     code = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); signal.pause()"
@@ -42,7 +42,7 @@ def test_a_child_dies_with_a_parent_that_was_killed() -> None:
 
 def test_the_program_and_its_arguments_are_not_changed() -> None:
     done = subprocess.run(
-        ending_with_us([sys.executable, "-c", "import sys; print(sys.argv[1:])", "--version", "", "a b"]),
+        with_death_signal([sys.executable, "-c", "import sys; print(sys.argv[1:])", "--version", "", "a b"]),
         capture_output=True,
         text=True,
         check=True,

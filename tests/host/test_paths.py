@@ -90,7 +90,7 @@ def test_a_home_that_depends_on_the_working_directory_is_refused(home: str, show
         Paths.find(home)
     assert caught.value.info == ErrorInfo(
         code="usage.bad_home",
-        message=f"Not an absolute folder: `{shown}`\n  oneseat's own folders cannot depend on where it is started",
+        message=f"Not an absolute path: `{shown}`\n  oneseat's folders must not depend on the working directory",
         hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
     )
 
@@ -106,7 +106,7 @@ def test_a_user_without_a_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         Paths.find(None)
     assert caught.value.info == ErrorInfo(
         code="usage.bad_home",
-        message="Not an absolute folder: `~`\n  this user has no home folder",
+        message="Not an absolute path: `~`\n  this user has no home folder",
         hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
     )
 

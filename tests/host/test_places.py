@@ -1,4 +1,4 @@
-"""Places that runs and processes share: never more than there are, in the order of asking, and nobody dead holds one."""
+"""SlotPool that runs and processes share: never more than there are, in the order of asking, and nobody dead holds one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from oneseat.contract.errors import UsageError
-from oneseat.host.lanes import FileLanes
-from oneseat.host.places import Place, Places
+from oneseat.host.slots import FileSlots, Slot, SlotPool
 
 _HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from oneseat.host.places import Places
+from oneseat.host.slots import SlotPool
 async def main():
-    async with Places(Path(sys.argv[1]), 1).place() as place:
+    async with SlotPool(Path(sys.argv[1]), 1).slot() as place:
         print("taken" if place.taken else "queued", flush=True)
         if not place.taken:
             await place.wait()
@@ -58,15 +57,15 @@ async def until_queued(folder: Path, count: int = 1) -> None:
         await asyncio.sleep(0)
 
 
-async def take(places: Places) -> None:
-    async with places.place() as place:
+async def take(places: SlotPool) -> None:
+    async with places.slot() as place:
         await place.wait()
 
 
 async def test_a_process_that_was_killed_gives_its_place_back(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         assert said(first) == "taken"
-        async with Places(tmp_path, 1).place() as place:
+        async with SlotPool(tmp_path, 1).slot() as place:
             assert not place.taken
             waiting = asyncio.create_task(place.wait())
             first.send_signal(signal.SIGKILL)
@@ -76,8 +75,8 @@ async def test_a_process_that_was_killed_gives_its_place_back(tmp_path: Path) ->
 
 
 async def test_one_that_died_while_it_waited_is_waited_for_by_nobody(tmp_path: Path) -> None:
-    places = Places(tmp_path, 1)
-    async with places.place() as place:
+    places = SlotPool(tmp_path, 1)
+    async with places.slot() as place:
         with holder(tmp_path) as waiting:
             assert said(waiting) == "queued"
             await until_queued(tmp_path)
@@ -94,18 +93,18 @@ async def test_places_are_given_in_the_order_of_asking(tmp_path: Path) -> None:
 
     async def ask(number: int) -> None:
         # Each has its own view of the folder, as processes have.
-        async with Places(tmp_path, 1).place() as place:
+        async with SlotPool(tmp_path, 1).slot() as place:
             await place.wait()
             order.append(number)
 
-    async with Places(tmp_path, 1).place() as place:
+    async with SlotPool(tmp_path, 1).slot() as place:
         asked = []
         for number in range(6):
             asked.append(asyncio.create_task(ask(number)))
             await until_queued(tmp_path, number + 1)
         # Somebody who comes now does not get in between.
         place.release()
-        async with Places(tmp_path, 1).place() as late:
+        async with SlotPool(tmp_path, 1).slot() as late:
             assert not late.taken
             await asyncio.gather(*asked)
     assert order == [0, 1, 2, 3, 4, 5]
@@ -113,11 +112,11 @@ async def test_places_are_given_in_the_order_of_asking(tmp_path: Path) -> None:
 
 async def test_never_more_than_there_are_and_nobody_is_left_out(tmp_path: Path) -> None:
     held, most, done = 0, 0, 0
-    views = [Places(tmp_path, 3) for _ in range(4)]
+    views = [SlotPool(tmp_path, 3) for _ in range(4)]
 
-    async def work(places: Places) -> None:
+    async def work(places: SlotPool) -> None:
         nonlocal held, most, done
-        async with places.place() as place:
+        async with places.slot() as place:
             if not place.taken:
                 await place.wait()
             held += 1
@@ -133,8 +132,8 @@ async def test_never_more_than_there_are_and_nobody_is_left_out(tmp_path: Path) 
 
 
 async def test_who_gives_up_waiting_leaves_nothing(tmp_path: Path) -> None:
-    async with Places(tmp_path, 1).place():
-        waiting = asyncio.create_task(take(Places(tmp_path, 1)))
+    async with SlotPool(tmp_path, 1).slot():
+        waiting = asyncio.create_task(take(SlotPool(tmp_path, 1)))
         await until_queued(tmp_path)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -145,18 +144,18 @@ async def test_who_gives_up_waiting_leaves_nothing(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="file"):
-        async with Places(tmp_path / "file", 1).place():
+        async with SlotPool(tmp_path / "file", 1).slot():
             pass
 
 
 async def test_nobody_keeps_a_place_for_longer_than_said(tmp_path: Path) -> None:
-    async with Places(tmp_path, 1, longest_s=0.01).place() as first, asyncio.timeout(20):
+    async with SlotPool(tmp_path, 1, max_s=0.01).slot() as first, asyncio.timeout(20):
         assert first.taken
-        await take(Places(tmp_path, 1))
+        await take(SlotPool(tmp_path, 1))
 
 
-def lanes(folder: Path, expires_at: float | None, depth: int = 0) -> FileLanes:
-    return FileLanes(
+def lanes(folder: Path, expires_at: float | None, depth: int = 0) -> FileSlots:
+    return FileSlots(
         folder, at_once=1, depth=depth, expires_at=lambda _provider, _cwd: expires_at, now=time.time
     )
 
@@ -185,11 +184,11 @@ async def test_providers_do_not_wait_for_each_others_logins(tmp_path: Path) -> N
 
 async def test_a_renewal_that_is_seen_in_the_file_lets_all_go_on(tmp_path: Path) -> None:
     expiry = [time.time()]
-    seeing = FileLanes(
+    seeing = FileSlots(
         tmp_path, at_once=1, depth=0, expires_at=lambda _provider, _cwd: expiry[0], now=time.time
     )
     async with AsyncExitStack() as stack:
-        places: list[Place] = [await stack.enter_async_context(seeing.start("seat", "/")) for _ in range(3)]
+        places: list[Slot] = [await stack.enter_async_context(seeing.start("seat", "/")) for _ in range(3)]
         assert [place.taken for place in places] == [True, False, False]
         expiry[0] += 8 * 3600
         async with asyncio.timeout(20):

@@ -15,19 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.host.paths import Paths
-from oneseat.host.private_socket import (
-    LoopbackDoor,
-    UnixDoor,
+from oneseat.host.endpoint import (
+    LoopbackEndpoint,
+    UnixEndpoint,
     UntrustedError,
     check_private,
     peer_uid,
     uid_of_xucred,
 )
-from oneseat.host.state_folder import serve_folder
+from oneseat.host.paths import Paths
+from oneseat.host.quick_paths import serve_folder
 
-Doors = type[UnixDoor] | type[LoopbackDoor]
-BOTH = pytest.mark.parametrize("kind", [UnixDoor, LoopbackDoor])
+Doors = type[UnixEndpoint] | type[LoopbackEndpoint]
+BOTH = pytest.mark.parametrize("kind", [UnixEndpoint, LoopbackEndpoint])
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def opened(door: UnixDoor | LoopbackDoor) -> AsyncIterator[list[bool]]:
+async def opened(door: UnixEndpoint | LoopbackEndpoint) -> AsyncIterator[list[bool]]:
     """An open door that says `in` to whom it admits; yields whom it did."""
     admitted: list[bool] = []
 
@@ -107,7 +107,7 @@ def test_what_is_left_in_the_folder_is_for_the_owner_alone(kind: Doors, folder: 
     door = kind(str(folder))
     with door.listen():
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert stat.S_IMODE(Path(door.place).stat().st_mode) == 0o600
+        assert stat.S_IMODE(Path(door.address).stat().st_mode) == 0o600
 
 
 @BOTH
@@ -123,11 +123,11 @@ def test_what_is_not_plainly_the_owners_is_not_used(
             folder.rename(tmp_path / "elsewhere")
             folder.symlink_to(tmp_path / "elsewhere")
         else:
-            Path(door.place).rename(tmp_path / "elsewhere")
+            Path(door.address).rename(tmp_path / "elsewhere")
             if trick == "linked door":
-                Path(door.place).symlink_to(tmp_path / "elsewhere")
+                Path(door.address).symlink_to(tmp_path / "elsewhere")
             else:
-                Path(door.place).mkdir()
+                Path(door.address).mkdir()
         with pytest.raises(UntrustedError):
             door.connect()
         if trick.endswith("folder"):
@@ -146,7 +146,7 @@ def test_a_folder_of_another_user_is_not_used(folder: Path) -> None:
 
 async def test_another_user_is_not_let_in(folder: Path) -> None:
     """The superuser can play another user; anybody else can only be told who they are."""
-    async with opened(UnixDoor(str(folder))) as admitted:
+    async with opened(UnixEndpoint(str(folder))) as admitted:
         # Wide open, so that only the question who is there is left.
         open_wide(folder)
         stranger = 65534 if os.geteuid() == 0 else os.geteuid()
@@ -178,7 +178,7 @@ def test_what_macos_says_of_a_peer_is_read_or_refused() -> None:
 
 
 async def test_a_stranger_at_the_port_learns_nothing_and_is_not_believed(folder: Path) -> None:
-    async with opened(LoopbackDoor(str(folder))) as admitted:
+    async with opened(LoopbackEndpoint(str(folder))) as admitted:
         port, key = read(folder / "serve.port").split()
         reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
         writer.write(b"0" * 64)
@@ -190,17 +190,17 @@ async def test_a_stranger_at_the_port_learns_nothing_and_is_not_believed(folder:
         # And a program that took the port of a server that is gone.
         write(folder / "serve.port", f"{port} {'0' * 64}\n")
         with pytest.raises(UntrustedError):
-            await asyncio.to_thread(LoopbackDoor(str(folder)).connect)
+            await asyncio.to_thread(LoopbackEndpoint(str(folder)).connect)
     assert admitted[0] is False
 
 
 def test_a_long_name_gets_a_short_door_that_both_sides_find(tmp_path: Path) -> None:
     folder = str(tmp_path / ("x" * 120))
-    door = UnixDoor(str(folder))
+    door = UnixEndpoint(str(folder))
     with door.listen():
-        assert len(door.place) < 108
-        assert door.place == UnixDoor(str(folder)).place != UnixDoor(f"{folder}y").place
-        UnixDoor(str(folder)).connect().close()
+        assert len(door.address) < 108
+        assert door.address == UnixEndpoint(str(folder)).address != UnixEndpoint(f"{folder}y").address
+        UnixEndpoint(str(folder)).connect().close()
     door.close()
 
 

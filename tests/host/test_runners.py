@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.host.runners import rented_runner
+from oneseat.host.environment import rented_runner
 
 
 def test_a_rented_machine_gives_itself_away() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.pack import Confirmation, Pack, Rule
 from oneseat.contract.policy import PolicyInputs
+from oneseat.contract.policy_pack import Confirmation, Pack, Rule
 from oneseat.contract.request import Purpose, Request
-from oneseat.rules.policy import PolicyView
-from oneseat.rules.policy_inputs import Around, inputs_of
-from oneseat.stores.policy import bundled_pack
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.policy.inputs import PolicyEnvironment, inputs_of
+from oneseat.stores.policy.pack import bundled_pack
 
 DAY = "2026-11-21"
 
@@ -27,7 +27,7 @@ def request(purpose: Purpose | None = None, **fields: Any) -> Request:
 
 def own(**changed: Any) -> PolicyInputs:
     """The owner's own request on a Max plan, as the gate knows it, with some inputs changed."""
-    known = inputs_of(request(), Around(), bundled_pack(), DAY)
+    known = inputs_of(request(), PolicyEnvironment(), bundled_pack(), DAY)
     return msgspec.structs.replace(known, **{"plan": "max", **changed})
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.cli.advise_text import advice_text
-from oneseat.contract.advice import Advice
-from oneseat.contract.budget import Price, Rates, Stamp, Tier
-from oneseat.contract.plans import Alternative, Class, Enough, Plan, PlanBook
-from oneseat.rules.advice import Span, advise, cost, on_model, option, verdict
-from oneseat.rules.usage import Part, Sum
+from oneseat.cli.views.advice import advice_text
+from oneseat.contract.budgets import Price, Rates, Stamp, Tier
+from oneseat.contract.reports.advice import Advice
+from oneseat.contract.reports.plans import Alternative, Class, Enough, Plan, PlanBook
+from oneseat.rules.usage.advice import Span, advise, cost, on_model, option, verdict
+from oneseat.rules.usage.sums import Part, Sum
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
 LONG = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write_1h=8)
@@ -189,8 +189,8 @@ def test_what_has_no_price_is_in_no_sum_and_makes_it_a_lower_bound(
 def test_a_run_that_was_cut_off_has_no_model_without_a_price() -> None:
     cut_off = Part((103, "run", "api_key", "p", "known", ""), 1, (0, 0, 0, 0, 0), None, None)
     said = advice_text(advice(part(102), cut_off, part(104, None, "nova")))
-    assert "? tokens not known: known\n" in said
-    assert "? no price known: nova (14.0M tokens)\n" in said
+    assert "? tokens unknown, in no sum: known\n" in said
+    assert "? no price known, in no sum: nova (14.0M tokens)\n" in said
 
 
 def test_only_plans_that_are_in_force_are_counted() -> None:

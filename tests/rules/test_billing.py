@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.budgets import NO_BUDGET
 from oneseat.contract.errors import exit_code
 from oneseat.contract.events import Event, LimitSeen, Progress, Started
 from oneseat.contract.facts import Account, CredentialFacts, CredentialSource, Scope, SourceKind
 from oneseat.contract.receipt import Evidence, LimitReading, PolicyStamp, Verdict, Wallet
-from oneseat.contract.request import Cleared, Permitted, Refused, Request
-from oneseat.rules.billing import clear, conclude, judge_during, verdict, wallet_of
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted, Refused
+from oneseat.rules.billing.claude import wallet_of
+from oneseat.rules.billing.gate import clear, conclude, judge_during, verdict
+from oneseat.rules.budgets.allocation import reserve
 
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 TOKEN = Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty")
 STORED = Account(subscription="Claude Max", api_provider="firstParty")
 NOBODY = Account(token_source="none", api_provider="firstParty")
@@ -35,7 +40,7 @@ def source(name: str, kind: SourceKind, scope: Scope = "child", place: str = "he
 
 
 def refused(facts: CredentialFacts, expected: Wallet = "plan") -> Refused:
-    decision = clear(PERMITTED, facts, expected)
+    decision = clear(BUDGETED, facts, expected)
     assert isinstance(decision, Refused)
     return decision
 
@@ -75,10 +80,10 @@ def test_wallet_of_an_account(account: Account | None, wallet: Wallet) -> None:
 @pytest.mark.parametrize("account", [TOKEN, STORED])
 def test_a_plan_is_cleared_with_its_evidence(account: Account) -> None:
     kept = source("ANTHROPIC_API_KEY", "api_key", "environment", "environment")
-    decision = clear(PERMITTED, CredentialFacts(account=account, kept=(kept,)), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=account, withheld=(kept,)), "plan")
     assert isinstance(decision, Cleared)
     assert decision.wallet == "plan"
-    assert decision.permitted is PERMITTED
+    assert decision.budgeted is BUDGETED
     assert set(decision.evidence) == {
         Evidence("account.tokenSource", account.token_source, "before"),
         Evidence("account.apiKeySource", None, "before"),
@@ -90,12 +95,12 @@ def test_a_plan_is_cleared_with_its_evidence(account: Account) -> None:
 
 
 def test_a_child_whose_environment_cannot_be_read_is_said_to_be_unchecked() -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=TOKEN, child_checked=False), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=TOKEN, child_checked=False), "plan")
     assert Evidence("child.environment", "not readable", "before") in decision.evidence
 
 
 def test_the_simulator_passes_the_same_gate_under_its_own_name() -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=TOKEN, simulated=True), "simulator")
+    decision = clear(BUDGETED, CredentialFacts(account=TOKEN, simulated=True), "simulator")
     assert isinstance(decision, Cleared)
     assert decision.wallet == "simulator"
 
@@ -112,12 +117,12 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY"),
-            present=(source("ANTHROPIC_API_KEY", "api_key", place="environment of the CLI process"),),
+            exposed=(source("ANTHROPIC_API_KEY", "api_key", place="environment of the CLI process"),),
         ),
         "billing.api_key_wins",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
         "the official CLI says that it would use it; found in `environment of the CLI process`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY")),
@@ -143,21 +148,21 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="apiKeyHelper"),
-            present=(source("apiKeyHelper", "key_helper", place="--settings on the CLI's command line"),),
+            exposed=(source("apiKeyHelper", "key_helper", place="--settings on the CLI's command line"),),
         ),
         "billing.key_helper_wins",
         "A key helper would pay instead of the plan: `apiKeyHelper`",
         "the official CLI says that it would use it; found in `--settings on the CLI's command line`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
-            account=Account(api_provider="bedrock"), present=(source("CLAUDE_CODE_USE_BEDROCK", "cloud"),)
+            account=Account(api_provider="bedrock"), exposed=(source("CLAUDE_CODE_USE_BEDROCK", "cloud"),)
         ),
         "billing.cloud_provider",
         "A cloud account would pay instead of the plan: `bedrock`",
         "switched on by `CLAUDE_CODE_USE_BEDROCK`, found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=Account(api_provider="gateway")),
@@ -169,45 +174,45 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
     (
         CredentialFacts(
             account=TOKEN,
-            present=(source("ANTHROPIC_BASE_URL", "base_url", "global_config", "/x/.claude.json"),),
+            exposed=(source("ANTHROPIC_BASE_URL", "base_url", "global_config", "/x/.claude.json"),),
         ),
         "billing.base_url_changed",
-        "The login would be sent to another address than the vendor's: `ANTHROPIC_BASE_URL`",
+        "The login would be sent to an address other than the vendor's: `ANTHROPIC_BASE_URL`",
         "found in `/x/.claude.json`",
-        "Take `ANTHROPIC_BASE_URL` out of `/x/.claude.json`, then check: `oneseat doctor`",
+        "Remove `ANTHROPIC_BASE_URL` from `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=TOKEN, present=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
+        CredentialFacts(account=TOKEN, exposed=(source("ANTHROPIC_CUSTOM_HEADERS", "headers"),)),
         "billing.custom_headers",
-        "Something would change every request, perhaps also who pays for it: `ANTHROPIC_CUSTOM_HEADERS`",
+        "Every request would be changed, and possibly who pays for it: `ANTHROPIC_CUSTOM_HEADERS`",
         "found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
             account=msgspec.structs.replace(TOKEN, api_key_source="ANTHROPIC_API_KEY"),
-            present=(source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "managed settings"),),
+            exposed=(source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "managed settings"),),
         ),
         "billing.managed_settings",
         "An API key would pay instead of the plan: `ANTHROPIC_API_KEY`",
         "found in `managed settings`",
-        "Ask whoever manages this machine to take `ANTHROPIC_API_KEY` out, then check: `oneseat doctor`",
+        "Ask the administrator of this machine to remove `ANTHROPIC_API_KEY`, then check: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=NOBODY, present=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
+        CredentialFacts(account=NOBODY, exposed=(source("CLAUDE_CODE_SIMPLE", "mode"),)),
         "billing.unsafe_child",
-        "The CLI does not run as oneseat started it, so who pays is not certain: `CLAUDE_CODE_SIMPLE`",
+        "The CLI is not running as oneseat started it, so it is not certain who pays: `CLAUDE_CODE_SIMPLE`",
         "found in `here`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(
-            account=TOKEN, present=(source(".claude.json", "unreadable", "global_config", "/x/.claude.json"),)
+            account=TOKEN, exposed=(source(".claude.json", "unreadable", "global_config", "/x/.claude.json"),)
         ),
         "billing.unsafe_child",
         "A file that could name another payer cannot be read: `.claude.json`",
         "found in `/x/.claude.json`",
-        "Take `.claude.json` out of `/x/.claude.json`, then check: `oneseat doctor`",
+        "Remove `.claude.json` from `/x/.claude.json`, then check: `oneseat doctor`",
     ),
     (
         CredentialFacts(account=Account(subscription="Claude API", api_provider="firstParty")),
@@ -231,11 +236,11 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "See every source and where it is: `oneseat doctor`",
     ),
     (
-        CredentialFacts(account=TOKEN, strange="its command line has `--bare`"),
+        CredentialFacts(account=TOKEN, tampering="its command line has `--bare`"),
         "billing.unsafe_child",
-        "The CLI does not run as oneseat started it, so who pays is not certain",
+        "The CLI is not running as oneseat started it, so it is not certain who pays",
         "its command line has `--bare`",
-        "Name the official CLI itself, not a script around it: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
+        "Name the official CLI itself, not a wrapper script: `export ONESEAT_CLAUDE_PATH=/path/to/claude`",
     ),
     (
         CredentialFacts(account=NOBODY, simulated=True),
@@ -252,11 +257,11 @@ REFUSALS: list[tuple[CredentialFacts, str, str, str, str]] = [
         "Run `claude` and sign in with `/login`, or make a token for unattended use: `claude setup-token`",
     ),
     (
-        CredentialFacts(account=TOKEN, bad_token="it is too short: a part of it is missing"),
+        CredentialFacts(account=TOKEN, bad_token="it is too short: part of it is missing"),
         "provider.bad_token",
-        "The token of the plan's login cannot be right: `CLAUDE_CODE_OAUTH_TOKEN`",
-        "it is too short: a part of it is missing; nothing was sent",
-        "Make a new one and paste it whole, as one line: `claude setup-token`",
+        "The plan's login token is not valid: `CLAUDE_CODE_OAUTH_TOKEN`",
+        "it is too short: part of it is missing; nothing was sent",
+        "Create a new one and paste all of it, as one line: `claude setup-token`",
     ),
 ]
 
@@ -271,15 +276,15 @@ def test_a_refusal_names_the_winner_its_place_and_one_fix(
     assert exit_code(code) == (7 if code.startswith("provider.") else 3)
     assert decision.policy == PERMITTED.policy
     assert decision.wallet not in {"plan", "simulator"}
-    assert {f"present:{it.name}" for it in facts.present} <= {it.what for it in decision.evidence}
+    assert {f"present:{it.name}" for it in facts.exposed} <= {it.what for it in decision.evidence}
 
 
 def test_keys_that_were_kept_from_a_seat_without_login_are_named() -> None:
     kept = source("ANTHROPIC_API_KEY", "api_key", "environment", "environment")
-    decision = refused(CredentialFacts(account=NOBODY, kept=(kept,)))
+    decision = refused(CredentialFacts(account=NOBODY, withheld=(kept,)))
     assert decision.error.code == "provider.signed_out"
     assert decision.error.message.endswith(
-        "\n  kept from it: `ANTHROPIC_API_KEY` (environment); they are not the plan's, and oneseat does not spend them"
+        "\n  withheld from it: `ANTHROPIC_API_KEY` (environment); they do not belong to the plan, and oneseat does not spend them"
     )
 
 
@@ -299,7 +304,7 @@ def test_a_cli_that_does_not_answer_is_refused() -> None:
 def test_no_account_but_a_plain_subscription_is_ever_cleared(
     account: Account | None, expected: Wallet, simulated: bool
 ) -> None:
-    decision = clear(PERMITTED, CredentialFacts(account=account, simulated=simulated), expected)
+    decision = clear(BUDGETED, CredentialFacts(account=account, simulated=simulated), expected)
     if isinstance(decision, Cleared):
         assert account is not None
         assert account.api_provider == "firstParty"
@@ -326,11 +331,11 @@ def test_a_plan_with_any_word_that_is_not_its_own_is_never_cleared(
     refused(CredentialFacts(account=msgspec.structs.replace(account, **changed)))
 
 
-@given(present=st.lists(SOURCES, min_size=1, max_size=4), simulated=st.booleans())
+@given(exposed=st.lists(SOURCES, min_size=1, max_size=4), simulated=st.booleans())
 def test_nothing_is_cleared_while_anything_reached_the_child(
-    present: list[CredentialSource], simulated: bool
+    exposed: list[CredentialSource], simulated: bool
 ) -> None:
-    facts = CredentialFacts(account=TOKEN, present=tuple(present), simulated=simulated)
+    facts = CredentialFacts(account=TOKEN, exposed=tuple(exposed), simulated=simulated)
     assert refused(facts, "simulator" if simulated else "plan").wallet == "unknown"
 
 
@@ -370,16 +375,16 @@ def test_the_alarms_say_what_was_seen_and_what_to_do() -> None:
     overage, misbilled = judge_during(limit(True)), judge_during(started("ANTHROPIC_API_KEY"))
     assert overage is not None
     assert overage.message == (
-        "The plan's limit is used up and extra, paid usage was being spent: the run was stopped\n"
+        "The plan's limit is reached and extra, paid usage was being spent: the run was stopped\n"
         "  the server reported overage (window `five_hour`, status `rejected`)"
     )
-    assert overage.hint == "See the limit and switch extra usage off: `claude`, then `/usage`"
+    assert overage.hint == "Check the limit and switch off extra usage: `claude`, then `/usage`"
     assert misbilled is not None
     assert misbilled.message == (
-        "Another wallet than the plan was paying: `ANTHROPIC_API_KEY`\n"
+        "A wallet other than the plan was paying: `ANTHROPIC_API_KEY`\n"
         "  the official CLI named this key source when it took the prompt; the run was stopped"
     )
-    assert misbilled.hint == "See which source wins and where it is: `oneseat doctor`"
+    assert misbilled.hint == "See which source takes precedence and where it is: `oneseat doctor`"
 
 
 @pytest.mark.parametrize(
@@ -426,7 +431,7 @@ def test_the_receipt_names_the_wallet_that_paid_and_never_invents_a_charge(
     evidence = (Evidence("account.apiProvider", "firstParty", "before"),)
     finding = conclude(
         expected=gate,
-        before=Cleared(permitted=PERMITTED, wallet=gate, evidence=evidence),
+        before=Cleared(budgeted=BUDGETED, wallet=gate, evidence=evidence),
         sent=sent,
         started=started(source_said) if source_said is not None else None,
         overage=overage,

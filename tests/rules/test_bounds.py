@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budget import Amounts, Bound, Budgets, Cap, Price, Rates, Spent, Tier
+from oneseat.contract.budgets import Amounts, Bound, Budgets, Cap, Price, Rates, Spent, Tier
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, TextDelta, TurnEnded, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import ProjectUse, Request
-from oneseat.rules import bounds, budget_refusals
-from oneseat.rules.bounds import LEAST_TOKENS, affordable, bounds_of, share, used_up, worst_cost
-from oneseat.rules.budget import Meter, cost
+from oneseat.rules.budgets import allocation as bounds
+from oneseat.rules.budgets import messages as budget_refusals
+from oneseat.rules.budgets.allocation import LEAST_TOKENS, affordable, bounds_of, share, used_up, worst_cost
+from oneseat.rules.budgets.meter import Meter, cost
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
 DOUBLE = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write_1h=8)
@@ -136,7 +137,7 @@ def test_what_is_used_up_is_named_with_its_setting(bound: Bound, code: str, word
     assert all(word in f"{error.message} {error.hint}" for word in words)
     if spent:
         assert "$1.50 at list price" in error.message
-        assert "$0.25 is held by runs going on" in error.message
+        assert "$0.25 is reserved by active runs" in error.message
 
 
 @pytest.mark.parametrize(

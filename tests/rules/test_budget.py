@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budget import Bound, Cap, Price, Rates, Tier
+from oneseat.contract.budgets import NO_BUDGET, Bound, Cap, Price, Rates, Tier
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import (
     Event,
@@ -22,8 +22,8 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment, Request
-from oneseat.rules import budget
-from oneseat.rules.budget import Meter, cost
+from oneseat.rules.budgets import meter as budget
+from oneseat.rules.budgets.meter import Meter, cost
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
 DOUBLE = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write_1h=8)
@@ -35,7 +35,7 @@ MILLION = 1_000_000
 def meter(cap: float | None = None, max_turns: int | None = None, price: Price | None = PRICE) -> Meter:
     known = {"known": PRICE, "dear": Price(rates=DOUBLE, table="test 1")}
     return Meter(
-        cap=Cap(cap, cap, Bound(cap)) if cap is not None else None,
+        cap=Cap(cap, cap, Bound(cap)) if cap is not None else NO_BUDGET,
         max_turns=max_turns,
         prices=known.get,
         price=price,

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.budgets import NO_BUDGET
 from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, Scope, SourceKind
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Request
-from oneseat.rules.billing import clear
-from oneseat.rules.codex_billing import judge
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted
+from oneseat.rules.billing.codex import judge
+from oneseat.rules.billing.gate import clear
+from oneseat.rules.budgets.allocation import reserve
 
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 SOURCES = st.builds(
     CredentialSource,
     name=st.text(),
@@ -59,15 +63,15 @@ def test_a_flat_plan_pays(plan: str) -> None:
         (with_(plan="something new"), "unknown", "billing.unknown_wallet"),
         (with_(model_provider="azure"), "unknown", "billing.cloud_provider"),
         (with_(credits_next=True), "plan", "billing.credits_next"),
-        (with_(strange="a script"), "unknown", "billing.unsafe_child"),
-        (with_(present=(source("CODEX_API_KEY", "api_key"),)), "unknown", "billing.api_key_wins"),
-        (with_(present=(source("openai_base_url", "base_url"),)), "unknown", "billing.base_url_changed"),
+        (with_(tampering="a script"), "unknown", "billing.unsafe_child"),
+        (with_(exposed=(source("CODEX_API_KEY", "api_key"),)), "unknown", "billing.api_key_wins"),
+        (with_(exposed=(source("openai_base_url", "base_url"),)), "unknown", "billing.base_url_changed"),
         (
-            with_(present=(source("openai_base_url", "base_url", "managed_settings"),)),
+            with_(exposed=(source("openai_base_url", "base_url", "managed_settings"),)),
             "unknown",
             "billing.managed_settings",
         ),
-        (with_(present=(source(".env", "unreadable"),)), "unknown", "billing.unsafe_child"),
+        (with_(exposed=(source(".env", "unreadable"),)), "unknown", "billing.unsafe_child"),
     ],
 )
 def test_anything_else_is_refused_by_its_name(facts: CodexFacts, wallet: str, code: str) -> None:
@@ -91,8 +95,8 @@ def test_anything_else_is_refused_by_its_name(facts: CodexFacts, wallet: str, co
         plan=WORDS,
         model_provider=WORDS,
         credits_next=st.sampled_from([None, True, False]),
-        present=st.lists(SOURCES, max_size=2).map(tuple),
-        strange=st.one_of(st.none(), st.text(min_size=1)),
+        exposed=st.lists(SOURCES, max_size=2).map(tuple),
+        tampering=st.one_of(st.none(), st.text(min_size=1)),
     )
 )
 def test_only_certain_facts_pass(facts: CodexFacts) -> None:
@@ -101,15 +105,15 @@ def test_only_certain_facts_pass(facts: CodexFacts) -> None:
         facts.auth_method == "chatgpt"
         and facts.plan == "plus"
         and facts.model_provider in {None, "openai"}
-        and not facts.present
-        and facts.strange is None
+        and not facts.exposed
+        and facts.tampering is None
         and not facts.credits_next
     )
     assert (error is None) == certain
 
 
 def test_the_gate_sends_facts_to_their_own_rules() -> None:
-    cleared = clear(PERMITTED, GOOD, "plan")
+    cleared = clear(BUDGETED, GOOD, "plan")
     assert isinstance(cleared, Cleared)
     assert cleared.wallet == "plan"
     assert ("codex.planType", "plus") in [(one.what, one.value) for one in cleared.evidence]
@@ -119,6 +123,6 @@ def test_the_gate_sends_facts_to_their_own_rules() -> None:
 @pytest.mark.parametrize("scope", get_args(Scope))
 def test_every_source_has_a_refusal(kind: SourceKind, scope: Scope) -> None:
     present = (CredentialSource(name="X", kind=kind, scope=scope, place="here"),)
-    error = judge(with_(present=present), "plan")[2]
+    error = judge(with_(exposed=present), "plan")[2]
     assert error is not None
     assert error.code.startswith("billing.")

@@ -11,18 +11,23 @@ from typing import Any
 import msgspec
 import pytest
 
+from oneseat.contract.billing_names import CLAUDE_NAMES
+from oneseat.contract.budgets import NO_BUDGET
 from oneseat.contract.facts import Account, CredentialFacts
 from oneseat.contract.receipt import Evidence, PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Request
-from oneseat.host.credentials import child_sources, scan_environment
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted
 from oneseat.providers.claude_cli.account import account_of, settings_sources
-from oneseat.rules.billing import clear
+from oneseat.providers.cli_common.environment_scan import child_sources, scan_environment
+from oneseat.rules.billing.gate import clear
+from oneseat.rules.budgets.allocation import reserve
 
 MATRIX = Path(__file__).parents[1] / "data" / "claude" / "auth-matrix.jsonl"
 RECORDED = {
     case["case"]: case for case in (msgspec.json.decode(line) for line in MATRIX.read_bytes().splitlines())
 }
 PERMITTED = Permitted(request=Request(prompt="hi", cwd="/"), policy=PolicyStamp("GREEN", "G1", "2026.11.20"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 #: What the child was given by oneseat; everything else in its environment came from elsewhere.
 GIVEN = {"CLAUDE_CODE_OAUTH_TOKEN": "made-up", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
 
@@ -49,9 +54,9 @@ class Case(msgspec.Struct, frozen=True):
         listed = [{"source": self.origin, "settings": self.settings}] if self.origin else []
         return CredentialFacts(
             account=account_of({"account": self.account}),
-            present=(
+            exposed=(
                 *settings_sources({"effective": self.settings, "sources": listed}),
-                *child_sources({**GIVEN, **self.env}, GIVEN),
+                *child_sources({**GIVEN, **self.env}, GIVEN, CLAUDE_NAMES),
             ),
         )
 
@@ -156,7 +161,7 @@ def test_every_recorded_case_has_a_decision() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_decision_is_the_expected_one(name: str) -> None:
-    decision = clear(PERMITTED, CASES[name].facts(), "plan")
+    decision = clear(BUDGETED, CASES[name].facts(), "plan")
     assert (None if isinstance(decision, Cleared) else decision.error.code) == CASES[name].code
 
 
@@ -171,9 +176,9 @@ def test_what_is_cleared_was_paid_by_the_plan_in_the_recording(name: str) -> Non
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.env and case.code])
 def test_the_same_names_around_the_caller_are_kept_and_the_run_goes_on(name: str) -> None:
-    kept = scan_environment(CASES[name].env)
+    kept = scan_environment(CASES[name].env, CLAUDE_NAMES)
     account = Account(token_source="CLAUDE_CODE_OAUTH_TOKEN", api_provider="firstParty")
-    decision = clear(PERMITTED, CredentialFacts(account=account, kept=kept), "plan")
+    decision = clear(BUDGETED, CredentialFacts(account=account, withheld=kept), "plan")
     assert isinstance(decision, Cleared)
     named = {Evidence(f"kept:{variable}", "environment", "before") for variable in CASES[name].env}
     assert named <= set(decision.evidence)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from oneseat.contract.errors import UsageError
-from oneseat.rules.functions import functions_of, tool
+from oneseat.rules.inputs.functions import functions_of, tool
 
 
 class Point(msgspec.Struct):
@@ -76,8 +76,8 @@ def a_name_that_is_longer_than_any_name_the_vendor_would_take() -> None:
     [
         (untold, "no docstring"),
         (untyped, "`a` has no type"),
-        (many, "`a` cannot be given by name"),
-        (by_place, "`a` cannot be given by name"),
+        (many, "`a` cannot be passed by name"),
+        (by_place, "`a` cannot be passed by name"),
         (strange, "JSON cannot carry"),
         (unknown, "type hints cannot be read"),
         (a_name_that_is_longer_than_any_name_the_vendor_would_take, "at most 50"),

@@ -6,16 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.contract.budgets import NO_BUDGET
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.receipt import PolicyStamp, Wallet
-from oneseat.contract.request import Cleared, Permitted, Refused, Request
-from oneseat.rules import billing
-from oneseat.rules.key_billing import judge
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Cleared, Permitted, Refused
+from oneseat.rules.billing import gate as billing
+from oneseat.rules.billing.api_key import judge
+from oneseat.rules.budgets.allocation import reserve
 
 VENDOR = "https://api.openai.com/v1"
-NO_KEY = ErrorInfo(code="provider.no_key", message="There is no API key: `keys.work`")
+NO_KEY = ErrorInfo(code="provider.no_key", message="API key not found: `keys.work`")
 PERMITTED = Permitted(request=Request(prompt="x", cwd="/"), policy=PolicyStamp("GREEN", "G1", "test"))
+BUDGETED = reserve(PERMITTED, NO_BUDGET)
 
 
 def facts(
@@ -73,20 +77,20 @@ def test_whose_address_it_is_stands_in_the_evidence(given: KeyFacts, whose: str)
     ],
 )
 def test_a_key_is_not_sent_where_others_can_read_it(given: KeyFacts) -> None:
-    refused = billing.clear(PERMITTED, given, "simulator" if given.simulated else "api_key")
+    refused = billing.clear(BUDGETED, given, "simulator" if given.simulated else "api_key")
     assert isinstance(refused, Refused)
     assert refused.error.code == "billing.open_endpoint"
 
 
 def test_a_problem_with_the_key_is_the_reason() -> None:
-    refused = billing.clear(PERMITTED, facts(problem=NO_KEY), "api_key")
+    refused = billing.clear(BUDGETED, facts(problem=NO_KEY), "api_key")
     assert isinstance(refused, Refused)
     assert refused.error == NO_KEY
 
 
 @pytest.mark.parametrize("expected", ["plan", "simulator", "unknown", "cloud", "plan_overage"])
 def test_a_key_never_stands_in_for_another_wallet(expected: Wallet) -> None:
-    refused = billing.clear(PERMITTED, facts(), expected)
+    refused = billing.clear(BUDGETED, facts(), expected)
     assert isinstance(refused, Refused)
     assert refused.error.code == "billing.unknown_wallet"
 
@@ -104,7 +108,7 @@ def test_what_passes_is_whole(
     endpoint: str, problem: ErrorInfo | None, own_endpoint: bool, simulated: bool, expected: Wallet
 ) -> None:
     given_facts = facts(endpoint, problem, own_endpoint=own_endpoint, simulated=simulated)
-    cleared = billing.clear(PERMITTED, given_facts, expected)
+    cleared = billing.clear(BUDGETED, given_facts, expected)
     if isinstance(cleared, Cleared):
         assert problem is None
         assert cleared.wallet == expected == ("simulator" if simulated else "api_key")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
 from oneseat.contract.limits import SeenLimit
-from oneseat.rules.limits import (
+from oneseat.rules.limits.pausing import decide
+from oneseat.rules.limits.windows import (
     TRUSTED_S,
     USUAL,
     Window,
@@ -23,7 +24,6 @@ from oneseat.rules.limits import (
     warning,
     windows,
 )
-from oneseat.rules.pausing import decide
 
 NOW = 1_795_190_000.0
 RESET = NOW + 7200.0
@@ -230,8 +230,8 @@ def test_of_several_full_windows_the_last_reset_is_waited_for() -> None:
     assert isinstance(error, ErrorInfo)
     assert (error.code, error.retry_after_s, error.whose_turn) == ("limit.paused", 90_000.0, "wait")
     assert error.message == (
-        "Runs are paused, the weekly window is used to `99 %`\n"
-        "  `limits.pause_at_percent` is 90; this was reported 1 min ago"
+        "Unattended runs are paused, the weekly window is at `99 %`\n"
+        "  `limits.pause_at_percent` is 90; reported 1 min ago"
     )
 
 

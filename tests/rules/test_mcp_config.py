@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import McpServer
-from oneseat.rules.mcp_config import servers_of
+from oneseat.rules.inputs.mcp_config import servers_of
 
 ENV = {"TOKEN": "tok-12345", "EMPTY": "", "NESTED": "${HOME}"}
 JSON = st.recursive(

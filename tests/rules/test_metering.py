@@ -6,7 +6,7 @@ import pytest
 
 from oneseat.contract.events import LimitSeen, Message, Retry, TextDelta, ToolCall, ToolResult
 from oneseat.contract.receipt import LimitReading
-from oneseat.rules.metering import Tally
+from oneseat.rules.runs.totals import Tally
 
 
 def _limit(window: str, overage: bool | None) -> LimitSeen:

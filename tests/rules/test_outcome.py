@@ -6,7 +6,7 @@ import pytest
 
 from oneseat.contract.events import Started
 from oneseat.contract.request import McpServer, Request, Tools
-from oneseat.rules.outcome import judge_start
+from oneseat.rules.runs.outcome import judge_start
 
 
 def request(*names: str) -> Request:

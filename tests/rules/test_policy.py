@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import exit_code
 from oneseat.contract.facts import Account, CredentialFacts
-from oneseat.contract.pack import Pack
-from oneseat.contract.policy import Author, Exposure, Lately, PolicyInputs, Reader, WorkOwner
+from oneseat.contract.policy import Author, Exposure, PolicyInputs, Reader, RecentActivity, WorkOwner
+from oneseat.contract.policy_pack import Pack
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Permitted, ProjectUse, Purpose, Refused
-from oneseat.rules import policy
-from oneseat.rules.policy import confirm, decide, judge, refusal
-from oneseat.rules.policy_inputs import Around, inputs_of
-from oneseat.rules.policy_packs import vocabulary
-from oneseat.stores.policy import bundled_pack
+from oneseat.contract.request import Entry, ProjectUse, Purpose
+from oneseat.contract.stations import Permitted, Refused
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.policy.decide import confirm, decide, judge, refusal
+from oneseat.rules.policy.inputs import PolicyEnvironment, inputs_of
+from oneseat.rules.policy.packs import vocabulary
+from oneseat.stores.policy.pack import bundled_pack
 
 from .policies import DAY, own, request, rule, view, with_rules, word
 
@@ -366,7 +367,7 @@ def test_the_gate_decides_again_with_the_plan_it_sees(
 
 
 def test_an_employers_work_needs_an_employers_seat_that_the_gate_then_sees() -> None:
-    looking = view(around=Around(plan="team_seat"))
+    looking = view(environment=PolicyEnvironment(plan="team_seat"))
     before = decide(request(Purpose(work_owner="employer")), looking)
     assert isinstance(before, Permitted)
     assert (before.policy.tier, before.policy.rule) == ("GREEN", "T1")
@@ -437,52 +438,77 @@ def test_a_split_of_the_plan_turns_headless_runs_grey_on_its_day() -> None:
 @pytest.mark.parametrize(
     ("lately", "volume"),
     [
-        (Lately(at_once=32, last_hour=300), "scheduled_light"),
-        (Lately(at_once=33), "heavy_fanout"),
-        (Lately(last_hour=301), "heavy_fanout"),
-        (Lately(hours=20, last_day=199), "scheduled_light"),
-        (Lately(hours=19, last_day=2000), "scheduled_light"),
-        (Lately(hours=20, last_day=200), "continuous_24x7"),
+        (RecentActivity(at_once=32, last_hour=300), "scheduled_light"),
+        (RecentActivity(at_once=33), "heavy_fanout"),
+        (RecentActivity(last_hour=301), "heavy_fanout"),
+        (RecentActivity(hours=20, last_day=199), "scheduled_light"),
+        (RecentActivity(hours=19, last_day=2000), "scheduled_light"),
+        (RecentActivity(hours=20, last_day=200), "continuous_24x7"),
     ],
 )
-def test_a_lot_begins_where_the_pack_says(lately: Lately, volume: str) -> None:
-    inputs = inputs_of(request(), Around(lately=lately), bundled_pack(), DAY)
+def test_a_lot_begins_where_the_pack_says(lately: RecentActivity, volume: str) -> None:
+    inputs = inputs_of(request(), PolicyEnvironment(activity=lately), bundled_pack(), DAY)
     assert inputs.volume == volume
-    assert inputs_of(request(attended=True), Around(), bundled_pack(), DAY).volume == "interactive"
+    assert (
+        inputs_of(request(entry=Entry(attended=True)), PolicyEnvironment(), bundled_pack(), DAY).volume
+        == "interactive"
+    )
 
 
 def test_paid_usage_is_in_use_until_its_window_is_reset() -> None:
     def state(now: float) -> str:
-        around = Around(lately=Lately(overage_until=1000.0), now=now)
-        return inputs_of(request(), around, bundled_pack(), DAY).overage_state
+        environment = PolicyEnvironment(activity=RecentActivity(overage_until=1000.0), now=now)
+        return inputs_of(request(), environment, bundled_pack(), DAY).overage_state
 
     assert (state(999.0), state(1000.0)) == ("in_use", "stopped_when_seen")
 
 
 def test_an_account_on_hold_is_left_alone_until_a_person_has_seen_to_it() -> None:
-    held = Lately(last_error="provider.account_on_hold", last_end="2026-11-21T09:00:00.000Z")
-    around = Around(lately=held)
-    decision = decided(Purpose(), around=around)
+    held = RecentActivity(last_error="provider.account_on_hold", last_end="2026-11-21T09:00:00.000Z")
+    environment = PolicyEnvironment(activity=held)
+    decision = decided(Purpose(), environment=environment)
     assert isinstance(decision, Refused)
     assert decision.policy is not None
     assert decision.policy.rule == "R10"
     assert decision.error.hint is not None
     assert "`oneseat policy confirm R10 account_state=on_hold`" in decision.error.hint
     said = word("R10", {"account_state": "on_hold"})
-    assert decided(Purpose(), around=around, confirmations=(said,)).policy == GREEN
-    again = Around(lately=held._replace(last_end="2026-11-21T11:00:00.000Z"))
-    assert isinstance(decided(Purpose(), around=again, confirmations=(said,)), Refused)
+    assert decided(Purpose(), environment=environment, confirmations=(said,)).policy == GREEN
+    again = PolicyEnvironment(activity=held._replace(last_end="2026-11-21T11:00:00.000Z"))
+    assert isinstance(decided(Purpose(), environment=again, confirmations=(said,)), Refused)
 
 
 def test_the_way_in_and_the_people_are_part_of_it() -> None:
     ways: dict[Exposure, str] = {"unix_socket": "G1", "loopback": "Y11", "public": "R2"}
     for exposure, rule_id in ways.items():
-        decision = decide(request(exposure=exposure), view())
+        decision = decide(request(entry=Entry(exposure=exposure)), view())
         assert decision.policy is not None
         assert decision.policy.rule == rule_id
-    several = decided(Purpose(), around=Around(humans=2))
+    several = decided(Purpose(), environment=PolicyEnvironment(humans=2))
     assert several.policy is not None
     assert several.policy.rule == "R1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "humans", "secret", "reachable_by"),
+    [
+        (Entry(), 1, "yes", "owner"),
+        (Entry(), 2, "yes", "unknown"),
+        (Entry(exposure="unix_socket", client_secret="no", reachable_by="others"), 1, "yes", "owner"),
+        (Entry(exposure="loopback"), 1, "unknown", "unknown"),
+        (Entry(exposure="loopback", client_secret="yes", reachable_by="owner"), 1, "yes", "owner"),
+        (Entry(exposure="lan", client_secret="no", reachable_by="others"), 1, "no", "others"),
+    ],
+)
+def test_an_entry_states_what_the_system_does_not_say(
+    entry: Entry, humans: int, secret: str, reachable_by: str
+) -> None:
+    inputs = inputs_of(request(entry=entry), PolicyEnvironment(humans=humans), bundled_pack(), DAY)
+    assert (inputs.exposure, inputs.client_secret, inputs.reachable_by) == (
+        entry.exposure,
+        secret,
+        reachable_by,
+    )
 
 
 def test_the_seat_is_refused_where_there_is_nothing_else() -> None:

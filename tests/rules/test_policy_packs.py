@@ -12,15 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneseat import policy
+from oneseat.app import policy
 from oneseat.contract.errors import UsageError
-from oneseat.contract.pack import Pack, Rule
-from oneseat.contract.pack_sections import Sections
+from oneseat.contract.policy_catalogue import Sections
+from oneseat.contract.policy_pack import Pack, Rule
+from oneseat.installation import Installation
 from oneseat.providers.claude_cli import discovery
-from oneseat.providers.official_cli.program import dotted
-from oneseat.rules.policy_packs import differences
-from oneseat.stores.policy import bundled_data, bundled_pack
-from oneseat.stores.policy_check import pack_schema, whole
+from oneseat.providers.cli_common.program import dotted
+from oneseat.rules.policy.packs import differences
+from oneseat.stores.policy.catalogue import pack_schema, whole
+from oneseat.stores.policy.pack import bundled_data, bundled_pack
 
 from .policies import rule, with_rules
 
@@ -76,13 +77,13 @@ def from_the_future(pack: dict[str, Any]) -> None:
         (lambda pack: pack.update(extra=1), "extra"),
         (lambda pack: pack["meta"].update(schema_version=2), "schema_version"),
         (lambda pack: rule_in(pack, "R1").update(source_ids=["nowhere"]), "there is no `nowhere`"),
-        (lambda pack: rule_in(pack, "R1")["when"][0][0].update(value=["stranger"]), "never so"),
+        (lambda pack: rule_in(pack, "R1")["when"][0][0].update(value=["stranger"]), "never true"),
         (lambda pack: rule_in(pack, "R1").update(action="plan"), "cannot have the action"),
-        (lambda pack: pack["facts"].append(pack["facts"][0]), "is there twice"),
+        (lambda pack: pack["facts"].append(pack["facts"][0]), "appears twice"),
         (green_for_customers, "GREEN for more than any pack may allow"),
         (without_humans, "does not ask for `distinct_humans`"),
         (otherwise_green, "exactly one rule without conditions"),
-        (from_the_future, "from the future"),
+        (from_the_future, "in the future"),
     ],
 )
 def test_what_is_no_pack_is_rejected_and_the_old_one_kept(
@@ -90,15 +91,15 @@ def test_what_is_no_pack_is_rejected_and_the_old_one_kept(
 ) -> None:
     file = written(tmp_path, change)
     ways: tuple[Callable[[], object], ...] = (
-        lambda: policy.check_pack(file, home),
-        lambda: policy.take_pack(file, SURE, home),
+        lambda: policy.check_pack(Installation(home), file),
+        lambda: policy.take_pack(Installation(home), file, SURE),
     )
     for way in ways:
         with pytest.raises(UsageError) as raised:
             way()
         assert raised.value.info.code == "usage.bad_policy_pack"
         assert said in raised.value.info.message
-    assert policy.read_lawbook(home).pack is bundled_pack()
+    assert policy.read_policy(Installation(home)).bundled
 
 
 @given(
@@ -115,7 +116,7 @@ def test_whatever_a_file_holds_it_is_refused_by_name(data: bytes) -> None:
         path = Path(folder) / "pack.json"
         path.write_bytes(data)
         with pytest.raises(UsageError) as raised:
-            policy.check_pack(path, {"ONESEAT_HOME": folder})
+            policy.check_pack(Installation({"ONESEAT_HOME": folder}), path)
         assert raised.value.info.code == "usage.bad_policy_pack"
 
 
@@ -176,8 +177,8 @@ def test_numbers_that_loosen(home: dict[str, str], tmp_path: Path) -> None:
         pack["meta"]["hard_stale_after"] = "2028-01-01"
         pack["plans"][0]["names"].append("Max")
 
-    _, found = policy.check_pack(written(tmp_path, more), home)
-    assert {(each.what, each.effect) for each in found} == {
+    found = policy.check_pack(Installation(home), written(tmp_path, more))
+    assert {(each.what, each.effect) for each in found.differences} == {
         ("threshold max_plan_runs_per_hour", "looser"),
         ("threshold max_parallel_plan_runs", "tighter"),
         ("days until the pack is too old", "looser"),
@@ -189,10 +190,10 @@ def test_a_pack_that_only_moves_its_dates_needs_no_word(home: dict[str, str], tm
     def later(pack: dict[str, Any]) -> None:
         pack["meta"].update(as_of="2026-11-21", review_after="2026-12-21", hard_stale_after="2027-02-19")
 
-    pack, found = policy.take_pack(written(tmp_path, later), None, home)
-    assert found == []
-    book = policy.read_lawbook(home)
-    assert (book.pack, book.bundled) == (pack, False)
+    taken = policy.take_pack(Installation(home), written(tmp_path, later))
+    assert taken.differences == ()
+    report = policy.read_policy(Installation(home))
+    assert (report.meta, report.bundled) == (taken.meta, False)
 
 
 def test_the_bundled_pack_holds_every_section_with_sources_and_dates() -> None:
@@ -280,9 +281,9 @@ def test_what_cannot_be_confirmed(
     rule_id: str, stated: dict[str, str], code: str, home: dict[str, str]
 ) -> None:
     with pytest.raises(UsageError) as raised:
-        policy.confirm(rule_id, stated, SURE, env=home)
+        policy.confirm(Installation(home), rule_id, stated, SURE)
     assert raised.value.info.code == code
-    assert policy.read_lawbook(home).word.confirmations == ()
+    assert policy.confirmations(Installation(home)).confirmations == ()
 
 
 @pytest.mark.parametrize(
@@ -290,22 +291,20 @@ def test_what_cannot_be_confirmed(
 )
 def test_a_word_is_a_sentence(text: str, home: dict[str, str]) -> None:
     with pytest.raises(UsageError) as raised:
-        policy.confirm("Y5", {"work_owner": "client"}, text, env=home)
+        policy.confirm(Installation(home), "Y5", {"work_owner": "client"}, text)
     assert raised.value.info.code == "usage.not_confirmed"
 
 
 def test_confirmations_are_kept_with_their_rule_and_taken_back(home: dict[str, str]) -> None:
-    one = policy.confirm("Y5", {"work_owner": "client"}, SURE, client="acme", env=home)
-    other = policy.confirm("Y13", {"distinct_humans": "unknown"}, SURE, env=home)
+    one = policy.confirm(Installation(home), "Y5", {"work_owner": "client"}, SURE, client="acme")
+    other = policy.confirm(Installation(home), "Y13", {"distinct_humans": "unknown"}, SURE)
     assert other.because == {"distinct_humans": None}
-    book = policy.read_lawbook(home)
-    assert book.word.confirmations == (one, other)
-    assert policy.stands(one, book.pack)
-    assert not policy.stands(one, with_rules(changed("Y5", reason="said otherwise")))
-    policy.revoke(one.id, home)
-    assert policy.read_lawbook(home).word.confirmations == (other,)
+    assert policy.confirmations(Installation(home)).confirmations == (one, other)
+    assert one.counts
+    policy.revoke(Installation(home), one.id)
+    assert policy.confirmations(Installation(home)).confirmations == (other,)
     with pytest.raises(UsageError):
-        policy.revoke(one.id, home)
+        policy.revoke(Installation(home), one.id)
 
 
 def test_the_pack_names_the_versions_that_oneseat_is_tested_with() -> None:

@@ -10,18 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.billing_names import BILLING_NAMES, BILLING_SETTINGS
-from oneseat.contract.checkup import Observations, OpenFile, Report
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import (
-    Account,
-    CredentialFacts,
-    CredentialSource,
-    LoginFacts,
-    Scope,
-    SourceKind,
-)
-from oneseat.rules.readiness import assess
+from oneseat.contract.facts import Account, CredentialFacts, CredentialSource, LoginFacts, Scope, SourceKind
+from oneseat.contract.reports.doctor import Observations, OpenFile, Report
+from oneseat.rules.doctor import assess
 
 NOW_MS = 1_795_000_000_000
 HOUR_MS = 3_600_000
@@ -156,13 +149,15 @@ def test_what_reached_the_cli_would_win_and_is_listed_once() -> None:
         source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "/etc/claude-code/managed-settings.json"),
         source("ANTHROPIC_API_KEY", "api_key", "managed_settings", "managed settings"),
     )
-    facts = CredentialFacts(account=Account(), present=twice)
+    facts = CredentialFacts(account=Account(), exposed=twice)
     (row, login) = observed(facts=facts, refusal=KEY_WINS).sources
     assert (row.effect, row.place) == ("would win", "/etc/claude-code/managed-settings.json")
     assert login.effect == "is ignored"
 
 
-@pytest.mark.parametrize("entry", [*BILLING_NAMES, *BILLING_SETTINGS], ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry", [*CLAUDE_NAMES.variables, *CLAUDE_NAMES.settings], ids=lambda entry: entry.name
+)
 def test_every_name_says_what_it_does(entry: Any) -> None:
     finding = observed(found=(source(entry.name, entry.kind),)).findings[0]
     assert (finding.level, finding.code) == ("warning", "source.kept")
@@ -173,7 +168,7 @@ def test_every_name_says_what_it_does(entry: Any) -> None:
 def test_a_name_in_a_file_is_taken_out_of_that_file() -> None:
     finding = observed(found=(source("apiKeyHelper", "key_helper", "user_settings", "/s.json"),)).findings[0]
     assert "in `/s.json`: a command that prints an API key" in finding.message
-    assert finding.fix == "If nothing else needs it: take `apiKeyHelper` out of `/s.json`"
+    assert finding.fix == "If nothing else needs it: remove `apiKeyHelper` from `/s.json`"
 
 
 def test_a_dotenv_file_is_not_read_by_the_cli() -> None:
@@ -209,14 +204,14 @@ def test_a_login_is_looked_at_from_outside(changes: dict[str, Any], expected: li
 
 def test_the_time_that_is_left_is_told() -> None:
     report = observed(logins=(msgspec.structs.replace(STORED, expires_at_ms=NOW_MS + 90 * 60_000),))
-    assert "good for 1.5 h" in report.findings[-1].message
+    assert "valid for 1.5 h" in report.findings[-1].message
 
 
 def test_one_line_of_settings_passes_all_proxies_and_what_was_passed_before() -> None:
     report = observed(proxies=("HTTPS_PROXY", "NO_PROXY"), passed=("LC_TIME",))
     (finding,) = [it for it in report.findings if it.code == "environment.proxy"]
     assert finding.fix == (
-        'Put into `/own/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
+        'Add to `/own/oneseat.toml`: `claude.pass_environment = ["LC_TIME", "HTTPS_PROXY", "NO_PROXY"]`'
     )
     assert "environment.proxy" not in codes(
         observed(proxies=("HTTPS_PROXY",), simulator="http://127.0.0.1:1")
@@ -240,7 +235,7 @@ def test_an_untested_cli_an_open_file_and_a_simulator_are_mentioned() -> None:
 
 SOURCES = st.builds(
     source,
-    st.sampled_from([entry.name for entry in BILLING_NAMES] + ["settings.json"]),
+    st.sampled_from([entry.name for entry in CLAUDE_NAMES.variables] + ["settings.json"]),
     st.sampled_from(get_args(SourceKind)),
     st.sampled_from(get_args(Scope)),
     st.sampled_from(["environment", "/a", "/b"]),
@@ -249,16 +244,16 @@ SOURCES = st.builds(
 
 @given(
     found=st.lists(SOURCES, max_size=6, unique=True),
-    present=st.lists(SOURCES, max_size=4),
+    exposed=st.lists(SOURCES, max_size=4),
     refusal=st.sampled_from([None, KEY_WINS]),
 )
 def test_whatever_was_found_is_listed_and_explained(
-    found: list[CredentialSource], present: list[CredentialSource], refusal: ErrorInfo | None
+    found: list[CredentialSource], exposed: list[CredentialSource], refusal: ErrorInfo | None
 ) -> None:
-    facts = CredentialFacts(account=Account(), present=tuple(present))
+    facts = CredentialFacts(account=Account(), exposed=tuple(exposed))
     report = observed(found=tuple(found), facts=facts, refusal=refusal)
     assert {(it.name, it.place) for it in found} <= {(row.name, row.place) for row in report.sources}
-    assert {it.name for it in present} <= {row.name for row in report.sources}
+    assert {it.name for it in exposed} <= {row.name for row in report.sources}
     assert codes(report).count("source.kept") + codes(report).count("source.ignored") == len(found)
     assert all(finding.fix for finding in report.findings if finding.level != "ok")
     assert report.exit_code == (3 if refusal else 0)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.audit import Books, Finding, LimitFact, RunFact, SessionFact
-from oneseat.contract.budget import Price, Rates, Tier
-from oneseat.rules.reconcile import SLACK_MS, reconcile
-from oneseat.rules.usage import Part
+from oneseat.contract.budgets import Price, Rates, Tier
+from oneseat.contract.reports.audit import Finding, LimitFact, RunFact, SessionDeps, SessionFact
+from oneseat.rules.usage.audit import SLACK_MS, reconcile
+from oneseat.rules.usage.sums import Part
 
 RATES = Rates(input=2, output=10, cache_read=0.2, cache_write_5m=2.5, cache_write_1h=4)
 LONG = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write_1h=8)
@@ -60,7 +60,9 @@ def found(
     now: int = NOON + HOUR,
 ) -> list[Finding]:
     return list(
-        reconcile(Books(runs, limits, sessions), others, transcripts, lambda model, _: PRICES.get(model), now)
+        reconcile(
+            SessionDeps(runs, limits, sessions), others, transcripts, lambda model, _: PRICES.get(model), now
+        )
     )
 
 

@@ -238,6 +238,6 @@ def test_what_is_learned_later_is_redacted_wherever_the_redactor_is_in_use() -> 
     redactor = Redactor(["first-known-one"])
     in_use = redactor.redact
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(redactor.learn, [f"made-up-{number:04}-value" for number in range(64)]))
+        list(pool.map(redactor.add_secret, [f"made-up-{number:04}-value" for number in range(64)]))
     assert not any("value" in in_use(f"x made-up-{number:04}-value y") for number in range(64))
     assert in_use("first-known-one") == "[redacted:known]"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.rules.retry import (
+from oneseat.rules.runs.retry import (
     Failure,
     FallBack,
     GiveUp,
@@ -166,4 +166,4 @@ def test_a_repetition_that_is_refused_leaves_the_failure_and_says_why() -> None:
     refused = ErrorInfo(code="billing.api_key_wins", message="A key would pay", hint="unset it")
     found = not_repeated(failed, refused)
     assert (found.code, found.whose_turn, found.hint) == ("provider.overloaded", "wait", "unset it")
-    assert "it was not repeated: A key would pay" in found.message
+    assert "not retried: A key would pay" in found.message

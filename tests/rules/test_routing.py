@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
-from oneseat.contract.facts import Abilities
+from oneseat.contract.facts import ProviderFeatures
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Attachment, Permitted, Request, Tools
-from oneseat.contract.routes import Candidate, Conditions, Outcome, RoleSettings, Wanted
-from oneseat.rules import routing
-from oneseat.rules.breaker import open_until
-from oneseat.rules.route_table import table_of
-from oneseat.rules.routing import Standing
+from oneseat.contract.request import Attachment, Request, Tools
+from oneseat.contract.routing import Candidate, Conditions, Outcome, RoleSettings, Wanted
+from oneseat.contract.stations import Permitted
+from oneseat.rules.routing import candidates as routing
+from oneseat.rules.routing.breaker import open_until
+from oneseat.rules.routing.candidates import CandidateFailure, CandidateState
+from oneseat.rules.routing.table import table_of
 
 KEYS = {
     "paid": ApiKey(name="paid", provider="anthropic", model="claude-haiku-4-5"),
@@ -26,7 +27,7 @@ KEYS = {
 SEAT = Candidate(provider="claude-cli")
 PAID = Candidate(provider="anthropic", model="claude-haiku-4-5", paid_from="api_key", key="paid")
 CREDITS = Candidate(provider="anthropic", paid_from="api_credits", key="credits")
-ALL = Abilities(tools=True, mcp=True, functions=True, schema=True, images=True, documents=True)
+ALL = ProviderFeatures(tools=True, mcp=True, functions=True, schema=True, images=True, documents=True)
 NOW = 1_700_000_000.0
 
 
@@ -129,8 +130,8 @@ def test_a_role_that_names_what_is_not_there_is_refused_with_its_place(wanted: W
 
 def test_what_the_policy_keeps_from_the_plan_goes_to_a_key() -> None:
     grey = permitted("GREY")
-    assert routing.objection(SEAT, grey, ALL) == grey.objection
-    assert routing.objection(PAID, grey, ALL) is None
+    assert routing.ineligible_reason(SEAT, grey, ALL) == grey.objection
+    assert routing.ineligible_reason(PAID, grey, ALL) is None
 
 
 @pytest.mark.parametrize(
@@ -143,10 +144,10 @@ def test_what_the_policy_keeps_from_the_plan_goes_to_a_key() -> None:
     ],
 )
 def test_a_provider_is_not_asked_for_what_it_does_not_have(fields: dict[str, Any], lacking: str) -> None:
-    error = routing.objection(PAID, permitted(**fields), Abilities())
+    error = routing.ineligible_reason(PAID, permitted(**fields), ProviderFeatures())
     assert error is not None
     assert (error.code, lacking in error.message) == ("usage.provider_cannot", True)
-    assert routing.objection(PAID, permitted(**fields), ALL) is None
+    assert routing.ineligible_reason(PAID, permitted(**fields), ALL) is None
 
 
 @pytest.mark.parametrize(
@@ -167,29 +168,31 @@ def test_a_provider_is_not_asked_for_what_it_does_not_have(fields: dict[str, Any
 )
 def test_conditions_of_the_settings(when: Conditions, fields: dict[str, Any], serves: bool) -> None:
     candidate = Candidate(provider="claude-cli", when=when)
-    standing = Standing(now=NOW, model="sonnet", budget_left_usd=0.5)
-    error = routing.not_now(candidate, permitted(**fields), standing)
+    state = CandidateState(now=NOW, model="sonnet", budget_left_usd=0.5)
+    error = routing.unavailable_reason(candidate, permitted(**fields), state)
     assert (error is None) is serves
     assert error is None or error.code == "policy.conditions"
 
 
 def test_a_full_window_holds_its_models_back_until_the_reset() -> None:
-    standing = Standing(now=NOW, model="opus", seen=[full("seven_day_opus")])
-    error = routing.not_now(SEAT, permitted(), standing)
+    state = CandidateState(now=NOW, model="opus", seen=[full("seven_day_opus")])
+    error = routing.unavailable_reason(SEAT, permitted(), state)
     assert error is not None
     assert (error.code, error.retry_after_s, exit_code(error.code)) == ("limit.seven_day_opus", 600.0, 5)
     assert routing.passed_over(SEAT, error, NOW).until == "2023-11-14T22:23:20Z"
-    other = Standing(now=NOW, model="sonnet", seen=[full("seven_day_opus")])
-    assert routing.not_now(SEAT, permitted(), other) is None
-    reset = Standing(now=NOW + 601, model="opus", seen=[full("seven_day_opus")])
-    assert routing.not_now(SEAT, permitted(), reset) is None
+    other = CandidateState(now=NOW, model="sonnet", seen=[full("seven_day_opus")])
+    assert routing.unavailable_reason(SEAT, permitted(), other) is None
+    reset = CandidateState(now=NOW + 601, model="opus", seen=[full("seven_day_opus")])
+    assert routing.unavailable_reason(SEAT, permitted(), reset) is None
 
 
 @pytest.mark.parametrize(("used", "serves"), [(0.79, True), (0.8, False), (None, True)])
 def test_a_window_may_be_filled_as_far_as_the_owner_says(used: float | None, serves: bool) -> None:
     seen = SeenLimit("five_hour", "allowed", used, NOW + 60, "rate_limit_event", None, NOW - 5, NOW - 5)
     candidate = Candidate(provider="claude-cli", when=Conditions(window_below_percent=80))
-    error = routing.not_now(candidate, permitted(), Standing(now=NOW, model="sonnet", seen=[seen]))
+    error = routing.unavailable_reason(
+        candidate, permitted(), CandidateState(now=NOW, model="sonnet", seen=[seen])
+    )
     assert (error is None) is serves
 
 
@@ -220,11 +223,13 @@ def test_the_circuit_opens_after_three_failures_in_a_row(
 
 def test_an_open_circuit_leaves_the_candidate_alone_until_it_closes() -> None:
     outcomes = [Outcome(NOW, "provider.overloaded")] * 3
-    held = routing.not_now(SEAT, permitted(), Standing(now=NOW + 10, model="sonnet", outcomes=outcomes))
+    held = routing.unavailable_reason(
+        SEAT, permitted(), CandidateState(now=NOW + 10, model="sonnet", outcomes=outcomes)
+    )
     assert held is not None
     assert (held.code, held.retry_after_s, held.whose_turn) == ("provider.circuit_open", 50.0, "wait")
-    later = Standing(now=NOW + 60, model="sonnet", outcomes=outcomes)
-    assert routing.not_now(SEAT, permitted(), later) is None
+    later = CandidateState(now=NOW + 60, model="sonnet", outcomes=outcomes)
+    assert routing.unavailable_reason(SEAT, permitted(), later) is None
 
 
 @pytest.mark.parametrize(
@@ -247,7 +252,7 @@ def test_an_open_circuit_leaves_the_candidate_alone_until_it_closes() -> None:
 )
 def test_what_a_run_leaves_a_candidate_for(code: str, acted: bool, to: Candidate, moves: bool) -> None:
     error = ErrorInfo(code=code, message="it failed")
-    assert routing.moves_on(error, acted=acted, left=SEAT, to=to) is moves
+    assert routing.falls_back(error, acted=acted, left=SEAT, to=to) is moves
 
 
 @pytest.mark.parametrize(
@@ -264,13 +269,13 @@ def test_a_run_leaves_credits_that_are_used_up_and_no_plan_that_wants_money(
     left: Candidate, to: Candidate, *, moves: bool
 ) -> None:
     error = ErrorInfo(code="provider.credit_exhausted", message="no credit")
-    assert routing.moves_on(error, acted=False, left=left, to=to) is moves
+    assert routing.falls_back(error, acted=False, left=left, to=to) is moves
 
 
 def test_when_nobody_serves_the_first_ones_reason_is_the_runs_and_the_others_are_told() -> None:
     first = ErrorInfo(code="limit.five_hour", message="full", retry_after_s=60.0)
     second = ErrorInfo(code="budget.day_used_up", message="nothing left\n  of it")
-    error = routing.nobody([(SEAT, first), (PAID, second)])
+    error = routing.no_candidate_error([CandidateFailure(SEAT, first), CandidateFailure(PAID, second)])
     assert (error.code, error.retry_after_s) == ("limit.five_hour", 60.0)
     assert error.message == "full\n  nor anthropic claude-haiku-4-5 (api_key `paid`): nothing left"
-    assert routing.nobody([(SEAT, first)]) == first
+    assert routing.no_candidate_error([CandidateFailure(SEAT, first)]) == first

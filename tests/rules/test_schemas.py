@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.contract.errors import UsageError
-from oneseat.rules.schemas import check_schema, complaints, repair_prompt, schema_of, structure_of
+from oneseat.rules.inputs.schemas import check_schema, repair_prompt, schema_errors, schema_of, structure_of
 
 SCHEMA = {
     "type": "object",
@@ -49,12 +49,12 @@ def test_a_schema_for_an_object_is_taken() -> None:
     ("value", "count"), [({"a": 1}, 0), ({"a": "1"}, 1), ({}, 1), ({"a": 1, "b": 2}, 1), (None, 1)]
 )
 def test_complaints_name_what_is_wrong(value: object, count: int) -> None:
-    assert len(complaints(SCHEMA, value)) == count
+    assert len(schema_errors(SCHEMA, value)) == count
 
 
 def test_a_hundred_complaints_are_not_all_told() -> None:
     schema = {"type": "object", "additionalProperties": {"type": "integer"}}
-    found = complaints(schema, {f"k{n}": "x" for n in range(100)})
+    found = schema_errors(schema, {f"k{n}": "x" for n in range(100)})
     assert len(found) == 6
     assert found[-1] == "and 95 more"
     assert "k0" in repair_prompt(found)
@@ -79,13 +79,13 @@ class Loose(TypedDict):
 def test_a_python_type_becomes_a_schema_of_an_object(kind: type) -> None:
     schema = schema_of(kind)
     assert schema["type"] == "object"
-    assert complaints(schema, {})
+    assert schema_errors(schema, {})
 
 
 def test_a_nested_type_is_checked_in_depth() -> None:
     person = {"name": "a", "age": 1}
-    assert complaints(schema_of(Pair), {"left": person, "right": person}) == []
-    assert complaints(schema_of(Pair), {"left": person, "right": {"name": "b"}}) == [
+    assert schema_errors(schema_of(Pair), {"left": person, "right": person}) == []
+    assert schema_errors(schema_of(Pair), {"left": person, "right": {"name": "b"}}) == [
         "right: 'age' is a required property"
     ]
 
@@ -111,4 +111,4 @@ def test_the_structure_of_an_answer(structured: Any, text: str, found: Any) -> N
 
 @given(st.text(max_size=100))
 def test_no_text_can_break_it(text: str) -> None:
-    complaints(SCHEMA, structure_of(None, text))
+    schema_errors(SCHEMA, structure_of(None, text))

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.session import EndReason, Exchange, Session
-from oneseat.rules.sessions import (
+from oneseat.contract.sessions import EndReason, Exchange, Session
+from oneseat.rules.runs.sessions import (
     Brief,
     Nesting,
     SessionLimits,
     brief,
+    end_reason,
     fingerprint,
+    nesting_error,
     renewed,
-    too_deep,
-    why_not,
 )
 
 LIMITS = SessionLimits(max_age_s=3600, max_messages=8, max_bytes=1000)
@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], EndReason | None]] = {
 @pytest.mark.parametrize("name", TABLE)
 def test_a_session_goes_on_only_within_all_limits(name: str) -> None:
     session, facts, expected = TABLE[name]
-    found = why_not(msgspec.structs.replace(LIVE, **session), limits=LIMITS, **{**NOW, **facts})
+    found = end_reason(msgspec.structs.replace(LIVE, **session), limits=LIMITS, **{**NOW, **facts})
     assert found == expected
 
 
@@ -76,9 +76,9 @@ def test_every_reason_has_words(reason: EndReason) -> None:
 
 @pytest.mark.parametrize(("depth", "refused"), [(0, False), (2, False), (3, True), (999_999_999, True)])
 def test_runs_start_runs_three_deep(depth: int, refused: bool) -> None:
-    error = too_deep(Nesting(depth, 3))
+    error = nesting_error(Nesting(depth, 3))
     assert (error is not None) is refused
-    assert error is None or (error.code, f"`{depth}`" in error.message) == ("usage.too_deep", True)
+    assert error is None or (error.code, f"`{depth}`" in error.message) == ("usage.nesting_error", True)
 
 
 def test_a_brief_holds_the_latest_that_fits_and_shortens_what_is_long() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import UsageError
 from oneseat.contract.request import Tools
-from oneseat.rules.tool_profiles import PROFILES, choose_tools
+from oneseat.rules.inputs.tools import PROFILES, choose_tools
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from oneseat.contract.canary import Assumption, CanaryReport, CliFile
-from oneseat.contract.checkup import CheckupFinding, Observations
 from oneseat.contract.errors import exit_code
-from oneseat.rules.readiness import assess
-from oneseat.rules.untested import refusal
+from oneseat.contract.reports.compat import Assumption, CanaryReport, CliFile
+from oneseat.contract.reports.doctor import CheckupFinding, Observations
+from oneseat.rules.compat import refusal
+from oneseat.rules.doctor import assess
 
 CLI = CliFile(path="/opt/claude", size=1, changed_ns=1)
 
@@ -34,7 +34,7 @@ def test_a_cli_that_did_not_is_refused_by_name() -> None:
     )
     assert error.hint == (
         "Install a tested version: `npm install -g @anthropic-ai/claude-code@2.1.329`, "
-        "or try this one again: `oneseat doctor --canary`"
+        "or check this one again: `oneseat doctor --canary`"
     )
 
 
@@ -68,7 +68,7 @@ def findings(canary: CanaryReport | None, *, beyond: bool, refused: bool = False
 def test_the_doctor_advises_to_try_what_nobody_tested() -> None:
     (finding,) = findings(None, beyond=True)
     assert (finding.level, finding.code) == ("warning", "cli.untested")
-    assert finding.fix == "Try it on the simulator: `oneseat doctor --canary`"
+    assert finding.fix == "Check it on the simulator: `oneseat doctor --canary`"
     assert findings(None, beyond=False) == []
 
 

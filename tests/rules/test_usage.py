@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.rules.usage import (
+from oneseat.rules.usage.sums import (
     FIVE_HOURS_MS,
     Block,
     Filter,

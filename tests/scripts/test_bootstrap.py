@@ -76,6 +76,54 @@ def test_the_tested_range_compares_numbers_not_text(version: str | None, expecte
     assert bootstrap.in_tested_range(version) is expected
 
 
+def fake_python(path: Path, minor: int, *, ends_with: int = 0) -> Path:
+    """A program that answers as a Python 3.``minor`` does, and then ends with an exit code."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '3 {minor} {path}'\nexit {ends_with}\n", "utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_python_that_runs_the_tests_is_found_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(os.path.realpath(sys.executable)).parent))
+    found = bootstrap.find_python(sys.version_info.minor)
+    assert found is not None
+    assert os.path.realpath(found) == os.path.realpath(sys.executable)
+
+
+def test_a_shim_of_pyenv_for_an_unselected_version_leads_to_the_installed_one(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(machine / "shims"))
+    fake_python(machine / "shims/python3.13", 13, ends_with=127)
+    assert bootstrap.find_python(13) is None
+    installed = fake_python(machine / "versions/3.13.5/bin/python3.13", 13)
+    assert bootstrap.find_python(13) == str(installed)
+    assert bootstrap.find_python(12) is None
+
+
+def test_a_program_of_another_version_or_one_that_does_not_start_is_passed_over(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{machine / 'one'}:{machine / 'two'}:{machine / 'three'}")
+    fake_python(machine / "one/python3.14", 13)
+    fake_python(machine / "two/python3.14", 14).write_text("not a program", "utf-8")
+    right = fake_python(machine / "three/python3.14", 14)
+    assert bootstrap.find_python(14) == str(right)
+
+
+def test_an_environment_of_another_python_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("one", "utf-8")
+    fake_python(tmp_path / "venv/bin/python", 11)
+    ours = bootstrap.wanted(tmp_path / "venv", lock)
+    monkeypatch.setattr(sys, "executable", str(fake_python(tmp_path / "python3.13", 13)))
+    other = bootstrap.wanted(tmp_path / "venv", lock)
+    assert {name for name in ours if ours[name] != other[name]} == {"python"}
+
+
 def test_the_cli_a_person_names_is_taken(
     machine: Path, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,11 @@ import pytest
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import PolicyStamp, Receipt, RunResult, Wallet
 from oneseat.contract.request import Request
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 OWNER = ProcessStamp(4242, 1_700_000_000.5)
+#: Writers that the fixture of this folder closes after each test.
+OPENED: list[LedgerWriter] = []
 
 
 class StepClock:
@@ -35,7 +37,9 @@ def unredacted(text: str) -> str:
 
 
 def make_writer(path: Path, redact: Callable[[str], str] = unredacted, **more: Any) -> LedgerWriter:
-    return LedgerWriter(path, redact=redact, clock=StepClock(), **{"owner": OWNER, **more})
+    writer = LedgerWriter(path, redact=redact, clock=StepClock(), **{"owner": OWNER, **more})
+    OPENED.append(writer)
+    return writer
 
 
 def nothing_to_clear(run_id: str) -> None:

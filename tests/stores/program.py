@@ -17,8 +17,8 @@ from oneseat.contract.events import ToolResult
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
-from oneseat.host.process_tree import start_time
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.host.processes.tree import start_time
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 
 def say(*words: object) -> None:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from oneseat.contract.budget import Bound
+from oneseat.contract.budgets import Bound
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
-from oneseat.host.process_tree import start_time
-from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter, ProcessStamp
+from oneseat.host.processes.tree import start_time
+from oneseat.rules.budgets.allocation import share
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 CAP_USD = 3.0
 _PLAN = (Bound(0.25), Bound(CAP_USD, "day"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.canary import EXPECTED, Assumption, CanaryReport, CliFile
-from oneseat.stores.canary_results import CanaryResults
+from oneseat.contract.reports.compat import EXPECTED, Assumption, CanaryReport, CliFile
+from oneseat.stores.compat import CanaryResults
 
 CLI = CliFile(path="/opt/claude", size=200_000_000, changed_ns=1)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.session import Exchange, Session
+from oneseat.contract.sessions import Exchange, Session
 
 from .making import make_request, make_result, make_writer
 
@@ -41,4 +42,6 @@ def test_the_last_completed_exchanges_of_a_session_are_told_in_order_and_without
     assert writer.exchanges("s1") == (Exchange("first [redacted]", "answer 1"), Exchange("third", "answer 3"))
     assert writer.exchanges("s2") == ()
     # Whoever keeps no text from now on does not quote what was kept before either.
-    assert make_writer(tmp_path / "runs.db", keep_text=False).exchanges("s1") == ()
+    writer.close()
+    with closing(make_writer(tmp_path / "runs.db", keep_text=False)) as silent:
+        assert silent.exchanges("s1") == ()

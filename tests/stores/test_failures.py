@@ -13,9 +13,10 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Message
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
-from oneseat.stores.ledger_writer import LedgerWriter
-from oneseat.stores.migrations import SCHEMA
+from oneseat.contract.history import RunFilter
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.schema import SCHEMA
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer, refused
 
@@ -55,7 +56,7 @@ def read(path: Path) -> Callable[[], object]:
 
 def move_aside(path: Path) -> str:
     folder = path.parent / "damaged-1"
-    return f"Move it aside, the next run begins a new one: `mkdir {folder} && mv {path}* {folder}`"
+    return f"Move it aside; the next run creates a new one: `mkdir {folder} && mv {path}* {folder}`"
 
 
 def garbage_header(path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_damaged_ledger_is_named_and_left_alone(
     info = refused(use(full_path))
     assert info.code == "usage.ledger_corrupt"
     assert info.message.startswith(f"The ledger cannot be read: `{full_path}`\n  ")
-    assert info.message.endswith("; it was left as it is")
+    assert info.message.endswith("; it was left unchanged")
     assert info.hint == move_aside(full_path)
     assert full_path.read_bytes() == before
 
@@ -132,12 +133,12 @@ def test_the_words_for_a_damaged_ledger(path: Path) -> None:
     path.write_bytes(b"oops")
     assert refused(begin(path)) == ErrorInfo(
         code="usage.ledger_corrupt",
-        message=f"The ledger cannot be read: `{path}`\n  it is too short for a database; it was left as it is",
+        message=f"The ledger cannot be read: `{path}`\n  it is too short for a database; it was left unchanged",
         hint=move_aside(path),
     )
     only_text(path)
     assert refused(begin(path)).message == (
-        f"The ledger cannot be read: `{path}`\n  SQLite says: file is not a database; it was left as it is"
+        f"The ledger cannot be read: `{path}`\n  SQLite says: file is not a database; it was left unchanged"
     )
 
 
@@ -173,14 +174,26 @@ def test_an_empty_file_is_a_new_ledger(path: Path) -> None:
 
 
 def test_a_database_of_another_program_is_not_touched(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE songs (name TEXT)")
-    other.close()
     before = path.read_bytes()
     assert refused(begin(path)).message == (
-        f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left as it is"
+        f"The ledger cannot be read: `{path}`\n  it is a database of another program; it was left unchanged"
     )
     assert path.read_bytes() == before
+
+
+def test_a_ledger_of_a_development_version_is_not_touched(full_path: Path) -> None:
+    db = sqlite3.connect(full_path)
+    db.execute(f"PRAGMA application_id = {0x6F736561}")
+    db.close()
+    before = full_path.read_bytes()
+    error = refused(read(full_path))
+    assert error.code == "usage.ledger_corrupt"
+    assert "a development version" in error.message
+    assert error.hint is not None
+    assert "damaged-1" in error.hint
+    assert full_path.read_bytes() == before
 
 
 @pytest.mark.parametrize("use", [begin, read])
@@ -203,7 +216,7 @@ def test_a_ledger_that_stays_locked_is_busy(full_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     assert refused(begin(full_path)) == ErrorInfo(
         code="usage.ledger_busy",
-        message=f"The ledger is locked by another process: `{full_path}`\n  it did not become free in time",
+        message=f"The ledger is locked by another process: `{full_path}`\n  it was not released in time",
         hint=f"See which process holds it: `lsof {full_path}`",
         whose_turn="wait",
     )

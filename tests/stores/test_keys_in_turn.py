@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Bound, Cap, Since
-from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.contract.budgets import Bound, Cap, Since
+from oneseat.rules.budgets.allocation import share
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer
 

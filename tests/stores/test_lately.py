@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from oneseat.contract.policy import Lately
-from oneseat.stores.database import open_ledger
-from oneseat.stores.lately import lately
+from oneseat.contract.policy import RecentActivity
+from oneseat.stores.ledger.activity import recent
+from oneseat.stores.ledger.schema import open_ledger
 
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC).timestamp()
 HOUR = 3600.0
@@ -51,12 +51,12 @@ def add(db: sqlite3.Connection, ago_s: float, **fields: Any) -> None:
     db.execute(f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row)
 
 
-def asked(db: sqlite3.Connection) -> Lately:
-    return lately(db, "claude-cli", NOW, simulated=False)
+def asked(db: sqlite3.Connection) -> RecentActivity:
+    return recent(db, "claude-cli", NOW, simulated=False)
 
 
 def test_an_empty_ledger_knows_of_nothing(db: sqlite3.Connection) -> None:
-    assert asked(db) == Lately()
+    assert asked(db) == RecentActivity()
 
 
 def test_runs_of_the_last_hour_and_day_are_counted(db: sqlite3.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sqlite3
 import threading
@@ -15,12 +16,13 @@ import pytest
 
 from oneseat.contract import events as contract
 from oneseat.contract.errors import ErrorInfo, InternalError
+from oneseat.contract.history import RunFilter
 from oneseat.contract.ports import Ledger
 from oneseat.contract.receipt import NO_TOKENS, Evidence, LimitReading, TokenUsage
-from oneseat.stores.entries import _CONTENT, NOT_STORED
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
-from oneseat.stores.ledger_writer import LedgerWriter
-from oneseat.stores.sqlite_ledger import SqliteLedger
+from oneseat.stores.ledger.async_ledger import AsyncLedger
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.serialise import _CONTENT, TRANSIENT
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import OWNER, make_request, make_result, make_writer, nothing_to_clear, refused
 
@@ -230,10 +232,10 @@ def test_states_are_synced_to_disk_and_events_are_not(writer: LedgerWriter) -> N
 
 
 async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -> None:
-    ledger = SqliteLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path))
     port: Ledger = ledger
     await port.begin("r1", make_request(), "claude-cli")
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
         waiting = [
             asyncio.create_task(ledger.record("r1", contract.Progress(state=str(n)))) for n in range(20)
@@ -242,7 +244,6 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
             await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         other.execute("COMMIT")
-    other.close()
     await asyncio.gather(*waiting)
     await ledger.finish(make_result("r1"))
     await ledger.close()
@@ -251,9 +252,9 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
 
 
 async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(path: Path) -> None:
-    ledger = SqliteLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path))
     await ledger.begin("r1", make_request(), "claude-cli")
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
         tasks = [
             asyncio.create_task(ledger.record("r1", GATE)),
@@ -265,7 +266,6 @@ async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(it) for it in ended] == [asyncio.CancelledError] * 2
         other.execute("COMMIT")
-    other.close()
     await ledger.close()
     with LedgerReader(path) as reader:
         assert [it.event["type"] for it in reader.events("r1")] == ["wallet_verified", "finished"]
@@ -273,7 +273,7 @@ async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(
 
 async def test_a_closed_ledger_leaves_no_thread(path: Path) -> None:
     before = set(threading.enumerate())
-    ledger = SqliteLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path))
     await ledger.begin("r1", make_request(), "claude-cli")
     assert await ledger.sweep(lambda _pid, _started: True, nothing_to_clear) == []
     await ledger.close()
@@ -486,7 +486,7 @@ def test_of_an_event_nobody_sorted_only_its_type_is_kept(path: Path) -> None:
 
 def test_every_event_is_sorted_into_what_may_be_kept_without_text() -> None:
     tags = {kind.__struct_config__.tag for kind in vars(contract).values() if _is_event(kind)}
-    elsewhere = {kind.__struct_config__.tag for kind in (*NOT_STORED, contract.Finished, contract.Failed)}
+    elsewhere = {kind.__struct_config__.tag for kind in (*TRANSIENT, contract.Finished, contract.Failed)}
     assert set(_CONTENT) == tags - elsewhere
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,8 @@ import pytest
 from oneseat.contract.events import LimitSeen, WalletVerified
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import LimitReading, Wallet
-from oneseat.stores.ledger_reader import LedgerReader
-from oneseat.stores.ledger_writer import LedgerWriter
-from oneseat.stores.limits import seen_in
-from oneseat.stores.migrations import MIGRATIONS, migrate
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_writer
 
@@ -49,12 +48,15 @@ class History:
             self.writer.record(wallet, LimitSeen(limit=limit, overage=overage))
 
     def seen(self, now: float = NOON + 3600, *, simulated: bool = False) -> list[SeenLimit]:
-        return seen_in(str(self.path), "claude-cli", now, simulated=simulated)
+        with LedgerReader(self.path) as reader:
+            return reader.limits("claude-cli", now, simulated=simulated)
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path / "runs.db")
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "runs.db")
+    with closing(history.writer):
+        yield history
 
 
 def test_what_is_said_again_is_one_line_from_its_first_to_its_last_time(history: History) -> None:
@@ -111,24 +113,6 @@ def test_what_is_said_outside_of_a_run_is_kept_too(history: History) -> None:
     history.writer.note_limits("claude-cli", [reading(1, source="get_usage")], simulated=False)
     (row,) = history.seen()
     assert (row.source, row.overage) == ("get_usage", None)
-
-
-def test_no_ledger_is_no_history_and_makes_none(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    assert seen_in(str(path), "claude-cli", NOON, simulated=False) == []
-    assert not path.exists()
-
-
-def test_a_ledger_of_before_has_an_empty_history(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    db = sqlite3.connect(path, isolation_level=None)
-    migrate(db, MIGRATIONS[:3])
-    db.close()
-    with pytest.raises(sqlite3.Error):
-        seen_in(str(path), "claude-cli", NOON, simulated=False)
-    with LedgerReader(path) as reader:
-        assert reader.limits("claude-cli", NOON, simulated=False) == []
-    assert seen_in(str(path), "claude-cli", NOON, simulated=False) == []
 
 
 def test_looking_changes_nothing(history: History) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.stores.database import open_ledger
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
-from oneseat.stores.migrations import MIGRATIONS, SCHEMA, Migration, migrate, version_of
+from oneseat.contract.history import RunFilter
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.schema import MIGRATIONS, SCHEMA, Migration, migrate, open_ledger, version_of
 
 from .making import make_request, make_result, make_writer
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneseat.stores import plans
-from oneseat.stores.json_place import line_of
-from oneseat.stores.plans import read_plans
+from oneseat.stores.plans import line_of, read_plans
 from oneseat.stores.prices import PriceTable
 
 from .making import refused

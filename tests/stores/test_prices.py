@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from oneseat.contract.budget import DatedPrice, Price, Rates
+from oneseat.contract.budgets import DatedPrice, Price, Rates
 from oneseat.stores.prices import FOLDER, PriceTable
 
 FLASH = "gemini-3.8-flash"

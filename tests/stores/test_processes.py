@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.host.process_tree import is_alive
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
+from oneseat.contract.history import RunFilter
+from oneseat.host.processes.tree import is_alive
+from oneseat.stores.ledger.reader import LedgerReader
 
 from .making import make_writer, nothing_to_clear
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.stores.ledger_reader import LedgerReader, RunFilter
+from oneseat.contract.history import RunFilter
+from oneseat.stores.ledger.reader import LedgerReader
 
 from .making import make_request, make_result, make_writer, refused
 
@@ -79,7 +80,7 @@ def test_the_beginning_of_an_id_is_enough(name: str, run_id: str, reader: Ledger
 def test_a_beginning_that_fits_several_runs_lists_them(reader: LedgerReader) -> None:
     assert refused(lambda: reader.run("a")) == ErrorInfo(
         code="usage.ambiguous_run",
-        message="Several runs begin with this: `a`\n  `aa1`, `aa2`, `ab1`, `ab1x`",
+        message="Several runs match: `a`\n  `aa1`, `aa2`, `ab1`, `ab1x`",
         hint="Name one of them: `oneseat show aa1`",
     )
 
@@ -96,7 +97,7 @@ def test_of_many_only_the_first_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "shown", "near"),
     [
-        ("aa3", "aa3", "\n  close to it: `aa1`, `aa2`"),
+        ("aa3", "aa3", "\n  similar: `aa1`, `aa2`"),
         ("zz", "zz", ""),
         ("", "", ""),
         ("%", "%", ""),

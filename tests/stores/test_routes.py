@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -9,10 +11,10 @@ import pytest
 
 from oneseat.contract.events import Routed, WalletVerified
 from oneseat.contract.receipt import Evidence
-from oneseat.contract.session import Session
-from oneseat.stores.database import open_ledger
-from oneseat.stores.ledger_reader import LedgerReader
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.contract.sessions import Session
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.schema import open_ledger
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_writer, nothing_to_clear
 
@@ -30,8 +32,9 @@ TALK = Session(
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> LedgerWriter:
-    return make_writer(tmp_path / "runs.db")
+def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
+    with closing(make_writer(tmp_path / "runs.db")) as writer:
+        yield writer
 
 
 def test_a_run_is_found_under_the_provider_it_went_to_last(writer: LedgerWriter, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Bound, Cap, Since, Spent
+from oneseat.contract.budgets import Bound, Cap, Since, Spent
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import ProjectUse
-from oneseat.rules.bounds import share
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.rules.budgets.allocation import share
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer
 from .spender import CAP_USD
@@ -27,8 +29,9 @@ DAY = Bound(10.0, "day")
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> LedgerWriter:
-    return make_writer(tmp_path / "runs.db")
+def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
+    with closing(make_writer(tmp_path / "runs.db")) as writer:
+        yield writer
 
 
 def begin(writer: LedgerWriter, run_id: str, project: str | None = None, **more: Any) -> None:

@@ -16,9 +16,9 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Message, ToolCall, ToolResult, Unknown, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.rules.redaction import redact
-from oneseat.stores.entries import Entries
-from oneseat.stores.ledger_reader import LedgerReader
-from oneseat.stores.ledger_writer import LedgerWriter
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.serialise import EventSerialiser
+from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import make_request, make_result, make_writer
 
@@ -113,7 +113,7 @@ EVENTS = st.one_of(
 def test_what_is_stored_of_an_event_does_not_depend_on_what_comes_with_it(
     events: list[Event], keep_text: bool
 ) -> None:
-    entries = Entries(redact, keep_text=keep_text)
+    entries = EventSerialiser(redact, keep_text=keep_text)
     alone = [entries.event(event) for event in events]
     assert entries.events(events) == alone
     assert not any("planted" in stored for _, stored in alone)

@@ -11,7 +11,7 @@ import pytest
 from oneseat.contract import events as contract
 from oneseat.contract.errors import InternalError
 from oneseat.contract.receipt import Evidence
-from oneseat.stores.ledger_reader import LedgerReader
+from oneseat.stores.ledger.reader import LedgerReader
 
 from .making import make_request, make_writer
 

@@ -8,28 +8,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from oneseat.assembly import find_paths, read_settings
+from oneseat.app.providers import build_provider
 from oneseat.contract.events import Batch, Stderr, TurnEnded
 from oneseat.contract.facts import KeyFacts
 from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import SessionStamp
-from oneseat.contract.request import Permitted, Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Dispatch, Permitted
+from oneseat.installation import Installation
 from oneseat.providers.api.account import ApiAccount
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.providers.api.provider import ApiProvider
-from oneseat.providers.api.session import ApiSession, Chat
-from oneseat.registry import build_provider
+from oneseat.providers.api.session import ApiSession, ChatConnection
 from oneseat.rules.redaction import redact
-from oneseat.settings import Settings
 from oneseat.testing import PROVIDER_CHECKS, SIMULATOR_KEY, check_provider
 
 
-def on_key(api: str, url: str) -> ApiProvider:
+def on_key(api: str, url: str, made: type[ApiProvider] = ApiProvider) -> ApiProvider:
     account = ApiAccount(key="made-up", place="this test", simulator=url, default_model="made-up-1")
-    return ApiProvider(APIS[api], account, lambda: SIMULATOR_KEY, redact)
+    return made(APIS[api], account, lambda: SIMULATOR_KEY, redact)
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -60,13 +59,14 @@ def test_no_run_of_two_trials_has_the_id_of_another() -> None:
     assert len(seen) == len({*seen}) >= 4
 
 
-def settings_for(home: Path, url: str) -> tuple[dict[str, str], Settings]:
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "ONESEAT_HOME": str(home / "oneseat")}
-    settings = read_settings(env, home, find_paths(env))
-    return env, msgspec.structs.replace(settings, simulator_url=url, claude_max_retries=0)
+def installation(home: Path, url: str, **more: str) -> Installation:
+    folders = {"PATH": os.environ["PATH"], "HOME": str(home), "ONESEAT_HOME": str(home / "oneseat")}
+    return Installation(
+        {**folders, "ONESEAT_SIMULATOR_URL": url, "ONESEAT_CLAUDE_MAX_RETRIES": "0", **more}, home
+    )
 
 
-#: What an official CLI makes of failures has tests of its own, in tests/faces.
+#: What an official CLI makes of failures has tests of its own, in tests/e2e.
 FAILING = {"every failure has its code", "an empty answer is no success", "what came is kept"}
 ON_A_CLI = [name for name in PROVIDER_CHECKS if name not in FAILING]
 
@@ -74,9 +74,7 @@ ON_A_CLI = [name for name in PROVIDER_CHECKS if name not in FAILING]
 @pytest.mark.timeout(300)
 def test_the_official_claude_cli_passes(claude_path: Path, tmp_path: Path) -> None:
     def make(url: str) -> Provider:
-        env, settings = settings_for(tmp_path, url)
-        settings = msgspec.structs.replace(settings, claude_path=str(claude_path))
-        return build_provider(settings, env, find_paths(env), redact)
+        return build_provider(installation(tmp_path, url, ONESEAT_CLAUDE_PATH=str(claude_path)))
 
     report = asyncio.run(check_provider(make, only=ON_A_CLI))
     assert report.ok, str(report)
@@ -97,8 +95,8 @@ class Careless(ApiSession):
             raise ZeroDivisionError
         return facts
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        async for batch in super().send(plan):
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
+        async for batch in super().send(dispatch):
             yield batch
             if isinstance(batch[-1], TurnEnded) and self.fault == "ends twice":
                 yield batch
@@ -118,14 +116,13 @@ class Careless(ApiSession):
 )  # fmt: skip
 def test_a_careless_provider_is_told_so(fault: str, check: str, problem: str) -> None:
     class CarelessProvider(ApiProvider):
-        def session_on(self, chat: Chat, request: Request, run_id: str) -> ApiSession:
+        def session_on(self, chat: ChatConnection, request: Request, run_id: str) -> ApiSession:
             session = Careless(chat, request, run_id, redact)
             session.fault = fault
             return session
 
     def make(url: str) -> Provider:
-        careful = on_key("openai", url)
-        return CarelessProvider(*careful.made_of)
+        return on_key("openai", url, CarelessProvider)
 
     report = asyncio.run(check_provider(make, only=[check, "an opened provider can be left"]))
     assert [(found.name, found.state) for found in report.problems] == [(check, "failed")]

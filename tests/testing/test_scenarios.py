@@ -26,7 +26,7 @@ TEXTS = {
     "warning-seven-day": "ok from the simulator",
     "last-of-five-hour": "ok from the simulator",
     "overage": "ok from the simulator",
-    # As long as no login is in the request; tests/faces/test_wallets.py has both.
+    # As long as no login is in the request; tests/e2e/payers/test_wallets.py has both.
     "plan-full": "ok from the simulator",
     "empty": "",
     "empty-text": "",

@@ -1,4 +1,4 @@
-"""The ``oneseat`` command and the one place where errors become text and exit codes."""
+"""The ``oneseat`` command, and the place where errors become text and exit codes."""
 
 from __future__ import annotations
 
@@ -12,36 +12,35 @@ import click
 from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
-from . import collector
-from .form import Form
-from .output import echo, fill_standard_streams
-from .show_error import print_error
+from . import gc_control
+from .output import Form, echo, fill_standard_streams
+from .views.error import print_error
 
-#: Sub-commands and the module of each; a module is loaded when its command is used, so that start-up stays quick.
+#: Commands with their help. The module of a command is loaded when it is used, to keep start-up short.
 _COMMANDS = {
     "run": "Send one prompt to your assistant and print the answer",
-    "route": "Say who would serve a prompt, and what would pay",
+    "route": "Show which provider would serve a prompt, and who would pay",
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
-    "limits": "Show how full each usage window is, and when it is reset",
+    "limits": "Show how full each usage window is, and when it resets",
     "usage": "Add up tokens and list prices, by day, project, model or conversation",
-    "advise": "Say what your work costs by key and beside each plan",
-    "policy": "Show, explain and overrule the rules on what your plan may do",
+    "advise": "Compare what your work costs by API key and on each plan",
+    "policy": "Show, explain and override the rules on what your plan may do",
     "sessions": "List, show and end the conversations of your projects",
-    "serve": "Keep a server running, so that runs begin at once",
-    "status": "Show the server and the runs it does",
+    "serve": "Keep a server running, so that runs start at once",
+    "status": "Show the server and its runs",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
-    "init": "Set oneseat up: a few questions, and your settings are written",
-    "key": "Keep, list and remove API keys",
+    "init": "Set up oneseat: answer a few questions, get your settings",
+    "key": "Store, list and remove API keys",
     "config": "Check your settings, and show what is in force",
-    "demo": "Watch a run and the billing gate at work, on a simulator",
-    "simulator": "Start a loopback server that plays the vendor",
+    "demo": "Watch a run and the billing gate on a simulator",
+    "simulator": "Start a local server that simulates the vendors",
     "completion": "Print the completion script for your shell",
 }
 
 
 class _Lazy(click.Group):
-    """A group that loads a sub-command's module when it is asked for."""
+    """A group that loads the module of a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -49,8 +48,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"oneseat.cli.{cmd_name}_command").command
-        collector.begin()
+        command: click.Command = importlib.import_module(f"oneseat.cli.commands.{cmd_name}").command
+        gc_control.begin()
         return command
 
     def resolve_command(
@@ -67,7 +66,7 @@ class _Lazy(click.Group):
 
 
 def _no_such_command(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a slip of the pen needs it
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typo needs it
 
     near = get_close_matches(name, _COMMANDS, n=1)
     return f"No such command: `{name}`" + (f"\n  did you mean `{near[0]}`" if near else "")
@@ -106,7 +105,7 @@ def entry(arguments: Sequence[str]) -> int:
 
 
 def explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
-    """What a user is told of an exception."""
+    """The error that a user sees for an exception."""
     match error:
         case OneseatError():
             return error.info
@@ -145,7 +144,7 @@ def report(info: ErrorInfo, arguments: Sequence[str]) -> int:
 
 
 def _form(arguments: Sequence[str]) -> Form:
-    """What was asked for on stdout, by arguments that may be the very thing that is wrong."""
+    """The output format that the arguments ask for, also where they cannot be parsed."""
     options = list(arguments)
     if "--" in options:
         options = options[: options.index("--")]

@@ -1,22 +1,40 @@
-"""Standard output and error as a command needs them: never missing, never obeyed by a terminal, never half written in silence."""
+"""The standard streams: always there, printed without control characters, and with an error where writing fails."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, TextIO
+from functools import cache
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from oneseat.contract.errors import UsageError
 
-#: What a terminal would obey instead of show: text from elsewhere must not move the cursor or rename the window.
+#: A terminal obeys control characters: text from elsewhere must not move the cursor or rename the window.
 _CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 #: The same as JSON writes it. JSON itself escapes only what is below 32.
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 
 #: The exit code of a command whose reader left.
 CANCELLED = 130
+
+
+#: What a command prints on stdout.
+Form = Literal["text", "json", "stream-json"]
+
+
+class Output(NamedTuple):
+    """The form of stdout, and whether stderr stays without receipt and status line."""
+
+    form: Form
+    quiet: bool
+
+
+@cache
+def read_stdin(limit: int) -> bytes:
+    """Up to ``limit`` bytes of standard input. It can be read once: every later call gets the same bytes."""
+    return sys.stdin.buffer.read(limit)
 
 
 def printable(text: str) -> str:
@@ -30,7 +48,7 @@ def printable_json(line: bytes) -> bytes:
 
 
 def fill_standard_streams() -> None:
-    """Give a process that was started without one of its three streams an empty one.
+    """Open the null device for each standard stream that is closed.
 
     Python leaves ``None`` there, and the next file that is opened would take its number and get what is printed.
     """
@@ -65,7 +83,7 @@ def echo(text: str | bytes, *, newline: bool = True) -> None:
 
 
 def complain(text: str) -> None:
-    """Write to standard error. When nobody reads that any more, there is nobody left to tell."""
+    """Write to standard error; without a reader, nothing happens."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -80,7 +98,7 @@ def output_failed(error: OSError, run_id: str | None = None) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.output",
-            message=f"Standard output cannot be written: `{error.strerror or error}`",
+            message=f"Cannot write standard output: `{error.strerror or error}`",
             hint=None
             if run_id is None
             else f"Look for the answer in the ledger: `oneseat show {run_id} --json`",
@@ -89,7 +107,7 @@ def output_failed(error: OSError, run_id: str | None = None) -> UsageError:
 
 
 def _forget_unwritten(stream: TextIO) -> None:
-    # The interpreter writes what is left in the buffer when it exits, fails again, and says so in its own words.
+    # Or the interpreter would write the rest at exit, fail again, and print a message of its own.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -38,7 +38,7 @@ EXIT_CODES: dict[str, int] = {
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One failure as every face shows it.
+    """One failure, the same in commands, JSON and Python.
 
     ``code`` is a dotted word from docs/reference/errors.md, ``message`` says what failed, the value and why,
     ``hint`` is one action with its exact command, ``retry_after_s`` is in seconds and only set when a source named it.

@@ -9,8 +9,8 @@ import msgspec
 
 from .errors import ErrorInfo
 from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
-from .routes import PaidFrom, PassedOver
-from .session import EndReason
+from .routing import PaidFrom, PassedOver
+from .sessions import EndReason
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag=True):
@@ -24,16 +24,16 @@ Batch: TypeAlias = Sequence[Event]
 
 
 class WalletVerified(Event, frozen=True, kw_only=True, gc=False, tag="wallet_verified"):
-    """The billing gate said yes; nothing has been sent yet."""
+    """The billing gate cleared the run; nothing has been sent yet."""
 
     wallet: Wallet
     evidence: tuple[Evidence, ...]
 
 
 class Routed(Event, frozen=True, kw_only=True, gc=False, tag="routed"):
-    """Which of several candidates serves the run, and which ones before it do not, each with the reason.
+    """The candidate that serves the run, and the ones skipped before it, each with the reason.
 
-    ``cause`` is the error code of the candidate before, where the run leaves that one; ``role`` is the one that was asked for.
+    ``cause`` is the error code of the previous candidate, if the run falls back from one; ``role`` is the requested role.
     """
 
     provider: str
@@ -46,9 +46,9 @@ class Routed(Event, frozen=True, kw_only=True, gc=False, tag="routed"):
 
 
 class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_renewed"):
-    """The project's conversation could not go on, and the run begins a fresh one.
+    """The project's session could not be continued, and the run starts a new one.
 
-    Of what was said before, it is told ``carried`` exchanges in a short brief; nothing where that is 0.
+    ``carried`` earlier exchanges are quoted in the new session; 0 means none.
     """
 
     previous: str
@@ -59,7 +59,7 @@ class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 
 
 class Started(Event, frozen=True, kw_only=True, gc=False, tag="started"):
-    """The provider took the prompt."""
+    """The provider accepted the prompt."""
 
     run_id: str
     provider: str
@@ -93,7 +93,7 @@ class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
 
 
 class ToolCall(Event, frozen=True, kw_only=True, gc=False, tag="tool_call"):
-    """The model asked for a tool."""
+    """The model called a tool."""
 
     id: str
     name: str
@@ -102,7 +102,7 @@ class ToolCall(Event, frozen=True, kw_only=True, gc=False, tag="tool_call"):
 
 
 class ToolResult(Event, frozen=True, kw_only=True, gc=False, tag="tool_result"):
-    """A tool answered."""
+    """A tool returned."""
 
     id: str
     text: str
@@ -189,10 +189,10 @@ class ModelFallback(Event, frozen=True, kw_only=True, gc=False, tag="model_fallb
 
 
 class Progress(Event, frozen=True, kw_only=True, gc=False, tag="progress"):
-    """A sign of life that carries no content, such as "requesting", "compacting" or "queued" (behind other runs).
+    """Activity without content, such as "requesting", "compacting" or "queued" (behind other runs).
 
-    What the model writes that is not shown in pieces is measured here: bytes of a tool's input, and the provider's own
-    estimate of tokens thought.
+    It measures output that is not streamed as text: bytes of a tool's input, and the provider's own estimate of thinking
+    tokens.
     """
 
     durable: ClassVar[bool] = False
@@ -219,10 +219,10 @@ class Stderr(Event, frozen=True, kw_only=True, gc=False, tag="stderr"):
 
 
 class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
-    """The provider's own account of how a turn ended; the rules decide what it is worth.
+    """How a turn ended, as the provider reports it; the rules decide whether that is a success.
 
     ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
-    ``unfinished`` names background work that was still going on.
+    ``unfinished`` names background work that was still running.
     """
 
     text: str

@@ -57,7 +57,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     subscription: str | None = None
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the opened provider can do.
 
     ``models`` are the short names it offers, ``full_names`` what they stand for; ``unresolved`` are names it was given and knows
@@ -70,7 +70,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     cli_version: str | None = None
 
 
-class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderFeatures(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider can be asked for besides an answer in words, known before it is opened.
 
     ``tools`` are those that act on this machine, ``mcp`` other programs' and ``functions`` the caller's own. ``sessions`` says
@@ -114,11 +114,11 @@ class CredentialFacts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     account: Account | None
-    kept: tuple[CredentialSource, ...] = ()
-    present: tuple[CredentialSource, ...] = ()
+    withheld: tuple[CredentialSource, ...] = ()
+    exposed: tuple[CredentialSource, ...] = ()
     simulated: bool = False
     child_checked: bool = True
-    strange: str | None = None
+    tampering: str | None = None
     bad_token: str | None = None
 
 
@@ -159,11 +159,11 @@ class CodexFacts(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     model_provider: str | None = None
     credits_next: bool | None = None
-    kept: tuple[CredentialSource, ...] = ()
-    present: tuple[CredentialSource, ...] = ()
+    withheld: tuple[CredentialSource, ...] = ()
+    exposed: tuple[CredentialSource, ...] = ()
     simulated: bool = False
     child_checked: bool = True
-    strange: str | None = None
+    tampering: str | None = None
 
 
 #: What a provider tells the billing gate; each kind of payer is judged by rules of its own.

@@ -1,15 +1,13 @@
-"""API keys: where each one is and what it may be used for. The key itself is in none of these types."""
+"""API keys: where each is stored and what it may be used for. No type here contains the key itself."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
+
+from .providers import KeyProvider
 
 #: In characters. Known keys have up to 200.
 MAX_KEY_LENGTH = 4096
-
-KeyProvider = Literal["anthropic", "openai", "gemini", "openai-compatible"]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +33,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needed(self) -> bool:
-        """Whether there has to be a key. A server that charges nothing needs one only where its place is named."""
+        """Whether a key is required. A free server needs one only if its location is set."""
         return self.charges or self.env is not None or self.file is not None
 
     @property
     def place(self) -> str:
-        """Where the key is, in words."""
+        """The location of the key, as text."""
         if self.env is not None:
             return f"the variable `{self.env}`"
         if self.file is not None:
             return f"the file `{self.file}`"
-        return "the keyring of the operating system" if self.needed else "nowhere: none is needed"
+        return "the operating system's keyring" if self.needed else "nowhere: no key is needed"

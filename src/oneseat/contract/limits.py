@@ -1,4 +1,4 @@
-"""A usage window as it was reported, one line of a history. Standard library only: status bars read it."""
+"""A reported usage window, one row of a history. Standard library only: status bars load it."""
 
 from __future__ import annotations
 

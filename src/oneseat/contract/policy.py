@@ -1,4 +1,4 @@
-"""What the policy decides on: the circumstances of a request, each in a word of a closed list. What is not known says so."""
+"""The inputs of the policy: each is one of a closed list of words, with `unknown` for what is not known."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PlanKind = Literal[
 ]
 Host = Literal["owner_machine", "owner_vps", "rented_runner", "customer_machine", "unknown"]
 Volume = Literal["interactive", "scheduled_light", "heavy_fanout", "continuous_24x7", "unknown"]
-#: ``stopped_when_seen``: not known before, and a run that shows it is ended at once.
+#: ``stopped_when_seen``: unknown before the run; a run that shows overage is stopped at once.
 Overage = Literal["off", "on", "in_use", "stopped_when_seen", "unknown"]
 DrawsFrom = Literal[
     "plan_limits",
@@ -59,6 +59,7 @@ DrawsFrom = Literal[
 AccountState = Literal["in_order", "on_hold", "verification_required", "unknown"]
 PackState = Literal["fresh", "review_due", "hard_stale", "unknown"]
 YesNo = Literal["yes", "no", "unknown"]
+ReachableBy = Literal["owner", "others", "unknown"]
 
 InputName = Literal[
     "request_author",
@@ -126,17 +127,17 @@ class PolicyInputs(msgspec.Struct, frozen=True, kw_only=True):
     local_api: YesNo = "unknown"
     output_reviewed: YesNo = "unknown"
     pack_state: PackState = "unknown"
-    reachable_by: Literal["owner", "others", "unknown"] = "unknown"
+    reachable_by: ReachableBy = "unknown"
     repository: Literal["none", "own", "other", "unknown"] = "unknown"
     sign_in: Literal["vendors", "tools", "unknown"] = "unknown"
 
     def named(self) -> dict[str, str | int | None]:
-        """Every input by its name."""
+        """Every input by name."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
-class Lately(NamedTuple):
-    """What the ledger knows of a seat's runs: going on, begun in the last hour and day, in how many of its hours.
+class RecentActivity(NamedTuple):
+    """A seat's recent runs, from the ledger: in progress, started in the last hour and day, and in how many hours of it.
 
     ``last_error`` is how the last run ended that was sent, at ``last_end`` (ISO 8601 UTC). ``overage_until`` is when the last
     report of extra, paid usage is out of date, in seconds since 1970.

@@ -7,16 +7,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .events import Batch, Event, Question, Stderr
-from .facts import Abilities, Capabilities, PayerFacts
+from .facts import PayerFacts, ProviderFeatures, SessionInfo
 from .limits import SeenLimit
-from .pack import Lawbook
-from .permission import Permission
-from .policy import Lately, PolicyInputs
-from .pool import IdleProcess
+from .policy import PolicyInputs, RecentActivity
+from .policy_pack import PolicyState
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet
-from .request import Permitted, Plan, Request
-from .routes import Candidate, Outcome
-from .session import EndReason, Exchange, Session
+from .request import Permission, Request
+from .routing import Candidate, Outcome
+from .sessions import EndReason, Exchange, Session
+from .stations import Dispatch, Permitted
+from .warm import WarmProcess
 
 
 class ProviderSession(Protocol):
@@ -26,7 +26,7 @@ class ProviderSession(Protocol):
         """Ask who would pay. Sends nothing upstream. Raises ``OneseatError`` when the provider cannot answer."""
 
     @property
-    def capabilities(self) -> Capabilities:
+    def info(self) -> SessionInfo:
         """What the provider offered; known after ``credential_facts``."""
 
     async def ready(self) -> bool:
@@ -35,7 +35,7 @@ class ProviderSession(Protocol):
         Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
         """
 
-    def send(self, plan: Plan) -> AsyncIterator[Batch]:
+    def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield events up to and including one ``TurnEnded``, those that come together in one piece.
 
         A ``Question`` is the last of its piece, as it has to be answered first. Raises ``OneseatError`` when the provider dies,
@@ -71,7 +71,7 @@ class Provider(Protocol):
         """The model of a request that names none."""
 
     @property
-    def abilities(self) -> Abilities:
+    def features(self) -> ProviderFeatures:
         """What it can be asked for."""
 
     def open(
@@ -83,21 +83,37 @@ class Provider(Protocol):
         Asked who pays, a provider that has no such conversation raises ``OneseatError`` ``provider.session_lost``.
         """
 
-    def held(self) -> AbstractAsyncContextManager[Provider]:
-        """The same provider, whose runs are one conversation on one process, which ends with this context."""
+    def conversation(self) -> AbstractAsyncContextManager[Provider]:
+        """The same provider, whose runs are one conversation that ends with this context."""
 
     @property
-    def idle(self) -> tuple[IdleProcess, ...]:
-        """The processes that were started ahead and wait for a run."""
+    def warm_pool(self) -> WarmPool | None:
+        """Its processes that were started ahead; ``None`` where none are."""
 
-    async def idle_change(self) -> None:
-        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
+    @property
+    def transcripts(self) -> Transcripts | None:
+        """Its own records of conversations; ``None`` where it keeps none."""
+
+
+class WarmPool(Protocol):
+    """Processes that were started ahead of the runs they will serve."""
+
+    @property
+    def idle(self) -> tuple[WarmProcess, ...]:
+        """Those that wait now."""
+
+    async def change(self) -> None:
+        """Wait until ``idle`` has changed."""
+
+
+class Transcripts(Protocol):
+    """A provider's own records of its conversations."""
 
     async def transcript_bytes(self, session_id: str, cwd: str) -> int:
-        """How large the provider's record of a conversation in this directory is; 0 when it is not known."""
+        """The size of the record of a conversation in this directory; 0 when it is not known."""
 
     async def written_bytes(self, session_id: str, cwd: str) -> int:
-        """All that was written down for a conversation, by its subagents too: it grows while work goes on in silence."""
+        """All that was written for a conversation, also by its subagents: it grows while they work and print nothing."""
 
 
 class KeySource(Protocol):
@@ -158,14 +174,14 @@ class Ledger(Protocol):
 class RunHistory(Protocol):
     """What was asked of the seats lately, over all processes."""
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> Lately:
+    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """The runs of a seat up to ``now``, in seconds since 1970. Raises ``UsageError`` when the ledger cannot be read."""
 
 
-class Laws(Protocol):
+class PolicySource(Protocol):
     """The policy in force."""
 
-    def read(self) -> Lawbook:
+    def read(self) -> PolicyState:
         """The pack and the owner's word as they are now. Raises ``UsageError`` ``usage.bad_policy_pack``."""
 
 
@@ -197,7 +213,7 @@ class ProjectLocks(Protocol):
 
 
 class Watcher(Protocol):
-    """Told what happens in one run. All calls come in order, from a thread; one that raises is the last."""
+    """Receives what happens in one run. All calls come in order, from a thread; one that raises is the last."""
 
     def saw(self, event: Event, at_ns: int) -> None:
         """A durable event, with its moment in nanoseconds since the epoch."""
@@ -207,51 +223,51 @@ class Watcher(Protocol):
 
 
 class Observer(Protocol):
-    """Looks on at runs, for a log or a trace. It can neither slow nor break one."""
+    """Observes runs, for a log or a trace. It can neither slow nor break one."""
 
     def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> Watcher:
         """A run has begun. Called in a thread, within the context (``contextvars``) of whoever began it."""
 
 
-class Told(Protocol):
-    """What the engine tells of one run. It costs no time and never raises."""
+class RunNotifier(Protocol):
+    """Takes the events of one run. Never blocks and never raises."""
 
     def saw(self, event: Event) -> None:
         """An event is passed on."""
 
     async def ended(self, result: RunResult) -> None:
-        """The run is over. Returns when everybody was told, or after a moment."""
+        """The run has ended. Returns when all observers were called, or after a moment."""
 
 
-class Audience(Protocol):
-    """Everybody who looks on."""
+class Dispatcher(Protocol):
+    """Passes runs to observers."""
 
-    def began(self, run_id: str, request: Request, provider: str) -> Told:
+    def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
         """A run begins."""
 
 
-class Place(Protocol):
-    """Something that only so many can have at a time, or the wish for it."""
+class Slot(Protocol):
+    """A slot, or a request for one."""
 
     @property
     def taken(self) -> bool:
-        """Whether it need not be waited for."""
+        """Whether it is held or not needed."""
 
     async def wait(self) -> None:
-        """Wait for it. Raises ``UsageError`` when there is no way to tell whose turn it is."""
+        """Wait for the slot. Raises ``UsageError`` when the queue cannot be read."""
 
     def release(self) -> None:
-        """Give it back before its time. Does nothing where it is not held."""
+        """Release it early. Does nothing when it is not held."""
 
 
-class Lanes(Protocol):
-    """What keeps runs from getting in each other's way, across processes. Raises ``UsageError`` where it cannot."""
+class RunSlots(Protocol):
+    """Slots for runs and starts, shared by all processes. Methods raise ``UsageError`` when the files cannot be used."""
 
-    def run(self) -> AbstractAsyncContextManager[Place]:
-        """A place among the runs that go on; given back on leaving."""
+    def run(self) -> AbstractAsyncContextManager[Slot]:
+        """A slot for a run, released on exit."""
 
-    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Place]:
-        """The right to start a provider in ``cwd``, for one at a time while its login is about to be renewed."""
+    def start(self, provider: str, cwd: str) -> AbstractAsyncContextManager[Slot]:
+        """A slot to start a provider in ``cwd``; one at a time while its login is about to be renewed."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""The purpose of a request as people say it: for whom, who reads the answer, whose work it is."""
+"""The purpose of a request in everyday words: who asks, who reads the answer, whose work it is."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _OWNERS: Mapping[str, WorkOwner] = {
     "other": "other",
     "unknown": "unknown",
 }
-#: What may be said of readers: `reviewed` is published once the owner has read it, `published` without that.
+#: The words for readers: `reviewed` is published after the owner has read it, `published` without that.
 READERS = tuple(_READERS)
-#: Whose work it may be.
+#: The words for whose work it is.
 OWNERS = tuple(_OWNERS)
 
 
 class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
-    """A purpose in words; ``None`` is not said.
+    """A purpose in everyday words; ``None`` is not stated.
 
     ``asked_by`` is `me`, `automation` (one's own), `anonymous`, `unknown`, or anybody else's name; ``reader`` is one of
     ``READERS`` and ``work_of`` one of ``OWNERS``.
@@ -48,7 +48,7 @@ class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
     work_of: str | None = None
 
     def over(self, other: PurposeWords) -> PurposeWords:
-        """These words, and those of ``other`` where these say nothing."""
+        """This purpose, completed by ``other`` where it states nothing."""
         return PurposeWords(
             asked_by=other.asked_by if self.asked_by is None else self.asked_by,
             reader=self.reader or other.reader,
@@ -56,7 +56,7 @@ class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def purpose(self) -> Purpose:
-        """The purpose; what was not said is the owner's own."""
+        """The purpose for a request; by default everything is the owner's own."""
         reader, reviewed = _READERS[self.reader or "me"]
         return Purpose(
             author=_author("me" if self.asked_by is None else self.asked_by),
@@ -67,6 +67,6 @@ class PurposeWords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _author(asked_by: str) -> Author:
-    # A name that nobody is sure of must not pass for the owner's: also not that of a variable which is not set.
+    # An empty name, as from an unset variable, must not pass for the owner's.
     said = asked_by.strip().lower()
     return _AUTHORS.get(said, "other_human") if said else "unknown"

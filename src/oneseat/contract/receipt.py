@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .errors import ErrorInfo
+from .errors import ErrorInfo, OneseatError
 
 Wallet = Literal["plan", "plan_overage", "api_key", "cloud", "simulator", "unknown"]
 Verdict = Literal["verified", "unverified", "misbilled", "nothing_sent"]
@@ -77,10 +77,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a run proves: who paid, how that is known, what it used. Unknown money and limits are ``None``, never 0.
 
     ``cost_usd`` is what was really charged as far as known (0.0 on
-    the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars.
+    the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars. ``provider`` is ``None`` when
+    nothing was started.
     """
 
-    provider: str
+    provider: str | None
     model: str | None
     wallet: Wallet
     expected_wallet: Wallet
@@ -110,3 +111,15 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionStamp | None = None
     receipt: Receipt
     denials: tuple[str, ...] = ()
+
+
+class RunFailed(OneseatError):  # noqa: N818 - reads as what happened, like the event `Failed`
+    """Raised when a run ended without an answer that can be trusted. ``result`` holds all that was received, and the receipt."""
+
+    def __init__(self, info: ErrorInfo, result: RunResult) -> None:
+        super().__init__(info)
+        self.result = result
+
+    def __reduce__(self) -> tuple[type[RunFailed], tuple[ErrorInfo, RunResult]]:  # type: ignore[override]
+        # Without this, the error fails to unpickle when it crosses a process boundary.
+        return type(self), (self.info, self.result)

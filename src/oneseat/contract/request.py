@@ -1,23 +1,15 @@
-"""A request on its way through the stations. Each type is made by one station only, so none can be skipped.
-
-Request -> policy -> Permitted -> candidate -> billing gate -> Cleared -> budget -> Plan
-              \\_____________________ Refused ______________________/
-"""
+"""What a caller asks for: the prompt, its purpose, tools, bounds and who shall serve it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from .budget import Allowance
-from .errors import ErrorInfo
-from .facts import Capabilities, CredentialSource
-from .functions import Function
-from .policy import Author, Exposure, PolicyInputs, Reader, WorkOwner
-from .receipt import Evidence, PolicyStamp, Wallet
-from .routes import PaidFrom
+from .events import Question
+from .facts import CredentialSource
+from .policy import Author, Exposure, ReachableBy, Reader, WorkOwner, YesNo
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +24,19 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     reviewed: bool = False
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request came in. ``attended`` is whether somebody sits at the terminal it came from.
+
+    ``client_secret`` is whether its sender had to know a secret of its own, ``reachable_by`` who could have sent one. Neither
+    has to be stated for a command's own input and the private socket, where the system says who calls.
+    """
+
+    exposure: Exposure = "none_stdio"
+    attended: bool = False
+    client_secret: YesNo = "unknown"  # noqa: S105 - a word about secrets
+    reachable_by: ReachableBy = "unknown"
+
+
 class Attachment(msgspec.Struct, frozen=True):
     """A file the caller attached on purpose. ``media_type`` is an IANA type; text is UTF-8."""
 
@@ -44,6 +49,39 @@ class Attachment(msgspec.Struct, frozen=True):
 MCP_PREFIX = "mcp__"
 #: The name under which the caller's own functions are offered as an MCP server.
 FUNCTIONS = "oneseat"
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """What the assistant is told of a function, and the function itself.
+
+    ``schema`` describes its arguments and ``arguments`` is the type they are checked against. ``read_only`` ones change nothing
+    and may be called several at a time.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    arguments: type[msgspec.Struct]
+    function: Callable[..., Any]
+    read_only: bool = False
+
+    def bind(self, given: object) -> Callable[[], Any]:
+        """The call with these arguments, not yet made. Raises ``msgspec.ValidationError`` when they do not fit."""
+        checked = msgspec.convert(given, self.arguments)
+        named = {name: getattr(checked, name) for name in self.arguments.__struct_fields__}
+        return lambda: self.function(**named)
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """The answer to a ``Question``. ``why`` is told to the model when the answer is no."""
+
+    allowed: bool
+    why: str = "The owner did not allow this"
+
+
+#: Answers a question, at once or after a while. It may be slow: the run waits, up to ``watchdog.question_s``.
+Asker = Callable[[Question], Permission | bool | Awaitable[Permission | bool]]
+
 
 PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
 
@@ -142,9 +180,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     #: For whom it is, where the settings describe that client.
     client: str | None = None
-    #: How it came in, and whether somebody sits at the terminal it came from.
-    exposure: Exposure = "none_stdio"
-    attended: bool = False
+    entry: Entry = Entry()
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()
     #: What the caller's own environment holds that could change who pays, where the caller is another process.
@@ -154,45 +190,3 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def expected_servers(self) -> tuple[str, ...]:
         """The MCP servers that must be there before the prompt leaves; no other one may be."""
         return (*(server.name for server in self.mcp_servers), *((FUNCTIONS,) if self.functions else ()))
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A station said no. A value, not an exception: it is written to the ledger like any other end."""
-
-    error: ErrorInfo
-    policy: PolicyStamp | None = None
-    wallet: Wallet = "unknown"
-    evidence: tuple[Evidence, ...] = ()
-    inputs: PolicyInputs | None = None
-
-
-class Permitted(msgspec.Struct, frozen=True, kw_only=True):
-    """Policy allows this request to be served and paid from ``paid_from``; ``objection`` says why not from anything else."""
-
-    request: Request
-    policy: PolicyStamp
-    paid_from: frozenset[PaidFrom] = frozenset({"plan", "api_credits", "api_key"})
-    objection: ErrorInfo | None = None
-    inputs: PolicyInputs | None = None
-
-
-class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """The billing gate has seen which wallet would pay, and it is the planned one."""
-
-    permitted: Permitted
-    wallet: Wallet
-    evidence: tuple[Evidence, ...]
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be sent, to whom, on which wallet. ``background`` is text that goes before the prompt, marked as quoted.
-
-    ``allowance`` is asked before each request that is paid by use, where a budget has to hold to the cent.
-    """
-
-    cleared: Cleared
-    provider: str
-    model: str
-    capabilities: Capabilities
-    background: str | None = None
-    allowance: Allowance | None = None

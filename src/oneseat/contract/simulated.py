@@ -1,4 +1,4 @@
-"""What the simulator and a simulated run share: where it is, a login token and an API key that open nothing."""
+"""The simulator's address, and the made-up token and API key of simulated runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Literal
 
 import msgspec
 
-#: Given to the child instead of the real login when a run goes to a loopback simulator. Shaped like a subscription token, so
-#: the official CLI takes the same path as in real life; made up, so it is worthless anywhere else.
+#: Replaces the real login in a simulated run. It has the form of a subscription token, so the official CLI takes the same code
+#: path; it is made up, so it is worthless anywhere else.
 SIMULATOR_TOKEN = "sk-ant-oat01-oneseat-simulator-not-a-real-token"  # noqa: S105 - made up on purpose
-#: Given to the vendors' SDKs instead of the real key when a run goes to a loopback simulator.
+#: Replaces the real API key in a simulated run.
 SIMULATOR_KEY = "oneseat-simulator-not-a-real-key"
 
 
 class Simulator(msgspec.Struct, frozen=True):
-    """A loopback simulator and the made-up login to use with it. ``folder`` keeps what its sessions leave behind."""
+    """A loopback simulator and its made-up login. ``folder`` holds the transcripts of simulated sessions."""
 
     url: str
     login: Literal["token", "file", "none"]

@@ -1,1 +1,1 @@
-"""The spine and what keeps it alive. Knows rules and ports, never a provider, a store or this machine."""
+"""One run: ``flow.py`` reads top to bottom. The engine knows rules and ports, never a provider, a store or this machine."""

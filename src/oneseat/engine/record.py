@@ -1,4 +1,4 @@
-"""What is known of one run and its attempts, and the result and receipt made of it."""
+"""What happened in one run, and the result and receipt made of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Event, Started
+from oneseat.contract.events import Batch, Event, Started
+from oneseat.contract.facts import SessionInfo
 from oneseat.contract.ports import Clock, Provider, ProviderSession
 from oneseat.contract.receipt import (
     NO_TOKENS,
@@ -21,25 +22,29 @@ from oneseat.contract.receipt import (
     TokenUsage,
     Wallet,
 )
-from oneseat.contract.request import Permitted, Plan, Refused, Request
-from oneseat.contract.routes import Candidate, PassedOver
-from oneseat.rules import billing, outcome, retry, schemas
-from oneseat.rules.metering import Tally, sum_of_costs, sum_of_usages
-from oneseat.rules.policy import PolicyView
+from oneseat.contract.request import Request
+from oneseat.contract.routing import Candidate, PassedOver
+from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
+from oneseat.rules.billing import gate as billing
+from oneseat.rules.inputs import schemas
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.runs import outcome, retry
+from oneseat.rules.runs.totals import Tally, sum_of_costs, sum_of_usages
 
-from .leg import WORST_FIRST, AttemptRecord, Leg
+from .budgets import CandidateBudget, RunCosts
+from .candidate_record import WORST_FIRST, AttemptRecord, CandidateRecord
 
 
 class RunRecord:
-    """Collects what happens to a run; ``settle`` turns it into the result. Safe to settle at any moment."""
+    """Collects what happens in a run; ``result`` is valid at any moment."""
 
     def __init__(self, run_id: str, provider: str, expected_wallet: Wallet, clock: Clock) -> None:
         self.run_id = run_id
         self.permitted: Permitted | None = None
         self.view: PolicyView | None = None
-        #: The part of the candidate that serves now.
-        self.leg = Leg(provider, expected_wallet)
-        self._legs = [self.leg]
+        #: That of the candidate that serves now.
+        self.candidate = CandidateRecord(provider, expected_wallet)
+        self._candidates = [self.candidate]
         self._passed_over: list[PassedOver] = []
         self._clock = clock
         self._began = clock.monotonic()
@@ -49,106 +54,141 @@ class RunRecord:
 
     @property
     def tally(self) -> Tally:
-        """What the attempt that goes on has told."""
+        """The events of the current attempt, summed up."""
         return self._now.tally
 
     @property
     def sent_now(self) -> bool:
-        """Whether the prompt of the attempt that goes on has left."""
-        return self._now.plan is not None
-
-    @property
-    def spent_usd(self) -> float:
-        """The list price of all candidates before this one, in US dollars."""
-        return sum(leg.counted_usd for leg in self._legs[:-1])
-
-    @property
-    def elsewhere_usd(self) -> float:
-        """How much of that the key did not pay that serves now."""
-        return sum(leg.counted_usd for leg in self._legs[:-1] if leg.key != self.leg.key)
+        """Whether the prompt of the current attempt was sent."""
+        return self._now.dispatch is not None
 
     @property
     def cost_is_known(self) -> bool:
         """Whether the list price of the run so far is known."""
         return self._list_cost()[0] is not None
 
-    def used_before(self, key: str | None) -> tuple[float, float]:
-        """The list price of all candidates so far, and how much of that ``key`` did not pay, in US dollars."""
-        legs = [leg for leg in self._legs if leg.sent]
-        return sum(leg.counted_usd for leg in legs), sum(leg.counted_usd for leg in legs if leg.key != key)
+    def costs(self, key: str | None) -> RunCosts:
+        """What all candidates have cost so far, as it counts for one that ``key`` would pay."""
+        served = [each for each in self._candidates if each.sent]
+        other_keys = sum(each.counted_usd for each in served if each.key != key)
+        return RunCosts(self.run_id, sum(each.counted_usd for each in served), other_keys)
 
-    def routed(self, provider: Provider, candidate: Candidate, passed_over: Sequence[PassedOver]) -> None:
-        """A candidate begins to serve, because those of ``passed_over`` do not."""
-        if not self.leg.sent:
-            self._legs.pop()
-        self.leg = Leg(provider.name, provider.wallet, candidate.paid_from, candidate.key)
-        self._legs.append(self.leg)
+    def decided(self, view: PolicyView, permitted: Permitted) -> None:
+        """The policy allows the run, as seen with ``view``."""
+        self.view, self.permitted = view, permitted
+
+    def routed(
+        self,
+        provider: Provider,
+        candidate: Candidate,
+        budget: CandidateBudget,
+        passed_over: Sequence[PassedOver],
+    ) -> None:
+        """A candidate begins to serve, as those of ``passed_over`` do not."""
+        if not self.candidate.sent:
+            self._candidates.pop()
+        self.candidate = CandidateRecord(provider.name, provider.wallet, candidate, budget)
+        self._candidates.append(self.candidate)
         self._passed_over = list(passed_over)
 
-    def again(self, error: ErrorInfo) -> None:
-        """The attempt failed, and another one begins, with this candidate or another one."""
+    def next_attempt(self, error: ErrorInfo) -> None:
+        """The attempt failed, and another one begins, with this candidate or the next one."""
         self._failed_with = error
-        self.leg.again(error)
+        self.candidate.next_attempt(error)
 
     def refuse(self, refused: Refused) -> None:
-        """A station said no."""
-        self.leg.refused = refused
+        """The run must not go on."""
+        self.candidate.refused = refused
 
     def opened(self, session: ProviderSession) -> None:
-        """A provider was started; what it printed is looked at when it is gone."""
+        """A provider was started; what it printed on stderr is read when it is gone."""
         self._sessions.append(session)
 
+    def asked(self, info: SessionInfo) -> None:
+        """The provider has said who would pay, and what it offers."""
+        self.candidate.capabilities = info
+
+    def cleared(self, cleared: Cleared) -> None:
+        """The billing gate and the policy let the attempt pass."""
+        self.candidate.cleared = cleared
+
+    def requests_sent(self) -> list[Request]:
+        """The requests that the current candidate was sent, one for each attempt."""
+        return [each.dispatch.request for each in self.candidate.attempts if each.dispatch is not None]
+
     def leftovers(self) -> tuple[Event, ...]:
-        """What is known only after every provider of the run is gone."""
+        """The events that are known only after every provider of the run is gone."""
         said = (session.stderr() for session in self._sessions)
         return tuple(stderr for stderr in said if stderr is not None)
 
-    def sent(self, plan: Plan, session: SessionStamp | None) -> None:
-        """The prompt is about to leave: from here on something may have been spent."""
-        self._now.plan = plan
+    def sent(self, dispatch: Dispatch, session: SessionStamp | None) -> None:
+        """The prompt is about to be sent: from here on something may have been spent."""
+        self._now.dispatch = dispatch
         self._session = session
-        if self.leg.meter is not None:
-            self.leg.meter.attempt()
+        meter = self.candidate.meter
+        if meter is not None:
+            meter.attempt()
 
     def may_say_more(self) -> ErrorInfo | None:
         """Why no further message may be sent in the run; ``None`` when one may, and then it is about to be."""
-        meter = self.leg.meter
+        meter = self.candidate.meter
         if meter is None:
             return None
         reached = meter.may_send()
         meter.prompt()
         return reached
 
-    def add(self, event: Event) -> None:
-        """Take one event in."""
-        now, meter = self.leg.now, self.leg.meter
-        now.tally.add(event)
-        if meter is not None:
-            meter.add(event)
+    def add(self, *events: Event) -> None:
+        """Take events in."""
+        now, meter = self.candidate.now, self.candidate.meter
+        for event in events:
+            now.tally.add(event)
+            if meter is not None:
+                meter.add(event)
+        self._note_first_text()
+
+    def take(self, batch: Batch) -> tuple[int, ErrorInfo | None]:
+        """Take the events of a turn in, up to the one after which it must end: how many, and why it must."""
+        # Hundreds of thousands of events come this way, so each costs as few calls as can be.
+        meter, add = self.candidate.meter, self.tally.add
+        for number, event in enumerate(batch, 1):
+            add(event)
+            if meter is not None:
+                meter.add(event)
+            if meter is not None or type(event) in billing.TELLING:
+                error = self.stop_reason(event)
+                if error is not None:
+                    self._note_first_text()
+                    return number, error
+        self._note_first_text()
+        return len(batch), None
+
+    def _note_first_text(self) -> None:
+        now = self.candidate.now
         if now.first_text is None and now.tally.has_text:
             now.first_text = self._clock.monotonic()
 
-    def objection(self, event: Event) -> ErrorInfo | None:
+    def stop_reason(self, event: Event) -> ErrorInfo | None:
         """Why the turn must end now: another wallet pays, or the run cannot succeed any more. ``None`` when it may go on."""
-        now, meter = self.leg.now, self.leg.meter
+        now, meter = self.candidate.now, self.candidate.meter
         if type(event) in billing.TELLING:
             misbilled = billing.judge_during(event)
             if misbilled is not None:
                 return misbilled
-            if now.plan is not None and isinstance(event, Started):
-                return outcome.judge_start(now.plan.cleared.permitted.request, event)
+            if now.dispatch is not None and isinstance(event, Started):
+                return outcome.judge_start(now.dispatch.request, event)
         return meter.objection(event) if meter is not None else None
 
     def schema_complaints(self) -> list[str]:
-        """What is wrong with the answer's structure; nothing when no schema was asked for or the run failed otherwise."""
+        """What is wrong with the answer's structure; nothing without a schema or when the run failed otherwise."""
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
             return []
-        return schemas.complaints(schema, _structure(self._now))
+        return schemas.schema_errors(schema, _structure(self._now))
 
-    def complaint(self) -> ErrorInfo | None:
-        """Why the attempt that ended by itself is no success; ``None`` when it is, or when a station said no."""
-        if self.leg.refused is not None:
+    def failure(self) -> ErrorInfo | None:
+        """Why the attempt that ended by itself is no success; ``None`` when it is one, or when it was refused."""
+        if self.candidate.refused is not None:
             return None
         error = outcome.judge(self.tally, self.run_id)
         if error is None and (found := self.schema_complaints()):
@@ -156,20 +196,21 @@ class RunRecord:
         return error
 
     def ended_with(self) -> ErrorInfo | None:
-        """Why the candidate that ended by itself gave no answer to trust; ``None`` when it did."""
-        return self.leg.refused.error if self.leg.refused is not None else self.complaint()
+        """Why the candidate that ended by itself gave no valid answer; ``None`` when it did."""
+        refused = self.candidate.refused
+        return refused.error if refused is not None else self.failure()
 
     def may_have_acted(self, request: Request) -> bool:
-        """Whether a tool may have acted in the attempt that goes on."""
+        """Whether a tool may have acted in the current attempt."""
         return self.sent_now and self.tally.may_have_acted((*request.tools.names, *request.expected_servers))
 
-    def settle(self, error: ErrorInfo | None) -> RunResult:
+    def result(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run, given the error that cut it short, if one did."""
-        error = error or self._refusal() or self.complaint()
+        error = error or self._refusal() or self.failure()
         if error is not None:
-            self.leg.broke_off(error)
-        text, _ = outcome.answer(self._told.tally)
-        structured = _structure(self._told) if self._schema() is not None else None
+            self.candidate.broke_off(error)
+        text, _ = outcome.answer(self._answering.tally)
+        structured = _structure(self._answering) if self._schema() is not None else None
         return RunResult(
             run_id=self.run_id,
             status=outcome.status_of(error),
@@ -183,49 +224,51 @@ class RunRecord:
 
     @property
     def _now(self) -> AttemptRecord:
-        return self.leg.now
+        return self.candidate.now
 
     @property
     def _attempts(self) -> list[AttemptRecord]:
-        return [attempt for leg in self._legs for attempt in leg.attempts]
+        return [attempt for each in self._candidates for attempt in each.attempts]
 
     @property
     def _sent(self) -> list[AttemptRecord]:
-        return [attempt for attempt in self._attempts if attempt.plan is not None]
+        return [attempt for attempt in self._attempts if attempt.dispatch is not None]
 
     @property
-    def _told(self) -> AttemptRecord:
-        """The attempt whose answer is the run's: the last one that gave any, so that none is lost to a worse one."""
+    def _answering(self) -> AttemptRecord:
+        """The attempt whose answer is the run's: the last one with any, so that a later failure does not lose it."""
         answered = [attempt for attempt in self._attempts if attempt.answered]
         return (answered or self._sent or [self._now])[-1]
 
     def _refusal(self) -> ErrorInfo | None:
-        refused = self.leg.refused
+        refused = self.candidate.refused
         if refused is None or self._failed_with is None or not self._sent:
             return refused.error if refused is not None else None
         return retry.not_repeated(self._failed_with, refused.error)
 
     def _schema(self) -> dict[str, Any] | None:
-        plan = self._told.plan
-        return plan.cleared.permitted.request.schema if plan is not None else None
+        dispatch = self._answering.dispatch
+        return dispatch.request.schema if dispatch is not None else None
 
-    def _finding(self) -> tuple[Leg, billing.Finding]:
-        """The candidate that answers for the run, with who paid; the worst proof of all of them counts."""
-        told, legs = self._told, self._telling_legs()
-        findings = [(leg, leg.finding()) for leg in legs]
-        leg, finding = next(pair for pair in findings if told in pair[0].attempts or pair[0] is legs[-1])
-        worst_leg, worst = min(reversed(findings), key=lambda pair: WORST_FIRST.index(pair[1].verdict))
+    def _finding(self) -> tuple[CandidateRecord, billing.Finding]:
+        """The candidate that answers for the run, with who paid; the worst verdict of all of them counts."""
+        answering, served = self._answering, self._telling()
+        findings = [(each, each.finding()) for each in served]
+        candidate, finding = next(
+            pair for pair in findings if answering in pair[0].attempts or pair[0] is served[-1]
+        )
+        worst_candidate, worst = min(reversed(findings), key=lambda pair: WORST_FIRST.index(pair[1].verdict))
         if worst.verdict == "misbilled":
-            return worst_leg, worst
-        return leg, msgspec.structs.replace(finding, verdict=worst.verdict)
+            return worst_candidate, worst
+        return candidate, msgspec.structs.replace(finding, verdict=worst.verdict)
 
-    def _telling_legs(self) -> list[Leg]:
-        sent = [leg for leg in self._legs if leg.sent] or [self.leg]
-        # A candidate that used nothing before it was left proves nothing, and charged nothing.
-        return [leg for leg in sent if leg.used_something or self._told in leg.attempts] or sent
+    def _telling(self) -> list[CandidateRecord]:
+        """The candidates that count for the receipt: one that used no tokens proves nothing, and charged nothing."""
+        sent = [each for each in self._candidates if each.sent] or [self.candidate]
+        return [each for each in sent if each.used_something or self._answering in each.attempts] or sent
 
     def _list_cost(self) -> tuple[float | None, CostSource]:
-        costs = [leg.list_cost() for leg in self._legs if leg.sent]
+        costs = [each.list_cost() for each in self._candidates if each.sent]
         if not costs:
             return 0.0, "unknown"
         total = sum_of_costs(cost for cost, _ in costs)
@@ -236,44 +279,45 @@ class RunRecord:
 
     def _evidence(self, finding: billing.Finding) -> tuple[Evidence, ...]:
         passed = (Evidence(f"passed_over:{one.candidate}", one.code, "before") for one in self._passed_over)
-        said = (said for attempt in self._attempts for said in attempt.tally.evidence)
+        said = (it for attempt in self._attempts for it in attempt.tally.evidence)
         return (*passed, *finding.evidence, *said)
 
     def _receipt(self) -> Receipt:
-        (leg, finding), sent, first_text = self._finding(), self._sent, self._told.first_text
+        (candidate, finding), sent, first_text = self._finding(), self._sent, self._answering.first_text
         list_cost, source = self._list_cost()
         policy = self.permitted.policy if self.permitted is not None else self._policy_of_refusal()
         limits = (pair for attempt in self._attempts for pair in attempt.tally.limits.items())
         return Receipt(
-            provider=leg.provider,
+            provider=candidate.provider,
             model=self._model(),
             wallet=finding.wallet,
-            expected_wallet=leg.expected,
+            expected_wallet=candidate.expected,
             verdict=finding.verdict,
             evidence=self._evidence(finding),
             usage=self._usage(),
-            cost_usd=sum_of_costs(each.charged() for each in self._telling_legs()),
+            cost_usd=sum_of_costs(each.charged() for each in self._telling()),
             equivalent_cost_usd=list_cost,
             cost_source=source,
             limits=tuple(dict(limits).values()),
             policy=policy,
-            cli_version=leg.capabilities.cli_version,
+            cli_version=candidate.capabilities.cli_version,
             attempts=len(sent),
             first_token_ms=self._since_start(first_text) if first_text is not None else None,
             duration_ms=self._since_start(self._clock.monotonic()),
         )
 
     def _policy_of_refusal(self) -> PolicyStamp | None:
-        return self.leg.refused.policy if self.leg.refused is not None else None
+        refused = self.candidate.refused
+        return refused.policy if refused is not None else None
 
     def _model(self) -> str | None:
-        told = self._told
-        ended, started = told.tally.ended, told.tally.started
+        answering = self._answering
+        ended, started = answering.tally.ended, answering.tally.started
         if ended is not None and ended.model is not None:
             return ended.model
         if started is not None and started.model is not None:
             return started.model
-        return told.plan.model if told.plan is not None else None
+        return answering.dispatch.model if answering.dispatch is not None else None
 
     def _usage(self) -> TokenUsage:
         if not self._sent:

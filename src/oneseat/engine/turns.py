@@ -1,110 +1,134 @@
-"""The turns of one run: what is sent, what comes back, and what is done about it while it comes."""
+"""One conversation with an opened provider: the prompt, the events that come back, answers to questions, one repair turn."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, nullcontext
 from typing import NamedTuple
 
+from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Answered, Batch, Question, ToolCall, TurnEnded
-from oneseat.contract.permission import Asker
-from oneseat.contract.ports import ProviderSession
-from oneseat.contract.request import Plan
-from oneseat.rules import schemas
+from oneseat.contract.ports import ProviderSession, Slot
+from oneseat.contract.request import Asker, Permission
+from oneseat.contract.stations import Dispatch
+from oneseat.rules.inputs import schemas
 
-from .asking import decide
-from .parts import Parts
+from .budgets import CandidateBudget
+from .channel import EventChannel
 from .record import RunRecord
-from .spending import give_back, more
 from .watchdog import Watchdog
+
+#: What only the model sends: once it comes, the vendor has accepted the login of this process, renewed or not.
+_FROM_THE_MODEL = (
+    events.TextDelta,
+    events.ThinkingDelta,
+    events.Message,
+    events.ToolCall,
+    events.UsageSeen,
+    events.LimitSeen,
+    events.TurnEnded,
+)
 
 
 class Turns(NamedTuple):
-    """One opened provider and what a turn with it needs."""
+    """An opened provider and what a turn with it needs. ``start`` is the right to start, held until the model is heard."""
 
-    parts: Parts
+    process: ProviderSession
+    start: Slot
+    budget: CandidateBudget
     record: RunRecord
-    session: ProviderSession
+    channel: EventChannel
     watchdog: Watchdog
     ask: Asker | None
 
-    async def all(self, plan: Plan) -> AsyncGenerator[Batch, None]:
-        """Send the prompt; when the answer does not fit its schema, ask once more."""
-        async with aclosing(self._turn(self.session.send(plan))) as turn:
-            async for batch in turn:
-                yield batch
+    async def run(self, dispatch: Dispatch) -> None:
+        """Send the prompt; when the answer does not fit its schema, ask for a correction once."""
+        await self._turn(self.process.send(dispatch))
         found = self.record.schema_complaints()
         if not found:
             return
         reached = self.record.may_say_more()
-        if reached is not None and not await self._more(reached):
+        if reached is not None and not await self._extended(reached):
             raise OneseatError(reached)
-        # Two that wait for what the other one's answer did not cost would do so in vain.
-        await give_back(self.parts.purse, self.record)
-        async with aclosing(self._turn(self.session.say(schemas.repair_prompt(found)))) as turn:
-            async for batch in turn:
-                yield batch
+        # Release the surplus first, or two runs wait for each other's reservation.
+        await self.budget.shrink_reservation()
+        await self._turn(self.process.say(schemas.repair_prompt(found)))
 
-    async def _turn(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
-        # Closed here and not by the garbage collector, which would do it when what it uses is gone.
-        closing = aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext()
-        async with closing, aclosing(self._passed_on(batches)) as passed:
-            async for batch in passed:
-                yield batch
+    async def _turn(self, batches: AsyncIterator[Batch]) -> None:
+        # Close it here: the garbage collector would do so when what it uses is already closed.
+        async with aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext():
+            while (batch := await self.watchdog.wait(anext(batches, None))) is not None:
+                self.watchdog.saw(*batch)
+                await self._handle(batch)
 
-    async def _passed_on(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
-        """Pass on what comes: metered, checked, written, then yielded. What has come together is written together."""
-        while (came := await self.watchdog.wait(anext(batches, None))) is not None:
-            self.watchdog.saw(*came)
-            taken, alarm = await self._taken(came)
-            await self._write(taken)
-            if any(isinstance(event, ToolCall) for event in taken):
-                # A function may take an hour, and nothing is asked of the model meanwhile.
-                await give_back(self.parts.purse, self.record)
-            if alarm is not None:
-                # Another wallet is paying, or the run cannot succeed: every further second costs, so the turn ends first.
-                await self.session.interrupt()
-            # Of what raised the alarm, the error tells; of the end of the turn, the end of the run.
-            shown = taken[:-1] if alarm is not None or isinstance(came[-1], TurnEnded) else taken
-            if shown:
-                yield shown
-            if alarm is not None:
-                raise OneseatError(alarm)
-            if isinstance(came[-1], Question):
-                yield (await self._answered(came[-1]),)
+    async def _handle(self, batch: Batch) -> None:
+        """Meter a batch, write it, hand it over; answer its question, or end the turn when the run must stop."""
+        metered, error = await self._metered(batch)
+        await self.channel.write(metered)
+        if ToolCall in map(type, metered):
+            # A tool may take an hour, and nothing is asked of the model meanwhile.
+            await self.budget.shrink_reservation()
+        if error is not None:
+            # Every further second may cost, so the turn ends before anybody hears of the reason.
+            await self.process.interrupt()
+        # The error tells of the event that raised it, and the end of the run of the end of its turn.
+        shown = metered[:-1] if error is not None or isinstance(batch[-1], TurnEnded) else metered
+        if shown:
+            self._release_on_first_output(shown)
+            await self.channel.hand_over(shown)
+        if error is not None:
+            raise OneseatError(error)
+        if isinstance(batch[-1], Question):
+            await self._answer(batch[-1])
 
-    async def _taken(self, came: Batch) -> tuple[Batch, ErrorInfo | None]:
-        """Meter what has come, up to the event after which the turn must end now, and say why it must."""
-        for number, event in enumerate(came, 1):
-            self.record.add(event)
-            alarm = self.record.objection(event)
-            if alarm is not None and await self._more(alarm):
-                alarm = self.record.objection(event)
-            if alarm is not None:
-                return came[:number], alarm
-        return came, None
+    async def _metered(self, batch: Batch) -> tuple[Batch, ErrorInfo | None]:
+        """Count the events up to the one after which the turn must end, and return why it must."""
+        metered, error = self.record.take(batch)
+        while error is not None:
+            if await self._extended(error):
+                error = self.record.stop_reason(batch[metered - 1])
+            if error is not None:
+                return batch[:metered], error
+            more, error = self.record.take(batch[metered:])
+            metered += more
+        return batch, None
 
-    async def _write(self, came: Batch) -> None:
-        durable = [event for event in came if event.durable]
-        if durable:
-            await self.parts.ledger.record(self.record.run_id, *durable)
+    async def _extended(self, error: ErrorInfo) -> bool:
+        """Whether a run that has used up its share of a budget gets more of it."""
+        return error.code == "budget.reached" and await self.budget.extend_reservation()
 
-    async def _more(self, objection: ErrorInfo) -> bool:
-        """Whether a run that has used its part of a shared budget gets more of it."""
-        return objection.code == "budget.reached" and await more(self.parts.purse, self.record)
+    def _release_on_first_output(self, batch: Batch) -> None:
+        """Let other runs start a process as soon as the model is heard."""
+        if any(isinstance(event, _FROM_THE_MODEL) for event in batch):
+            self.start.release()
 
-    async def _answered(self, question: Question) -> Answered:
-        permission, by = await self.watchdog.wait(decide(self.ask, question, self.parts.patience.question))
-        await self.session.answer(question, permission)
-        answered = Answered(
-            id=question.id,
-            tool=question.tool,
-            allowed=permission.allowed,
-            by=by,
-            why=None if permission.allowed else permission.why,
-            call=question.call,
+    async def _answer(self, question: Question) -> None:
+        permission, by = await self.watchdog.wait(decide(self.ask, question, self.watchdog.timeouts.question))
+        await self.process.answer(question, permission)
+        await self.channel.emit(
+            Answered(
+                id=question.id,
+                tool=question.tool,
+                allowed=permission.allowed,
+                by=by,
+                why=None if permission.allowed else permission.why,
+                call=question.call,
+            )
         )
-        self.record.add(answered)
-        await self._write((answered,))
-        return answered
+
+
+async def decide(ask: Asker | None, question: Question, limit_s: float) -> tuple[Permission, str]:
+    """The answer to a question and who gave it: ``caller`` or ``nobody``. What ``ask`` raises goes to the caller of the run."""
+    if ask is None:
+        return Permission(allowed=False, why="Nobody is available to allow this"), "nobody"
+    try:
+        async with asyncio.timeout(limit_s):
+            answer = ask(question)
+            if inspect.isawaitable(answer):
+                answer = await answer
+    except TimeoutError:
+        return Permission(allowed=False, why=f"Nobody answered within {limit_s:g} s"), "nobody"
+    return answer if isinstance(answer, Permission) else Permission(allowed=bool(answer)), "caller"

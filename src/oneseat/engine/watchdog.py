@@ -1,7 +1,7 @@
-"""Ends waits that last too long, and knows what is being waited for.
+"""Ends waits that last too long, each by the limit of what it waits for.
 
 Time is counted in ticks of the event loop. A tick that comes late (the host slept, the process was stopped) counts as one
-tick, so a closed laptop lid is not silence of the provider.
+tick, so the time a laptop is closed does not count as silence of the provider.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from oneseat.contract.events import Event, Progress, Question, Retry, ToolCall, 
 
 T = TypeVar("T")
 State = Literal["start", "model", "tool", "retry", "compaction", "question", "pause"]
-#: Asks how much the provider has written down so far, in bytes.
+#: Returns how much the provider has written to its transcripts so far, in bytes.
 Written = Callable[[], Awaitable[int]]
 
 _MAX_TICK_S = 1.0
-#: A tick later than this many ticks was not spent waiting for the provider.
+#: A tick that comes later than this many ticks counts as so many.
 _LATE = 2.0
 _QUESTION_GRACE_S = 30.0
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long silence may last in each state, and the whole run, in seconds."""
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long silence may last in each state, and how long the whole run, in seconds."""
 
     start: float = 30.0
     model: float = 600.0
@@ -49,28 +49,28 @@ _WAITING_FOR = {
 }
 
 
-#: States in which work can go on although nothing is printed: in a subagent, or when the CLI's output got stuck.
+#: States in which the CLI can be working although it prints nothing: in a subagent, or with its output stuck.
 _WORKS_UNSEEN = frozenset({"model", "tool", "compaction"})
 
 
 class Watchdog:
-    """Bounds every wait of one run. Use as a context manager; put each wait through ``wait``; report what comes to ``saw``.
+    """Bounds every wait of one run. Use as a context manager, await through ``wait`` and report events to ``saw``.
 
-    ``written`` is asked in a silence, at half the patience and at its end: what has grown in between is alive.
+    In a silence ``written`` is called at half the limit and at its end: a transcript that has grown in between shows work.
     """
 
-    def __init__(self, patience: Patience, written: Written | None = None) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: Timeouts, written: Written | None = None) -> None:
+        self.timeouts = timeouts
         self._written = written
         self._seen_written: int | None = None
         self._look: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         limits = [
-            patience.start,
-            patience.model,
-            patience.tool,
-            patience.retry,
-            patience.total or patience.model,
+            timeouts.start,
+            timeouts.model,
+            timeouts.tool,
+            timeouts.retry,
+            timeouts.total or timeouts.model,
         ]
         self._tick = min(_MAX_TICK_S, min(limits) / 4)
         self._state: State = "start"
@@ -94,7 +94,7 @@ class Watchdog:
             self._look.cancel()
 
     def watching(self, written: Written) -> Self:
-        """The same over another conversation, where its silences are asked about. The run's time goes on."""
+        """Watch another conversation, whose transcript ``written`` measures. The time of the run goes on."""
         self._written, self._seen_written = written, None
         self.restart()
         return self
@@ -102,7 +102,7 @@ class Watchdog:
     @property
     def time_left_s(self) -> float | None:
         """What is left of the run's time in seconds; ``None`` when it has no limit."""
-        return None if self._patience.total is None else max(0.0, self._patience.total - self._elapsed)
+        return None if self.timeouts.total is None else max(0.0, self.timeouts.total - self._elapsed)
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Await something. Raises ``OneseatError`` (``stall.*`` or ``timeout.total``) when it lasts too long."""
@@ -112,7 +112,7 @@ class Watchdog:
         try:
             return await awaitable
         except asyncio.CancelledError:
-            # Ours, unless somebody else cancelled as well: their cancellation must win.
+            # A cancellation from outside wins over the watchdog's own.
             if self._alarm is None or task is None or task.uncancel() > 0:
                 raise
             raise OneseatError(self._alarm) from None
@@ -120,27 +120,27 @@ class Watchdog:
             self._waiter = None
 
     async def pause(self, seconds: float) -> None:
-        """Let time pass before the next attempt. Only the limit of the whole run counts meanwhile."""
+        """Sleep before the next attempt. Only the limit of the whole run counts meanwhile."""
         await self.idle(asyncio.sleep(seconds))
 
     async def idle(self, awaitable: Awaitable[None]) -> None:
-        """Await what is not the provider's to do. Only the limit of the whole run counts meanwhile."""
+        """Await something that does not depend on the provider. Only the limit of the whole run counts meanwhile."""
         self._state = "pause"
         await self.wait(awaitable)
         self._state = "start"
 
     def restart(self) -> None:
-        """Another attempt begins: what the last one was doing, and what was wrong with it, is over."""
+        """Another attempt begins: forget the state of the last one."""
         self._state = "start"
         self._tools.clear()
         self._alarm = None
 
     def sent(self) -> None:
-        """The prompt is on its way: from here on it is the model that is waited for."""
+        """The prompt was sent: from here on the wait is for the model."""
         self._state = "model"
 
     def saw(self, *events: Event) -> None:
-        """Take note of what the provider is doing now."""
+        """Note what the provider is doing now."""
         for event in events:
             # By identity, four times as fast: events come by the hundred thousand, and none has subclasses.
             if type(event) is ToolCall:
@@ -184,14 +184,14 @@ class Watchdog:
             self._give_alarm(self._stalled())
 
     async def _look_for_life(self, written: Written) -> None:
-        """Compare what is written down with the last look; a first look finds nothing out."""
+        """Compare the size of the transcripts with the last look; a first look only takes the size."""
         before = self._seen_written
         try:
             now = await written()
         finally:
             self._look = None
         if before is None:
-            # Only where the silence went on meanwhile: a look from before it proves nothing.
+            # Only if the silence went on meanwhile: a size from before an event proves nothing.
             self._seen_written = now if self._is_silent(0.5) else None
         elif now > before:
             self._hear()
@@ -208,28 +208,28 @@ class Watchdog:
             self._waiter.cancel()
 
     def _is_silent(self, share: float) -> bool:
-        """Whether the silence has lasted for this share of the patience with the present state."""
+        """Whether the silence has lasted for this share of the limit of the present state."""
         return self._silence >= share * self._limit()
 
     def _limit(self) -> float:
         if self._state == "pause":
             return math.inf
-        limit: float = getattr(self._patience, self._state)
-        # The question has its own limit, after which the answer is no; this one is for an answer that cannot be delivered.
+        limit: float = getattr(self.timeouts, self._state)
+        # A question has its own limit, after which the answer is no; this one ends an answer that cannot be delivered.
         return limit + _QUESTION_GRACE_S if self._state == "question" else limit
 
     def _out_of_time(self) -> ErrorInfo:
         return ErrorInfo(
             code="timeout.total",
-            message=f"The run took longer than it may: {self._patience.total:g} s",
-            hint="Give it more time: `oneseat run --timeout SECONDS ...`",
+            message=f"The run took longer than it may: {self.timeouts.total:g} s",
+            hint="Allow more time: `oneseat run --timeout SECONDS ...`",
         )
 
     def _stalled(self) -> ErrorInfo:
         limit = self._limit()
         return ErrorInfo(
             code=f"stall.{self._state}",
-            message=f"Nothing was heard for {limit:g} s while waiting for {_WAITING_FOR[self._state]}",
-            hint=f"If that can be normal, raise `watchdog.{self._state}_s` in oneseat.toml",
+            message=f"No output for {limit:g} s while waiting for {_WAITING_FOR[self._state]}",
+            hint=f"If that is expected, raise `watchdog.{self._state}_s` in oneseat.toml",
             whose_turn="provider",
         )

@@ -1,1 +1,1 @@
-"""This machine: processes, credentials that are present (facts, never values), folders, clocks."""
+"""This machine: processes, folders, locks, API keys, clocks, and which credentials exist (never their values)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from oneseat.contract.budget import Since
-from oneseat.utc import iso_ms
+from oneseat._util.time import iso_ms
+from oneseat.contract.budgets import Since
 
 
 class SystemClock:

@@ -1,4 +1,4 @@
-"""Files that a caller hands over on purpose: prompts, instructions and attachments."""
+"""Reads the files a caller names: prompts, instructions and attachments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment
 
-#: The official CLI refuses input over 10 MB; saying so first costs nothing.
+#: The official CLI refuses larger input; refuse it first, before anything is spent.
 MAX_INPUT_BYTES = 10_000_000
-#: File types that a model can read besides text, by their first bytes.
+#: File types besides text that a model can read, by their first bytes.
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),

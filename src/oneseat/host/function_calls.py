@@ -1,4 +1,4 @@
-"""One call of a caller's own function: whatever it returns, raises or does not do becomes text for the model."""
+"""Calls a caller's own function as a tool: its result or its error becomes text for the model."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from oneseat.contract.functions import Function
+from oneseat.contract.request import Function
 
 #: A larger result would fill the model's context many times over.
 _MAX_RESULT_BYTES = 1_000_000
 _ERROR_CHARS = 2000
 
 
-class Returned(NamedTuple):
-    """What the model is told."""
+class CallResult(NamedTuple):
+    """What the model gets."""
 
     text: str
     is_error: bool = False
 
 
-async def call(function: Function, given: object, clean: Callable[[str], str]) -> Returned:
-    """Call ``function`` with what the model gave; ``clean`` takes secrets out of an error. Raises nothing but its cancellation."""
+async def call_function(function: Function, given: object, clean: Callable[[str], str]) -> CallResult:
+    """Call ``function`` with the model's arguments; ``clean`` redacts an error. Raises nothing but its own cancellation."""
     try:
         work = function.bind(given)
         is_async = inspect.iscoroutinefunction(function.function)
@@ -38,24 +38,24 @@ async def call(function: Function, given: object, clean: Callable[[str], str]) -
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        return Returned("The function was cancelled", is_error=True)
-    except Exception as error:  # noqa: BLE001 - whatever the function raises is the model's to know, and the run goes on
-        return Returned(clean(_words(error))[:_ERROR_CHARS], is_error=True)
+        return CallResult("The function was cancelled", is_error=True)
+    except Exception as error:  # noqa: BLE001 - any error goes to the model, and the run continues
+        return CallResult(clean(_error_text(error))[:_ERROR_CHARS], is_error=True)
     size = len(text.encode("utf-8", "replace"))
     if size > _MAX_RESULT_BYTES:
-        return Returned(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
-    return Returned(text.encode("utf-8", "replace").decode())
+        return CallResult(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
+    return CallResult(text.encode("utf-8", "replace").decode())
 
 
-def _words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - an exception whose text cannot be made; unanswered, the model would wait for ever
+    except Exception:  # noqa: BLE001 - an exception whose text fails too; without an answer the model would wait for ever
         return type(error).__name__
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Run ``work`` in a thread of its own: one of a pool would hold up the end of the program when it never returns."""
+    """Call ``work`` in a daemon thread: a pool's thread would block the program's exit if it never returned."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -73,11 +73,11 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
         failure: BaseException | None = None
         try:
             outcome = context.run(work)
-        except BaseException as error:  # noqa: BLE001 - SystemExit and the like end this thread, not the program around us
-            # A future takes no StopIteration, and would never be done.
+        except BaseException as error:  # noqa: BLE001 - SystemExit and the like end this thread only
+            # A future refuses StopIteration, and would never be done.
             usual = isinstance(error, Exception) and not isinstance(error, StopIteration)
-            failure = error if usual else RuntimeError(_words(error))
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            failure = error if usual else RuntimeError(_error_text(error))
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for this
             loop.call_soon_threadsafe(settle, outcome, failure)
 
     threading.Thread(target=run, name="oneseat-function", daemon=True).start()

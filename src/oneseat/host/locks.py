@@ -1,91 +1,139 @@
-"""One run at a time per project, across processes. The system itself frees the lock of a process that died."""
+"""File locks across processes: one run per project, one server per home. The system frees the lock of a process that died."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-from .file_lock import release, take
 from .paths import home_error
-from .process_tree import end_leftover, is_above
+from .processes.tree import is_ancestor, remove_leftovers
 
-#: How often a waiting run tries again, in seconds.
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+#: How often a waiting process tries again, in seconds.
 _POLL_S = 0.05
 _MAX_BYTES = 200
+#: How long a new server may take to write its name after it took the lock, in seconds.
+_NAMED_S = 1.0
+#: On Windows a locked byte cannot be read by others: lock one far behind the holder's name.
+_LOCKED_BYTE = 1 << 20
 
 
 class Holder(NamedTuple):
-    """Who holds a lock, as its file says. For a server, ``run_id`` is the moment it started."""
+    """Who holds a lock, according to its file. For a server, ``run_id`` is its start time."""
 
     pid: int
     run_id: str
 
 
 class ProjectLocks:
-    """The locks of the projects in ``folder``, which is made when it is first needed."""
+    """The project locks in ``folder``, which is created on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @asynccontextmanager
     async def held(self, project: str, run_id: str, wait_s: float) -> AsyncIterator[None]:
-        """Hold a project for a run, waiting up to ``wait_s`` seconds while another run has it, unless this one is inside of it.
+        """Hold a project's lock for a run; wait up to ``wait_s`` seconds for another run, unless this one is nested in it.
 
-        Raises ``UsageError`` ``usage.project_busy`` with the holder, or ``usage.home_*`` when the file cannot be made.
+        Raises ``UsageError`` ``usage.project_busy`` with the holder, or ``usage.home_*`` when the file cannot be created.
         """
         path = self._folder / f"{project}.lock"
-        descriptor = await self._take(project, path, wait_s)
+        descriptor = await self._lock(project, path, wait_s)
         try:
             died = _holder(descriptor)
-            sign(descriptor, run_id)
+            write_holder(descriptor, run_id)
             if died is not None:
-                # A holder that ends in an orderly way takes its name with it. What a killed one started may still be
-                # at work on the same conversation.
-                await asyncio.to_thread(end_leftover, died.run_id)
+                # A clean exit removes the file, so this holder was killed: its children may still write to the same session.
+                await asyncio.to_thread(remove_leftovers, died.run_id)
             yield
         finally:
-            release(descriptor, path)
+            unlock_file(descriptor, path)
 
-    async def _take(self, project: str, path: Path, wait_s: float) -> int:
+    async def _lock(self, project: str, path: Path, wait_s: float) -> int:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         while True:
             try:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
-                descriptor = take(path)
+                descriptor = lock_file(path)
             except OSError as error:
                 raise home_error(error, path) from None
             if descriptor is not None:
                 return descriptor
-            holder = holder_of(path)
-            # A tool of the holder that waited for the holder would wait for itself.
-            inside = holder is not None and is_above(holder.pid)
+            holder = read_holder(path)
+            # A run nested in the holder would deadlock if it waited for it.
+            inside = holder is not None and is_ancestor(holder.pid)
             if inside or loop.time() >= deadline:
                 raise _busy(project, holder, inside=inside)
             await asyncio.sleep(_POLL_S)
 
 
-def sign(descriptor: int, run_id: str) -> None:
-    """Write who holds a lock into its file."""
+@contextmanager
+def server_lock(path: Path, since: str) -> Iterator[None]:
+    """Hold the lock of the one server of a home; ``since`` is the server's start time.
+
+    Raises ``UsageError`` ``usage.server_running`` with the holder, or ``usage.home_*``.
+    """
+    try:
+        descriptor = lock_file(path)
+    except OSError as error:
+        raise home_error(error, path) from None
+    if descriptor is None:
+        raise _running(_named_holder(path))
+    try:
+        write_holder(descriptor, since)
+        yield
+    finally:
+        unlock_file(descriptor, path)
+
+
+def lock_file(path: Path) -> int | None:
+    """Open and lock a file, creating it if necessary; ``None`` when another process holds it. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        # The previous holder may have removed the file between open and lock; a lock on a removed file excludes nobody.
+        if _try_lock(descriptor) and _is_at(descriptor, path):
+            return descriptor
+    except BaseException:  # also Ctrl-C: an open descriptor would keep the lock as long as this process lives
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def unlock_file(descriptor: int, path: Path) -> None:
+    """Release what ``lock_file`` returned, and remove the file."""
+    if sys.platform == "win32":
+        # An open file cannot be removed there; an empty one names no holder either.
+        os.ftruncate(descriptor, 0)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    os.close(descriptor)
+
+
+def write_holder(descriptor: int, run_id: str) -> None:
+    """Write this process and ``run_id`` into a locked file."""
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, f"{os.getpid()} {run_id}\n".encode())
 
 
-def _holder(descriptor: int) -> Holder | None:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    pid, _, run_id = os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace").strip().partition(" ")
-    return Holder(int(pid), run_id) if pid.isascii() and pid.isdigit() and run_id else None
-
-
-def holder_of(path: Path) -> Holder | None:
-    """Who holds the lock of a file, as far as it says so."""
+def read_holder(path: Path) -> Holder | None:
+    """Who holds a file's lock; ``None`` when the file is missing or names nobody."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -96,20 +144,64 @@ def holder_of(path: Path) -> Holder | None:
         os.close(descriptor)
 
 
+def _holder(descriptor: int) -> Holder | None:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    pid, _, run_id = os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace").strip().partition(" ")
+    return Holder(int(pid), run_id) if pid.isascii() and pid.isdigit() and run_id else None
+
+
+def _named_holder(path: Path) -> Holder | None:
+    # Of two servers that start at once, the other one has the lock and is about to write its name.
+    deadline = time.monotonic() + _NAMED_S
+    while (holder := read_holder(path)) is None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return holder
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # Windows reports a held lock as a permission error
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _busy(project: str, holder: Holder | None, *, inside: bool) -> UsageError:
     who = (
-        f"run `{holder.run_id}` of process {holder.pid} holds it"
+        f"run `{holder.run_id}` of process {holder.pid} has locked it"
         if holder
         else "it is just starting or ending"
     )
     hint: str | None = f"Wait for it: `oneseat run --project {project} --wait ...`"
     if inside:
-        who, hint = f"{who}, and this run was started inside of it", None
+        who, hint = f"{who}, and this run was started inside it", None
     return UsageError(
         ErrorInfo(
             code="usage.project_busy",
-            message=f"Another run of this project is going on: `{project}`\n  {who}",
+            message=f"Another run of this project is in progress: `{project}`\n  {who}",
             hint=hint,
             whose_turn="you" if inside else "wait",
+        )
+    )
+
+
+def _running(holder: Holder | None) -> UsageError:
+    who = f"process {holder.pid}, since {holder.run_id}" if holder else "another process"
+    return UsageError(
+        ErrorInfo(
+            code="usage.server_running",
+            message=f"A server is already running for this home: `{who}`",
+            hint="Check it: `oneseat status`; stop it: `oneseat serve --stop`",
         )
     )

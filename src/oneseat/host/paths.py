@@ -1,10 +1,11 @@
-"""Where oneseat keeps its files on this machine, and whether it can."""
+"""The folders and files of a oneseat home, and whether they are usable and private."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shlex
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class PathFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or folder that other users of this machine may open. ``fix`` is the command that closes it."""
+    """A file or folder that other users of this machine may open. ``fix`` is the command that makes it private."""
 
     path: str
     mode: int
@@ -38,7 +39,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def find(cls, home: str | None) -> Paths:
-        """The paths under ``home``, or the platform's own folders when it is ``None``. Touches nothing.
+        """The paths under ``home``, or the platform's own folders when it is ``None``. Creates nothing.
 
         Raises ``UsageError`` ``usage.bad_home`` when a folder would depend on the working directory.
         """
@@ -57,21 +58,21 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def canary_results(self) -> Path:
-        """The versions of the installed CLIs and their trials."""
+        """The versions and trial results of the installed CLIs."""
         return self.data_dir / "canary.json"
 
     @property
     def tmp_dir(self) -> Path:
-        """Holds the private files of runs that are going on."""
+        """The folder of the private files of current runs."""
         return self.state_dir / "tmp"
 
     @property
     def serve_dir(self) -> Path:
-        """Holds the socket and the lock of a running server, which makes it."""
+        """The folder of the socket and the lock of a running server, which creates it."""
         return self.state_dir / "serve"
 
     def ensure(self) -> None:
-        """Create what is missing, readable by the owner only, and make sure all of it can be written.
+        """Create missing folders, private to the owner, and check that all of them are writable.
 
         Raises ``UsageError`` ``usage.home_unwritable`` or ``usage.home_full``.
         """
@@ -80,16 +81,16 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
                 _create(folder)
             except OSError as error:
                 raise home_error(error, folder) from None
-            # Unlike a look at the permission bits, this also knows read-only file systems and access lists.
+            # Unlike the mode bits, this also covers read-only file systems and access lists.
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise _unwritable(folder, "it cannot be written by this user")
 
     def findings(self) -> tuple[PathFinding, ...]:
-        """Everything here that other users may open, for the doctor. Windows has no such bits and no findings."""
+        """Every file and folder here that other users may open. Windows has no mode bits, so no findings."""
         if sys.platform == "win32":
             return ()
-        return tuple(_wide_open(self._folders(), _PRIVATE_FOLDER)) + tuple(
-            _wide_open(self._files(), _PRIVATE_FILE)
+        return tuple(_not_private(self._folders(), _PRIVATE_FOLDER)) + tuple(
+            _not_private(self._files(), _PRIVATE_FILE)
         )
 
     def _folders(self) -> Iterator[Path]:
@@ -106,7 +107,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def home_error(error: OSError, path: Path) -> UsageError:
-    """The error to show when the system refused something at ``path`` in oneseat's own folders."""
+    """The error for a failed file operation at ``path`` in oneseat's own folders."""
     if error.errno not in _FULL:
         return _unwritable(path, error.strerror or type(error).__name__)
     return UsageError(
@@ -116,6 +117,18 @@ def home_error(error: OSError, path: Path) -> UsageError:
             hint=f"See what fills it: `df -h {_quoted(_existing(path))}`",
         )
     )
+
+
+def find_program(named: str, search_path: str | None) -> str | None:
+    """The absolute path of a program: the given one when it is absolute (or begins with ``~/``), else the first in ``search_path``.
+
+    ``None`` when there is none. A relative path is never used: in a cloned repository it could be anybody's program.
+    """
+    path = Path(named).expanduser() if named.startswith("~/") else Path(named)
+    if path.name != named:
+        return str(path) if path.is_absolute() and shutil.which(str(path)) else None
+    found = shutil.which(named, path=search_path or "")
+    return str(Path(found).absolute()) if found else None
 
 
 def _platform_paths() -> Paths:
@@ -128,23 +141,23 @@ def _platform_paths() -> Paths:
             state_dir=dirs.user_state_path,
         )
     except RuntimeError:
-        # A container's user without a name has no home, and may have no HOME either.
+        # A container's user without a passwd entry has no home, and HOME may be unset too.
         raise _bad_home("~", "this user has no home folder") from None
     _refuse_relative(paths.config_dir, str(paths.config_dir))
     return paths
 
 
 def _refuse_relative(folder: Path, named: str) -> None:
-    # A relative folder would be another one, with another ledger, in every working directory.
+    # A relative folder would be a different one, with its own ledger, in every working directory.
     if not folder.is_absolute() or "\0" in named:
-        raise _bad_home(named, "oneseat's own folders cannot depend on where it is started")
+        raise _bad_home(named, "oneseat's folders must not depend on the working directory")
 
 
 def _bad_home(named: str, why: str) -> UsageError:
     return UsageError(
         ErrorInfo(
             code="usage.bad_home",
-            message=f"Not an absolute folder: `{_shown(named)}`\n  {why}",
+            message=f"Not an absolute path: `{_shown(named)}`\n  {why}",
             hint="Name one: `export ONESEAT_HOME=/path/to/a/folder`",
         )
     )
@@ -166,12 +179,12 @@ def _unwritable(path: Path, reason: str) -> UsageError:
         ErrorInfo(
             code="usage.home_unwritable",
             message=f"oneseat's folder cannot be used: `{_shown(path)}`\n  {reason[:1].lower()}{reason[1:]}",
-            hint=_way_out(path),
+            hint=_hint(path),
         )
     )
 
 
-def _way_out(path: Path) -> str:
+def _hint(path: Path) -> str:
     if sys.platform == "win32":
         return "Choose another folder: `setx ONESEAT_HOME C:\\path\\to\\a\\folder`"
     elsewhere = "Choose another folder: `export ONESEAT_HOME=/path/to/a/folder`"
@@ -180,14 +193,14 @@ def _way_out(path: Path) -> str:
     except OSError:
         return elsewhere
     locked = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_IRWXU != stat.S_IRWXU
-    # What belongs to somebody else is left to them: nobody is told to take over a folder of the system.
+    # Only for the user's own folder: never suggest changing a system folder.
     if locked and status.st_uid == os.geteuid():
         return f"Make it writable: `chmod u+rwx {_quoted(path)}`"
     return elsewhere
 
 
 def _existing(path: Path) -> Path:
-    """The deepest part of ``path`` that is there."""
+    """The deepest existing part of ``path``."""
     return next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
 
 
@@ -195,11 +208,11 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        # Behind a link we may not follow. The system's own reason says more than a guess.
+        # Behind a link that cannot be followed: the system's own reason is better than a guess.
         return True
 
 
-def _wide_open(paths: Iterator[Path], wanted: int) -> Iterator[PathFinding]:
+def _not_private(paths: Iterator[Path], wanted: int) -> Iterator[PathFinding]:
     for path in paths:
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -214,7 +227,7 @@ def _quoted(path: Path) -> str:
 
 
 def _shown(path: object) -> str:
-    # A path may hold line breaks, terminal codes and bytes that are no text; a message may not.
+    # A path may contain line breaks, terminal codes and undecodable bytes; a message must not.
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path)
     )

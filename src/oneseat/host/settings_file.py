@@ -1,4 +1,4 @@
-"""Writing the owner's settings file: all of it or nothing, for the owner only, and never through somebody else's link."""
+"""Reads and writes the settings file: atomically, and private to its owner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRIVATE = 0o600
 
 
 def read_settings_text(path: Path) -> str:
-    """The file as it is, byte order mark and line ends too; empty without one. Raises ``UsageError``."""
+    """The file's exact text, with byte order mark and line ends; empty when it is missing. Raises ``UsageError``."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -24,12 +24,12 @@ def read_settings_text(path: Path) -> str:
 
 
 def write_settings_text(path: Path, text: str) -> None:
-    """Put ``text`` in place of the file, which keeps its mode; a new one is the owner's only. Raises ``UsageError``.
+    """Replace the file by ``text``, keeping its mode; a new file gets 0600. Raises ``UsageError``.
 
-    A link is followed, so that settings kept elsewhere stay there. The folder has to exist.
+    A symbolic link is followed, so that settings stored elsewhere stay there. The folder must exist.
     """
     try:
-        # Where the link leads: renaming onto the link itself would turn it into a file.
+        # Renaming onto the link itself would replace the link by a file.
         target = path.resolve()
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _PRIVATE
         _replace(target, text, mode)
@@ -38,10 +38,10 @@ def write_settings_text(path: Path, text: str) -> None:
 
 
 def keep_copy(path: Path, ending: str) -> Path:
-    """Copy the file, for the owner only, beside it; ``ending`` is added to its name. Raises ``UsageError``."""
+    """Copy the file, with mode 0600, beside itself; ``ending`` is added to its name. Raises ``UsageError``."""
     copy, number = path.with_name(path.name + ending), 1
     while copy.exists():
-        # Two set-ups within one second: the first one's copy is the only place where those settings still are.
+        # Two set-ups within one second: never overwrite the first copy, the only one of those settings.
         number += 1
         copy = path.with_name(f"{path.name}{ending}-{number}")
     try:
@@ -52,16 +52,16 @@ def keep_copy(path: Path, ending: str) -> Path:
 
 
 def _replace(target: Path, text: str, mode: int) -> None:
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(number, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode("utf-8"))
             file.flush()
-            # A power cut after the renaming must not leave an empty file under the right name.
+            # Without this, a power cut after the rename can leave an empty file.
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(target)
-    except BaseException:  # Ctrl-C too: nothing half-written is left beside the settings
+    except BaseException:  # also Ctrl-C: leave no temporary file
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise

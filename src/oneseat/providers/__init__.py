@@ -1,1 +1,1 @@
-"""Adapters to the assistants, one package each. They are strangers to each other."""
+"""Adapters to the assistants, one package a vendor. None imports another."""

@@ -1,8 +1,7 @@
-"""Takes credentials out of text before it is shown or stored. Linear in the length of the text, whatever it holds.
+"""Removes credentials from text before it is shown or stored, in time linear in the text's length.
 
-Every pattern is anchored on a few fixed characters and uses possessive quantifiers, so no input makes it backtrack. Each
-match swallows the rest of the word it ends in: nothing that follows can then match because of what was taken out, which is
-what makes redacting twice the same as redacting once.
+Every pattern is anchored on a few fixed characters and uses possessive quantifiers, so no input makes it backtrack. Each match
+consumes the rest of the word it ends in, so that redacting a redacted text changes nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from functools import cached_property
 from typing import TypeAlias
 from urllib.parse import quote, quote_plus
 
-#: Shorter values are words: taking `on` out of every text would hide nothing and break much.
+#: Shorter values are ordinary words: redacting every `on` would hide nothing and garble much.
 _SHORTEST_KNOWN = 4
-#: A shorter piece of base64 is found by chance.
+#: A shorter piece of base64 matches by chance.
 _SHORTEST_BASE64 = 8
 _DONE = r"\[redacted:[a-z-]{1,32}+\]"
 _WHOLLY_DONE = re.compile(_DONE)
@@ -27,9 +26,9 @@ _PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:(?!-----END )[A-Za-z0-9+/=\s:,.()\\-])*+(?:-----END [A-Z0-9 ]{0,60}+-----)?+"
 )
-#: The second half swallows what is no token: `eyJeyJeyJ...` would be read to its end again from each `eyJ`.
+#: The second half consumes what is not a token: otherwise `eyJeyJeyJ...` would be scanned again from each `eyJ`.
 _JWT = r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+"
-#: What looks like a credential by itself, whatever stands before it: what every such text holds, its kind, its pattern.
+#: Credentials recognisable by themselves: a fixed part, the kind, the pattern.
 _SHAPES = tuple(
     (needle, pattern, f"[redacted:{kind}]")
     for needle, kind, pattern in (
@@ -42,7 +41,7 @@ _SHAPES = tuple(
     )
 )
 _URL_PASSWORD = rf"(?<=://)([^\s/:@\"'<>]*+:)(?!{_DONE}@)([^\s/\"'<>]++)"
-#: A header's value goes on to the end of the line or of the quoted text. "authorization: ask" is prose: no scheme follows.
+#: A header's value extends to the end of the line or quoted string. "authorization: ask" is prose: it has no scheme.
 _HEADER = (
     r"([xXpPaA](?=[-rRuU])(?i:(?<=x)-(?:goog-)?api-key[ \t]*+:[ \t]*+|(?:(?<=p)roxy-a|(?<=a))uthorization[ \t]*+:[ \t]*+"
     r"(?=(?:bearer|basic|digest|token|negotiate|aws4-hmac-sha256)[ \t])))"
@@ -66,20 +65,20 @@ _BARE = r"(?P<bare>[^\s\"'`&;<>|]++)"
 _COUNT = re.compile(r"[0-9]{1,12}+")
 
 
-#: Variables that hold a secret, also with an ending such as `_PROD` or `2`. Some endings say that it is elsewhere.
+#: Variables that contain a secret, with an optional suffix such as `_PROD` or `2`. Some suffixes mean that it is elsewhere.
 _SECRET_NAME = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL|AUTH|HEADER)S?"
     r"(?:_?[0-9]+|_(?!FILE|PATH|DIR|SOCK|URL|ID|SOURCE|TYPE)[A-Z]{1,12})?$",
     re.IGNORECASE,
 )
-#: One of several headers in a variable, `name: value` or `name=value`; the scheme before a credential is not part of it.
+#: One of several headers in a variable, `name: value` or `name=value`, without the scheme before the credential.
 _HEADER_VALUE = re.compile(r"[:=][ \t]*+(?:(?:bearer|basic|token)[ \t]++)?+([^\r\n,]++)", re.IGNORECASE)
-#: Shorter values of variables are words and numbers; in the texts of a run they would be found everywhere.
+#: Shorter values of variables are words and numbers that occur everywhere in a run's texts.
 _SHORTEST_SECRET = 8
 
 
 def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
-    """The values in an environment that are credentials, by the names of their variables, and the passwords in addresses."""
+    """The values of an environment that are credentials, by the variables' names, and the passwords in URLs."""
     for name, value in environ.items():
         found = [secret.rpartition("@")[0] for _, secret in re.findall(_URL_PASSWORD, value)]
         if _SECRET_NAME.search(name):
@@ -95,12 +94,12 @@ def redact(text: str) -> str:
     return _NOTHING_KNOWN.redact(text)
 
 
-#: What is written in the place of a match.
+#: The replacement of a match.
 _New: TypeAlias = str | Callable[[re.Match[str]], str]
 
 
 class _Step:
-    """One pattern, compiled when a text first may match it: all of them take 3 ms, and a plain run needs few."""
+    """One pattern, compiled on first use: compiling all takes 3 ms, and a plain run needs few."""
 
     def __init__(self, pattern: str, new: _New) -> None:
         self._source = pattern
@@ -112,31 +111,31 @@ class _Step:
 
 
 class Redactor:
-    """Redacts as ``redact`` does, and exact values as well: ``known`` credentials, as they are and as they travel.
+    """Redacts like ``redact``, and ``known`` credentials by their exact value.
 
-    A known value is also found in base64 (inside longer text too), percent-encoded and escaped as in JSON.
+    A known value is also found in base64 (inside longer text too), percent-encoded, and escaped as in JSON.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._forms: dict[str, None] = {}
         self._known: tuple[list[str], _Step] = ([], _Step("", ""))
-        self.learn(*known)
+        self.add_secret(*known)
 
-    def learn(self, *values: str) -> None:
-        """Redact these too from now on, also where this object is in use already. Any thread may call it."""
+    def add_secret(self, *values: str) -> None:
+        """Redact these too from now on, also where this object is already in use. Thread-safe."""
         forms = {form for value in values if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
         self._forms.update(dict.fromkeys(forms - self._forms.keys()))
-        # Another thread may have learned something since, and been overwritten with less.
+        # Two threads that add at once must not overwrite each other.
         while len(self._known[0]) != len(self._forms):
-            # The longest first: a value that begins like another one must not leave its end behind.
+            # The longest first: a value that starts like another must not leave its end behind.
             literals = sorted(self._forms, key=len, reverse=True)
-            # What is redacted already comes first, or a known value such as "redacted" would be replaced for ever.
+            # Skip what is already redacted, or a known value such as "redacted" would be replaced again and again.
             self._known = literals, _Step(f"{_DONE}|({'|'.join(map(re.escape, literals))})", _known)
 
     def redact(self, text: str) -> str:
         """``text`` without credentials. Takes time in proportion to its length; never raises."""
         literals, known = self._known
-        # Nearly no text holds one, and looking for each by itself takes a twentieth of the time of the pattern.
+        # Hardly any text contains one, and a search for each takes a twentieth of the pattern's time.
         if any(literal in text for literal in literals):
             text = known.pattern.sub(known.new, text)
         for needle, step in _STEPS:
@@ -159,7 +158,7 @@ def _url_password(found: re.Match[str]) -> str:
 
 
 def _bearer(found: re.Match[str]) -> str:
-    # "bearer certificates" is prose: a token is long or holds a digit.
+    # "bearer certificates" is prose: a token is long or contains a digit.
     is_prose = len(found[2]) < 20 and not _DIGIT.search(found[2])
     return found[0] if is_prose else f"{found[1]}[redacted:bearer]"
 
@@ -174,12 +173,12 @@ def _assigned(found: re.Match[str]) -> str:
 
 
 def _counts_tokens(head: str) -> bool:
-    # MAX_TOKENS=8000 is a number of tokens, not one of them.
+    # MAX_TOKENS=8000 is a count, not a token.
     return "tokens" in head.lower()
 
 
 def _forms(value: str) -> Iterator[str]:
-    """A value as it is written in the places it travels through."""
+    """A value in every encoding in which it may occur."""
     data = value.encode("utf-8", "replace")
     yield value
     for ascii_only in (True, False):

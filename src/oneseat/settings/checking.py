@@ -1,4 +1,4 @@
-"""Everything that is wrong with the settings, with its place, and everything that is in force, with its source."""
+"""Checks all settings: every error with its position, and every effective value with its source."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
-from . import refusals
-from .cross_checks import clashes
+from . import errors
+from .cross_checks import find_conflicts
 from .entries import (
     FILE_NAME,
     Entry,
@@ -22,13 +22,13 @@ from .entries import (
     read_text,
     rows_of,
 )
+from .formatting import without_credentials
 from .positions import Key, position, positions
 from .table import NAMED_TABLES, Settings, declared, in_named_tables
-from .wording import without_credentials
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong; ``line`` and ``column`` count from 1. Without a ``file`` it is a variable of the environment."""
+    """One error; ``line`` and ``column`` count from 1. Without a ``file`` it is in an environment variable."""
 
     file: str | None
     line: int | None
@@ -45,7 +45,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one directory. ``files`` are those that were read."""
+    """The settings of one directory. ``files`` are the files that were read."""
 
     files: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -53,7 +53,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect(env: Mapping[str, str], cwd: Path, config_dir: Path) -> Inspected:
-    """Look at every source of settings in ``cwd``. Raises nothing for what is wrong in them: that is what is asked for."""
+    """Check every source of settings for ``cwd``. Returns errors in settings as findings and does not raise them."""
     own_path = config_dir / FILE_NAME
     project_path = find_project_file(cwd, own_path)
     files = [path for path in (own_path if is_file(own_path) else None, project_path) if path is not None]
@@ -72,7 +72,7 @@ def inspect(env: Mapping[str, str], cwd: Path, config_dir: Path) -> Inspected:
 
 
 class _File:
-    """One settings file, read as far as it can be."""
+    """One settings file, read as far as possible."""
 
     def __init__(self, path: Path, own_path: Path) -> None:
         self._path = path
@@ -90,9 +90,9 @@ class _File:
         self._errors += self._together(entries)
 
     def findings(self) -> Iterator[Finding]:
-        """What is wrong, in the order of the file."""
+        """The errors, in the order of the file."""
         if self._unreadable is not None:
-            yield self._finding(self._unreadable, refusals.position_of(self._unreadable.info))
+            yield self._finding(self._unreadable, errors.position_of(self._unreadable.info))
             return
         placed = [(position(key, self._places), error) for key, error in self._errors]
         for place, error in sorted(placed, key=lambda each: each[0] or (0, 0)):
@@ -103,7 +103,7 @@ class _File:
         return Finding(file=str(self._path), line=line, column=column, error=error.info)
 
     def _together(self, entries: list[Entry]) -> Iterator[tuple[Key, UsageError]]:
-        """What is wrong with whole tables. One with a wrong value is not judged: the value may be all that is wrong."""
+        """Contradictions within tables and between them. Tables with an invalid value are skipped: it may be the only error."""
         broken = {entry.key[:2] for entry in entries if entry.error is not None}
         tables: dict[str, dict[str, dict[str, Any]]] = {}
         for named in NAMED_TABLES.values():
@@ -112,11 +112,11 @@ class _File:
             for name, row in rows.items():
                 found = named.contradiction(name, row)
                 if found is not None and (named.table, name) not in broken:
-                    yield (named.table, name), refusals.contradictory(named, name, found, self._path)
-        for clash in clashes(self.values, tables):
+                    yield (named.table, name), errors.contradictory_table(named, name, found, self._path)
+        for clash in find_conflicts(self.values, tables):
             named_table = NAMED_TABLES.get(clash.key[0])
             what = named_table.noun if named_table is not None else "Setting"
-            yield clash.key, refusals.clash(what, ".".join(clash.key[:2]), clash.found, self._path)
+            yield clash.key, errors.conflict(what, ".".join(clash.key[:2]), clash.found, self._path)
 
 
 def _in_force(found: Mapping[str, tuple[object, str]]) -> Iterator[InForce]:

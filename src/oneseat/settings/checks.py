@@ -1,4 +1,4 @@
-"""What a setting's value may be."""
+"""Checks of a setting's value."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pathlib import PurePath
 
 import msgspec
 
-from oneseat.contract.billing_names import FILE_LOCATIONS, BillingName, billing_name
-from oneseat.contract.codex_names import codex_name
+from oneseat.contract.billing_names import CLAUDE_NAMES, CODEX_NAMES, FILE_LOCATIONS, BillingNames
 
 
 class Check(msgspec.Struct, frozen=True):
     """What a setting accepts.
 
-    ``parse`` returns the value to use and raises ``ValueError`` for one that does not fit. A ``secretive``
-    value may carry a credential and is shown without it; one that is ``hidden`` may be a credential, put where its place is
-    named, and is not shown where it does not fit. ``options`` are all the words there are, where it is one of a few.
+    ``parse`` returns the value to use and raises ``ValueError`` for an invalid one. A ``secretive`` value may contain a credential
+    and is shown without it. An invalid ``hidden`` value is never shown: it may be a credential written instead of its location.
+    ``options`` are the permitted words of a setting that has only a few.
     """
 
     expected: str
@@ -32,10 +31,10 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class PartError(ValueError):
-    """Raised by a ``parse`` that can say which part of the value does not fit."""
+    """Raised by a ``parse`` that knows which part of the value is invalid."""
 
 
-#: Control characters, line separators and lone surrogates: none can be typed, stored or printed as it is.
+#: Control characters, line separators and lone surrogates: they cannot be typed, stored or printed safely.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -47,7 +46,7 @@ def _text(value: object) -> str:
 
 def _path(value: object) -> str:
     path = _text(value)
-    # A relative path would mean whatever program the working directory holds, perhaps a stranger's clone.
+    # A relative path would run a program from the working directory, perhaps of a stranger's repository.
     if not PurePath(path).is_absolute() and not path.startswith("~/"):
         raise ValueError(value)
     return path
@@ -73,7 +72,7 @@ def seconds(low: float, high: float) -> Check:
     """A duration in seconds, both ends included."""
 
     def parse(value: object) -> float:
-        # `true` is an `int` in Python, and every comparison with NaN is false: neither may slip through.
+        # `true` is an `int` in Python, and every comparison with NaN is false: refuse both.
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ValueError(value)
         return float(value)
@@ -93,14 +92,14 @@ def whole(low: int, high: int) -> Check:
 
 
 def _dollars(value: object) -> float:
-    # What is not above 0 would refuse every run, and infinity none.
+    # 0 or less would refuse every run, infinity none.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST_USD:
         raise ValueError(value)
     return float(value)
 
 
 def one_of(*options: str) -> Check:
-    """One of a few words."""
+    """One of the given words."""
 
     def parse(value: object) -> str:
         if not isinstance(value, str) or value not in options:
@@ -111,8 +110,6 @@ def one_of(*options: str) -> Check:
     return Check(expected, parse, options=options)
 
 
-#: The entry of a CLI's table for a name of an environment; ``None`` for one that cannot matter.
-_Named = Callable[[str], BillingName | None]
 _VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 #: Names that can change who pays or where requests go, and oneseat's own.
 _KEPT_NAME = re.compile(
@@ -120,30 +117,30 @@ _KEPT_NAME = re.compile(
 )
 
 
-def _decides_payer(name: str, named: _Named) -> bool:
-    entry = named(name)
+def _decides_payer(name: str, table: BillingNames) -> bool:
+    entry = table.find(name)
     return name in FILE_LOCATIONS or (entry is not None and entry.pays)
 
 
-def _variable_names(value: object, named: _Named = billing_name) -> tuple[str, ...]:
+def _variable_names(value: object, table: BillingNames) -> tuple[str, ...]:
     """The names in upper case: they are compared without regard to case, think of ``https_proxy``."""
     items = value if isinstance(value, list | tuple) else [None]
     names = tuple(item.upper() if isinstance(item, str) and item.isascii() else "" for item in items)
     for name in names:
-        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name) or _decides_payer(name, named):
+        if not _VARIABLE_NAME.fullmatch(name) or _KEPT_NAME.match(name) or _decides_payer(name, table):
             raise ValueError(name)
     return names
 
 
 def _day(value: object) -> str:
-    # TOML has days of its own, and a moment is a day too in Python.
+    # TOML has its own date type, and in Python a `datetime` is a `date`.
     text = value.isoformat() if type(value) is date else value
     if not isinstance(text, str) or len(text) != 10:
         raise ValueError(value)
     return date.fromisoformat(text).isoformat()
 
 
-#: A whole grammar instead of a URL parser: what two parsers could read differently does not match at all.
+#: A strict grammar instead of a URL parser: a URL that two parsers could read differently does not match.
 _LOOPBACK = re.compile(
     r"http://(?:127\.0\.0\.1|localhost|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~:%-]*)*", re.ASCII
 )
@@ -153,7 +150,7 @@ def _loopback_url(value: object) -> str:
     match = _LOOPBACK.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match[1]) > 65535:
         raise ValueError(value)
-    # The CLI appends `/v1/messages`; a slash before it would make another path of it.
+    # The CLI appends `/v1/messages`; a trailing slash would give another path.
     return match[0].rstrip("/")
 
 
@@ -172,8 +169,11 @@ INSTRUCTIONS = Check("text", _instructions)
 PATHS = Check("a list of absolute paths, or of paths that begin with `~/`", _paths)
 FLAG = Check("`true` or `false`", _flag)
 PATH = Check("an absolute path, or one that begins with `~/`", _path)
-VARIABLE_NAMES = Check("a list of variable names, none of which can change who pays", _variable_names)
-CODEX_VARIABLE_NAMES = Check(VARIABLE_NAMES.expected, partial(_variable_names, named=codex_name))
+VARIABLE_NAMES = Check(
+    "a list of variable names, none of which can change who pays",
+    partial(_variable_names, table=CLAUDE_NAMES),
+)
+CODEX_VARIABLE_NAMES = Check(VARIABLE_NAMES.expected, partial(_variable_names, table=CODEX_NAMES))
 LOOPBACK_URL = Check(
     "`http://127.0.0.1:PORT`, `http://localhost:PORT` or `http://[::1]:PORT`, with or without a path",
     _loopback_url,

@@ -1,4 +1,4 @@
-"""What a table of the settings says of a purpose, and ``[clients.NAME]``: people and firms that the owner works for."""
+"""The keys that state a purpose, and ``[clients.NAME]`` tables: people and firms that the owner works for."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import msgspec
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
 from .checks import DOLLARS, TEXT, Check, one_of
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
-#: The keys of a purpose, in whatever table they stand.
+#: The keys that state a purpose, in every table that may have one.
 PURPOSE_KEYS: Mapping[str, tuple[Check, str]] = {
     "for": (
         TEXT,
-        "Who asks: `me`, `automation` (your own), `anonymous`, `unknown`, or another person's name",
+        "Who writes the requests: `me`, `automation` (your own), `anonymous`, `unknown`, or another person's name",
     ),
     "reader": (
         one_of(*READERS),
-        "Who reads the answer; `reviewed` is published after you have read it, `published` without that",
+        "Who reads the answers; `reviewed`: published after you have read them, `published`: without review",
     ),
     "work_of": (one_of(*OWNERS), "Whose work it is"),
 }
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody the owner works for. What is not said of a purpose is that the owner asks and reads, and it is a client's work.
+    """A client of the owner. By default the owner asks and reads, and the work is the client's.
 
     Budgets are in US dollars at list price.
     """
@@ -40,12 +40,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def purpose_in(table: Mapping[str, Any]) -> PurposeWords:
-    """What a table says of a purpose."""
+    """The purpose that a table states."""
     return PurposeWords(asked_by=table.get("for"), reader=table.get("reader"), work_of=table.get("work_of"))
 
 
 def without_purpose(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The rest of such a table."""
+    """The table without the keys of a purpose."""
     return {name: value for name, value in table.items() if name not in PURPOSE_KEYS}
 
 
@@ -65,8 +65,8 @@ CLIENTS = NamedTable(
     contradiction=_contradiction,
     keys={
         **PURPOSE_KEYS,
-        "run_budget_usd": (DOLLARS, "What one run for the client may cost"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together for the client"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together for the client"),
+        "run_budget_usd": (DOLLARS, "Budget of one run for the client"),
+        "day_budget_usd": (DOLLARS, "Daily budget of the client"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of the client"),
     },
 )

@@ -1,4 +1,4 @@
-"""What settings say of each other: `oneseat config check` tells all of it, a run only what it cannot begin with."""
+"""Checks across settings. `oneseat config check` reports all conflicts, a run only those that prevent it."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from typing import Any
 
 import msgspec
 
-from .named_tables import Contradiction
+from .errors import nearest_name
 from .positions import Key
-from .refusals import nearest_name
 from .table import declared
+from .tables import Contradiction
 
-#: The values in force by dotted name, and the rows of the named tables by the table's first word.
+#: The effective values by dotted name, and the rows of each named table.
 Values = Mapping[str, object]
 Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-class Clash(msgspec.Struct, frozen=True):
-    """Two settings that do not go together, at the place of one of them."""
+class Conflict(msgspec.Struct, frozen=True):
+    """Two settings that contradict each other; ``key`` is where one of them is."""
 
     key: Key
     found: Contradiction
 
 
-def clashes(values: Values, tables: Tables) -> Iterator[Clash]:
-    """Everything that does not go together."""
+def find_conflicts(values: Values, tables: Tables) -> Iterator[Conflict]:
+    """Every conflict between settings."""
     for check in _CHECKS:
         yield from check(values, tables)
 
 
-#: From the budget of the shortest time to that of the longest.
+#: From the shortest period to the longest.
 _BUDGETS = ("run_budget_usd", "max_budget_usd", "day_budget_usd", "month_budget_usd")
 
 
-def _budgets(values: Values, tables: Tables) -> Iterator[Clash]:
-    """A budget that a shorter one already exceeds would never be reached, or stop the very first run."""
+def _budgets(values: Values, tables: Tables) -> Iterator[Conflict]:
+    """Budgets larger than that of a longer period: they could never be reached."""
     day, month = values.get("budget.day_usd"), values.get("budget.month_usd")
     if isinstance(day, float) and isinstance(month, float) and day > month:
         why = f"`day_usd = {day:g}` is more than `month_usd = {month:g}` allows in all"
-        yield Clash(("budget", "day_usd"), Contradiction(why))
+        yield Conflict(("budget", "day_usd"), Contradiction(why))
     for table, rows in tables.items():
         for name, row in rows.items():
-            yield from (Clash((table, name, short), found) for short, found in _too_large(row))
+            yield from (Conflict((table, name, short), found) for short, found in _too_large(row))
 
 
-def budgets_clash(row: Mapping[str, Any]) -> Contradiction | None:
-    """What is wrong with the budgets of one table; ``None`` where nothing is."""
+def budget_contradiction(row: Mapping[str, Any]) -> Contradiction | None:
+    """The first contradiction between the budgets of one table, if any."""
     return next((found for _, found in _too_large(row)), None)
 
 
 def _too_large(row: Mapping[str, Any]) -> Iterator[tuple[str, Contradiction]]:
-    """The budgets that a longer time's does not hold, by their names."""
+    """Budgets that exceed the budget of the next longer period, by name."""
     set_here = [(key, row[key]) for key in _BUDGETS if key in row]
     for (short, low), (long, high) in pairwise(set_here):
         if low > high:
             yield short, Contradiction(f"`{short} = {low:g}` is more than `{long} = {high:g}` allows in all")
 
 
-def _routes(values: Values, tables: Tables) -> Iterator[Clash]:
-    """Whom the settings would have serve a request, and do not have."""
+def _routes(values: Values, tables: Tables) -> Iterator[Conflict]:
+    """Fallbacks and candidates that name an unknown seat or key."""
     seats, keys = declared()["seat.provider"][1].check.options, tuple(tables.get("keys", {}))
     fallback = values.get("fallback.to", ())
     for name in fallback if isinstance(fallback, tuple) else ():
@@ -74,7 +74,7 @@ def _routes(values: Values, tables: Tables) -> Iterator[Clash]:
                 yield from _unknown(place, wanted.provider, seats, "seat")
 
 
-def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterator[Clash]:
+def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterator[Conflict]:
     if name in known:
         return
     nearest = nearest_name(name, list(known)) if known else None
@@ -85,7 +85,7 @@ def _unknown(place: Key, name: str, known: tuple[str, ...], what: str) -> Iterat
     else:
         seats = ", ".join(f'`"{seat}"`' for seat in known)
         hint = f"Write one of {seats} instead"
-    yield Clash(place, Contradiction(f"there is no {what} `{name}`", hint))
+    yield Conflict(place, Contradiction(f"there is no {what} `{name}`", hint))
 
 
-_CHECKS: tuple[Callable[[Values, Tables], Iterator[Clash]], ...] = (_budgets, _routes)
+_CHECKS: tuple[Callable[[Values, Tables], Iterator[Conflict]], ...] = (_budgets, _routes)

@@ -1,4 +1,4 @@
-"""Changes to a settings file that leave every other line, comments too, as its owner wrote it."""
+"""Edits a settings file without changing any other line or comment."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ Value = str | bool | int | float
 
 
 def with_table(text: str, table: Key, values: Mapping[str, Value]) -> str | None:
-    """``text`` with a new table at its end; ``None`` where TOML does not allow it, as after ``keys = {...}``."""
+    """``text`` with a new table at its end; ``None`` when TOML does not allow it, as after ``keys = {...}``."""
     end = _line_end(text)
     between = "" if not text.strip() else end if text.endswith("\n") else end * 2
-    lines = [f"[{dotted(table)}]", *(f"{name} = {written(value)}" for name, value in values.items())]
+    lines = [f"[{dotted(table)}]", *(f"{name} = {toml_literal(value)}" for name, value in values.items())]
     return _if_it_means(f"{text}{between}{end.join(lines)}{end}", text, table, dict(values))
 
 
 def with_value(text: str, table: Key, name: str, value: Value) -> str | None:
-    """``text`` with one more value, right under the header of a table; ``None`` where the table has no header of its own."""
+    """``text`` with a value added directly below a table's header; ``None`` when the table has no header."""
     found = positions(text.removeprefix("\ufeff")).get(table)
     if found is None:
         return None
     lines = text.split("\n")
-    # A header is the only thing that begins with a bracket here; a dotted key of the same name does not.
+    # Only a header starts with a bracket; a dotted key of the same name does not.
     if not lines[found[0] - 1].lstrip("\ufeff \t").startswith("["):
         return None
     end = _line_end(text)
-    lines.insert(found[0], f"{name} = {written(value)}{end.removesuffix(chr(10))}")
+    lines.insert(found[0], f"{name} = {toml_literal(value)}{end.removesuffix(chr(10))}")
     new = "\n".join(lines)
     return _if_it_means(new if new.endswith("\n") else new + end, text, table, {name: value})
 
 
 def dotted(key: Key) -> str:
-    """A key as TOML writes it."""
-    return ".".join(part if _BARE.fullmatch(part) else written(part) for part in key)
+    """A dotted key in TOML syntax."""
+    return ".".join(part if _BARE.fullmatch(part) else toml_literal(part) for part in key)
 
 
-def written(value: Value) -> str:
-    """A value as TOML writes it."""
+def toml_literal(value: Value) -> str:
+    """A value in TOML syntax."""
     if isinstance(value, bool):
         return str(value).lower()
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""``[keys.NAME]`` tables: where an API key is, and what it may be used for. The key itself stands in no settings file."""
+"""``[keys.NAME]`` tables: where an API key is stored and what it may be used for. The key itself is in no settings file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import get_args
 
-from oneseat.contract.keys import ApiKey, KeyProvider
+from oneseat.contract.keys import ApiKey
+from oneseat.contract.providers import KeyProvider
 
 from .checks import DOLLARS, FLAG, PATH, TEXT, Check, one_of
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
-#: A key of Google's reads like the name of a variable.
+#: A Google API key looks like a variable name: refuse it, so that it is not taken for one.
 _VARIABLE = re.compile(r"(?!ONESEAT_|AIza[A-Za-z0-9_]{20})[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
-#: A whole grammar instead of a URL parser: a user name, a query or a fragment does not match at all. A key sent to plain
-#: `http://` elsewhere could be read on the way.
+#: A strict grammar instead of a URL parser: a user name, a query or a fragment does not match. Plain `http://` is for this
+#: machine only, or the key could be read on the way.
 _BASE_URL = re.compile(
     r"(?:https://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
     r"|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::([1-9][0-9]{0,4}))?(?:/[A-Za-z0-9._~%:-]*)*",
@@ -37,7 +38,7 @@ def _base_url(value: object) -> str:
 
 def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
     if "provider" not in table:
-        return Contradiction("it has no `provider`", 'Say whose key it is, as in `provider = "anthropic"`')
+        return Contradiction("it has no `provider`", 'Name its provider, as in `provider = "anthropic"`')
     if "env" in table and "file" in table:
         return Contradiction("it has both `env` and `file`", "Keep one of them")
     if table["provider"] == "openai-compatible" and "base_url" not in table:
@@ -60,7 +61,7 @@ def _contradiction_of_free(table: Mapping[str, object]) -> Contradiction | None:
     return None
 
 
-_SET = "A key stands in no settings file. Take it out of there, then: `oneseat key set NAME`"
+_SET = "API keys do not belong in a settings file. Remove it, then: `oneseat key set NAME`"
 
 KEYS = NamedTable(
     table="keys",
@@ -69,36 +70,36 @@ KEYS = NamedTable(
     contradiction=_contradiction,
     misplaced=dict.fromkeys(("key", "api_key", "value", "token", "secret"), _SET),
     keys={
-        "provider": (one_of(*get_args(KeyProvider)), "Whose API the key opens"),
+        "provider": (one_of(*get_args(KeyProvider)), "The provider this API key belongs to"),
         "env": (
             Check(
                 "the name of an environment variable, none of oneseat's own",
                 _variable,
-                hint="Where it is the key itself, take it out: `oneseat key set NAME` asks for it without showing it",
+                hint="If this is the API key itself, remove it: `oneseat key set NAME` asks for it without showing it",
                 hidden=True,
             ),
-            "The environment variable that holds the key, in place of the keyring of the operating system",
+            "The environment variable that holds the API key, instead of the operating system's keyring",
         ),
         "file": (
             PATH,
-            "The file that holds the key and nothing else, in place of the keyring; readable by its owner only",
+            "A file that holds only the API key, instead of the keyring; readable only by its owner",
         ),
-        "credits": (FLAG, "Whether the key draws on the API credits that a plan includes"),
+        "credits": (FLAG, "Whether this API key uses the API credits that a plan includes"),
         "base_url": (
             Check(
                 "`https://HOST/PATH`, or `http://127.0.0.1:PORT/PATH` on this machine; without a user name",
                 _base_url,
                 secretive=True,
             ),
-            "The address that is asked in place of the vendor's: your gateway, or a server such as Ollama or vLLM",
+            "Base URL used instead of the vendor's: your gateway, or a server such as Ollama or vLLM",
         ),
         "charges": (
             FLAG,
-            "Whether requests are paid for; with `false`, allowed with a `base_url` only, no key is needed",
+            "Whether requests cost money; `false`, allowed only with a `base_url`, needs no API key",
         ),
-        "model": (TEXT, "The model of a run that names none that this provider has"),
-        "run_budget_usd": (DOLLARS, "What one run may cost with this key"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together with this key"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together with this key"),
+        "model": (TEXT, "Model for runs that name no model of this provider"),
+        "run_budget_usd": (DOLLARS, "Budget of one run with this API key"),
+        "day_budget_usd": (DOLLARS, "Daily budget of this API key"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of this API key"),
     },
 )

@@ -1,4 +1,4 @@
-"""Where each key stands in a settings file. The parser of the standard library does not say."""
+"""The line and column of each key of a settings file, which the standard library's parser does not report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Key = tuple[str, ...]
 _SPACE = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
 _BLANK = re.compile(r"[ \t]*+")
 _PART = re.compile(r"[A-Za-z0-9_-]++|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'")
-#: Everything a value can be made of. One or two more quotation marks may stand before the three that end a text.
+#: The tokens of a value. A multi-line string may end with up to two quotes before its closing three.
 _PIECE = re.compile(
     r'"""(?:[^\\]|\\.)*?"""(?:""?)?'
     r"|'''.*?'''(?:''?)?"
@@ -21,9 +21,9 @@ _PIECE = re.compile(
 
 
 def positions(text: str) -> dict[Key, tuple[int, int]]:
-    """Line and column of every key and of every table's header, both from 1. ``text`` is TOML that was parsed before.
+    """Line and column, counted from 1, of every key and table header. ``text`` must be valid TOML.
 
-    What stands inside of a value, such as an inline table, has no position of its own.
+    Keys inside a value, such as an inline table, have no position.
     """
     found: dict[Key, tuple[int, int]] = {}
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
@@ -36,12 +36,12 @@ def positions(text: str) -> dict[Key, tuple[int, int]]:
 
 
 def position(key: Key, found: dict[Key, tuple[int, int]]) -> tuple[int, int] | None:
-    """Where ``key`` stands, or what it stands in."""
+    """The position of ``key``, or of the innermost table around it."""
     return next((found[key[:end]] for end in range(len(key), 0, -1) if key[:end] in found), None)
 
 
 def _keys(text: str) -> Iterator[tuple[Key, int]]:
-    """Every key with its place in the text, in order."""
+    """Every key with its offset, in order."""
     at = 0
     table: Key = ()
     while (at := _end(_SPACE, text, at)) < len(text):
@@ -50,7 +50,7 @@ def _keys(text: str) -> Iterator[tuple[Key, int]]:
         if header:
             at += 2 if text.startswith("[[", at) else 1
         parts, at = _dotted(text, at)
-        if not parts:  # no TOML: nothing that follows could be told for certain
+        if not parts:  # not TOML: what follows cannot be located reliably
             return
         key = parts if header else table + parts
         if header:
@@ -77,7 +77,7 @@ def _plain(part: str) -> str:
 
 
 def _end_of_line(text: str, at: int) -> int:
-    """The end of what began before ``at``: of the line, unless brackets or a long text go on."""
+    """The end of the statement that began before ``at``: of its line, unless brackets or a multi-line string continue."""
     depth = 0
     while (piece := _PIECE.match(text, at)) is not None:
         at = piece.end()

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from oneseat.contract.budget import DatedPrice, Price, Rates
+from oneseat.contract.budgets import DatedPrice, Price, Rates
 
 from .checks import Check
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 _MOST_USD = 100_000
-#: What a price of the owner's says of its origin, on receipts and in reports.
+#: The source of an owner's price, on receipts and in reports.
 OWN = "your oneseat.toml"
 
 
@@ -23,7 +23,7 @@ def _rate(value: object) -> float:
 
 
 def _day(value: object) -> str:
-    # A moment is a `date` in Python too; what a price begins with is a day.
+    # A `datetime` is a `date` in Python, but a price starts on a day.
     if type(value) is not date:
         raise ValueError(value)
     return value.isoformat()
@@ -34,14 +34,14 @@ def _contradiction(_: str, table: Mapping[str, object]) -> Contradiction | None:
     if not missing:
         return None
     return Contradiction(
-        f"it has no `{missing[0]}`", f"Say what a million tokens cost: `{missing[0]} = 2.50`"
+        f"it has no `{missing[0]}`", f"State the price of a million tokens: `{missing[0]} = 2.50`"
     )
 
 
 def _price(*, name: str, **table: float | str) -> DatedPrice:
     rates = {key: float(value) for key, value in table.items() if key != "from"}
     given = rates["input"]
-    # Without a price of its own, what is cached costs as much as everything else: rather too dear than free.
+    # Without a price of their own, cached tokens cost as much as other input: better too high than free.
     short = rates.get("cache_write_5m", given)
     full = {"cache_read": given, "cache_write_5m": short, "cache_write_1h": short, **rates}
     return DatedPrice(
@@ -58,20 +58,20 @@ PRICES = NamedTable(
     contradiction=_contradiction,
     names=re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII),
     keys={
-        "input": (_RATE, "What the model takes for what is sent"),
-        "output": (_RATE, "What it takes for its answers, its thinking included"),
+        "input": (_RATE, "List price of input"),
+        "output": (_RATE, "List price of output, thinking included"),
         "cache_read": (
             _RATE,
-            "What it takes for what it reads from its cache; without it, as much as `input`",
+            "List price of cache reads; default: the price of `input`",
         ),
         "cache_write_5m": (
             _RATE,
-            "What it takes to keep something in its cache for minutes; without it, as much as `input`",
+            "List price of five-minute cache writes; default: the price of `input`",
         ),
-        "cache_write_1h": (_RATE, "The same for an hour; without it, as much as for minutes"),
+        "cache_write_1h": (_RATE, "List price of one-hour cache writes; default: the five-minute price"),
         "from": (
             Check("a day, as in `2026-12-01`, without quotes", _day),
-            "The day from which this price holds; before it the tables' does",
+            "First day this price applies; before it, the bundled price table applies",
         ),
     },
 )

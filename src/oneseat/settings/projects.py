@@ -12,11 +12,11 @@ from oneseat.contract.request import PermissionMode
 
 from .checks import DOLLARS, INSTRUCTIONS, PATH, PATHS, TEXT, one_of, whole
 from .clients import PURPOSE_KEYS, purpose_in, without_purpose
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """One project. ``directory`` may begin with ``~/``; what is ``None`` is as in a run without a project."""
+    """One project. ``directory`` may start with ``~/``; ``None`` means as in a run without a project."""
 
     name: str
     directory: str
@@ -37,7 +37,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 def _contradiction(name: str, table: Mapping[str, object]) -> Contradiction | None:
     if "directory" not in table:
-        return Contradiction("it has no `directory`", f'Give it one: `directory = "~/{name}"`')
+        return Contradiction("it has no `directory`", f'Set it: `directory = "~/{name}"`')
     if "system" in table and "system_file" in table:
         return Contradiction("it has both `system` and `system_file`", "Keep one of them")
     return None
@@ -53,31 +53,31 @@ PROJECTS = NamedTable(
     make=_make,
     contradiction=_contradiction,
     keys={
-        "directory": (PATH, "Where the project's runs work; a conversation is bound to it"),
-        "tools": (TEXT, "What the assistant may use: none, read, edit, all, or tool names with commas"),
+        "directory": (PATH, "Working directory of the project's runs; its conversation is tied to it"),
+        "tools": (TEXT, "Allowed tools: none, read, edit, all, or tool names separated by commas"),
         "permission_mode": (
             one_of(*get_args(PermissionMode)),
-            "How the assistant's questions are decided",
+            "How permission questions are answered",
         ),
-        "add_dirs": (PATHS, "More directories that the tools may use"),
+        "add_dirs": (PATHS, "Additional directories the tools may use"),
         "system": (INSTRUCTIONS, "Instructions for the assistant"),
-        "system_file": (PATH, "A file with the instructions, in place of `system`"),
-        "model": (TEXT, "The model when a request names none"),
+        "system_file": (PATH, "A file with the instructions, instead of `system`"),
+        "model": (TEXT, "Default model"),
         "fallback_model": (
             TEXT,
-            "The model that answers when the first one is overloaded, not there or its own window full",
+            "Fallback model when the first one is overloaded, unavailable or its own window is full",
         ),
         "mcp_config": (
             PATH,
-            "A JSON file with the MCP servers of the project, in the usual `mcpServers` shape",
+            "A JSON file with the project's MCP servers, in the usual `mcpServers` format",
         ),
         "max_budget_usd": (
             DOLLARS,
-            "What one run may cost at list price; counted on a plan too, where nothing is charged",
+            "Budget of one run at list price; also counted on a plan, where nothing is charged",
         ),
-        "max_turns": (whole(1, 10_000), "How often one run may ask the model"),
-        "day_budget_usd": (DOLLARS, "What the project's runs of one day may cost together at list price"),
-        "month_budget_usd": (DOLLARS, "What the project's runs of one month may cost together at list price"),
+        "max_turns": (whole(1, 10_000), "Maximum number of model turns in one run"),
+        "day_budget_usd": (DOLLARS, "Daily budget of the project at list price"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of the project at list price"),
         **PURPOSE_KEYS,
     },
 )

@@ -1,4 +1,4 @@
-"""Read every source of settings, and refuse what does not belong."""
+"""Loads settings from every source and refuses invalid ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import refusals
+from . import errors
 from .entries import (
     FILE_NAME,
     argument_entries,
@@ -17,12 +17,12 @@ from .entries import (
     rows_of,
     values_of,
 )
-from .named_tables import NamedTable, Row
 from .table import Settings, declared
+from .tables import NamedTable, Row
 
 
 def home_from(env: Mapping[str, str], arguments: Mapping[str, object] | None = None) -> str | None:
-    """The folder that an argument or the environment names for oneseat; needed before any file is found."""
+    """The home that an argument or the environment names; needed before any settings file can be found."""
     _, setting = declared()["home"]
     given = {name: value for name, value in (arguments or {}).items() if name == setting.name}
     set_in = {name: value for name, value in env.items() if name == setting.env}
@@ -61,5 +61,5 @@ def read_named(named: NamedTable[Row], config_dir: Path) -> dict[str, Row]:
     for name, row in rows.items():
         found = named.contradiction(name, row)
         if found is not None:
-            raise refusals.contradictory(named, name, found, own_path)
+            raise errors.contradictory_table(named, name, found, own_path)
     return {name: named.make(name=name, **row) for name, row in rows.items()}

@@ -1,4 +1,4 @@
-"""``[roles.NAME]`` tables: a kind of work, and who may serve it in which order."""
+"""``[roles.NAME]`` tables: a kind of work, and its candidates in order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from difflib import get_close_matches
 
 import msgspec
 
-from oneseat.contract.routes import Conditions, RoleSettings, Wanted
+from oneseat.contract.routing import Conditions, RoleSettings, Wanted
 
 from .checks import DOLLARS, Check, PartError
-from .named_tables import Contradiction, NamedTable
+from .tables import Contradiction, NamedTable
 
 _EXAMPLE = '`[{ provider = "claude-cli", model = "opus" }, { key = "work" }]`'
 
@@ -25,7 +25,7 @@ def _candidates(value: object) -> tuple[Wanted, ...]:
         try:
             found.append(_wanted(row, f"candidate {number}"))
         except PartError as error:
-            # All of them at once: whoever mends one should not meet the next only then.
+            # All of them in one error, so that they can be fixed together.
             wrong.append(str(error))
     if wrong:
         raise PartError("; ".join(wrong))
@@ -48,7 +48,7 @@ def _wanted(row: object, place: str) -> Wanted:
 
 
 def _unknown_keys(row: object, kind: type[msgspec.Struct], place: str) -> Iterator[str]:
-    """Name each key that does not belong, with the nearest one that does; what else is wrong comes after."""
+    """Refuse unknown keys first, each with the nearest valid one."""
     known = kind.__struct_fields__
     for key in row if isinstance(row, dict) else ():
         if key not in known:
@@ -72,12 +72,12 @@ ROLES = NamedTable(
         "candidates": (
             Check(f"a list of candidates, such as {_EXAMPLE}", _candidates),
             (
-                "Who may serve it, the most wanted first: `provider` (a seat) or `key`, `model`, and `when` with `tiers`, "
+                "Candidates in order of preference: `provider` (a seat) or `key`, `model`, and `when` with `tiers`, "
                 "`window_below_percent`, `budget_left_usd`, `prompt_below_tokens`, `prompt_from_tokens`, `only_with`, `never_with`"
             ),
         ),
-        "run_budget_usd": (DOLLARS, "What one run of the role may cost"),
-        "day_budget_usd": (DOLLARS, "What the runs of one day may cost together in this role"),
-        "month_budget_usd": (DOLLARS, "What the runs of one month may cost together in this role"),
+        "run_budget_usd": (DOLLARS, "Budget of one run in this role"),
+        "day_budget_usd": (DOLLARS, "Daily budget of this role"),
+        "month_budget_usd": (DOLLARS, "Monthly budget of this role"),
     },
 )

@@ -1,6 +1,4 @@
-"""The one table of settings: name, variable, type, default, meaning. Everything else is derived from it."""
-
-# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 2 ms.
+"""The table of all settings: name, variable, type, default, meaning. Everything else is derived from it."""
 
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
@@ -8,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from oneseat.contract.policy import Host
+from oneseat.contract.providers import DEFAULT_SEAT, SEATS, SeatName
 
 from .checks import (
     CODEX_VARIABLE_NAMES,
@@ -25,21 +24,24 @@ from .checks import (
     whole,
 )
 from .clients import CLIENTS
+from .formatting import toml
 from .keys import KEYS
-from .named_tables import NamedTable
 from .prices import PRICES
 from .projects import PROJECTS
 from .roles import ROLES
-from .wording import toml
+from .tables import NamedTable
+
+# Annotations are not postponed: every run evaluates them, and evaluating them from strings takes 2 ms.
+
 
 SimulatorLogin = Literal["token", "file", "none"]
-#: The plans that a rule can depend on before the billing gate.
+#: The plans an owner can state, for rules that are decided before the billing gate.
 StatedPlan = Literal["pro", "max", "ultra", "team_seat", "ent_seat"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One declaration. ``files`` says which settings files may hold it: any, the owner's own, or none."""
+    """One setting. ``files`` says which settings files may set it: any, only the owner's, or none."""
 
     name: str
     check: Check
@@ -50,14 +52,14 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting with its value. Times are in seconds."""
+    """The values of all settings. Times are in seconds."""
 
     home: Annotated[
         str | None,
         Setting(
             "home",
             TEXT,
-            "The folder that holds configuration, data and state; without it, the platform's own folders",
+            "One folder for configuration, data and state; default: the platform's folders",
             env="ONESEAT_HOME",
             files="none",
         ),
@@ -67,21 +69,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "claude.path",
             PATH,
-            "The official `claude` program; without it, the first one in PATH",
+            "Path of the official `claude` program; default: the first one in PATH",
             env="ONESEAT_CLAUDE_PATH",
             files="own",
         ),
     ] = None
     claude_model: Annotated[
         str,
-        Setting("claude.model", TEXT, "The model when a request names none", env="ONESEAT_MODEL"),
+        Setting("claude.model", TEXT, "Default model", env="ONESEAT_MODEL"),
     ] = "sonnet"
     claude_pass_environment: Annotated[
         tuple[str, ...],
         Setting(
             "claude.pass_environment",
             VARIABLE_NAMES,
-            "More variables that the official CLI may see, such as HTTPS_PROXY or NODE_EXTRA_CA_CERTS",
+            "Additional environment variables passed to the official CLI, such as HTTPS_PROXY or NODE_EXTRA_CA_CERTS",
             files="own",
         ),
     ] = ()
@@ -90,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "claude.max_retries",
             whole(0, 10),
-            "How often the official CLI repeats a failed request by itself, within one attempt",
+            "How often the official CLI itself retries a failed request within one attempt",
         ),
     ] = 2
     codex_path: Annotated[
@@ -98,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "codex.path",
             PATH,
-            "The official `codex` program; without it, the first one in PATH",
+            "Path of the official `codex` program; default: the first one in PATH",
             env="ONESEAT_CODEX_PATH",
             files="own",
         ),
@@ -108,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "codex.model",
             TEXT,
-            "The model of the official `codex` CLI when a request names none; `default` is its own",
+            "Default model of the official `codex` CLI; `default` is its own choice",
         ),
     ] = "default"
     codex_pass_environment: Annotated[
@@ -116,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "codex.pass_environment",
             CODEX_VARIABLE_NAMES,
-            "More variables that the official `codex` CLI may see, such as HTTPS_PROXY",
+            "Additional environment variables passed to the official `codex` CLI, such as HTTPS_PROXY",
             files="own",
         ),
     ] = ()
@@ -135,27 +137,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "simulator.login",
             one_of(*get_args(SimulatorLogin)),
-            "The made-up login of a simulated run: a token in the environment, a login file, or none",
+            "Simulated login: a token in the environment, a login file, or none",
             env="ONESEAT_SIMULATOR_LOGIN",
             files="own",
         ),
     ] = "token"
     seat_provider: Annotated[
-        Literal["claude-cli", "codex-cli"],
+        SeatName,
         Setting(
             "seat.provider",
-            one_of("claude-cli", "codex-cli"),
-            "Whose plan serves a run that asks for nobody else",
+            one_of(*SEATS),
+            "Plan used by runs that name no provider",
             files="own",
         ),
-    ] = "claude-cli"
+    ] = DEFAULT_SEAT
     fallback_to: Annotated[
         tuple[str, ...],
         Setting(
             "fallback.to",
             NAMES,
-            "Who serves such a run when the seat may not or cannot, in this order: another seat, then keys by their names. "
-            "Keys of included credits come before paid ones; without this a run never leaves its plan",
+            "Fallbacks when the plan may not or cannot serve such a run, in order: another seat, or names of API keys. "
+            "Keys with included credits come before paid ones; without this setting a run never leaves its plan",
             files="own",
         ),
     ] = ()
@@ -164,20 +166,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "simulator.date",
             DAY,
-            "The day that a simulated run takes for today where rules have dates; without it, the day the rules were written on",
+            "Date that simulated runs use for rules with dates; default: the date of the policy pack",
             env="ONESEAT_SIMULATOR_DATE",
             files="own",
         ),
     ] = None
     run_timeout_s: Annotated[
-        float, Setting("run.timeout_s", seconds(1, 604_800), "How long a whole run may take")
+        float, Setting("run.timeout_s", seconds(1, 604_800), "Timeout of a whole run")
     ] = 1800.0
     retry_max_attempts: Annotated[
         int,
         Setting(
             "retry.max_attempts",
             whole(1, 20),
-            "How often a prompt is sent because of failures that pass by themselves; 1 never repeats",
+            "Maximum attempts when a failure is transient; 1 disables retries",
         ),
     ] = 3
     retry_max_wait_s: Annotated[
@@ -185,19 +187,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "retry.max_wait_s",
             seconds(0, 86_400),
-            "How long a run waits in all between its attempts, also for a full limit to be reset",
+            "Maximum total wait between attempts, including for a full limit to reset",
         ),
     ] = 60.0
     run_max_depth: Annotated[
         int,
-        Setting("run.max_depth", whole(1, 100), "How deep runs may start further runs", files="own"),
+        Setting("run.max_depth", whole(1, 100), "Maximum nesting of runs started inside runs", files="own"),
     ] = 3
     run_max_parallel: Annotated[
         int,
         Setting(
             "run.max_parallel",
             whole(1, 1000),
-            "How many runs go on at once on this machine, each with a process of about 200 MB; further ones wait",
+            "Maximum parallel runs on this machine, each with a process of about 200 MB; others wait",
             files="own",
         ),
     ] = 8
@@ -206,7 +208,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "budget.day_usd",
             DOLLARS,
-            "What all runs of one day may cost together at list price; counted on a plan too, where nothing is charged",
+            "Daily budget of all runs at list price; also counted on a plan, where nothing is charged",
             files="own",
         ),
     ] = None
@@ -215,7 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "budget.month_usd",
             DOLLARS,
-            "What all runs of one month may cost together at list price; counted on a plan too",
+            "Monthly budget of all runs at list price; also counted on a plan",
             files="own",
         ),
     ] = None
@@ -224,7 +226,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "budget.allow_unpriced",
             FLAG,
-            "Let a model whose price nobody knows run under a budget, which then does not bound it",
+            "Allow models without a list price under a budget, which then does not limit them",
             files="own",
         ),
     ] = False
@@ -233,49 +235,49 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "limits.pause_at_percent",
             whole(1, 100),
-            "From which share of a usage window on no run begins that nobody watches at a terminal, so that the rest is yours",
+            "Pause unattended runs when a usage window is this full (percent)",
             files="own",
         ),
     ] = None
     session_max_age_s: Annotated[
         float,
-        Setting("session.max_age_s", seconds(1, 2_592_000), "How long a project's session is continued"),
+        Setting("session.max_age_s", seconds(1, 2_592_000), "Maximum age of a project's session"),
     ] = 3600.0
     session_max_messages: Annotated[
         int,
-        Setting("session.max_messages", whole(1, 10_000), "How many messages a project's session may have"),
+        Setting(
+            "session.max_messages", whole(1, 10_000), "Maximum number of messages in a project's session"
+        ),
     ] = 8
     session_max_bytes: Annotated[
         int,
         Setting(
             "session.max_bytes",
             whole(1, 1_000_000_000),
-            "How many bytes the transcript of a project's session may have; the official CLI keeps all of it in memory",
+            "Maximum transcript size of a project's session in bytes; the official CLI keeps all of it in memory",
         ),
     ] = 20_000_000
     watchdog_start_s: Annotated[
         float,
-        Setting("watchdog.start_s", seconds(1, 3600), "How long the official CLI may take to say who pays"),
+        Setting("watchdog.start_s", seconds(1, 3600), "Timeout for the official CLI to report who pays"),
     ] = 30.0
     watchdog_model_s: Annotated[
-        float, Setting("watchdog.model_s", seconds(1, 86_400), "How long the model may be silent")
+        float, Setting("watchdog.model_s", seconds(1, 86_400), "Timeout for silence from the model")
     ] = 600.0
     watchdog_tool_s: Annotated[
         float,
-        Setting("watchdog.tool_s", seconds(1, 86_400), "How long a tool may run without a sign of life"),
+        Setting("watchdog.tool_s", seconds(1, 86_400), "Timeout for a tool that shows no activity"),
     ] = 2100.0
     watchdog_retry_s: Annotated[
         float,
-        Setting(
-            "watchdog.retry_s", seconds(1, 86_400), "How long the official CLI may go on repeating a request"
-        ),
+        Setting("watchdog.retry_s", seconds(1, 86_400), "Timeout for the official CLI's own retries"),
     ] = 300.0
     watchdog_after_result_s: Annotated[
         float,
         Setting(
             "watchdog.after_result_s",
             seconds(0, 3600),
-            "How long the official CLI may take to end after its result",
+            "Timeout for the official CLI to exit after its result",
         ),
     ] = 10.0
     pool_size: Annotated[
@@ -283,20 +285,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "pool.size",
             whole(0, 32),
-            "How many processes of the official CLI a running server keeps ready",
+            "Number of warm processes of the official CLI that a running server keeps",
             files="own",
         ),
     ] = 1
     pool_idle_s: Annotated[
         float,
-        Setting("pool.idle_s", seconds(1, 86_400), "How long such a process may wait for a run", files="own"),
+        Setting("pool.idle_s", seconds(1, 86_400), "Maximum idle time of a warm process", files="own"),
     ] = 900.0
     pool_max_memory_mb: Annotated[
         int,
         Setting(
             "pool.max_memory_mb",
             whole(1, 1_000_000),
-            "How many megabytes the waiting processes may take in all; one takes about 250",
+            "Memory limit of all warm processes in MB; one takes about 250",
             files="own",
         ),
     ] = 1000
@@ -305,21 +307,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "pool.runs_per_process",
             whole(1, 1000),
-            "How many independent runs without tools one process may serve, one after the other",
+            "How many independent runs without tools one process serves, one after another",
             files="own",
         ),
     ] = 1
     mcp_start_s: Annotated[
         float,
-        Setting("mcp.start_s", seconds(1, 3600), "How long the MCP servers of a run may take to start"),
+        Setting("mcp.start_s", seconds(1, 3600), "Timeout for the MCP servers of a run to start"),
     ] = 30.0
     mcp_tool_s: Annotated[
         float,
         Setting(
             "mcp.tool_s",
             seconds(1, 86_400),
-            "How long a call of an MCP tool may take before the model is told that it failed; "
-            "`watchdog.tool_s`, after which the run ends, should be longer",
+            "Timeout of an MCP tool call, after which the model is told it failed; "
+            "keep it below `watchdog.tool_s`, which ends the run",
         ),
     ] = 1800.0
     canary_auto: Annotated[
@@ -327,7 +329,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "canary.auto",
             FLAG,
-            "Try a version of the official CLI that oneseat was not tested with before its first run, on the embedded simulator, "
+            "Check an untested version of the official CLI on the embedded simulator before its first run, "
             "and refuse it when it breaks an assumption",
             files="own",
         ),
@@ -337,7 +339,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "policy.humans",
             whole(1, 1000),
-            "How many people use oneseat here; a plan is for one, so with more of them nothing goes to it",
+            "Number of people who use oneseat here; a plan is for one person, so with more it is not used",
             files="own",
         ),
     ] = 1
@@ -346,7 +348,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "policy.host",
             one_of(*get_args(Host)),
-            "Whose machine this is; without it, the owner's, or a rented one where the variables of a CI service are set",
+            "Whose machine this is; default: the owner's, or a rented runner where a CI service's variables are set",
             files="own",
         ),
     ] = None
@@ -355,7 +357,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "policy.plan",
             one_of(*get_args(StatedPlan)),
-            "Your plan, where a rule depends on it; once the official CLI names one, that counts",
+            "Your plan, where a rule depends on it; the plan that the official CLI reports takes precedence",
             files="own",
         ),
     ] = None
@@ -364,7 +366,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "log.level",
             one_of(*get_args(LogLevel)),
-            "From which level on the commands log, one JSON object a line; without it they log nothing, or `info` to a `log.file`",
+            "Log level of the commands, one JSON object per line; default: no log, or `info` when `log.file` is set",
             env="ONESEAT_LOG",
             files="own",
         ),
@@ -374,7 +376,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "log.file",
             PATH,
-            "The file that the log of the commands is appended to; without it, stderr",
+            "File the log is appended to; default: stderr",
             env="ONESEAT_LOG_FILE",
             files="own",
         ),
@@ -384,7 +386,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "telemetry.otel",
             FLAG,
-            "Trace runs with OpenTelemetry, which `oneseat[otel]` installs; no text of a run is in a trace",
+            "Trace runs with OpenTelemetry (install `oneseat[otel]`); traces contain no text of a run",
             files="own",
         ),
     ] = False
@@ -393,7 +395,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "serve.drain_s",
             seconds(0, 86_400),
-            "How long a server that is told to stop lets its runs go on",
+            "How long a stopping server waits for its active runs",
             files="own",
         ),
     ] = 30.0
@@ -402,7 +404,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "serve.max_connections",
             whole(1, 1000),
-            "How many runs a server does at once; more of them are done without it",
+            "Maximum parallel runs of a server; further runs are done without it",
             files="own",
         ),
     ] = 64
@@ -411,7 +413,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             "ledger.keep_text",
             FLAG,
-            "Keep the beginnings of prompts, the answers and the tool traffic in the ledger, redacted",
+            "Keep prompt previews, answers and tool traffic in the ledger, redacted",
         ),
     ] = True
 
@@ -440,7 +442,7 @@ def declared() -> dict[str, tuple[str, Setting]]:
 
 
 def differences(one: Settings, other: Settings) -> tuple[str, ...]:
-    """The names of the settings that are not the same in both."""
+    """The names of the settings that differ."""
     return tuple(
         name for name, (field, _) in declared().items() if getattr(one, field) != getattr(other, field)
     )

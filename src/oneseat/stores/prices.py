@@ -1,6 +1,6 @@
-"""Prices of models: the tables that come with oneseat, under those of a policy pack and of the owner.
+"""Prices of models: the bundled tables, overridden by a policy pack and by the owner's settings.
 
-The tables are files of this package: looking a price up never leaves this machine.
+The tables are files of this package, so looking up a price needs no network.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from oneseat.contract.budget import DatedPrice, Price, Rates, Stamp, Tier
+from oneseat.contract.budgets import DatedPrice, Price, Rates, Stamp, Tier
+from oneseat.contract.providers import vendor_of_model
 
-#: One file per vendor, written by `make lock`. A run on one vendor's seat reads that one only.
+#: One file per vendor, written by `make lock`. A run reads only the file of its model's vendor.
 FOLDER = Path(__file__).with_name("price_tables")
-_VENDORS = (("claude-", "anthropic"), ("gemini-", "google"), ("", "openai"))
 #: What does not change what a model costs: the size of the context, a date, the number of a release.
 _CONTEXT = re.compile(r"\[1m\]$")
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}(\d{2})?|\d{3}|latest)$", re.ASCII)
@@ -48,9 +48,9 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 class PriceTable:
-    """Implements ``Prices``. Each of ``over`` gives a model's prices that come before the tables', the first before the second.
+    """Implements ``Prices``. ``over`` are sources of a model's prices that override the tables, the first one first.
 
-    Nothing is read before the first question, and then only the table of that model's vendor.
+    Nothing is read before the first lookup, and then only the table of that model's vendor.
     """
 
     def __init__(self, *over: Callable[[str], Sequence[DatedPrice]]) -> None:
@@ -58,7 +58,7 @@ class PriceTable:
         self._known: dict[str, tuple[tuple[str, Price | None], ...]] = {}
 
     def of(self, model: str, day: str | None = None) -> Price | None:
-        """The price of a model by its full name, on a day. A name that is only similar is not known."""
+        """The price of a model by its full name, on a day. A merely similar name has no price."""
         history = self.history(model)
         if len(history) == 1:
             return history[0][1]
@@ -66,13 +66,13 @@ class PriceTable:
         return history[at - 1][1]
 
     def history(self, model: str) -> tuple[tuple[str, Price | None], ...]:
-        """Every price of a model with the day it begins, in order; the first one begins with time itself, as an empty text."""
+        """Every price of a model with its first day, in order. The first one has an empty text: no beginning."""
         if model not in self._known:
             self._known[model] = self._history(model)
         return self._known[model]
 
     def stamp(self) -> Stamp:
-        """Where the tables are from, and when they were taken from there."""
+        """The source of the tables, and their date."""
         table = _table("anthropic")
         return Stamp(table.table, table.source, table.as_of)
 
@@ -89,7 +89,7 @@ class PriceTable:
 
 
 def _names(model: str) -> Iterator[str]:
-    """What a model may be listed under, its own name first."""
+    """The names that a model may be listed under, its own name first."""
     plain = _CONTEXT.sub("", model.removeprefix("models/"))
     yield plain
     if _DATE.search(plain):
@@ -109,7 +109,7 @@ def _on(rows: Sequence[DatedPrice], day: str) -> Price | None:
 
 def _listed(name: str) -> Sequence[DatedPrice]:
     """What the table of its vendor holds of a model."""
-    vendor = next(vendor for prefix, vendor in _VENDORS if name.startswith(prefix))
+    vendor = vendor_of_model(name)
     table, index = _table(vendor), _index(vendor)
     if name not in index:
         return ()

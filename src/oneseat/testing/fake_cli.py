@@ -70,7 +70,7 @@ class Exit(msgspec.Struct, frozen=True, tag="exit", tag_field="do"):
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="do"):
-    """Do nothing, until stdin is closed or (almost) for ever: ten minutes, so that a failing test leaves nothing behind."""
+    """Do nothing until stdin is closed, or for ten minutes, so that a failing test leaves no process behind."""
 
     until: Literal["stdin_closed", "forever"]
 
@@ -87,7 +87,7 @@ class Transcribe(msgspec.Struct, frozen=True, tag="transcribe", tag_field="do"):
 
 
 class CloseStdout(msgspec.Struct, frozen=True, tag="close_stdout", tag_field="do"):
-    """Close stdout and go on."""
+    """Close stdout and continue."""
 
 
 class IgnoreSignals(msgspec.Struct, frozen=True, tag="ignore_signals", tag_field="do"):
@@ -95,7 +95,7 @@ class IgnoreSignals(msgspec.Struct, frozen=True, tag="ignore_signals", tag_field
 
 
 class Grandchild(msgspec.Struct, frozen=True, tag="grandchild", tag_field="do"):
-    """Start a process in a session of its own that outlives the fake, as a tool or a hung MCP server does.
+    """Start a process in its own session that outlives the fake, like a tool or a hung MCP server.
 
     ``holds_output`` keeps stdout and stderr open in it, so a reader of the fake never sees their end.
     """
@@ -162,7 +162,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class FakeCli:
-    """A fake on disk, and what it has noted about itself."""
+    """A fake on disk, and its journal."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

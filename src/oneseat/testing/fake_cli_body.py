@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enumerations, as in oneseat itself
 
-#: No fake outlives a forgetful test for longer than this.
+#: How long a fake lives at most if a test does not end it.
 _FOREVER_S = 600
 _SESSION = "5e551000-0000-4000-8000-000000000000"
 
@@ -190,7 +190,7 @@ def main(behaviour_json: str) -> None:
     if "--version" in sys.argv[1:]:
         _write(f"{behaviour['version']} (Claude Code)\n".encode())
         return
-    # Interrupted, the real one says nothing; Python would print where it was.
+    # When interrupted, the real one prints nothing; Python would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _note({"pid": os.getpid(), "argv": sys.argv[1:], "environment": sorted(os.environ)})
     _Fake(behaviour).run()

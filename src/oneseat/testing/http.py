@@ -12,9 +12,9 @@ import h11
 import msgspec
 
 _READ_BYTES = 65536
-#: The API refuses larger requests; the rest of such a body is read and dropped, so the client gets to see the refusal.
+#: The API refuses larger requests; the rest of the body is read and dropped, so that the client receives the refusal.
 MAX_BODY_BYTES = 32 * 1024 * 1024
-#: Long enough for the client to take in what came before a break. Without it, chance decides how much of that it ever sees.
+#: Long enough for the client to read what came before a break; without it, how much it reads is random.
 _BEFORE_BREAK_S = 0.05
 
 Headers = list[tuple[str, str]]
@@ -35,7 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection:
-    """A client's connection. Everything raises ``ClientGoneError`` when the client has left."""
+    """A client's connection. Every method raises ``ClientGoneError`` when the client has disconnected."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -96,7 +96,7 @@ class Connection:
         await self.finish()
 
     async def refuse(self, status: int, why: str) -> None:
-        """Answer bytes that are no HTTP request, unless an answer has already begun."""
+        """Answer an invalid HTTP request, unless a response has already started."""
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             await self.respond(
                 status, [("content-type", "text/plain"), ("connection", "close")], why.encode()
@@ -125,7 +125,7 @@ class Connection:
             raise ClientGoneError from error
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait, but no longer than the client does. ``None`` waits until the client goes."""
+        """Wait, but only while the client is connected. ``None`` waits until it disconnects."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while data := await self._read():
@@ -133,9 +133,9 @@ class Connection:
                 raise ClientGoneError
 
     async def reset(self) -> None:
-        """Drop the connection with a TCP reset, as a dying proxy does."""
+        """Reset the connection, like a crashing proxy."""
         await self.pause(_BEFORE_BREAK_S)
-        # A zero linger time turns the close into a reset instead of an orderly end.
+        # A zero linger time makes close send a reset.
         linger = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()

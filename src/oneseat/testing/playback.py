@@ -17,7 +17,7 @@ _SSE = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", 
 
 
 class Playback:
-    """One reply on its way, in one API. ``started_at`` is when the simulator started, in seconds since 1970."""
+    """Sends one reply in one API. ``started_at`` is when the simulator started, in seconds since 1970."""
 
     def __init__(self, connection: Connection, api: Dialect, request_id: str, started_at: float) -> None:
         self._connection = connection

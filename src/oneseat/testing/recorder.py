@@ -1,4 +1,4 @@
-"""What reached the simulator, kept for asserts. Credential values are looked at and forgotten, never kept."""
+"""Records the requests that reach the simulator, for assertions. Credential values are never stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 from .dialects import dialect_of
 from .http import HttpRequest
 
-#: Headers whose values cannot hold a credential. Of all others only the name is kept.
+#: Headers whose values cannot contain a credential. Of all others only the name is recorded.
 _KEPT_VALUES = frozenset(
     {"accept", "accept-encoding", "anthropic-beta", "anthropic-version", "connection", "content-length", "content-type",
      "expect", "host", "transfer-encoding", "user-agent", "x-app"}
@@ -24,9 +24,9 @@ _KEPT_PREFIX = "x-stainless-"
 _NOT_KEPT = "(not kept)"
 _KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 _MADE_UP = (SIMULATOR_TOKEN, SIMULATOR_KEY)
-#: One API names the model in the path and not in the body.
+#: The Gemini API has the model in the path and not in the body.
 _MODEL_IN_PATH = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):")
-#: Bodies beyond this many bytes in total are forgotten, oldest first, so a simulator that runs for days stays small.
+#: The oldest bodies beyond this total are dropped, so that a simulator that runs for days stays small.
 _KEEP_BYTES = 256 * 1024 * 1024
 
 
@@ -54,7 +54,7 @@ class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def on_plan(self) -> bool:
-        """Whether the login of a plan would have paid: the official CLIs say so, in a header or by the path."""
+        """Whether a plan would have paid: the official CLIs show it by a header or the path."""
         return self.path.startswith("/codex/") or "oauth" in self.headers.get("anthropic-beta", "")
 
     @property
@@ -109,7 +109,7 @@ class Recorder:
             self._reset()
 
     def wait_for_messages(self, count: int, label: str | None, timeout_s: float) -> bool:
-        """Block until ``count`` model requests have arrived; false when the time is over first."""
+        """Block until ``count`` model requests have arrived; false after the time limit."""
         with self._changed:
             return self._changed.wait_for(lambda: self._messages(label) >= count, timeout_s)
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 Window = Literal["five_hour", "seven_day", "seven_day_opus"]
-#: What breaks a stream: connection reset, connection closed early, an error event, silence, or pings and nothing else.
+#: Stream faults: connection reset, connection closed early, an error event, silence, or only pings.
 StreamFault = Literal["reset", "eof", "error", "hang", "pings"]
 
 
@@ -44,7 +44,7 @@ class ToolUse(msgspec.Struct, frozen=True, tag="tool_use"):
 
 
 class Echo(msgspec.Struct, frozen=True, tag="echo"):
-    """A text block that repeats the last text the user sent, so a test sees what arrived."""
+    """A text block that repeats the user's last text, so that a test sees what arrived."""
 
 
 class Filler(msgspec.Struct, frozen=True, tag="filler"):
@@ -151,7 +151,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
-    """Any body that is not the API's, such as the page of a captive portal."""
+    """A body that is not from the API, such as a captive portal's page."""
 
     body: str
     status: int = 200

@@ -1,4 +1,4 @@
-"""Which scenario a URL names, what is recorded, which reply is played."""
+"""Routes a request to its scenario: records it and plays the reply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .recorder import Recorder
 from .replies import Answer, ByPayer, Failure, Limits, Reply
 from .scenarios import UnknownScenarioError, replies_for
 
-#: What follows a scenario and is the beginning of an API's own path, not a label.
+#: Path segments after a scenario that start an API's own path and are not a label.
 _NO_LABEL = r"(?!v1(?:alpha|beta)?/|chat/|backend-api/|codex/v1/|oauth/|responses$)"
 _URL = re.compile(rf"/s/(?P<scenario>[^/]+)(?:/(?P<label>{_NO_LABEL}[^/]+))?(?P<path>/.*)?")
 CONTROL_PATH = "/_simulator/requests"
@@ -90,10 +90,10 @@ class Service:
             body = codex.usage(self._limits(where, nth), self._started_at)
             await connection.respond(200, [_JSON], msgspec.json.encode(body))
         elif (request.method, where.path) == ("POST", "/oauth/token"):
-            # A login that was not taken is renewed by the CLI, and the made-up one cannot be.
+            # The CLI tries to renew a rejected login, and the made-up one cannot be renewed.
             await connection.respond(401, [_JSON], b'{"error":{"code":"refresh_token_expired"}}')
         elif where.path == "/codex/v1/responses":
-            # The official `codex` CLI first asks for a web socket; told so, it goes on without one.
+            # The official `codex` CLI first asks for a web socket; when refused, it continues without one.
             await connection.respond(426, [_JSON], b"{}")
         else:
             await playback.fail(_NOT_FOUND)

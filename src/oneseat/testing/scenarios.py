@@ -216,7 +216,7 @@ SCENARIOS: dict[str, str] = {name: description for name, (description, _) in _LI
 
 
 class UnknownScenarioError(LookupError):
-    """Raised for a name that stands for nothing. Its text names the near matches."""
+    """Raised for an unknown scenario. Its text suggests similar names."""
 
 
 def replies_for(name: str, scripts: Mapping[str, tuple[Reply, ...]]) -> tuple[Reply, ...]:

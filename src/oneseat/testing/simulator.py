@@ -1,4 +1,4 @@
-"""A stand-in for the vendors' APIs on this machine's loopback address, for tests, demos and rehearsals.
+"""A simulator of the vendors' APIs on a loopback port, for tests, demos and trials.
 
 Point the official CLI, or anything else that speaks the API, at one of its URLs:
 
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Simulator:
-    """A loopback server that plays scenarios and remembers what it was asked.
+    """A loopback server that plays scenarios and records requests.
 
     ``port`` 0 takes any free one. As a context manager it serves from a thread of its own and leaves no thread, socket or task
     behind; ``bind`` and ``serve_forever`` serve in the caller's event loop instead. Everything but those two may be called from
@@ -63,7 +63,7 @@ class Simulator:
             self._background = None
 
     def bind(self) -> None:
-        """Take the port, so that ``url`` works and clients may already connect. Raises ``UsageError``."""
+        """Bind the port: ``url`` is valid and clients may connect. Raises ``UsageError``."""
         if self._listener is None:
             self._listener = _listen(self._wanted_port)
 
@@ -80,7 +80,7 @@ class Simulator:
                 else:  # accepted while stopping: a task now would outlive the group
                     writer.transport.abort()
 
-            # Not serving yet: nothing awaits before the `try`, so no cancellation can lose the open socket.
+            # Nothing awaits before the `try`, so a cancellation cannot leak the open socket.
             server = await asyncio.start_server(connected, sock=listener, start_serving=False)
             try:
                 await server.start_serving()
@@ -144,7 +144,7 @@ class Simulator:
 
 
 class _Background:
-    """The thread that serves while the caller goes on."""
+    """Serves in a thread beside the caller."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -152,7 +152,7 @@ class _Background:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving: asyncio.Task[Any] | None = None
         self._bug: BaseException | None = None
-        # A daemon, so a caller that forgets to stop it can still leave the interpreter.
+        # A daemon thread: a caller that does not stop it can still exit.
         self._thread = threading.Thread(target=self._run, name="oneseat-simulator", daemon=True)
 
     def start(self) -> None:
@@ -194,7 +194,7 @@ async def _converse(service: Service, reader: asyncio.StreamReader, writer: asyn
     except ClientGoneError:
         pass
     finally:
-        # Nothing to do after a proper close; else a client that reads slowly, or not at all, could hold up the end.
+        # No effect after a proper close; otherwise a client that does not read could delay the end.
         writer.transport.abort()
 
 

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: waiting for an hour takes no time, and always the same number of steps."""
+"""An event loop with virtual time: waiting for an hour takes no time and always the same number of steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Where nothing is ready, the clock jumps to the next timer. For code that waits on timers, not on processes."""
+    """When nothing is ready, its clock jumps to the next timer. For code that waits for timers, not for processes."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -22,7 +22,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once, as a host does that slept."""
+        """Advance the clock at once, as after a suspended host."""
         self._now += seconds
 
 
@@ -40,11 +40,11 @@ class _Jumping(selectors.DefaultSelector):
 
 
 async def elapse(seconds: float) -> None:
-    """Let ``seconds`` pass on this loop's clock; in virtual time that takes none."""
+    """Wait ``seconds`` on this loop's clock, which takes no real time."""
     await asyncio.sleep(seconds)
 
 
 def run_virtual(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` to its end in virtual time."""
+    """Run ``work`` in virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(work)

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from oneseat.contract.budget import Allowance
+from oneseat.contract.budgets import NO_BUDGET, Allowance
 from oneseat.contract.events import Event, TextDelta, TurnEnded
-from oneseat.contract.facts import Capabilities, KeyFacts
+from oneseat.contract.facts import KeyFacts, SessionInfo
+from oneseat.contract.ports import Provider
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Budgeted, Cleared, Dispatch, Permitted
 from oneseat.providers.api.account import ApiAccount
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.providers.api.provider import ApiProvider
 
 KEY = "sk-made-up-0123456789abcdefghij"
@@ -56,26 +58,29 @@ def permitted(**fields: Any) -> Permitted:
     return Permitted(request=request, policy=PolicyStamp("GREEN", "test", "test"))
 
 
-def plan(asked: Permitted, made: ApiProvider, allowance: Allowance | None = None) -> Plan:
-    return Plan(
-        cleared=Cleared(permitted=asked, wallet="api_key", evidence=()),
+def plan(asked: Permitted, made: Provider, allowance: Allowance | None = None) -> Dispatch:
+    return Dispatch(
+        cleared=Cleared(
+            budgeted=Budgeted(permitted=asked, reservation=NO_BUDGET), wallet="api_key", evidence=()
+        ),
         provider=made.name,
         model=asked.request.model or made.default_model,
-        capabilities=Capabilities(),
+        capabilities=SessionInfo(),
         allowance=allowance,
     )
 
 
-async def asked(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:
+async def asked(made: Provider, allowance: Allowance | None = None, **fields: Any) -> Turn:
     wanted = permitted(**fields)
     async with asyncio.timeout(60), made.open(wanted, "run1") as session:
         facts = await session.credential_facts()
+        assert isinstance(facts, KeyFacts)
         await session.ready()
         return Turn(
             facts, [event async for batch in session.send(plan(wanted, made, allowance)) for event in batch]
         )
 
 
-def ask(made: ApiProvider, allowance: Allowance | None = None, **fields: Any) -> Turn:
+def ask(made: Provider, allowance: Allowance | None = None, **fields: Any) -> Turn:
     """Send one prompt and return what came."""
     return asyncio.run(asked(made, allowance, **fields))

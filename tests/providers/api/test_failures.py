@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 from oneseat.contract.receipt import NO_TOKENS
 from oneseat.providers.api import failures
+from oneseat.providers.api.chat import TruncatedError, VendorError
 from oneseat.providers.api.endpoint import Answered
-from oneseat.providers.api.talk import CutError, Said
 from oneseat.testing import Answer, Failure, Page, Simulator, Text
 
 from .asking import KEY, apis, ask, provider
@@ -26,43 +26,43 @@ TURNED_DOWN = ("bad-request", "invalid-api-key", "not-found", "rate-limited", "s
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        (Said(400, (), "messages: Input should be a valid list"), "provider.bad_request"),
-        (Said(422, (), "no"), "provider.bad_request"),
-        (Said(401, (), "no"), "provider.auth_rejected"),
-        (Said(402, (), "pay first"), "provider.credit_exhausted"),
-        (Said(403, (), "no"), "provider.auth_rejected"),
-        (Said(404, (), "no such model"), "provider.model_not_found"),
-        (Said(408, (), ""), "provider.api_timeout"),
-        (Said(413, (), ""), "provider.request_too_large"),
-        (Said(429, ("rate_limit_exceeded",), "slow"), "limit.rate_limited"),
-        (Said(429, ("insufficient_quota",), "no money"), "provider.credit_exhausted"),
-        (Said(429, ("billing_error",), "no money"), "provider.credit_exhausted"),
-        (Said(400, (), "Your credit balance is too low to access the API"), "provider.credit_exhausted"),
-        (Said(429, ("RESOURCE_EXHAUSTED",), "You exceeded your current quota"), "limit.rate_limited"),
-        (Said(429, ("daily_quota", "RESOURCE_EXHAUSTED"), "You exceeded your current quota"), "limit.daily_quota"),
-        (Said(400, ("API_KEY_INVALID", "INVALID_ARGUMENT"), "API key not valid"), "provider.auth_rejected"),
-        (Said(400, ("context_length_exceeded",), ""), "provider.context_overflow"),
-        (Said(400, (), "This model's maximum context length is 4096 tokens"), "provider.context_overflow"),
-        (Said(400, ("content_policy_violation",), ""), "incomplete.refused"),
-        (Said(500, (), ""), "provider.server_error"),
-        (Said(502, (), "Bad gateway"), "provider.server_error"),
-        (Said(503, (), ""), "provider.overloaded"),
-        (Said(504, (), ""), "provider.api_timeout"),
-        (Said(529, (), ""), "provider.overloaded"),
-        (Said(307, (), ""), "provider.garbled"),
-        (Said(None, ("overloaded_error",), "Overloaded"), "provider.overloaded"),
-        (Said(None, ("server_error",), "oops"), "provider.server_error"),
-        (Said(None, ("what_is_this",), "oops"), "provider.api_error"),
+        (VendorError(400, (), "messages: Input should be a valid list"), "provider.bad_request"),
+        (VendorError(422, (), "no"), "provider.bad_request"),
+        (VendorError(401, (), "no"), "provider.auth_rejected"),
+        (VendorError(402, (), "pay first"), "provider.credit_exhausted"),
+        (VendorError(403, (), "no"), "provider.auth_rejected"),
+        (VendorError(404, (), "no such model"), "provider.model_not_found"),
+        (VendorError(408, (), ""), "provider.api_timeout"),
+        (VendorError(413, (), ""), "provider.request_too_large"),
+        (VendorError(429, ("rate_limit_exceeded",), "slow"), "limit.rate_limited"),
+        (VendorError(429, ("insufficient_quota",), "no money"), "provider.credit_exhausted"),
+        (VendorError(429, ("billing_error",), "no money"), "provider.credit_exhausted"),
+        (VendorError(400, (), "Your credit balance is too low to access the API"), "provider.credit_exhausted"),
+        (VendorError(429, ("RESOURCE_EXHAUSTED",), "You exceeded your current quota"), "limit.rate_limited"),
+        (VendorError(429, ("daily_quota", "RESOURCE_EXHAUSTED"), "You exceeded your current quota"), "limit.daily_quota"),
+        (VendorError(400, ("API_KEY_INVALID", "INVALID_ARGUMENT"), "API key not valid"), "provider.auth_rejected"),
+        (VendorError(400, ("context_length_exceeded",), ""), "provider.context_overflow"),
+        (VendorError(400, (), "This model's maximum context length is 4096 tokens"), "provider.context_overflow"),
+        (VendorError(400, ("content_policy_violation",), ""), "incomplete.refused"),
+        (VendorError(500, (), ""), "provider.server_error"),
+        (VendorError(502, (), "Bad gateway"), "provider.server_error"),
+        (VendorError(503, (), ""), "provider.overloaded"),
+        (VendorError(504, (), ""), "provider.api_timeout"),
+        (VendorError(529, (), ""), "provider.overloaded"),
+        (VendorError(307, (), ""), "provider.garbled"),
+        (VendorError(None, ("overloaded_error",), "Overloaded"), "provider.overloaded"),
+        (VendorError(None, ("server_error",), "oops"), "provider.server_error"),
+        (VendorError(None, ("what_is_this",), "oops"), "provider.api_error"),
     ],
 )  # fmt: skip
-def test_a_vendors_words_have_a_code(said: Said, code: str) -> None:
+def test_a_vendors_words_have_a_code(said: VendorError, code: str) -> None:
     assert failures.of_error(ValueError(), said, None, "work").code == code
 
 
 def test_a_rejected_key_is_named_without_the_vendors_words() -> None:
-    said = Said(401, ("invalid_api_key",), "Incorrect API key provided: sk-ma***hij")
+    said = VendorError(401, ("invalid_api_key",), "Incorrect API key provided: sk-ma***hij")
     error = failures.of_error(ValueError(), said, None, "work")
-    assert error.message == "The endpoint rejected the key: status 401"
+    assert error.message == "The endpoint rejected the API key: status 401"
     assert "`oneseat key set work`" in str(error.hint)
 
 
@@ -73,7 +73,7 @@ def test_the_words_of_an_unreadable_answer_stay_where_they_are() -> None:
 
 
 def test_a_cut_answer_is_a_lost_connection_and_a_web_page_is_not() -> None:
-    cut = CutError("the answer stopped in the middle")
+    cut = TruncatedError("the answer stopped in the middle")
     assert failures.of_error(cut, None, Answered(200, "text/event-stream"), None).code == (
         "provider.connection_lost"
     )
@@ -167,7 +167,7 @@ def test_what_no_api_answers_is_a_typed_error(simulator: Simulator, api: str, bo
 
 @apis
 def test_a_key_that_is_not_there_is_a_problem_before_anything_is_sent(simulator: Simulator, api: str) -> None:
-    missing = ErrorInfo(code="provider.no_key", message="There is no API key: `keys.work`")
+    missing = ErrorInfo(code="provider.no_key", message="API key not found: `keys.work`")
 
     def read() -> str:
         raise OneseatError(missing)

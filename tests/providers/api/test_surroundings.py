@@ -11,7 +11,7 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import TurnEnded
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.testing import RecordedRequest, Simulator
 
 from .asking import KEY, apis, ask, permitted, plan, provider

@@ -11,9 +11,9 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Message, Started, ToolCall, ToolResult, UsageSeen
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Attachment
-from oneseat.providers.api.apis import APIS
+from oneseat.providers.api.catalogue import APIS
 from oneseat.providers.api.openai_responses import can_be_strict
-from oneseat.rules.functions import functions_of, tool
+from oneseat.rules.inputs.functions import functions_of, tool
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse, Usage
 
 from .asking import apis, ask, asked, permitted, plan, provider
@@ -145,7 +145,7 @@ def test_arguments_that_are_no_object_and_tools_that_are_not_there_are_told_to_t
     simulator.script("wrong", [Answer(content=(ToolUse("gone", {}),)), DONE])
     turn = ask(provider(api, simulator.url("wrong")), functions=functions_of([look]))
     results = [event for event in turn.events if isinstance(event, ToolResult)]
-    assert [(result.is_error, "no tool" in result.text) for result in results] == [(True, True)]
+    assert [(result.is_error, "No such tool" in result.text) for result in results] == [(True, True)]
     assert turn.ended.text == "done"
 
 
@@ -172,7 +172,7 @@ def test_what_failed_is_not_part_of_a_conversation(simulator: Simulator, api: st
     simulator.script("talk", [Answer(content=(Text("first"),), stop_reason="max_tokens"), DONE, DONE])
 
     async def talk() -> None:
-        async with provider(api, simulator.url("talk")).held() as held:
+        async with provider(api, simulator.url("talk")).conversation() as held:
             assert (await asked(held, prompt="remember apples")).code == "incomplete.max_tokens"
             assert (await asked(held, prompt="remember pears")).code is None
             assert (await asked(held, prompt="what did I say?")).code is None
@@ -184,7 +184,7 @@ def test_what_failed_is_not_part_of_a_conversation(simulator: Simulator, api: st
 
 def test_an_open_conversation_cannot_change_its_terms(simulator: Simulator) -> None:
     async def talk() -> None:
-        async with provider("openai", simulator.url("ok")).held() as held:
+        async with provider("openai", simulator.url("ok")).conversation() as held:
             await asked(held, system="Be brief.")
             await asked(held, system="Be long.")
 
@@ -198,7 +198,7 @@ def test_a_key_that_was_taken_away_is_not_used_any_more(simulator: Simulator) ->
     keys = iter(["sk-made-up-0123456789", ""])
 
     async def talk() -> None:
-        async with provider("openai", simulator.url("ok"), lambda: next(keys)).held() as held:
+        async with provider("openai", simulator.url("ok"), lambda: next(keys)).conversation() as held:
             await asked(held)
             await asked(held)
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from oneseat.contract.budget import Price, Rates, Tier
-from oneseat.stores.transcripts.current import Index, Wanted, as_it_lies, brought_up_to_date
+from oneseat.contract.budgets import Price, Rates, Tier
+from oneseat.stores.transcripts.index import Index, IndexSpec, open_if_fresh, refresh
 from oneseat.stores.transcripts.sums import Sums
 from oneseat.testing.corpus import Tokens
 
@@ -76,14 +76,14 @@ class Asked(NamedTuple):
 
 def ask(path: Path, roots: Sequence[Path], zone: tzinfo = UTC, ledger: Path | None = None) -> Asked:
     """Bring the index at ``path`` up to date and ask it everything."""
-    wanted = Wanted(
+    wanted = IndexSpec(
         str(path), [str(root) for root in roots], str(ledger or path.with_name("none.db")), str(zone), "test"
     )
-    lies, walk = as_it_lies(wanted)
+    lies, walk = open_if_fresh(wanted)
     if lies is not None:
         rows, notes = rows_of(lies)
         return Asked(rows, {}, notes, fresh=True)
-    index = brought_up_to_date(wanted, walk, offset_of(zone), price_of)
+    index = refresh(wanted, walk, offset_of(zone), price_of)
     sessions: dict[str, Tokens] = {}
     sums = Sums(index.db, offset_of(zone), price_of)
     for _, _, session, _, _, _, _, *tokens, _, _, _ in sums.by_session():

@@ -22,15 +22,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from oneseat.stores.transcripts import indexing
+from oneseat.stores.transcripts import update
 from oneseat.testing.corpus import CorpusPlan, Tokens, write_corpus
-from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.testing.corpus.lines import Pen, Reply, Slot, encode
 
 from .indexed import ask
 from .reference import count
 
 PEN = Pen(11)
-PLACE = Place("5e551010-0000-4000-8000-000000000001", "/home/me/shop")
+PLACE = Slot("5e551010-0000-4000-8000-000000000001", "/home/me/shop")
 AT = CorpusPlan().last
 
 
@@ -161,20 +161,20 @@ def test_a_file_that_grows_is_read_from_where_it_ended(
     with path.open("ab") as file:
         file.write(line(Tokens(output=5)))
     starts: list[int] = []
-    stream = indexing.Transcripts._stream
+    stream = update.Update._stream
 
-    def noted(self: indexing.Transcripts, file: object, start: int, size: int, origin: object) -> object:
+    def noted(self: update.Update, file: object, start: int, size: int, origin: object) -> object:
         starts.append(start)
         return stream(self, file, start, size, origin)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(indexing.Transcripts, "_stream", noted)
+    monkeypatch.setattr(update.Update, "_stream", noted)
     assert ask(tmp_path / "usage.db", [tmp_path]).total.output == 6
     assert starts == [size]
 
 
 def test_a_gigantic_line_is_skipped_and_counted_and_what_follows_is_not_lost(tmp_path: Path) -> None:
     path = transcript(tmp_path)
-    much = b"x" * indexing.LONGEST_LINE
+    much = b"x" * update.LONGEST_LINE
     harmless = b'{"type":"user","text":"' + much + much + b'"}\n'
     hiding = line(Tokens(output=7)).replace(b'"content":[', b'"content":["' + much + b'",')
     path.write_bytes(
@@ -187,7 +187,7 @@ def test_a_gigantic_line_is_skipped_and_counted_and_what_follows_is_not_lost(tmp
 
 def test_a_gigantic_line_without_an_end_is_read_again_when_it_has_one(tmp_path: Path) -> None:
     path = transcript(tmp_path)
-    path.write_bytes(line(Tokens(output=1)) + b'{"a":"' + b"x" * (indexing.LONGEST_LINE + 10))
+    path.write_bytes(line(Tokens(output=1)) + b'{"a":"' + b"x" * (update.LONGEST_LINE + 10))
     ask(tmp_path / "usage.db", [tmp_path])
     with path.open("ab") as file:
         file.write(line(Tokens(output=9)).rstrip(b"\n") + b'"}\n' + line(Tokens(output=2)))
@@ -198,7 +198,7 @@ def test_a_gigantic_line_without_an_end_is_read_again_when_it_has_one(tmp_path: 
 def test_lines_of_every_length_around_a_buffer_are_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "LONGEST_LINE", 4000)
+    monkeypatch.setattr(update, "LONGEST_LINE", 4000)
     path, expected = transcript(tmp_path), 0
     with path.open("wb") as file:
         for size in range(1, 3900, 11):
@@ -239,13 +239,13 @@ def test_a_folder_that_vanishes_while_it_is_read_is_no_trouble(
 ) -> None:
     for name in ("one", "two"):
         transcript(tmp_path, name).write_bytes(line(Tokens(output=8)))
-    update = indexing.Transcripts.update
+    run = update.Update.run
 
-    def late(self: indexing.Transcripts) -> bool:
+    def late(self: update.Update) -> None:
         shutil.rmtree(tmp_path / "projects")
-        return update(self)
+        run(self)
 
-    monkeypatch.setattr(indexing.Transcripts, "update", late)
+    monkeypatch.setattr(update.Update, "run", late)
     asked = ask(tmp_path / "usage.db", [tmp_path])
     assert (asked.total.output, asked.notes) == (0, {})
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import marshal
-import os
-import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from oneseat.contract.budget import Price, Tier
-from oneseat.stores.transcripts import database
+from oneseat.contract.budgets import Price, Tier
 from oneseat.testing.corpus import Tokens
-from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.testing.corpus.lines import Pen, Reply, Slot, encode
 
 from . import indexed
 from .indexed import DEAR, EPOCH, PRICE, ask
 
 PEN = Pen(12)
-PLACE = Place("5e551010-0000-4000-8000-000000000002", "/home/me/shop")
+PLACE = Slot("5e551010-0000-4000-8000-000000000002", "/home/me/shop")
 CHANGE = datetime(2026, 10, 7, tzinfo=UTC)
 TOKENS = Tokens(1_000_000, 0, 0, 0, 0)
 
@@ -64,31 +60,3 @@ def test_what_is_added_later_is_priced_by_its_day_too(tmp_path: Path) -> None:
     assert costs(tmp_path) == {"2026-10-07": 1.5}
     write(tmp_path / "root", CHANGE - timedelta(days=1), CHANGE)
     assert costs(tmp_path) == {"2026-10-06": 6.0, "2026-10-07": 3.0}
-
-
-_WITHOUT_DATED_PRICES = (
-    "DROP TABLE rates; CREATE TABLE rates (model TEXT, above INTEGER, input REAL, output REAL, cache_read REAL,"
-    " cache_write_5m REAL, cache_write_1h REAL, PRIMARY KEY (model, above)) WITHOUT ROWID;"
-)
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_an_index_from_before_is_kept_and_priced_anew(tmp_path: Path, version: int) -> None:
-    write(tmp_path / "root", CHANGE - timedelta(days=1), CHANGE)
-    before = costs(tmp_path)
-    transcript = tmp_path / "root" / "projects" / PLACE.project / "one.jsonl"
-    looks = (os.fsencode(transcript), (1, 2, 3))
-    transcript.unlink()
-    db = sqlite3.connect(tmp_path / "usage.db")
-    db.execute("UPDATE meta SET value = ? WHERE name = 'listing'", (marshal.dumps([looks, looks], 2),))
-    db.execute("DELETE FROM meta WHERE name = 'tiers'")
-    db.executescript(
-        f"{_WITHOUT_DATED_PRICES if version == 1 else ''} ALTER TABLE days DROP COLUMN tier;"
-        f" UPDATE days SET listed = 0; PRAGMA user_version = {version};"
-    )
-    db.close()
-    # The transcript is gone: what the index knows of it is all there is.
-    assert costs(tmp_path) == before
-    db = sqlite3.connect(tmp_path / "usage.db")
-    assert db.execute("PRAGMA user_version").fetchone() == (database.SCHEMA,)
-    db.close()

@@ -6,9 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from oneseat.rules.usage import Part, Sum, total
-from oneseat.stores.transcripts.current import Index
-from oneseat.stores.transcripts.database import open_for_writing
+from oneseat.rules.usage.sums import Part, Sum, total
+from oneseat.stores.transcripts.index import Index
+from oneseat.stores.transcripts.schema import open_for_writing
 
 SOURCES = (("run", "plan"), ("run", "api_key"), ("transcript", "unknown"))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.stores.transcripts.sightings import UNDATED, Origin, Reader, moment
-from oneseat.stores.transcripts.typed import TypedReader
-from oneseat.testing.corpus.lines import Pen, Place, Reply, encode
+from oneseat.stores.transcripts.fast_reader import FastReader
+from oneseat.stores.transcripts.lenient_reader import UNDATED, LenientReader, Origin, moment
+from oneseat.testing.corpus.lines import Pen, Reply, Slot, encode
 from oneseat.testing.corpus.making import CorpusPlan
 from oneseat.testing.corpus.traps import TRAPS, Trap
 
@@ -38,7 +38,7 @@ LINE: dict[str, Any] = {
 }
 
 
-def read_by(reader: Reader, data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
+def read_by(reader: LenientReader, data: bytes) -> tuple[dict[str, Any], dict[str, int]]:
     reader.read(bytearray(data), 0, len(data), ORIGIN)
     return reader.found, reader.problems
 
@@ -83,7 +83,7 @@ def changed_lines(draw: st.DrawFn) -> bytes:
 @given(st.lists(changed_lines(), max_size=4), st.sampled_from([b"\n", b"\r\n", b"\n\n", b" ", b""]))
 def test_both_readers_find_the_same(lines: list[bytes], between: bytes) -> None:
     data = between.join(lines)
-    assert read_by(TypedReader(), data) == read_by(Reader(), data)
+    assert read_by(FastReader(), data) == read_by(LenientReader(), data)
 
 
 @st.composite
@@ -117,7 +117,7 @@ def test_both_readers_find_the_same_in_what_the_cli_writes(
         text[: int(len(text) * share)] if at == crash else text for at, (text, share) in enumerate(lines)
     ]
     data = b"".join(texts)
-    assert read_by(TypedReader(), data) == read_by(Reader(), data)
+    assert read_by(FastReader(), data) == read_by(LenientReader(), data)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(json.dumps(LINE).encode())), max_size=6), st.data())
@@ -125,7 +125,7 @@ def test_no_bytes_can_break_a_reader(pieces: list[bytes], data: st.DataObject) -
     text = b"".join(pieces)
     cut = data.draw(st.integers(0, len(text)))
     for part in (text, text[:cut], text[cut:]):
-        assert read_by(TypedReader(), part) == read_by(Reader(), part)
+        assert read_by(FastReader(), part) == read_by(LenientReader(), part)
 
 
 @given(st.text(max_size=30))
@@ -137,10 +137,10 @@ def test_no_text_can_break_a_date(text: str) -> None:
 def test_both_readers_fall_for_no_trap(trap: Trap) -> None:
     pen = Pen(3)
     reply = Reply(pen.name("msg"), CorpusPlan().last, "claude-sonnet-5-5", pen.tokens(), pen.name("req"))
-    left = trap(pen, Place("s-1", "/home/me"), reply)
+    left = trap(pen, Slot("s-1", "/home/me"), reply)
     for order in (left.lines, left.lines[::-1]):
-        found, problems = read_by(TypedReader(), b"".join(order))
-        assert (found, problems) == read_by(Reader(), b"".join(order))
+        found, problems = read_by(FastReader(), b"".join(order))
+        assert (found, problems) == read_by(LenientReader(), b"".join(order))
         assert [sum(seen[2:7]) for seen in found.values()] == ([sum(left.counted)] if left.counted else [])
         assert problems == ({left.unreadable: 1} if left.unreadable else {})
 
@@ -148,11 +148,26 @@ def test_both_readers_fall_for_no_trap(trap: Trap) -> None:
 def test_the_earliest_of_equal_sightings_stays() -> None:
     later = {**LINE, "timestamp": "2026-11-20T15:35:10.000Z"}
     for order in ([LINE, later], [later, LINE]):
-        found, _ = read_by(TypedReader(), b"".join(map(encode, order)))
+        found, _ = read_by(FastReader(), b"".join(map(encode, order)))
         assert -found["msg_1"][7] == moment("2026-11-20T15:35:09.763Z")
 
 
 def test_a_structure_that_is_nested_without_end_is_counted() -> None:
     deep = encode(LINE).replace(b'"hi"', b"[" * 100_000 + b"]" * 100_000)
-    for reader in (Reader(), TypedReader()):
+    for reader in (LenientReader(), FastReader()):
         assert read_by(reader, deep) == ({}, {"not_json": 1})
+
+
+def test_what_can_be_read_on_a_broken_line_counts_and_the_rest_is_counted() -> None:
+    whole = (
+        b'{"message":{"id":"m","model":"x","usage":{"output_tokens":5,"input_tokens":null}},'
+        b'"timestamp":"2026-11-20T15:35:09.763+01:00"} {"message":NaN}'
+    )
+    broken = (b'{"output_tokens":', b'{"output_tokens"', b'["output_tokens" 1]')
+    data = b"".join(whole + end + b"\n" for end in broken)
+    for reader in (LenientReader(), FastReader()):
+        found, problems = read_by(reader, data)
+        assert problems == {"not_json": 3}
+        assert {name: seen[1:8] for name, seen in found.items()} == {
+            "m": (1, 5, 0, 0, 0, 0, -1_795_185_309_763)
+        }

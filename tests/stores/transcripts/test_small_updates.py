@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import tempfile
@@ -54,15 +55,14 @@ def test_small_updates_and_one_of_everything_give_the_same_sums(batches: list[li
             with (transcripts / f"{number % 2}.jsonl").open("a") as file:
                 file.writelines(json.dumps(line) + "\n" for line in batch)
             rows = ask(index, [root], ZONE).rows
-        with sqlite3.connect(index) as db:
+        with contextlib.closing(sqlite3.connect(index)) as db, db:
             db.execute("DELETE FROM meta WHERE name IN ('tiers', 'listing')")
-        db.close()
         assert in_order(ask(index, [root], ZONE).rows) == in_order(rows)
 
 
 def with_a_run(index: Path) -> None:
     """Tell the index of a run of ours, whose answers in transcripts count no second time."""
-    with sqlite3.connect(index) as db:
+    with contextlib.closing(sqlite3.connect(index)) as db, db:
         run = (
             "run_1",
             1_792_882_800_000,
@@ -74,7 +74,6 @@ def with_a_run(index: Path) -> None:
         )
         db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, 0.0, 0.5, 1, 1, 2, 0, 0, 0)", run)
         db.execute("INSERT INTO asked VALUES ('msg_of_a_run', 'run_1')")
-    db.close()
 
 
 def in_order(rows: list[Row]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oneseat.stores.transcripts.walk import _FEW, Walk
+from oneseat.stores.transcripts.walk import _MOST_GROWN, Walk
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_few_files_that_grew_are_noted_beside_the_listing(
 
 
 def test_much_that_grew_is_a_new_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    many = [root / "projects" / "one" / f"{number}.jsonl" for number in range(_FEW + 1)]
+    many = [root / "projects" / "one" / f"{number}.jsonl" for number in range(_MOST_GROWN + 1)]
     for path in many:
         path.touch()
     later(monkeypatch)

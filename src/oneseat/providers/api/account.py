@@ -9,11 +9,11 @@ from collections.abc import Callable
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
-from oneseat.contract.facts import Abilities, KeyFacts
+from oneseat.contract.facts import KeyFacts, ProviderFeatures
 from oneseat.version import __version__
 
+from .chat import Conversation
 from .endpoint import Endpoint
-from .talk import Conversation
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +40,9 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     converse: Callable[[Endpoint], Conversation]
 
     @property
-    def abilities(self) -> Abilities:
+    def features(self) -> ProviderFeatures:
         """What it can be asked for."""
-        return Abilities(functions=True, schema=True, images=True, documents=self.documents)
+        return ProviderFeatures(functions=True, schema=True, images=True, documents=self.documents)
 
 
 class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,12 +15,24 @@ from google.genai.errors import APIError
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
-from . import sealed
+from . import transport
+from .chat import (
+    Call,
+    ChatRequest,
+    History,
+    Prompt,
+    Reply,
+    Stop,
+    TruncatedError,
+    VendorError,
+    count,
+    file_text,
+    rest,
+)
 from .endpoint import PLACEHOLDER, Endpoint
 from .failures import retry_after
-from .talk import Ask, Call, CutError, History, Prompt, Reply, Said, Stop, count, file_text, rest
 
 _STOPS: dict[str, Stop] = {
     "STOP": "end_turn",
@@ -40,7 +52,7 @@ class GeminiConversation(History):
         super().__init__()
         # It is never used, and made here because the SDK would otherwise make one that reads certificates and proxies.
         self._unused = httpx2.Client(transport=httpx2.MockTransport(_nowhere), trust_env=False)
-        self._http = sealed.client(endpoint)
+        self._http = transport.client(endpoint)
         self._client = genai.Client(
             vertexai=False,
             api_key=PLACEHOLDER,
@@ -57,14 +69,12 @@ class GeminiConversation(History):
         )
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         parts = [] if prompt.background is None else [self._text(prompt.background)]
         parts += [self._attached(attachment) for attachment in prompt.attachments]
         parts.append(self._text(prompt.text))
         self.put(types.Content(role="user", parts=parts), prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         parts = [
             types.Part(
                 function_response=types.FunctionResponse(
@@ -77,8 +87,7 @@ class GeminiConversation(History):
         ]
         self.entries.append(types.Content(role="user", parts=parts))
 
-    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
+    async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         answer = _Answer()
         config = self._config(ask)
         chunks = await self._client.aio.models.generate_content_stream(
@@ -93,26 +102,25 @@ class GeminiConversation(History):
             self.entries.append(types.Content(role="model", parts=answer.parts))
         yield reply
 
-    def _config(self, ask: Ask) -> types.GenerateContentConfig:
-        terms = ask.terms
+    def _config(self, ask: ChatRequest) -> types.GenerateContentConfig:
+        options = ask.options
         declared = [
             types.FunctionDeclaration(
                 name=each.name, description=each.description, parameters_json_schema=each.schema
             )
-            for each in terms.functions
+            for each in options.functions
         ]
         return types.GenerateContentConfig(
-            system_instruction=terms.system,
+            system_instruction=options.system,
             max_output_tokens=ask.bound if ask.held else None,
             tools=[types.Tool(function_declarations=declared)] if declared else None,
             # The SDK would call Python functions by itself.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-            response_mime_type="application/json" if terms.schema is not None else None,
-            response_json_schema=terms.schema,
+            response_mime_type="application/json" if options.schema is not None else None,
+            response_json_schema=options.schema,
         )
 
-    def said(self, error: Exception) -> Said | None:
-        """What an error of the SDK says."""
+    def said(self, error: Exception) -> VendorError | None:
 
         if not isinstance(error, APIError):
             return None
@@ -125,10 +133,9 @@ class GeminiConversation(History):
         wait = _retry_info(found)
         if wait is None and headers is not None:
             wait = retry_after(headers)
-        return Said(status, kinds, error.message or "", wait)
+        return VendorError(status, kinds, error.message or "", wait)
 
     async def close(self) -> None:
-        """Let go of the client."""
         self._unused.close()
         await self._http.aclose()
 
@@ -186,9 +193,9 @@ class _Answer:
         return ThinkingDelta(text=part.text) if part.thought else TextDelta(text=part.text)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``CutError``."""
+        """The whole answer. Raises ``TruncatedError``."""
         if self._finish is None:
-            raise CutError("the answer stopped in the middle")
+            raise TruncatedError("the answer stopped in the middle")
         calls = []
         for index, part in enumerate(self.parts):
             call = part.function_call
@@ -254,4 +261,4 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
 def _nowhere(request: Any) -> Any:
     """Stands where no request may come."""
     del request
-    raise RuntimeError("the client that is not used was used")
+    raise RuntimeError("the unused client was called")

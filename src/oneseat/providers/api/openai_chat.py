@@ -10,25 +10,25 @@ from openai import AsyncOpenAI
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
-from . import openai_errors, sealed
-from .endpoint import Endpoint
-from .openai_responses import can_be_strict, data_url
-from .talk import (
-    Ask,
+from . import openai_errors, transport
+from .chat import (
     Call,
-    CutError,
+    ChatRequest,
     History,
     Prompt,
     Reply,
-    Said,
     Stop,
+    TruncatedError,
+    VendorError,
     arguments_of,
     count,
     file_text,
     rest,
 )
+from .endpoint import Endpoint
+from .openai_responses import can_be_strict, data_url
 
 _STOPS: dict[str | None, Stop] = {
     "stop": "end_turn",
@@ -43,10 +43,9 @@ class ChatConversation(History):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        self._client = AsyncOpenAI(**sealed.options(endpoint))
+        self._client = AsyncOpenAI(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         texts = [] if prompt.background is None else [prompt.background]
         pictures = [each for each in prompt.attachments if each.media_type.startswith("image/")]
         texts += [file_text(each) for each in prompt.attachments if each not in pictures]
@@ -58,8 +57,7 @@ class ChatConversation(History):
         content = [_picture(each) for each in pictures] + [{"type": "text", "text": text} for text in texts]
         self.put({"role": "user", "content": content}, prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         self.entries += [
             {
                 "role": "tool",
@@ -70,8 +68,7 @@ class ChatConversation(History):
             for call, returned in answered
         ]
 
-    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
+    async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         answer = _Answer()
         async with await self._client.chat.completions.create(**self._request(ask), stream=True) as stream:
             async for chunk in stream:
@@ -82,17 +79,17 @@ class ChatConversation(History):
         self.entries.append(answer.repeated())
         yield reply
 
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        terms = ask.terms
+    def _request(self, ask: ChatRequest) -> dict[str, Any]:
+        options = ask.options
         request: dict[str, Any] = {
             "model": ask.model,
-            "messages": [{"role": "system", "content": terms.system}, *self.entries],
+            "messages": [{"role": "system", "content": options.system}, *self.entries],
             "stream_options": {"include_usage": True},
         }
         if ask.held:
             # The older of two names: the one that local servers know.
             request["max_tokens"] = ask.bound
-        if terms.functions:
+        if options.functions:
             request["tools"] = [
                 {
                     "type": "function",
@@ -102,19 +99,17 @@ class ChatConversation(History):
                         "parameters": each.schema,
                     },
                 }
-                for each in terms.functions
+                for each in options.functions
             ]
-        if terms.schema is not None:
-            shape = {"name": "answer", "schema": terms.schema, "strict": can_be_strict(terms.schema)}
+        if options.schema is not None:
+            shape = {"name": "answer", "schema": options.schema, "strict": can_be_strict(options.schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": shape}
         return request
 
-    def said(self, error: Exception) -> Said | None:
-        """What an error of the SDK says."""
+    def said(self, error: Exception) -> VendorError | None:
         return openai_errors.said(error)
 
     async def close(self) -> None:
-        """Let go of the client."""
         await self._client.close()
 
 
@@ -169,9 +164,9 @@ class _Answer:
         return Progress(state="tool_calls", tool_input_bytes=len(arguments.encode()))
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``CutError``."""
+        """The whole answer. Raises ``TruncatedError``."""
         if self._finish is None:
-            raise CutError("the answer stopped in the middle")
+            raise TruncatedError("the answer stopped in the middle")
         calls = tuple(
             Call(call["id"], call["name"], arguments_of(call["arguments"])) for call in self._calls.values()
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from openai import APIConnectionError, APIError, APIStatusError
 
+from .chat import VendorError
 from .failures import retry_after
-from .talk import Said
 
 
-def said(error: Exception) -> Said | None:
+def said(error: Exception) -> VendorError | None:
     """What the vendor says by it; ``None`` when it is not the vendor who speaks."""
 
     if not isinstance(error, APIError) or isinstance(error, APIConnectionError):
@@ -18,5 +18,5 @@ def said(error: Exception) -> Said | None:
     kinds = tuple(str(kind) for kind in (error.code, error.type) if kind)
     message = words if isinstance(words, str) else ""
     if isinstance(error, APIStatusError):
-        return Said(error.status_code, kinds, message, retry_after(error.response.headers))
-    return Said(None, kinds, message or error.message)
+        return VendorError(error.status_code, kinds, message, retry_after(error.response.headers))
+    return VendorError(None, kinds, message or error.message)

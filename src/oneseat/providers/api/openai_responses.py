@@ -11,24 +11,24 @@ from openai import AsyncOpenAI
 from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.host.function_calls import Returned
+from oneseat.host.function_calls import CallResult
 
-from . import openai_errors, sealed
-from .endpoint import Endpoint
-from .talk import (
-    Ask,
+from . import openai_errors, transport
+from .chat import (
     Call,
-    CutError,
+    ChatRequest,
     History,
     Prompt,
     Reply,
-    Said,
     Stop,
+    TruncatedError,
+    VendorError,
     arguments_of,
     count,
     file_text,
     rest,
 )
+from .endpoint import Endpoint
 
 _TEXT_DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
@@ -38,7 +38,7 @@ _INCOMPLETE: dict[str | None, Stop] = {"max_output_tokens": "max_tokens", "conte
 class FailedError(Exception):
     """Raised when the stream ends with a response that failed."""
 
-    def __init__(self, said: Said) -> None:
+    def __init__(self, said: VendorError) -> None:
         super().__init__(said.message)
         self.said = said
 
@@ -48,10 +48,9 @@ class ResponsesConversation(History):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        self._client = AsyncOpenAI(**sealed.options(endpoint))
+        self._client = AsyncOpenAI(**transport.options(endpoint))
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
         blocks: list[dict[str, Any]] = []
         if prompt.background is not None:
             blocks.append({"type": "input_text", "text": prompt.background})
@@ -59,15 +58,13 @@ class ResponsesConversation(History):
         blocks.append({"type": "input_text", "text": prompt.text})
         self.put({"type": "message", "role": "user", "content": blocks}, prompt)
 
-    def results(self, answered: Sequence[tuple[Call, Returned]]) -> None:
-        """The functions that the last answer called have returned."""
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
         self.entries += [
             {"type": "function_call_output", "call_id": call.id, "output": _output(returned)}
             for call, returned in answered
         ]
 
-    async def stream(self, ask: Ask) -> AsyncIterator[Event | Reply]:
-        """Have the conversation answered."""
+    async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         response = _Response()
         async with await self._client.responses.create(**self._request(ask), stream=True) as stream:
             async for event in stream:
@@ -77,17 +74,17 @@ class ResponsesConversation(History):
         self.entries += response.items
         yield reply
 
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        terms = ask.terms
+    def _request(self, ask: ChatRequest) -> dict[str, Any]:
+        options = ask.options
         request: dict[str, Any] = {
             "model": ask.model,
-            "instructions": terms.system,
+            "instructions": options.system,
             "input": self.entries,
             "store": False,
         }
         if ask.held:
             request["max_output_tokens"] = ask.bound
-        if terms.functions:
+        if options.functions:
             request["tools"] = [
                 {
                     "type": "function",
@@ -96,19 +93,17 @@ class ResponsesConversation(History):
                     "parameters": each.schema,
                     "strict": False,
                 }
-                for each in terms.functions
+                for each in options.functions
             ]
-        if terms.schema is not None:
-            shape = {"type": "json_schema", "name": "answer", "schema": terms.schema}
-            request["text"] = {"format": {**shape, "strict": can_be_strict(terms.schema)}}
+        if options.schema is not None:
+            shape = {"type": "json_schema", "name": "answer", "schema": options.schema}
+            request["text"] = {"format": {**shape, "strict": can_be_strict(options.schema)}}
         return request
 
-    def said(self, error: Exception) -> Said | None:
-        """What an error of the SDK says."""
+    def said(self, error: Exception) -> VendorError | None:
         return error.said if isinstance(error, FailedError) else openai_errors.said(error)
 
     async def close(self) -> None:
-        """Let go of the client."""
         await self._client.close()
 
 
@@ -133,9 +128,11 @@ class _Response:
             return (UsageSeen(message_id=made.id, usage=TokenUsage(), model=made.model),)
         if kind == "response.failed":
             error = event.response.error
-            raise FailedError(Said(None, (str(error.code),) if error else (), error.message if error else ""))
+            raise FailedError(
+                VendorError(None, (str(error.code),) if error else (), error.message if error else "")
+            )
         if kind == "error":
-            raise FailedError(Said(None, (str(event.code),), event.message or ""))
+            raise FailedError(VendorError(None, (str(event.code),), event.message or ""))
         if kind in {"response.completed", "response.incomplete"}:
             return (self._ended(event.response),)
         return (Progress(state=kind),)
@@ -160,9 +157,9 @@ class _Response:
         return UsageSeen(message_id=response.id, usage=usage, model=response.model, stop_reason=stop)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``CutError``."""
+        """The whole answer. Raises ``TruncatedError``."""
         if self._reply is None:
-            raise CutError("the answer stopped in the middle")
+            raise TruncatedError("the answer stopped in the middle")
         return self._reply
 
 
@@ -188,7 +185,7 @@ def _repeated(item: Any) -> dict[str, Any]:
     return told
 
 
-def _output(returned: Returned) -> str:
+def _output(returned: CallResult) -> str:
     # The API has no field for it.
     return f"Error: {returned.text}" if returned.is_error else returned.text
 

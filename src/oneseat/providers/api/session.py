@@ -1,4 +1,4 @@
-"""One run on an API key: the prompt, the answer, the functions that it calls, and the answer after those."""
+"""One run on an API key: the prompt, the model's answers, and the function calls between them."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from oneseat.contract.events import (
     ToolResult,
     TurnEnded,
 )
-from oneseat.contract.facts import Capabilities, KeyFacts
-from oneseat.contract.permission import Permission
+from oneseat.contract.facts import KeyFacts, SessionInfo
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
-from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Plan, Request
-from oneseat.host.function_calls import Returned
+from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, Permission, Request
+from oneseat.contract.stations import Dispatch
+from oneseat.host.function_calls import CallResult
+from oneseat.providers.failures import INTERRUPTED
 
 from . import failures
 from .account import Account
-from .pump import Pump, StoppedError
-from .talk import Ask, Call, Conversation, Prompt, Reply, Terms
+from .chat import Call, ChatRequest, Conversation, ConversationOptions, Prompt, Reply
+from .stream import CancellableStream, StoppedError
 from .tools import Toolbox
 
-#: Told to a model that is given no instructions.
+#: Said to a model that is given no instructions.
 DEFAULT_SYSTEM = "Answer the request directly."
 
 
-class Chat:
-    """A conversation and the way it is opened: a run's own, or one that several runs share."""
+class ChatConnection:
+    """A conversation that is opened when it is first needed: a run's own, or one that several runs share."""
 
-    def __init__(self, account: Account, terms: Terms) -> None:
+    def __init__(self, account: Account, options: ConversationOptions) -> None:
         self.account = account
-        self.terms = terms
+        self.options = options
         self._talk: Conversation | None = None
 
     @property
@@ -72,21 +73,23 @@ class Chat:
 class ApiSession:
     """Implements ``ProviderSession``."""
 
-    def __init__(self, chat: Chat, request: Request, run_id: str, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, chat: ChatConnection, request: Request, run_id: str, redact: Callable[[str], str]
+    ) -> None:
         self._chat = chat
         self._account = chat.account
         self._request = request
         self._run_id = run_id
         self._redact = redact
-        self._toolbox = Toolbox(chat.terms.functions, self._hide)
-        self._pump: Pump[Event | Reply] | None = None
-        self._plan: Plan | None = None
+        self._toolbox = Toolbox(chat.options.functions, self._hide)
+        self._stream: CancellableStream[Event | Reply] | None = None
+        self._dispatch: Dispatch | None = None
         self._interrupted = False
         self._started = self._began = False
         self._turned_down = True
         self._asked = 0
         short = self._account.api.short_names
-        self.capabilities = Capabilities(models=tuple(short), full_names=dict(short))
+        self.info = SessionInfo(models=tuple(short), full_names=dict(short))
 
     async def credential_facts(self) -> KeyFacts:
         """Read the key, and say which it is and where it would be sent. Sends nothing."""
@@ -97,16 +100,14 @@ class ApiSession:
         await self._chat.ready()
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
-        self._plan = plan
-        prompt = Prompt(self._request.prompt, self._request.attachments, plan.background)
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
+        self._dispatch = dispatch
+        prompt = Prompt(self._request.prompt, self._request.attachments, dispatch.background)
         async with aclosing(self._turn(prompt)) as events:
             async for event in events:
                 yield (event,)
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async with aclosing(self._turn(Prompt(text))) as events:
             async for event in events:
                 yield (event,)
@@ -115,7 +116,6 @@ class ApiSession:
         """Nothing is ever asked: what a function may do, the caller has decided by offering it."""
 
     def stderr(self) -> Stderr | None:
-        """There is no other output."""
         return None
 
     async def interrupt(self) -> None:
@@ -139,8 +139,8 @@ class ApiSession:
                 self._chat.talk.back_to(mark)
 
     async def _stop(self) -> None:
-        if self._pump is not None:
-            await self._pump.stop()
+        if self._stream is not None:
+            await self._stream.stop()
         await self._toolbox.stop()
 
     async def _rounds(self) -> AsyncGenerator[Event, None]:
@@ -171,10 +171,10 @@ class ApiSession:
                     yield event
 
     async def _one_request(self) -> AsyncGenerator[Event | Reply | ErrorInfo, None]:
-        """Ask the model once: what comes, then the whole answer or the failure."""
+        """ChatRequest the model once: what comes, then the whole answer or the failure."""
         talk = self._chat.talk
         self._began, self._turned_down = False, True
-        kept_back = failures.INTERRUPTED if self._interrupted else self._out_of_turns()
+        kept_back = INTERRUPTED.info() if self._interrupted else self._out_of_turns()
         if kept_back is not None:
             yield kept_back
             return
@@ -185,9 +185,9 @@ class ApiSession:
             return
         self._asked += 1
         self._account.endpoint.answered = None
-        self._pump = Pump(talk.stream(ask))
+        self._stream = CancellableStream(talk.stream(ask))
         try:
-            async for seen in self._pump.items():
+            async for seen in self._stream.items():
                 if not self._began:
                     self._began, self._turned_down = True, False
                     if not self._started:
@@ -196,24 +196,26 @@ class ApiSession:
                 yield seen
         except StoppedError:
             self._turned_down = False
-            yield failures.INTERRUPTED
+            yield INTERRUPTED.info()
         except OneseatError as error:
             yield error.info
         except Exception as error:  # noqa: BLE001 - no exception of an SDK may reach a user
             yield self._failure(error)
         finally:
-            await self._pump.stop()
+            await self._stream.stop()
 
-    async def _next_ask(self) -> Ask:
+    async def _next_ask(self) -> ChatRequest:
         """The next request, with a bound where its budget holds it to one. Raises ``OneseatError`` ``budget.*``."""
-        plan, terms, most = self._plan, self._chat.terms, self._account.api.most_tokens
-        model = plan.model if plan is not None else ""
-        model = self.capabilities.full_names.get(model, model)
-        if plan is None or plan.allowance is None:
-            return Ask(terms, model, most)
-        size = self._chat.talk.size(terms)
-        bound = await plan.allowance(text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most)
-        return Ask(terms, model, bound, held=True)
+        dispatch, options, most = self._dispatch, self._chat.options, self._account.api.most_tokens
+        model = dispatch.model if dispatch is not None else ""
+        model = self.info.full_names.get(model, model)
+        if dispatch is None or dispatch.allowance is None:
+            return ChatRequest(options, model, most)
+        size = self._chat.talk.size(options)
+        bound = await dispatch.allowance(
+            text_bytes=size.text_bytes, pictures=size.pictures, output_tokens=most
+        )
+        return ChatRequest(options, model, bound, held=True)
 
     def _failure(self, error: Exception) -> ErrorInfo:
         account = self._account
@@ -230,7 +232,7 @@ class ApiSession:
         return None if error is None else msgspec.structs.replace(error, message=self._hide(error.message))
 
     async def _functions(self, calls: tuple[Call, ...]) -> AsyncGenerator[Event, None]:
-        results: dict[int, Returned] = {}
+        results: dict[int, CallResult] = {}
         for each in calls:
             yield ToolCall(id=each.id, name=_shown(each.name), input=each.given or {})
         async for index, returned in self._toolbox.answer(calls):
@@ -245,12 +247,12 @@ class ApiSession:
             return None
         return ErrorInfo(
             code="budget.turns_reached",
-            message="The run used all its turns before it was done",
+            message="The run reached its turn limit before it finished",
             hint="Allow more: `oneseat run --max-turns ...`",
         )
 
     def _start(self, model: str) -> Event:
-        functions = self._chat.terms.functions
+        functions = self._chat.options.functions
         return Started(
             run_id=self._run_id,
             provider=self._account.api.name,

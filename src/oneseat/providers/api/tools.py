@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from oneseat.contract.functions import Function
-from oneseat.host.function_calls import Returned, call
+from oneseat.contract.request import Function
+from oneseat.host.function_calls import CallResult, call_function
 
-from .talk import Call
+from .chat import Call
 
 #: How long cancelled calls may take to end, in seconds.
 _CANCEL_S = 1.0
@@ -20,10 +20,10 @@ class Toolbox:
     def __init__(self, functions: Sequence[Function], clean: Callable[[str], str]) -> None:
         self._functions = {function.name: function for function in functions}
         self._clean = clean
-        self._tasks: set[asyncio.Task[tuple[int, Returned]]] = set()
+        self._tasks: set[asyncio.Task[tuple[int, CallResult]]] = set()
         self._stopped = False
 
-    async def answer(self, calls: Sequence[Call]) -> AsyncIterator[tuple[int, Returned]]:
+    async def answer(self, calls: Sequence[Call]) -> AsyncIterator[tuple[int, CallResult]]:
         """The result of each call with its place, as they come. Those that change nothing go on side by side."""
         self._stopped = False
         for batch in self._batches(calls):
@@ -58,10 +58,10 @@ class Toolbox:
         if batch:
             yield batch
 
-    async def _one(self, index: int, asked: Call) -> tuple[int, Returned]:
+    async def _one(self, index: int, asked: Call) -> tuple[int, CallResult]:
         function = self._functions.get(asked.name)
         if function is None:
-            return index, Returned(f"There is no tool {asked.name!r}", is_error=True)
+            return index, CallResult(f"No such tool: {asked.name!r}", is_error=True)
         if asked.given is None:
-            return index, Returned("The arguments are no JSON object", is_error=True)
-        return index, await call(function, asked.given, self._clean)
+            return index, CallResult("The arguments are not a JSON object", is_error=True)
+        return index, await call_function(function, asked.given, self._clean)

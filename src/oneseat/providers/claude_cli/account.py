@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oneseat.contract.facts import Account, CredentialSource, Scope
-from oneseat.host.credentials import block_sources
+
+from .credentials import block_sources
 
 #: The CLI's names for where settings come from. With `--setting-sources ""` only the first applies by itself; any other
 #: means that something around the CLI added to its command line.

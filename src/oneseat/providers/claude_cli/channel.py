@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.host.child import Child
-from oneseat.providers.official_cli.lines import Lines, Undecoded
+from oneseat.contract.errors import OneseatError
+from oneseat.host.processes.child import Child
+from oneseat.providers.cli_common.lines import Lines, Undecoded
+from oneseat.providers.failures import SESSION_LOST
 
 from . import failures, messages, wire
 
@@ -58,13 +59,10 @@ class Channel(Lines[wire.KnownLine]):
     def _known_death(self, stderr: str, words: str) -> OneseatError | None:
         if "unknown option" in stderr:
             return self._error(
-                "too_old", f"The official CLI does not know an option that oneseat needs\n  {words}", "you"
+                "too_old", f"The official CLI does not support an option that oneseat needs\n  {words}", "you"
             )
         return _lost() if failures.says_lost(stderr) else None
 
 
 def _lost() -> OneseatError:
-    lost = failures.SESSION_LOST
-    return OneseatError(
-        ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
-    )
+    return OneseatError(SESSION_LOST.info())

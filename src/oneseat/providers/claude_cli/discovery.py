@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 
-from oneseat.aio import uninterrupted
-from oneseat.contract.canary import CliFile
-from oneseat.host.child import Child
-from oneseat.providers.official_cli.program import Program, Version, dotted
+from oneseat._util.aio import uninterrupted
+from oneseat.contract.reports.compat import CliFile
+from oneseat.host.processes.child import Child
+from oneseat.providers.cli_common.program import Program, Version, dotted
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
 OLDEST = (2, 1, 197)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from oneseat.host.child_environment import HARMLESS, allowed
+from oneseat.host.environment import HARMLESS, base_environment
 
 #: The owner's own login: a token made by `claude setup-token`, or another folder to read the login from.
 LOGIN_NAMES = ("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
@@ -70,7 +70,7 @@ def child_environment(
     With ``asks_usage`` the CLI may ask its vendor how full the plan's windows are, unless the owner has forbidden that. A
     simulated one never may: it asks the vendor, not the simulator (measured).
     """
-    env = allowed(parent, pass_names)
+    env = base_environment(parent, pass_names)
     env.update(_BEHAVIOUR)
     env["CLAUDE_CODE_MAX_RETRIES"] = str(max_retries)
     # Always: a version once had a default of one second, and tools have none.

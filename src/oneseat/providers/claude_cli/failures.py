@@ -1,4 +1,4 @@
-"""What a result line of the CLI is worth. The CLI says ``subtype: "success"`` for every API error, so nothing here trusts it.
+"""Maps a result line of the CLI to a failure. The CLI says ``subtype: "success"`` for every API error, so that is ignored.
 
 Classes, statuses and reasons as measured on claude 2.1.197 and 2.1.329. Words of a message decide only where the CLI gives
 no field to decide by, and each such case says so.
@@ -6,162 +6,86 @@ no field to decide by, and each such case says so.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
-from oneseat.contract.errors import ErrorInfo, WhoseTurn
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.providers import WINDOWS
+from oneseat.providers import failures
+from oneseat.providers.failures import Failure
 
 from .wire import RateLimitInfo, ResultLine
 
-
-class _Failure(NamedTuple):
-    code: str
-    what: str
-    whose_turn: WhoseTurn = "provider"
-    hint: str | None = None
-
-
-#: How much of the provider's own words a message carries.
-_DETAIL_CHARS = 500
 _SIGN_IN = "Sign in again: run `claude` and type /login, then `oneseat doctor`"
-_AGAIN = "Try again in a minute"
+_AUTH = failures.LOGIN_REJECTED._replace(hint=_SIGN_IN)
 
 #: By the class on the CLI's synthetic message.
-_BY_CLASS: dict[str, _Failure] = {
-    "authentication_failed": _Failure(
-        "provider.auth_rejected", "The provider rejected the login", "you", _SIGN_IN
-    ),
-    "oauth_org_not_allowed": _Failure(
-        "provider.auth_rejected", "The login's organisation does not allow this", "you", _SIGN_IN
-    ),
-    "account_on_hold": _Failure(
-        "provider.account_on_hold", "The provider has put the account on hold", "you"
-    ),
-    "verification_required": _Failure(
+_BY_CLASS: dict[str, Failure] = {
+    "authentication_failed": _AUTH,
+    "oauth_org_not_allowed": _AUTH._replace(what="The login's organisation does not allow this"),
+    "account_on_hold": Failure("provider.account_on_hold", "The provider has put the account on hold", "you"),
+    "verification_required": Failure(
         "provider.verification_required", "The provider wants the account verified", "you"
     ),
-    "billing_error": _Failure(
-        "provider.credit_exhausted", "The provider wants payment for this request", "you"
-    ),
-    "model_not_found": _Failure(
-        "provider.model_not_found",
-        "The provider does not know the model, or the login may not use it",
-        "you",
-        "Choose another model: `oneseat run --model sonnet ...`",
-    ),
-    "max_output_tokens": _Failure(
-        "incomplete.max_tokens",
-        "The answer was cut at the model's output limit",
-        "you",
-        "Ask for less in one answer",
-    ),
-    "overloaded": _Failure("provider.overloaded", "The provider is overloaded", "wait", _AGAIN),
-    "server_error": _Failure("provider.server_error", "The provider failed", "wait", _AGAIN),
-    "invalid_request": _Failure("provider.bad_request", "The provider did not accept the request", "you"),
-    "cloud_credential_error": _Failure(
+    "billing_error": failures.CREDIT_EXHAUSTED,
+    "model_not_found": failures.MODEL_NOT_FOUND,
+    "max_output_tokens": failures.MAX_TOKENS,
+    "overloaded": failures.OVERLOADED,
+    "server_error": failures.SERVER_ERROR,
+    "invalid_request": failures.BAD_REQUEST,
+    "cloud_credential_error": Failure(
         "provider.cloud_credentials", "The cloud provider's credentials failed", "you"
     ),
 }
-
-_BY_STATUS: dict[int, _Failure] = {
-    400: _Failure("provider.bad_request", "The provider did not accept the request", "you"),
-    401: _BY_CLASS["authentication_failed"],
-    403: _BY_CLASS["authentication_failed"],
-    404: _BY_CLASS["model_not_found"],
-    413: _Failure(
-        "provider.request_too_large",
-        "The request is too large for the provider",
-        "you",
-        "Send less text or fewer files",
-    ),
-    529: _BY_CLASS["overloaded"],
+_BY_STATUS: dict[int, Failure] = {
+    400: failures.BAD_REQUEST,
+    401: _AUTH,
+    403: _AUTH,
+    404: failures.MODEL_NOT_FOUND,
+    413: failures.REQUEST_TOO_LARGE,
+    529: failures.OVERLOADED,
 }
-
-_BY_TERMINAL_REASON: dict[str, _Failure] = {
-    "prompt_too_long": _Failure(
-        "provider.context_overflow",
-        "The prompt does not fit the model's context",
-        "you",
-        "Send less text, or split it over several runs",
-    ),
-    "image_error": _BY_STATUS[413],
-    "aborted_streaming": _Failure("provider.interrupted", "The turn was interrupted", "you"),
-    "aborted_tools": _Failure("provider.interrupted", "The turn was interrupted while a tool ran", "you"),
+_BY_TERMINAL_REASON: dict[str, Failure] = {
+    "prompt_too_long": failures.CONTEXT_OVERFLOW,
+    "image_error": failures.REQUEST_TOO_LARGE,
+    "aborted_streaming": failures.INTERRUPTED,
+    "aborted_tools": failures.INTERRUPTED._replace(what="The turn was interrupted while a tool ran"),
 }
-
-_BY_STOP_REASON: dict[str, _Failure] = {
-    "refusal": _Failure(
-        "incomplete.refused",
-        "The model refused to answer",
-        "you",
-        "Say it differently, or choose another model",
-    ),
-}
-
-_BY_SUBTYPE: dict[str, _Failure] = {
-    "error_max_turns": _Failure(
+_BY_STOP_REASON: dict[str, Failure] = {"refusal": failures.REFUSED}
+_BY_SUBTYPE: dict[str, Failure] = {
+    "error_max_turns": Failure(
         "budget.turns_reached",
-        "The run used all its turns before it was done",
+        "The run reached its turn limit before it finished",
         "you",
         "Allow more: `oneseat run --max-turns ...`",
     ),
-    "error_max_budget_usd": _Failure(
+    "error_max_budget_usd": Failure(
         "budget.reached",
-        "The run reached its budget before it was done",
+        "The run reached its budget before it finished",
         "you",
         "Allow more: `oneseat run --max-budget-usd ...`",
     ),
-    "error_max_structured_output_retries": _Failure(
-        "incomplete.schema_unmet", "The model gave no answer that fits the schema", "you"
+    "error_max_structured_output_retries": Failure(
+        "incomplete.schema_unmet", "The model's answer does not match the schema", "you"
     ),
-    "error_during_execution": _Failure("provider.execution_error", "The CLI reported an error", "provider"),
+    "error_during_execution": failures.EXECUTION_ERROR,
 }
-
-_CONTEXT_FULL = _Failure(
-    "incomplete.context_window",
-    "The conversation filled the model's context",
-    "you",
-    "Send less text, or start a new session",
-)
-_THIRD_PARTY = _Failure(
+_SIGNED_OUT = Failure("provider.signed_out", "The official CLI is not signed in", "you", _SIGN_IN)
+_THIRD_PARTY = Failure(
     "provider.third_party",
-    "The provider takes the request for another program's and wants extra, paid usage for it",
+    "The provider treats the request as another program's and wants extra, paid usage for it",
     "you",
-)
-_UNREACHABLE = _Failure(
-    "provider.unreachable",
-    "The provider could not be reached",
-    "wait",
-    "Check the network, then run it again",
-)
-_CONNECTION_LOST = _Failure(
-    "provider.connection_lost", "The connection to the provider broke", "wait", _AGAIN
 )
 #: By words of a message without a status: 2.1.197 says "Connection closed" where 2.1.329 says "Connection lost", and gives an
 #: error in the middle of a stream no class.
-_BY_WORDS: dict[str, _Failure] = {
-    "Unable to connect": _UNREACHABLE,
-    "Connection error": _UNREACHABLE,
-    "Connection dropped": _UNREACHABLE,
-    "Connection to the API was lost": _CONNECTION_LOST,
-    "Connection closed mid-response": _CONNECTION_LOST,
-    "Connection lost mid-response": _CONNECTION_LOST,
-    "timed out": _Failure("provider.api_timeout", "The provider did not answer in time", "wait", _AGAIN),
-    "API Error: Overloaded": _BY_CLASS["overloaded"],
-}
-
-SESSION_LOST = _Failure(
-    "provider.session_lost",
-    "The official CLI does not have the session any more",
-    "you",
-    "Begin a new one: `oneseat run --new-session ...`",
-)
-
-#: Window names of the CLI to the words of the message. A window that is not listed is shown by its own name.
-_WINDOWS = {
-    "five_hour": "five-hour",
-    "seven_day": "weekly",
-    "seven_day_opus": "weekly Opus",
-    "seven_day_sonnet": "weekly Sonnet",
+_BY_WORDS: dict[str, Failure] = {
+    "Unable to connect": failures.UNREACHABLE,
+    "Connection error": failures.UNREACHABLE,
+    "Connection dropped": failures.UNREACHABLE,
+    "Connection to the API was lost": failures.CONNECTION_LOST,
+    "Connection closed mid-response": failures.CONNECTION_LOST,
+    "Connection lost mid-response": failures.CONNECTION_LOST,
+    "timed out": failures.API_TIMEOUT,
+    "API Error: Overloaded": failures.OVERLOADED,
 }
 
 
@@ -172,14 +96,11 @@ def classify(
     if not line.is_error and error_class is None:
         return None
     if not line.is_error and line.result:
-        # A failed attempt that a later one in the same turn made good.
+        # An attempt failed, and a later one in the same turn succeeded.
         return None
     if error_class == "rate_limit" or line.api_error_status == 429:
         return _limited(line, limit, now)
-    failure = _find(line, error_class)
-    detail = _detail(line)
-    message = f"{failure.what}: {detail}" if detail else failure.what
-    return ErrorInfo(code=failure.code, message=message, hint=failure.hint, whose_turn=failure.whose_turn)
+    return _find(line, error_class).info(_words(line))
 
 
 def says_lost(words: str) -> bool:
@@ -187,9 +108,9 @@ def says_lost(words: str) -> bool:
     return "No conversation found" in words
 
 
-def _find(line: ResultLine, error_class: str | None) -> _Failure:
+def _find(line: ResultLine, error_class: str | None) -> Failure:
     if any(says_lost(error) for error in line.errors):
-        return SESSION_LOST
+        return failures.SESSION_LOST
     if line.stop_reason in _BY_STOP_REASON:
         return _BY_STOP_REASON[line.stop_reason]
     if line.terminal_reason in _BY_TERMINAL_REASON:
@@ -199,47 +120,37 @@ def _find(line: ResultLine, error_class: str | None) -> _Failure:
     return _by_text(line) or _by_class(line, error_class)
 
 
-def _by_class(line: ResultLine, error_class: str | None) -> _Failure:
+def _by_class(line: ResultLine, error_class: str | None) -> Failure:
     if error_class in ("server_error", "unknown", None) and line.api_error_status in _BY_STATUS:
         return _BY_STATUS[line.api_error_status]
     if error_class in _BY_CLASS:
         return _BY_CLASS[error_class]
-    return _Failure("provider.api_error", "The provider reported an error")
+    return failures.API_ERROR
 
 
-def _by_text(line: ResultLine) -> _Failure | None:
+def _by_text(line: ResultLine) -> Failure | None:
     # The CLI has no field that tells these apart: no status, and a class they share with other failures.
     text = line.result or ""
     if text.startswith("Not logged in"):
-        return _Failure("provider.signed_out", "The official CLI is not signed in", "you", _SIGN_IN)
+        return _SIGNED_OUT
     if "context window limit" in text:
-        return _CONTEXT_FULL
+        return failures.CONTEXT_WINDOW
     if "Third-party apps" in text:
         return _THIRD_PARTY
     if line.api_error_status is not None:
         return None
-    return next((failure for words, failure in _BY_WORDS.items() if words in text), None)
+    return next((found for words, found in _BY_WORDS.items() if words in text), None)
 
 
 def _limited(line: ResultLine, limit: RateLimitInfo | None, now: float) -> ErrorInfo:
     kind = limit.rate_limit_type if limit is not None else None
     if limit is None or kind is None or limit.status != "rejected":
-        return ErrorInfo(
-            code="limit.rate_limited",
-            message=f"The provider is limiting requests for a moment: {_detail(line)}",
-            hint="Wait a minute and run it again",
-            whose_turn="wait",
-        )
+        return failures.RATE_LIMITED.info(_words(line))
     wait = max(0.0, round(limit.resets_at - now, 1)) if limit.resets_at is not None else None
-    return ErrorInfo(
-        code=f"limit.{kind}",
-        message=f"The {_WINDOWS.get(kind, kind)} window is full: {_detail(line)}",
-        whose_turn="wait",
-        retry_after_s=wait,
-    )
+    label = WINDOWS[kind].label if kind in WINDOWS else kind
+    full = Failure(f"limit.{kind}", f"The {label} window is full", "wait")
+    return msgspec.structs.replace(full.info(_words(line)), retry_after_s=wait)
 
 
-def _detail(line: ResultLine) -> str:
-    # The first paragraph says what happened; links, advice and request ids follow it.
-    text = (line.result or "; ".join(line.errors)).strip()
-    return text.partition("\n\n")[0][:_DETAIL_CHARS]
+def _words(line: ResultLine) -> str:
+    return line.result or "; ".join(line.errors)

@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from oneseat.contract.functions import Function
-from oneseat.contract.request import FUNCTIONS
-from oneseat.host.function_calls import call
+from oneseat.contract.request import FUNCTIONS, Function
+from oneseat.host.function_calls import call_function
 
 from . import messages, wire
 
@@ -90,15 +89,15 @@ class FunctionServer:
         params = message.get("params")
         if message.get("method") == "notifications/cancelled" and isinstance(params, dict):
             # Nobody waits for the answer any more: the turn was interrupted, or the CLI's own limit was reached.
-            call = self._calls.get(params.get("requestId"))
-            if call is not None:
-                call.cancel()
+            call_function = self._calls.get(params.get("requestId"))
+            if call_function is not None:
+                call_function.cancel()
 
     async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
         function = self._functions.get(str(params.get("name")))
         if function is None:
-            return _said(f"There is no tool {params.get('name')!r}", is_error=True)
-        returned = await call(function, params.get("arguments") or {}, self._clean)
+            return _said(f"No such tool: {params.get('name')!r}", is_error=True)
+        returned = await call_function(function, params.get("arguments") or {}, self._clean)
         return _said(returned.text, is_error=returned.is_error)
 
 

@@ -12,14 +12,14 @@ from oneseat.contract.facts import LoginFacts
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.contract.simulated import Simulator
-from oneseat.host import credentials
-from oneseat.host.kept_processes import KeptProcesses
-from oneseat.providers.official_cli.hiding import hiding
-from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.providers.cli_common.hiding import hiding
+from oneseat.providers.cli_common.process import empty_folder, kept_marker, private_folder, starting
 
-from . import discovery, environment, servers
+from . import credentials, discovery, environment
 from .argv import Offered, bounds, command_line
-from .process import Acquaintances, ClaudeStart, CliProcess
+from .mcp import write_config
+from .process import ClaudeStart, CliProcess, VersionCache
 
 
 class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class ClaudeCliConfig(msgspec.Struct, frozen=True, kw_only=True):
     asks_usage: bool = False
 
 
-class Shape(msgspec.Struct, frozen=True):
+class ProcessSpec(msgspec.Struct, frozen=True):
     """What a process cannot change once it runs. Without a ``cwd`` it works in an empty folder of its own.
 
     The CLI counts a ``max_budget_usd`` over the whole life of the process, so one that has it serves a single run.
@@ -59,13 +59,13 @@ class Shape(msgspec.Struct, frozen=True):
         return bool(self.tools.names or self.mcp_servers)
 
     @classmethod
-    def of(cls, request: Request) -> Shape:
-        """The shape of a process that can serve this request, and others like it."""
+    def of(cls, request: Request) -> ProcessSpec:
+        """The spec of a process that can serve this request, and others like it."""
         return cls(request.tools, request.cwd, request.mcp_servers, bool(request.functions))
 
     @classmethod
-    def bounded(cls, request: Request) -> Shape:
-        """The shape of a process that serves this request alone, with its bounds."""
+    def bounded(cls, request: Request) -> ProcessSpec:
+        """The spec of a process that serves this request alone, with its bounds."""
         turns, usd = request.max_turns, request.max_budget_usd
         return msgspec.structs.replace(cls.of(request), max_turns=turns, max_budget_usd=usd)
 
@@ -73,14 +73,14 @@ class Shape(msgspec.Struct, frozen=True):
 class Launcher:
     """Starts processes of the CLI that ``config`` describes. ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str], kept: KeptProcesses) -> None:
+    def __init__(self, config: ClaudeCliConfig, redact: Callable[[str], str], kept: ProcessRegistry) -> None:
         self._config = config
         self._kept = kept
         self._redact = redact
-        self._known = Acquaintances()
+        self._known = VersionCache()
 
     def launch(
-        self, shape: Shape, model: str, marker: str, session: SessionStamp | None = None
+        self, spec: ProcessSpec, model: str, marker: str, session: SessionStamp | None = None
     ) -> CliProcess:
         """Start one. With a ``session`` it begins or resumes that conversation, without one it keeps no transcript.
 
@@ -88,18 +88,18 @@ class Launcher:
         """
         executable = self.executable()
         with starting(executable), private_folder(marker) as private:
-            cwd = shape.cwd or empty_folder(private)
+            cwd = spec.cwd or empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
-            argv = command_line(executable, model, shape.tools, session, _offered(private, shape))
-            redact = hiding(shape.mcp_servers, self._redact)
-            argv += bounds(shape.max_turns, shape.max_budget_usd, session)
+            argv = command_line(executable, model, spec.tools, session, _offered(private, spec))
+            redact = hiding(spec.mcp_servers, self._redact)
+            argv += bounds(spec.max_turns, spec.max_budget_usd, session)
             start = ClaudeStart(argv, env, cwd, marker, model)
             return CliProcess.start(start, private, redact, self._known)
 
-    def launch_kept(self, shape: Shape, model: str, session: SessionStamp | None = None) -> CliProcess:
+    def launch_kept(self, spec: ProcessSpec, model: str, session: SessionStamp | None = None) -> CliProcess:
         """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
         with kept_marker(self._kept) as marker:
-            return self.launch(shape, model, marker, session)
+            return self.launch(spec, model, marker, session)
 
     async def end_kept(self, process: CliProcess, patience_s: float) -> None:
         """End such a process and all that it started."""
@@ -117,7 +117,7 @@ class Launcher:
         """The CLI's own folder, in which conversations outlive a run. Simulated ones stay apart from the real ones."""
         simulator = self._config.simulator
         if simulator is None:
-            return credentials.Places.find(self._config.environ, cwd).config_dir
+            return credentials.ClaudePaths.find(self._config.environ, cwd).config_dir
         return Path(simulator.folder, simulator.login)
 
     def login(self, cwd: str) -> LoginFacts:
@@ -156,9 +156,9 @@ class Launcher:
         )
 
 
-def _offered(private: Path, shape: Shape) -> Offered | None:
-    config = servers.write_config(private, shape.mcp_servers, functions=shape.functions)
+def _offered(private: Path, spec: ProcessSpec) -> Offered | None:
+    config = write_config(private, spec.mcp_servers, functions=spec.functions)
     if config is None:
         return None
-    own = (f"{MCP_PREFIX}{FUNCTIONS}",) if shape.functions else ()
-    return Offered(config, (*shape.tools.of_servers, *own))
+    own = (f"{MCP_PREFIX}{FUNCTIONS}",) if spec.functions else ()
+    return Offered(config, (*spec.tools.of_servers, *own))

@@ -37,7 +37,7 @@ def unsupported(request_id: str, subtype: str) -> bytes:
     return _answer(request_id, {"subtype": "error", "error": f"oneseat does not answer {subtype}"})
 
 
-def held_back(request_id: str) -> bytes:
+def block_prompt(request_id: str) -> bytes:
     """Answer the hook that is asked whether a prompt may be sent: no, and the turn is over."""
     no = {"decision": "block", "reason": "held back", "continue": False, "stopReason": "held back"}
     return _answer(request_id, {"subtype": "success", "response": no})

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from oneseat._util.time import iso_reported
 from oneseat.contract.events import (
     Event,
     LimitSeen,
@@ -25,8 +26,7 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import LimitReading, TokenUsage
-from oneseat.providers.official_cli.lines import Undecoded
-from oneseat.utc import iso_reported
+from oneseat.providers.cli_common.lines import Undecoded
 
 from . import failures, wire
 from .tasks import Tasks

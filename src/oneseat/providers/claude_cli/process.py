@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from oneseat.contract.canary import CliFile
+from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.events import Event
-from oneseat.host import credentials
-from oneseat.host.child import Child
-from oneseat.host.sighting import Sighting, look_at
-from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
+from oneseat.contract.reports.compat import CliFile
+from oneseat.host.processes.child import Child
+from oneseat.providers.cli_common.process import OfficialProcess, Start, starting
+from oneseat.providers.cli_common.process_check import ProcessCheck, inspect_process
 
-from . import discovery, wire
+from . import credentials, discovery, wire
 from .channel import Channel
-from .inquiry import Ahead
+from .preflight import Prefetch
 
 
 class ClaudeStart(Start, frozen=True):
@@ -27,7 +27,7 @@ class ClaudeStart(Start, frozen=True):
     model: str
 
 
-class Special(msgspec.Struct, frozen=True):
+class PromptConfig(msgspec.Struct, frozen=True):
     """What a process is told once, when it is opened for its first run: its instructions and the schema of its answers."""
 
     system: str
@@ -40,7 +40,7 @@ _REWIND_S = 5.0
 _SWITCHES = (2, 1, 329)
 
 
-class Acquaintances:
+class VersionCache:
     """What was learned of the programs that were started, so that the next process need not be asked for it."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class CliProcess(OfficialProcess[Channel]):
 
     ``marker`` is what its whole family carries, ``env`` and ``cwd`` what it was given, ``model`` what it would use now,
     ``file`` the program it was started from, ``began`` when (monotonic seconds), ``reached`` what could change who pays that
-    it found when it was started. What is learned of it outlives a run: its ``version``, what it was opened for (``special``),
+    it found when it was started. What is learned of it outlives a run: its ``version``, what it was opened for (``prompt_config``),
     its ``cost`` so far (US dollars at list price, ``None`` when not known), the ``runs`` it was given, whether the answer to
     the last has begun (``answering``), and the last ``limit`` it reported with what that means (``limits``), as it does not
     repeat one that has not changed (measured). A ``rewindable`` one is given messages with a name, so that it can go back to
@@ -83,7 +83,7 @@ class CliProcess(OfficialProcess[Channel]):
         start: ClaudeStart,
         private: Path,
         file: CliFile,
-        known: Acquaintances,
+        known: VersionCache,
     ) -> None:
         super().__init__(child, channel, start, private)
         self.cwd = start.cwd
@@ -93,7 +93,7 @@ class CliProcess(OfficialProcess[Channel]):
         self.began = time.monotonic()
         self.reached = credentials.reaching(start.env, start.cwd)
         self._version: str | None = None
-        self.special: Special | None = None
+        self.prompt_config: PromptConfig | None = None
         self.cost: float | None = 0.0
         self.runs = 0
         self.answering = False
@@ -101,13 +101,13 @@ class CliProcess(OfficialProcess[Channel]):
         self.limits: tuple[Event, ...] = ()
         self.rewindable = False
         self.first_message: str | None = None
-        self.ahead: Ahead | None = None
-        self._sightings: dict[int | None, Sighting] = {}
+        self.prefetch: Prefetch | None = None
+        self._checks: dict[int | None, ProcessCheck] = {}
         self._known = known
 
     @classmethod
     def start(
-        cls, start: ClaudeStart, private: Path, redact: Callable[[str], str], known: Acquaintances
+        cls, start: ClaudeStart, private: Path, redact: Callable[[str], str], known: VersionCache
     ) -> CliProcess:
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
         with starting(start.argv[0]):
@@ -129,11 +129,13 @@ class CliProcess(OfficialProcess[Channel]):
         """Whether it can serve a run on ``model``, without a trace of the change."""
         return model == self.model or self._known.can_switch(self.file, model)
 
-    def can_be_told(self, special: Special) -> bool:
+    def accepts(self, prompt_config: PromptConfig) -> bool:
         """Whether it can serve a run that is told this: other instructions leave no trace, another schema cannot be given."""
-        if self.special in (None, special):
+        if self.prompt_config in (None, prompt_config):
             return True
-        return self.special.schema == special.schema and self._known.can_switch(self.file, self.model)
+        return self.prompt_config.schema == prompt_config.schema and self._known.can_switch(
+            self.file, self.model
+        )
 
     async def go_back(self) -> bool:
         """Have the CLI forget its last run; whether it says that nothing at all is left of what was said.
@@ -146,14 +148,16 @@ class CliProcess(OfficialProcess[Channel]):
             )
         return answer.get("rewound") is True and answer.get("precedingAssistantUuid") is None
 
-    def look(self, answered: int | None) -> Sighting:
+    def look(self, answered: int | None) -> ProcessCheck:
         """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""
-        if answered not in self._sightings:
-            self._sightings[answered] = look_at(self.child.pid, answered, self.marker, self.env)
-        return self._sightings[answered]
+        if answered not in self._checks:
+            self._checks[answered] = inspect_process(
+                self.child.pid, answered, self.marker, self.env, CLAUDE_NAMES
+            )
+        return self._checks[answered]
 
     async def end(self, patience_s: float) -> None:
         """End the CLI and all that it started, which may take ``patience_s`` seconds to leave, and remove its folder."""
-        if self.ahead is not None:
-            self.ahead.cancel()
+        if self.prefetch is not None:
+            self.prefetch.cancel()
         await super().end(patience_s)

@@ -11,20 +11,19 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.events import Batch, Event, Question, Started, Stderr, TurnEnded
-from oneseat.contract.facts import Capabilities, CredentialFacts, CredentialSource
-from oneseat.contract.permission import Permission
+from oneseat.contract.facts import CredentialFacts, CredentialSource, SessionInfo
 from oneseat.contract.receipt import LimitReading
-from oneseat.contract.request import Plan, Request
-from oneseat.host import credentials
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.contract.request import Permission, Request
+from oneseat.contract.stations import Dispatch
+from oneseat.providers.cli_common.lines import Undecoded
 
-from . import account, discovery, messages, wire
+from . import account, credentials, discovery, messages, wire
 from .functions import FunctionServer
-from .inquiry import Inquiry, inquire
+from .limits import limits_of
+from .mcp import McpReadiness
 from .parse import Parser
-from .process import CliProcess, Special
-from .servers import ServerWatch
-from .usage_answer import limits_of
+from .preflight import Preflight, run_preflight
+from .process import CliProcess, PromptConfig
 
 #: The CLI's own instructions are 27 kB and speak of tools that the run does not have.
 DEFAULT_SYSTEM = "Answer the request directly."
@@ -34,12 +33,12 @@ _TOGETHER = 1000
 _INTERRUPT_S = 1.0
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class RunContext(msgspec.Struct, frozen=True):
     """What is known of a run outside of its process: the request, and what lies around the caller and is kept from the CLI."""
 
     request: Request
     model: str
-    kept: tuple[CredentialSource, ...]
+    withheld: tuple[CredentialSource, ...]
     simulated: bool
     resumed: bool = False
     mcp_start_s: float = 30.0
@@ -49,14 +48,14 @@ class ClaudeSession:
     """Implements ``ProviderSession``: one run of a process."""
 
     def __init__(
-        self, process: CliProcess, surroundings: Surroundings, parser: Parser, redact: Callable[[str], str]
+        self, process: CliProcess, context: RunContext, parser: Parser, redact: Callable[[str], str]
     ) -> None:
         self._process = process
         self._channel = process.channel
-        request = surroundings.request
+        request = context.request
         self._functions = FunctionServer(request.functions, self._channel.write, redact)
-        self._servers = ServerWatch(request, process.env, surroundings.mcp_start_s, self._ask, redact)
-        self._surroundings = surroundings
+        self._mcp = McpReadiness(request, process.env, context.mcp_start_s, self._ask, redact)
+        self._context = context
         self._parser = parser
         # Of a window that is full, an earlier run of the process was told; this one may only be told that it is refused.
         parser.limit = process.limit
@@ -66,16 +65,14 @@ class ClaudeSession:
         self._limit_seen = False
         self._clean = False
         self._sent = False
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     @property
     def turn_ended(self) -> bool:
-        """Whether the CLI has reported the end of its turn."""
         return self._ended
 
     @property
     def sent(self) -> bool:
-        """Whether the run's prompt has left."""
         return self._sent
 
     @property
@@ -88,24 +85,26 @@ class ClaudeSession:
 
         Raises ``OneseatError`` (``provider.*``) when the CLI dies, is too old, or prints what cannot be read.
         """
-        opened, settings = await self._inquire()
+        opened, settings = await self._preflight()
         await self._learn_capabilities(opened)
-        around, process = self._surroundings, self._process
+        context, process = self._context, self._process
         # Only now: a script around the CLI can write these files after it was started and before the CLI reads them. What
         # was there at the start counts as well: a process that waited may have read what is gone by now.
         reaching = dict.fromkeys((*process.reached, *credentials.reaching(process.env, process.cwd)))
         pid = opened.get("pid")
         seen = process.look(pid if isinstance(pid, int) else None)
-        present = (*reaching, *account.settings_sources(settings), *seen.sources)
-        reached = {(source.name, source.scope) for source in present}
+        exposed = (*reaching, *account.settings_sources(settings), *seen.sources)
+        reached = {(source.name, source.scope) for source in exposed}
         return CredentialFacts(
             account=account.account_of(opened, self._channel.redact),
             # A script that switches settings files on again undoes the keeping.
-            kept=tuple(source for source in around.kept if (source.name, source.scope) not in reached),
-            present=present,
-            simulated=around.simulated,
+            withheld=tuple(
+                source for source in context.withheld if (source.name, source.scope) not in reached
+            ),
+            exposed=exposed,
+            simulated=context.simulated,
             child_checked=seen.readable,
-            strange=seen.strange,
+            tampering=seen.tampering,
             bad_token=credentials.token_fault(process.env),
         )
 
@@ -114,31 +113,30 @@ class ClaudeSession:
 
         Raises ``OneseatError``: ``incomplete.servers_missing``, ``incomplete.tools_missing``, and ``provider.*``.
         """
-        there = await self._servers.look()
-        if there and self._surroundings.request.mcp_servers:
+        there = await self._mcp.check()
+        if there and self._context.request.mcp_servers:
             # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
-            await self._process.child.remember_family()
+            await self._process.child.note_descendants()
         return there
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         for event in self._early:
             yield (event,)
         process = self._process
         self._sent = True
         process.runs, process.answering = process.runs + 1, False
         process.first_message = str(uuid.uuid4()) if process.rewindable else None
-        request = plan.cleared.permitted.request
-        async for batch in self._turn(messages.user_message(request, plan.background, process.first_message)):
+        request = dispatch.request
+        async for batch in self._turn(
+            messages.user_message(request, dispatch.background, process.first_message)
+        ):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async for batch in self._turn(messages.text_message(text)):
             yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a ``Question`` that this session yielded."""
         allowed = question.input if permission.allowed else None
         await self._channel.write(messages.permission(question.id, allowed, permission.why))
 
@@ -177,7 +175,7 @@ class ClaudeSession:
 
     def _placed(self, event: Event) -> Event:
         # A process that waited did so in an empty folder of its own; the run belongs to its caller's directory all the same.
-        cwd = self._surroundings.request.cwd
+        cwd = self._context.request.cwd
         if isinstance(event, Started) and self._process.cwd != cwd:
             return msgspec.structs.replace(event, cwd=cwd)
         return event
@@ -196,18 +194,15 @@ class ClaudeSession:
         yield msgspec.structs.replace(ended, list_cost_usd=cost)
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._channel.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
         # Stopped in the middle of a long prompt, it never empties its input: the pipe is full, and writing would last for ever.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INTERRUPT_S):
                 await self._channel.send("interrupt")
 
     async def stop(self, patience_s: float) -> None:
-        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
         async with asyncio.timeout(patience_s):
             await self.interrupt()
             while not self._ended:
@@ -218,26 +213,26 @@ class ClaudeSession:
                     if isinstance(event, TurnEnded):
                         list(self._end(event))
 
-    async def _inquire(self) -> Inquiry:
+    async def _preflight(self) -> Preflight:
         process = self._process
-        if process.ahead is not None:
-            ahead, process.ahead = process.ahead, None
-            found = await ahead.result()
+        if process.prefetch is not None:
+            prefetch, process.prefetch = process.prefetch, None
+            found = await prefetch.result()
             if found is not None:
                 return found
-        if process.special is not None:
-            found = await inquire(process, self._keep_early)
+        if process.prompt_config is not None:
+            found = await run_preflight(process, self._keep_early)
             if process.cost is None:  # an interrupted turn does not say what it cost
                 process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
             return found
-        special = special_of(self._surroundings.request)
+        prompt_config = prompt_config_of(self._context.request)
         # The instructions travel here and not on the command line, which other users can read.
-        options: dict[str, Any] = {"systemPrompt": special.system}
-        if special.schema is not None:
-            options["jsonSchema"] = msgspec.Raw(special.schema)
-        found = await inquire(process, self._keep_early, **options)
-        process.special = special
-        if self._surroundings.resumed:
+        options: dict[str, Any] = {"systemPrompt": prompt_config.system}
+        if prompt_config.schema is not None:
+            options["jsonSchema"] = msgspec.Raw(prompt_config.schema)
+        found = await run_preflight(process, self._keep_early, **options)
+        process.prompt_config = prompt_config
+        if self._context.resumed:
             process.cost = self._cost_before = _cost_so_far(await self._ask("get_usage"))
         return found
 
@@ -273,30 +268,30 @@ class ClaudeSession:
             # Older CLIs do not name themselves in this answer.
             version = await discovery.ask_version(process.executable, process.env)
         # Known also where what follows fails: it is what the failure is about.
-        self.capabilities = Capabilities(cli_version=version)
+        self.info = SessionInfo(cli_version=version)
         discovery.check_version(version)
-        self.capabilities = _capabilities(opened.get("models"), version)
-        process.learn(version, self.capabilities.models)
-        await self._adapt(self._surroundings.model, special_of(self._surroundings.request))
+        self.info = _capabilities(opened.get("models"), version)
+        process.learn(version, self.info.models)
+        await self._adapt(self._context.model, prompt_config_of(self._context.request))
 
-    async def _adapt(self, model: str, special: Special) -> None:
+    async def _adapt(self, model: str, prompt_config: PromptConfig) -> None:
         """Have a process that was opened before go on with this run's model and instructions."""
         process = self._process
-        if (model, special) == (process.model, process.special):
+        if (model, prompt_config) == (process.model, process.prompt_config):
             return
-        if process.can_switch(model) and process.can_be_told(special):
-            told = {} if special == process.special else {"system_prompt": special.system}
+        if process.can_switch(model) and process.accepts(prompt_config):
+            told = {} if prompt_config == process.prompt_config else {"system_prompt": prompt_config.system}
             await self._ask("set_model", model=model, **told)
-            process.model, process.special = model, special
+            process.model, process.prompt_config = model, prompt_config
         else:
             # It was offered when the process was chosen and is not any more: another login, perhaps.
-            self.capabilities = msgspec.structs.replace(self.capabilities, unresolved=(model,))
+            self.info = msgspec.structs.replace(self.info, unresolved=(model,))
 
 
-def special_of(request: Request) -> Special:
+def prompt_config_of(request: Request) -> PromptConfig:
     """What a process is told when it is opened for this request."""
     schema = None if request.schema is None else msgspec.json.encode(request.schema, order="deterministic")
-    return Special(request.system or DEFAULT_SYSTEM, schema)
+    return PromptConfig(request.system or DEFAULT_SYSTEM, schema)
 
 
 def _cost_so_far(usage: dict[str, Any]) -> float | None:
@@ -306,13 +301,13 @@ def _cost_so_far(usage: dict[str, Any]) -> float | None:
     return float(cost) if isinstance(cost, int | float) else None
 
 
-def _capabilities(models: object, version: str | None) -> Capabilities:
+def _capabilities(models: object, version: str | None) -> SessionInfo:
     entries = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
     resolved = {model.get("value"): model.get("resolvedModel") for model in entries}
     unresolved = _unresolved(resolved)
     offered = tuple(str(name) for name in resolved if name and name not in unresolved)
     full = {str(name): model for name, model in resolved.items() if isinstance(model, str)}
-    return Capabilities(models=offered, full_names=full, unresolved=unresolved, cli_version=version)
+    return SessionInfo(models=offered, full_names=full, unresolved=unresolved, cli_version=version)
 
 
 def _unresolved(resolved: Mapping[Any, Any]) -> tuple[str, ...]:

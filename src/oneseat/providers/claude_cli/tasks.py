@@ -1,10 +1,10 @@
-"""The background work of a turn: what was started and has not been reported as over."""
+"""The background tasks of a turn that were started and not reported as ended."""
 
 from __future__ import annotations
 
 from . import wire
 
-#: What a task is before it is over. Any other word ends it, however it ended: killed ones are called `completed`, too.
+#: The states of a running task. Any other state ends it: the CLI also says `completed` of a killed one.
 _GOING_ON = {None, "pending", "running"}
 
 

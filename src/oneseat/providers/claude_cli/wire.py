@@ -4,15 +4,15 @@ Only fields that oneseat uses are named, all are optional, and unknown ones are 
 the decoding of what it did not change. Seen on 2.1.197 and 2.1.329.
 """
 
-# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 0.7 ms.
-
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from oneseat.host.lines import lines_of
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.host.processes.lines import lines_of
+from oneseat.providers.cli_common.lines import Undecoded
+
+# Annotations are not postponed: every run asks what these mean, and working that out of their text takes 0.7 ms.
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +134,7 @@ class SystemLine(Line, frozen=True, gc=False, tag="system"):
 
 
 class UnifiedWindow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """How full one window is, a share from 0 to 1. Named since 2.1.329."""
+    """How full one window is, a share from 0 to 1. Reported since 2.1.329."""
 
     utilization: float | None = None
     resets_at: float | None = None
@@ -278,5 +278,5 @@ def _explain(line: bytes, error: Exception) -> str:
     except _UNREADABLE:
         return "not a JSON object"
     if isinstance(error, msgspec.ValidationError) and "Invalid value" not in str(error):
-        return f"line of type `{kind}` does not have the known shape"
+        return f"line of type `{kind}` does not have the known spec"
     return f"unknown line type `{kind}`"

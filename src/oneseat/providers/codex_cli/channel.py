@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
-from oneseat.host.child import Child
-from oneseat.providers.official_cli.lines import Lines
+from oneseat.host.processes.child import Child
+from oneseat.providers.cli_common.lines import Lines
 
 from . import failures, wire
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.facts import CredentialSource, Scope
-from oneseat.host.codex_login import ADDRESSES
+
+from .login import ADDRESSES
 
 _VENDOR = "openai"
 #: Where a setting comes from, by the CLI's word for the layer.

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from oneseat.providers.official_cli.program import Program, Version, dotted
+from oneseat.providers.cli_common.program import Program, Version, dotted
 
 #: The only version the test suite drives. Older ones are refused; the app-server says of itself that it is experimental.
 OLDEST = (0, 169, 0)

@@ -12,9 +12,9 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Question, Stderr, TurnEnded
-from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
-from oneseat.contract.permission import Permission
-from oneseat.contract.request import Plan, Request
+from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, SessionInfo
+from oneseat.contract.request import Permission, Request
+from oneseat.contract.stations import Dispatch
 
 from . import messages
 from .exec_parse import ExecParser
@@ -32,12 +32,12 @@ _LOOK_S = 0.02
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known outside of the process: the login, what lies around it, the ``plan`` that its account was last seen on, and
+    """What is known outside of the process: the login, what lies context it, the ``plan`` that its account was last seen on, and
     ``why`` there is no app-server.
     """
 
     login: CodexLogin
-    kept: tuple[CredentialSource, ...]
+    withheld: tuple[CredentialSource, ...]
     plan: str | None
     why: ErrorInfo
 
@@ -57,7 +57,7 @@ class ExecSession:
         self._process: CodexProcess | None = None
         self._ended = False
         self._allowed = permissions_of(request)
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     @property
     def process(self) -> CodexProcess | None:
@@ -66,7 +66,6 @@ class ExecSession:
 
     @property
     def turn_ended(self) -> bool:
-        """Whether the CLI has reported the end of its turn."""
         return self._ended
 
     async def credential_facts(self) -> CodexFacts:
@@ -84,11 +83,11 @@ class ExecSession:
             auth_method="chatgpt" if certain and login.has_refresh_token else login.auth_mode,
             plan=self._outside.plan,
             refused=f"`codex exec` names none, and it was not seen in the last 30 days; {self._why.message}",
-            kept=self._outside.kept,
-            present=(*_administrators(), *seen.sources),
+            withheld=self._outside.withheld,
+            exposed=(*_administrators(), *seen.sources),
             simulated=self._launcher.simulated,
             child_checked=seen.readable,
-            strange=seen.strange,
+            tampering=seen.tampering,
         )
 
     async def ready(self) -> bool:
@@ -96,10 +95,9 @@ class ExecSession:
         check_tools(self._request, self._allowed)
         return True
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         process, parser = self._opened(), ExecParser(self._setting, self._model, self._allowed.tools)
-        parts = messages.turn_input(plan.cleared.permitted.request, plan.background)
+        parts = messages.turn_input(dispatch.request, dispatch.background)
         await process.child.write("\n\n".join(part["text"] for part in parts).encode())
         process.child.close_stdin()
         async with aclosing(process.child.batches()) as batches:
@@ -120,11 +118,9 @@ class ExecSession:
         """Nothing is asked."""
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._process.channel.stderr() if self._process is not None else None
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop."""
         if self._process is not None:
             self._process.child.signal(signal.SIGINT)
 

@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator, Callable
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Question, Stderr
-from oneseat.contract.facts import Capabilities, CodexFacts
-from oneseat.contract.permission import Permission
+from oneseat.contract.facts import CodexFacts, SessionInfo
 from oneseat.contract.receipt import LimitReading
-from oneseat.contract.request import Plan
+from oneseat.contract.request import Permission
+from oneseat.contract.stations import Dispatch
 
 from .exec_session import ExecSession
 from .session import CodexSession
 
-#: How an app-server fails that does not start: it is not there, or speaks another language.
+#: The errors of an app-server that does not start: the CLI has none, or one with another protocol.
 _NOT_STARTED = frozenset(
     {"provider.crashed", "provider.output_closed", "provider.garbled", "provider.execution_error"}
 )
 
 
-class CodexRun:
-    """Implements ``ProviderSession``. ``other`` makes the run that takes over; ``None`` where nothing can."""
+class SessionWithFallback:
+    """Implements ``ProviderSession`` with ``server``. ``other`` makes the session that takes over; ``None`` where none can."""
 
     def __init__(self, server: CodexSession, other: Callable[[ErrorInfo], ExecSession] | None) -> None:
         self.server = server
@@ -29,9 +29,8 @@ class CodexRun:
         self._other = other
 
     @property
-    def capabilities(self) -> Capabilities:
-        """What the CLI offered."""
-        return self._now.capabilities
+    def info(self) -> SessionInfo:
+        return self._now.info
 
     async def credential_facts(self) -> CodexFacts:
         """Ask who would pay. Raises ``OneseatError`` when the CLI cannot answer."""
@@ -48,27 +47,21 @@ class CodexRun:
         return await self.server.limits(read_at) if self.fallback is None else ()
 
     async def ready(self) -> bool:
-        """Whether all that the run needs is there."""
         return await self._now.ready()
 
-    def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes."""
-        return self._now.send(plan)
+    def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
+        return self._now.send(dispatch)
 
     def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message."""
         return self._now.say(text)
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a question."""
         await self._now.answer(question, permission)
 
     def stderr(self) -> Stderr | None:
-        """What was printed beside the answers."""
         return self._now.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn."""
         await self._now.interrupt()
 
     @property

@@ -12,13 +12,13 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.facts import CodexLogin
 from oneseat.contract.request import Request
 from oneseat.contract.simulated import Simulator
-from oneseat.host.child_environment import allowed
-from oneseat.host.codex_login import codex_home, codex_login, forces_a_login, moved_addresses
-from oneseat.host.kept_processes import KeptProcesses
-from oneseat.host.process_tree import MARKER
-from oneseat.providers.official_cli.process import empty_folder, kept_marker, private_folder, starting
+from oneseat.host.environment import base_environment
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.host.processes.tree import MARKER
+from oneseat.providers.cli_common.process import empty_folder, kept_marker, private_folder, starting
 
-from . import discovery, made_up
+from . import discovery, simulated_login
+from .login import codex_home, codex_login, forces_a_login, moved_addresses
 from .messages import DEFAULT_SYSTEM
 from .permissions import Permissions
 from .process import CodexProcess, CodexStart
@@ -77,7 +77,7 @@ class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Launcher:
     """Starts processes of the CLI that ``config`` describes. A ``redact`` cleans what of their output enters an error."""
 
-    def __init__(self, config: CodexCliConfig, kept: KeptProcesses) -> None:
+    def __init__(self, config: CodexCliConfig, kept: ProcessRegistry) -> None:
         self._config = config
         self._kept = kept
 
@@ -165,9 +165,9 @@ class Launcher:
             raise OneseatError(
                 ErrorInfo(
                     code="billing.base_url_changed",
-                    message="The login would be sent to another address than the vendor's: "
+                    message="The login would be sent to an address other than the vendor's: "
                     f"`{', '.join(moved)}`\n  set in {folder / 'config.toml'}; the CLI was not started",
-                    hint=f"Take it out of {folder / 'config.toml'}, then check: `oneseat doctor`",
+                    hint=f"Remove it from {folder / 'config.toml'}, then check: `oneseat doctor`",
                 )
             )
         if login.kind == "file" and login.auth_mode != "chatgpt" and forces_a_login(folder):
@@ -175,7 +175,7 @@ class Launcher:
                 ErrorInfo(
                     code="billing.api_key_wins",
                     message="The official CLI is not signed in to a plan, and its settings force a login: "
-                    f"`forced_login_method`\n  in {folder / 'config.toml'}; started so, it can delete {login.place}",
+                    f"`forced_login_method`\n  in {folder / 'config.toml'}; started this way, it can delete {login.place}",
                     hint="Sign in with the plan: `codex login`",
                 )
             )
@@ -200,7 +200,7 @@ class Launcher:
 
     def _environment(self, private: Path) -> dict[str, str]:
         config = self._config
-        env = allowed(config.environ, config.pass_environment)
+        env = base_environment(config.environ, config.pass_environment)
         # It writes errors into its log, also where all is well: those that count come as news.
         env.update(TERM="dumb", NO_COLOR="1", RUST_LOG="off")
         for name in ("TMPDIR", "TEMP", "TMP"):
@@ -212,7 +212,9 @@ class Launcher:
             return env
         home = private / "home"
         home.mkdir(mode=0o700)
-        made_up.sign_in(self.folder(), None if simulator.login == "none" else simulator.token, time.time())
+        simulated_login.sign_in(
+            self.folder(), None if simulator.login == "none" else simulator.token, time.time()
+        )
         # The real login is out of reach: neither its folder nor the vendor's address is in the child's environment.
         env.update(
             HOME=str(home),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from oneseat._util.time import iso_reported
 from oneseat.contract.events import (
     Event,
     LimitSeen,
@@ -26,10 +27,10 @@ from oneseat.contract.events import (
     UsageSeen,
 )
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
-from oneseat.providers.official_cli.lines import Undecoded
-from oneseat.utc import iso_reported
+from oneseat.providers.cli_common.lines import Undecoded
 
-from . import failures, windows, wire
+from . import failures, wire
+from .limits import on_credits, readings, windows
 
 P = TypeVar("P")
 #: How much of an unknown line an event carries.
@@ -123,7 +124,7 @@ class Parser:
                 return (self.unknown(bytes(line.params), f"`{line.method}` does not have the known shape"),)
         if line.method.startswith(_PROGRESS):
             return (Progress(state=line.method),)
-        return (self.unknown(bytes(line.params), f"unknown news `{line.method}`"),)
+        return (self.unknown(bytes(line.params), f"unknown notification `{line.method}`"),)
 
     def unknown(self, raw: bytes, why: str) -> Unknown:
         """An event for what means nothing to this version; redacted and cut, never dropped."""
@@ -228,12 +229,12 @@ class Parser:
     def _limits(self, line: wire.Envelope) -> Iterable[Event]:
         limits = _params(line, wire.LimitParams).rate_limits
         self.credits = limits.credits or self.credits
-        if not list(windows.windows(limits)):
+        if not list(windows(limits)):
             return (Progress(state="account/rateLimits/updated"),)
         self.limits = limits
-        overage = windows.on_credits(limits, self.credits)
+        overage = on_credits(limits, self.credits)
         read_at = iso_reported(self._setting.now()) or ""
-        found = windows.readings(limits, "account/rateLimits/updated", read_at, self._setting.redact)
+        found = readings(limits, "account/rateLimits/updated", read_at, self._setting.redact)
         return [LimitSeen(limit=reading, overage=overage) for reading in found]
 
     def _error(self, line: wire.Envelope) -> Iterable[Event]:

@@ -1,4 +1,4 @@
-"""The plan that an account was last seen on: `codex exec` names none, so this is all that is known of it there."""
+"""Remembers the plan that an account was last seen on, as `codex exec` does not name it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-#: What an account is on may change, and nobody is told.
+#: How long a plan is trusted, in seconds: an account can change it at any time.
 _GOOD_S = 30 * 24 * 3600.0
-#: How often it is written down anew.
+#: How often it is written again, in seconds.
 _AGAIN_S = 24 * 3600.0
 _ACCOUNT = re.compile(r"[0-9a-f]{8,64}")
 _MAX_BYTES = 1000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from oneseat.contract.codex_names import codex_name
-from oneseat.host.child import Child
-from oneseat.host.process_tree import descendants
-from oneseat.host.sighting import Sighting, look_at
-from oneseat.providers.official_cli.process import OfficialProcess, Start, starting
+from oneseat.contract.billing_names import CODEX_NAMES
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.tree import descendants
+from oneseat.providers.cli_common.process import OfficialProcess, Start, starting
+from oneseat.providers.cli_common.process_check import ProcessCheck, inspect_process, joined
 
 from .channel import Channel
 
@@ -41,15 +41,11 @@ class CodexProcess(OfficialProcess[Channel]):
             child = Child.start(start.argv, env=start.env, cwd=start.cwd, run_id=start.marker)
         return cls(child, Channel(child, redact), start, private)
 
-    def look(self) -> Sighting:
-        """What the process really runs with, and everything below it: a script around the CLI starts another one."""
+    def look(self) -> ProcessCheck:
+        """What the process really runs with, and everything below it: a script context the CLI starts another one."""
         below = [process.pid for process in descendants(self.child.pid)]
         seen = [
-            look_at(self.child.pid, pid, self.marker, self.env, codex_name)
+            inspect_process(self.child.pid, pid, self.marker, self.env, CODEX_NAMES)
             for pid in (None, *(below if self.thread is None else ()))
         ]
-        return Sighting(
-            sources=tuple(dict.fromkeys(source for each in seen for source in each.sources)),
-            readable=all(each.readable for each in seen),
-            strange=next((each.strange for each in seen if each.strange is not None), None),
-        )
+        return joined(seen)

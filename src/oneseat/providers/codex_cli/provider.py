@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneseat.aio import uninterrupted
+from oneseat._util.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.facts import Abilities, CredentialSource
+from oneseat.contract.facts import CredentialSource, ProviderFeatures
 from oneseat.contract.receipt import SessionStamp, Wallet
-from oneseat.contract.request import Permitted, Request
-from oneseat.host.codex_login import around_codex
-from oneseat.host.kept_processes import KeptProcesses
-from oneseat.providers.nothing_ahead import NothingAhead
-from oneseat.providers.official_cli.hiding import hiding
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.providers.cli_common.hiding import hiding
+from oneseat.providers.conversation import closing
 
 from .exec_session import ExecSession, Outside, can_do
-from .fallback import CodexRun
+from .fallback import SessionWithFallback
 from .launcher import CodexCliConfig, Launcher
+from .login import withheld_sources
 from .parse import Parser, Setting
 from .plans import SeenPlans
 from .process import CodexProcess
-from .session import CodexSession, Surroundings
-from .threads import Threads, records
+from .session import CodexSession, RunContext
+from .threads import CodexTranscripts, Threads, records
 
 if TYPE_CHECKING:
-    from .held import HeldCodex
+    from .conversation import CodexConversation
 
 #: How long an interrupted or failed CLI may take to leave by itself, in seconds.
 _IMPATIENT_S = 1.0
@@ -38,29 +38,30 @@ _RENEWED_AFTER_S = 7 * 24 * 3600.0
 _CLI_DEFAULT = "default"
 
 
-class CodexCliProvider(NothingAhead):
+class CodexCliProvider:
     """Implements ``Provider`` for the official ``codex`` CLI."""
 
     name = "codex-cli"
-    abilities = Abilities(tools=True, mcp=True, schema=True, images=True, sessions=True, process=True)
+    warm_pool = None
+    features = ProviderFeatures(tools=True, mcp=True, schema=True, images=True, sessions=True, process=True)
 
     def __init__(
         self,
         config: CodexCliConfig,
         now: Callable[[], float],
         redact: Callable[[str], str],
-        kept: KeptProcesses,
+        kept: ProcessRegistry,
     ) -> None:
         self._config = config
         self._now = now
         self._redact = redact
         self._launcher = Launcher(config, kept)
         self._threads = Threads(Path(config.threads))
+        self.transcripts = CodexTranscripts(self._threads, self._launcher.folder)
         self._plans = SeenPlans(Path(config.threads, "plans"))
 
     @property
     def wallet(self) -> Wallet:
-        """The wallet a run is planned to be paid from."""
         return "plan" if self._config.simulator is None else "simulator"
 
     @property
@@ -81,46 +82,37 @@ class CodexCliProvider(NothingAhead):
     @asynccontextmanager
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
-    ) -> AsyncIterator[CodexRun]:
+    ) -> AsyncIterator[SessionWithFallback]:
         """An app-server for one run, or `codex exec` where that does not start. On leaving, all that the run started has ended."""
         request = permitted.request
         process = self._launcher.launch(request.cwd, run_id, hiding(request.mcp_servers, self._redact))
         server = self.session_on(process, request, run_id, session)
-        run = CodexRun(server, self._fallback(request, run_id) if can_do(request) else None)
+        run = SessionWithFallback(server, self._fallback(request, run_id) if can_do(request) else None)
         try:
             yield run
         finally:
             await self._end(run, process)
 
-    @asynccontextmanager
-    async def held(self) -> AsyncIterator[HeldCodex]:
-        """The same provider, whose runs are one conversation on one process, which ends with this context."""
-        from .held import HeldCodex  # noqa: PLC0415 - most runs are in no conversation
+    def conversation(self) -> AbstractAsyncContextManager[CodexConversation]:
+        from .conversation import CodexConversation  # noqa: PLC0415 - most runs are in no conversation
 
-        held = HeldCodex(self)
-        try:
-            yield held
-        finally:
-            await uninterrupted(held.close())
+        return closing(CodexConversation(self))
 
-    def start_held(self, request: Request, session: SessionStamp | None) -> CodexProcess:  # noqa: ARG002 - told later
-        """A process that outlives its run; see ``end_held``. Raises ``OneseatError`` when none can be started."""
+    def start_process(self, request: Request, session: SessionStamp | None) -> CodexProcess:  # noqa: ARG002 - told later
         return self._launcher.launch_kept(request.cwd, hiding(request.mcp_servers, self._redact))
 
-    async def end_held(self, process: CodexProcess) -> None:
-        """End such a process and all that it started."""
+    async def end_process(self, process: CodexProcess) -> None:
         await self._launcher.end_kept(process, _IMPATIENT_S)
 
     def session_on(
         self, process: CodexProcess, request: Request, run_id: str, session: SessionStamp | None
     ) -> CodexSession:
-        """One run of a process."""
         thread = self._threads.of(session.id) if session is not None and session.resumed else None
-        around = Surroundings(
+        context = RunContext(
             request=request,
             model=self._model_of(request),
             login=self._launcher.login(),
-            kept=self._kept(request),
+            withheld=self._withheld(request),
             threads=self._threads,
             plans=self._plans,
             now=self._now,
@@ -133,14 +125,14 @@ class CodexCliProvider(NothingAhead):
             mcp_tool_s=self._config.mcp_tool_s,
         )
         setting = self._setting(request, run_id)
-        return CodexSession(process, around, Parser(setting), setting.redact)
+        return CodexSession(process, context, Parser(setting), setting.redact)
 
     def _model_of(self, request: Request) -> str | None:
         model = request.model or self.default_model
         return None if model == _CLI_DEFAULT else model
 
-    def _kept(self, request: Request) -> tuple[CredentialSource, ...]:
-        return around_codex(self._config.environ, self._launcher.folder(), request.caller_sources)
+    def _withheld(self, request: Request) -> tuple[CredentialSource, ...]:
+        return withheld_sources(self._config.environ, self._launcher.folder(), request.caller_sources)
 
     def _setting(self, request: Request, run_id: str) -> Setting:
         return Setting(
@@ -152,29 +144,12 @@ class CodexCliProvider(NothingAhead):
             hide=hiding(request.mcp_servers),
         )
 
-    async def transcript_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - the CLI files by date
-        """How large the CLI's record of a conversation is; 0 when it is not found."""
-        return await asyncio.to_thread(self._bytes, session_id)
-
-    async def written_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - as above
-        """What the CLI has written down for a conversation; 0 when nothing is found."""
-        return await asyncio.to_thread(self._bytes, session_id)
-
-    def _bytes(self, session_id: str) -> int:
-        thread = self._threads.of(session_id)
-        if thread is None:
-            return 0
-        try:
-            return sum(path.stat().st_size for path in records(self._launcher.folder(), thread))
-        except OSError:
-            return 0
-
     def _fallback(self, request: Request, run_id: str) -> Callable[[ErrorInfo], ExecSession]:
         def take_over(why: ErrorInfo) -> ExecSession:
             login = self._launcher.login()
             outside = Outside(
                 login=login,
-                kept=self._kept(request),
+                withheld=self._withheld(request),
                 plan=self._plans.of(login.account, self._now()),
                 why=why,
             )
@@ -183,7 +158,7 @@ class CodexCliProvider(NothingAhead):
 
         return take_over
 
-    async def _end(self, run: CodexRun, process: CodexProcess) -> None:
+    async def _end(self, run: SessionWithFallback, process: CodexProcess) -> None:
         other = run.fallback.process if run.fallback is not None else None
         try:
             await uninterrupted(self._leave(run.server, process))

@@ -1,4 +1,4 @@
-"""One run of an app-server, from the question who pays to the end of its turns."""
+"""One run of an app-server, from the preflight to the end of its turns."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, Question, Stderr, TurnEnded
-from oneseat.contract.facts import Capabilities, CodexFacts, CodexLogin, CredentialSource
-from oneseat.contract.permission import Permission
+from oneseat.contract.facts import CodexFacts, CodexLogin, CredentialSource, SessionInfo
 from oneseat.contract.receipt import LimitReading, SessionStamp
-from oneseat.contract.request import MCP_PREFIX, Plan, Request
-from oneseat.host.process_tree import MARKER
-from oneseat.providers.official_cli.lines import Undecoded
-from oneseat.providers.official_cli.program import dotted
+from oneseat.contract.request import MCP_PREFIX, Permission, Request
+from oneseat.contract.stations import Dispatch
+from oneseat.host.processes.tree import MARKER
+from oneseat.providers.cli_common.lines import Undecoded
+from oneseat.providers.cli_common.program import dotted
+from oneseat.providers.failures import SESSION_LOST
 from oneseat.version import __version__
 
-from . import discovery, failures, messages, windows, wire
+from . import discovery, failures, messages, wire
 from .channel import RpcRefused
 from .config import Settings
+from .limits import all_readings, on_credits
 from .parse import Parser
 from .permissions import Permissions, check_tools, permissions_of
 from .plans import SeenPlans
@@ -40,17 +42,17 @@ _NOT_CHATGPT = "chatgpt authentication required"
 _SERVERS_FAILED = "required MCP servers failed to initialize"
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a run outside of its process.
 
-    ``login`` and ``kept`` are what lies around the CLI, ``session`` the conversation, ``thread`` the CLI's own name for it where
-    it is resumed. ``has_record`` says whether the CLI still has that. Durations are in seconds.
+    ``login`` and ``withheld`` are what lies around the CLI, ``session`` the conversation, ``thread`` the CLI's own name for
+    it where it is resumed. ``has_record`` says whether the CLI still has that. Durations are in seconds.
     """
 
     request: Request
     model: str | None
     login: CodexLogin
-    kept: tuple[CredentialSource, ...]
+    withheld: tuple[CredentialSource, ...]
     threads: Threads
     plans: SeenPlans
     now: Callable[[], float]
@@ -94,11 +96,11 @@ class CodexSession:
     """Implements ``ProviderSession``: one run of a process."""
 
     def __init__(
-        self, process: CodexProcess, surroundings: Surroundings, parser: Parser, redact: Callable[[str], str]
+        self, process: CodexProcess, context: RunContext, parser: Parser, redact: Callable[[str], str]
     ) -> None:
         self._process = process
         self._channel = process.channel
-        self._around = surroundings
+        self._around = context
         self._parser = parser
         self._redact = redact
         self._early: list[Event] = []
@@ -108,11 +110,10 @@ class CodexSession:
         self._ended = True
         self._sent = False
         self._limits: wire.LimitAnswer | None = None
-        self.capabilities = Capabilities()
+        self.info = SessionInfo()
 
     @property
     def turn_ended(self) -> bool:
-        """Whether no turn is going on."""
         return self._ended
 
     @property
@@ -122,7 +123,6 @@ class CodexSession:
 
     @property
     def sent(self) -> bool:
-        """Whether the run's prompt has left."""
         return self._sent
 
     async def credential_facts(self) -> CodexFacts:
@@ -133,7 +133,7 @@ class CodexSession:
         """
         await self._open()
         if self._around.resumed and not self._around.has_record:
-            raise OneseatError(_lost())
+            raise OneseatError(SESSION_LOST.info())
         numbers = [
             await self._channel.send("getAuthStatus", {"includeToken": False, "refreshToken": False}),
             await self._channel.send("config/read", {"includeLayers": True, "cwd": self._around.request.cwd}),
@@ -141,43 +141,43 @@ class CodexSession:
         status = await self._channel.answer(numbers[0], _Status, self._keep_early)
         settings = await self._channel.answer(numbers[1], Settings, self._keep_early)
         sources = settings.sources(self._process.addresses)
-        # That question takes the login with it: it is not asked where it could go to a stranger.
+        # This request carries the login, so it is not made where a source could send it to another address.
         refused = None if sources else await self._read_limits()
-        around, seen = self._around, await asyncio.to_thread(self._process.look)
-        request = around.request
+        context, seen = self._around, await asyncio.to_thread(self._process.look)
+        request = context.request
         self._allowed = permissions_of(
             request,
-            around.mcp_start_s,
-            around.mcp_tool_s,
+            context.mcp_start_s,
+            context.mcp_tool_s,
             settings.servers(),
-            # The CLI gives its servers an environment of its own making.
+            # The CLI composes the environment of its MCP servers itself.
             {MARKER: self._process.marker},
         )
         self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
-        present = (*sources, *seen.sources)
-        reached = {source.name for source in present}
+        exposed = (*sources, *seen.sources)
+        reached = {source.name for source in exposed}
         limits = self._limits.rate_limits if self._limits is not None else None
         if limits is not None and limits.plan_type is not None:
-            around.plans.remember(around.login.account, limits.plan_type, around.now())
+            context.plans.remember(context.login.account, limits.plan_type, context.now())
         return CodexFacts(
-            login=around.login,
+            login=context.login,
             auth_method=status.auth_method,
             plan=limits.plan_type if limits is not None else None,
             refused=refused,
             model_provider=settings.model_provider,
-            credits_next=windows.on_credits(limits, limits.credits) if limits is not None else None,
-            kept=tuple(source for source in around.kept if source.name not in reached),
-            present=present,
-            simulated=around.simulated,
+            credits_next=on_credits(limits, limits.credits) if limits is not None else None,
+            withheld=tuple(source for source in context.withheld if source.name not in reached),
+            exposed=exposed,
+            simulated=context.simulated,
             child_checked=seen.readable,
-            strange=seen.strange,
+            tampering=seen.tampering,
         )
 
     async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
         """What the vendor's account says of the plan's windows, as of ``read_at`` (ISO 8601 UTC); asked with who pays."""
         if self._limits is None:
             return ()
-        return windows.all_readings(self._limits, "account/rateLimits/read", read_at)
+        return all_readings(self._limits, "account/rateLimits/read", read_at)
 
     async def ready(self) -> bool:
         """Whether the run's thread has begun, with its MCP servers and tools; after a no, ask again. Sends no prompt.
@@ -197,22 +197,19 @@ class CodexSession:
             raise OneseatError(_servers_missing("still starting", self._around.request))
         return False
 
-    async def send(self, plan: Plan) -> AsyncIterator[Batch]:
-        """Send the prompt and yield what comes, up to and including ``TurnEnded``."""
+    async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         for event in self._early:
             yield (event,)
         self._sent = True
-        request = plan.cleared.permitted.request
-        async for batch in self._turn(messages.turn_input(request, plan.background)):
+        request = dispatch.request
+        async for batch in self._turn(messages.turn_input(request, dispatch.background)):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
-        """Send a further message in the same conversation and yield what comes, up to and including ``TurnEnded``."""
         async for batch in self._turn(messages.further_input(text)):
             yield batch
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Answer a ``Question`` that this session yielded."""
         if question.tool.startswith(MCP_PREFIX):
             action = "accept" if permission.allowed else "decline"
             await self._channel.reply(question.id, {"action": action, "content": {}})
@@ -222,11 +219,9 @@ class CodexSession:
             )
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted."""
         return self._channel.stderr()
 
     async def interrupt(self) -> None:
-        """Ask the CLI to stop its turn. A CLI that is gone or does not read is past being asked."""
         turn, thread = self._parser.turn, self._process.thread
         if self._ended or turn is None or thread is None:
             return
@@ -235,7 +230,6 @@ class CodexSession:
                 await self._channel.send("turn/interrupt", {"threadId": thread, "turnId": turn})
 
     async def stop(self, patience_s: float) -> None:
-        """End the turn that goes on and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI is gone."""
         async with asyncio.timeout(patience_s):
             await self.interrupt()
             while not self._ended:
@@ -245,7 +239,7 @@ class CodexSession:
                     pass
 
     async def leave(self) -> None:
-        """Nobody waits for the thread any more."""
+        """Stop waiting for the thread to begin."""
         if self._beginning is not None and not self._beginning.done():
             self._beginning.cancel()
             await asyncio.wait({self._beginning})
@@ -261,7 +255,7 @@ class CodexSession:
             process.version = dotted(version) if version is not None else None
             process.opened = True
         # Known also where what follows fails: it is what the failure is about.
-        self.capabilities = Capabilities(cli_version=process.version)
+        self.info = SessionInfo(cli_version=process.version)
         discovery.check_version(process.version)
 
     async def _read_limits(self) -> str | None:
@@ -291,31 +285,31 @@ class CodexSession:
         parser.tools = (*(allowed.tools if allowed is not None else ()), *await self._server_tools())
 
     async def _begin_thread(self) -> None:
-        around, process = self._around, self._process
+        context, process = self._around, self._process
         params = self._thread_params()
-        resumed = around.resumed and around.thread is not None
+        resumed = context.resumed and context.thread is not None
         method = "thread/resume" if resumed else "thread/start"
         if resumed:
-            params |= {"threadId": around.thread, "excludeTurns": True}
+            params |= {"threadId": context.thread, "excludeTurns": True}
         else:
-            params["ephemeral"] = around.session is None
+            params["ephemeral"] = context.session is None
         try:
             begun = await self._channel.ask(method, params, wire.ThreadAnswer, self._keep_early)
         except RpcRefused as refused:
             if _SERVERS_FAILED in refused.said.message:
                 said = self._redact(refused.said.message.partition(_SERVERS_FAILED)[2].strip(": "))
-                raise OneseatError(_servers_missing(said, around.request)) from None
+                raise OneseatError(_servers_missing(said, context.request)) from None
             raise
         process.thread, process.model = begun.thread.id, begun.model
-        if around.session is not None and not resumed:
-            around.threads.remember(around.session.id, begun.thread.id)
-        if around.request.mcp_servers:
+        if context.session is not None and not resumed:
+            context.threads.remember(context.session.id, begun.thread.id)
+        if context.request.mcp_servers:
             # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
-            await process.child.remember_family()
+            await process.child.note_descendants()
 
     def _thread_params(self) -> dict[str, Any]:
-        around, allowed = self._around, self._allowed
-        request = around.request
+        context, allowed = self._around, self._allowed
+        request = context.request
         params: dict[str, Any] = {
             "cwd": request.cwd,
             "modelProvider": "openai",
@@ -327,7 +321,7 @@ class CodexSession:
                 "approvalPolicy": allowed.approval,
                 "config": allowed.config,
             }
-        return params if around.model is None else {**params, "model": around.model}
+        return params if context.model is None else {**params, "model": context.model}
 
     async def _server_tools(self) -> tuple[str, ...]:
         request = self._around.request
@@ -401,15 +395,10 @@ class CodexSession:
             await self._channel.decline(line)
 
 
-def _lost() -> ErrorInfo:
-    lost = failures.SESSION_LOST
-    return ErrorInfo(code=lost.code, message=lost.what, hint=lost.hint, whose_turn=lost.whose_turn)
-
-
 def _servers_missing(said: str, request: Request) -> ErrorInfo:
     names = ", ".join(server.name for server in request.mcp_servers)
     return ErrorInfo(
         code="incomplete.servers_missing",
-        message=f"An MCP server of the run is not there: `{names}`\n  {said}\n  nothing was sent",
-        hint="If it needs longer, raise `mcp.start_s` in oneseat.toml",
+        message=f"MCP server `{names}` failed to start\n  {said}\n  nothing was sent",
+        hint="If it needs more time, raise `mcp.start_s` in oneseat.toml",
     )

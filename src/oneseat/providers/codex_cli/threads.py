@@ -1,9 +1,11 @@
-"""Which of the CLI's threads a conversation is: the CLI names its threads itself, oneseat its conversations."""
+"""Maps oneseat's session ids to the CLI's thread ids: each side names its own."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 #: Both ids are UUIDs; nothing else may become a part of a path or of a pattern.
@@ -46,3 +48,26 @@ def records(folder: Path, thread: str) -> list[Path]:
         return [path for path in folder.glob(f"sessions/*/*/*/rollout-*-{thread}.jsonl*") if path.is_file()]
     except OSError:
         return []
+
+
+class CodexTranscripts:
+    """Implements ``Update``. ``folder`` is the CLI's own."""
+
+    def __init__(self, threads: Threads, folder: Callable[[], Path]) -> None:
+        self._threads = threads
+        self._folder = folder
+
+    async def transcript_bytes(self, session_id: str, cwd: str) -> int:  # noqa: ARG002 - the CLI files by date
+        return await asyncio.to_thread(self._size, session_id)
+
+    async def written_bytes(self, session_id: str, cwd: str) -> int:
+        return await self.transcript_bytes(session_id, cwd)
+
+    def _size(self, session_id: str) -> int:
+        thread = self._threads.of(session_id)
+        if thread is None:
+            return 0
+        try:
+            return sum(path.stat().st_size for path in records(self._folder(), thread))
+        except OSError:
+            return 0

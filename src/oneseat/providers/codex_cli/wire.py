@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from oneseat.host.lines import lines_of
-from oneseat.providers.official_cli.lines import Undecoded
+from oneseat.host.processes.lines import lines_of
+from oneseat.providers.cli_common.lines import Undecoded
 
 
 class RpcError(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Every way the index can fail, as one kind of error. It holds nothing that a user wrote."""
+"""Maps every failure of the index to a ``UsageError``."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import sys
 from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, UsageError, WhoseTurn
+from oneseat.stores.files import printable
 
-from .database import StrangeIndexError
+from .schema import UnusableIndexError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-def translated(path: str, error: StrangeIndexError | sqlite3.Error | OSError) -> UsageError:
-    """What a failure of the index at ``path`` means to a user, and what to do about it."""
-    if isinstance(error, StrangeIndexError):
-        return _strange(path, error)
+def translated(path: str, error: UnusableIndexError | sqlite3.Error | OSError) -> UsageError:
+    """The error that a failure of the index at ``path`` is to a user, with what to do about it."""
+    if isinstance(error, UnusableIndexError):
+        return _unusable(path, error)
     return _of_sqlite(path, error) if isinstance(error, sqlite3.Error) else _of_system(path, error)
 
 
-def _strange(path: str, error: StrangeIndexError) -> UsageError:
+def _unusable(path: str, error: UnusableIndexError) -> UsageError:
     if not error.newer:
         return _damaged(path, str(error))
     return _error(
         "usage.index_newer",
-        f"The usage index was written by a newer oneseat: `{_shown(path)}`\n  {error}",
+        f"The usage index was written by a newer oneseat: `{printable(path)}`\n  {error}",
         "Upgrade oneseat: `pip install --upgrade oneseat`",
     )
 
@@ -40,7 +41,7 @@ def _of_sqlite(path: str, error: sqlite3.Error) -> UsageError:
         return _damaged(path, f"SQLite says: {error}")
     if code in _BUSY:
         lister = None if sys.platform == "win32" else f"See which process holds it: `lsof {_quoted(path)}`"
-        words = f"The usage index is locked by another process: `{_shown(path)}`\n  it did not become free in time"
+        words = f"The usage index is locked by another process: `{printable(path)}`\n  it was not released in time"
         return _error("usage.index_busy", words, lister)
     if code == sqlite3.SQLITE_FULL:
         return _full(path, str(error))
@@ -57,20 +58,20 @@ def _damaged(path: str, reason: str) -> UsageError:
     move = "move" if sys.platform == "win32" else "mv"
     return _error(
         "usage.index_corrupt",
-        f"The usage index cannot be read: `{_shown(path)}`\n  {reason}; it was left as it is",
-        f"Move it aside, the next question makes a new one of the transcripts that are still there: "
+        f"The usage index cannot be read: `{printable(path)}`\n  {reason}; it was left unchanged",
+        f"Move it aside; the next `oneseat usage` rebuilds it from the remaining transcripts: "
         f"`{move} {_quoted(path)} {_quoted(aside)}`",
     )
 
 
 def _full(path: str, reason: str) -> UsageError:
     folder = _quoted(str(Path(path).parent))
-    words = f"No space left for the usage index: `{_shown(path)}`\n  {reason}"
+    words = f"No space left for the usage index: `{printable(path)}`\n  {reason}"
     return _error("usage.home_full", words, f"See what fills the disk: `df -h {folder}`")
 
 
 def _unwritable(path: str, reason: str) -> UsageError:
-    words = f"The usage index cannot be written: `{_shown(path)}`\n  {reason}"
+    words = f"The usage index cannot be written: `{printable(path)}`\n  {reason}"
     return _error("usage.home_unwritable", words, "See what is wrong with the folders: `oneseat doctor`")
 
 
@@ -80,9 +81,4 @@ def _error(code: str, message: str, hint: str | None) -> UsageError:
 
 
 def _quoted(path: str) -> str:
-    return shlex.quote(_shown(path))
-
-
-def _shown(path: str) -> str:
-    # A path may hold line breaks, terminal codes and bytes that are no text; a message may not.
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)
+    return shlex.quote(printable(path))

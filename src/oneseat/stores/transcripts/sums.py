@@ -1,12 +1,11 @@
-"""Sums over the index: by day for most questions, kept ready, and by session or answer for the others."""
+"""Sums over the index: stored by day for most views, and computed by session or answer for the others."""
 
 from __future__ import annotations
 
 import time
 
-from .database import ANSWERS
-from .sightings import UNDATED
-from .zones import DAY_MS, day_of
+from .lenient_reader import UNDATED
+from .schema import ANSWERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,24 +13,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
-    from oneseat.contract.budget import Price
+    from oneseat.contract.budgets import Price
 
-    from .sightings import Sighting
-    from .zones import OffsetAt
+    from .lenient_reader import Sighting
 
+    #: The seconds that a zone is ahead of UTC at a time in seconds since 1970.
+    OffsetAt: TypeAlias = Callable[[int], int]
     #: Every price of a model with the day it begins, counted from 1970, in order; the first one begins with 0.
     PriceOf: TypeAlias = Callable[[str], Sequence[tuple[int, Price | None]]]
-    #: The rates of a model on its days, by the size of the request that they begin at; none when they are not known.
+    #: The rates of a model, by the request size from which they apply; empty when they are unknown.
     Rates: TypeAlias = dict[int, tuple[float, ...]]
-    #: What a row of the sums by day is of: day, project, model, tier.
+    #: The key of a row of the sums by day: day, project, model, tier.
     _Group: TypeAlias = tuple[int | None, str, str, int]
 
+DAY_MS = 86_400_000
+_STEP_S = 7 * 86_400
 _TOKENS = "sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h)"
 _KINDS = "input, output, cache_read, cache_write_5m, cache_write_1h"
 _INSERT = "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
 _SENT = "input + cache_read + cache_write_5m + cache_write_1h"
-#: An answer to a run of ours is not counted by its transcript: the run's receipt has it, and has it exactly. It is found by its
-#: id, which the run was told, or by its conversation and time, where the CLI kept the id of an answer to itself.
+#: An answer to one of our runs is not counted by its transcript, because the run's receipt is exact. It is found by its id, which
+#: the run was told, or by its conversation and time where the CLI kept the id to itself.
 _NOT_OURS = """
 NOT EXISTS (SELECT 1 FROM asked JOIN runs ON runs.id = asked.run WHERE asked.answer = answers.id AND runs.known)
 AND NOT EXISTS (
@@ -42,7 +44,7 @@ AND NOT EXISTS (
 
 
 class Sums:
-    """Reads the index in ``db``. ``offset_at`` is the zone that days are of, ``price_of`` the list prices of a model."""
+    """Sums over the index in ``db``, with days of the zone ``offset_at`` and the list prices ``price_of``."""
 
     def __init__(self, db: sqlite3.Connection, offset_at: OffsetAt, price_of: PriceOf) -> None:
         self._db = db
@@ -52,15 +54,15 @@ class Sums:
         self._thresholds = sorted(
             {above for eras in self._rates.values() for _, rates in eras for above in rates if above > 0}
         )
-        #: Sums by day of other thresholds are told apart in another way.
+        #: The price thresholds as text. When they change, all sums by day are rebuilt.
         self.tiers = " ".join(map(str, self._thresholds))
-        #: The SQL for how many of the thresholds a request passes: from some sizes on, all of it costs more.
+        #: SQL for how many of the thresholds a request passes: above each, the whole request costs more.
         self._tier = " + ".join([f"({_SENT} > {above})" for above in self._thresholds]) or "0"
         has_runs = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
         self._counted = _NOT_OURS if has_runs else "true"
 
     def write_days(self, touched: Mapping[str, Sighting | None] | None) -> None:
-        """Bring the sums by day up to date: by the ``touched`` answers, each as it was before, or all when ``None``."""
+        """Update the sums by day for the ``touched`` answers, given as they were before, or rebuild them all for ``None``."""
         if touched is not None:
             for group, change in self._changes(touched).items():
                 self._change_day(group, change)
@@ -73,7 +75,7 @@ class Sums:
         )
 
     def _changes(self, touched: Mapping[str, Sighting | None]) -> dict[_Group, list[int]]:
-        """How many answers, tokens of each kind and special answers each group gains, or loses."""
+        """How many answers, tokens of each kind and special answers each group gains or loses."""
         columns = ", ".join(f"? AS {name}" for name in ANSWERS)
         query = f"""
             SELECT project, model, {self._tier}, before, 1, {_KINDS}, special
@@ -101,7 +103,7 @@ class Sums:
             self._db.execute(_INSERT, (day, project, model, count, *tokens, listed, special, tier))
 
     def by_session(self) -> Iterator[tuple[Any, ...]]:
-        """The rows of ``days`` told apart by conversation, whose name follows the source. A run without one goes by its own."""
+        """The rows of ``days`` by conversation, whose id follows the source. A run without one is a conversation of its own."""
         day = self._day("-before")
         for session, on, project, *rest in self._answers(
             f"session, {day}, max(project)", "1, 2", self._counted, lambda key: key[1]
@@ -112,21 +114,22 @@ class Sums:
             yield (on, "run", session, *rest, 0)
 
     def by_run(self) -> Iterator[tuple[Any, ...]]:
-        """Our runs, each with its id after the source, in the columns of ``days``."""
+        """Our runs, in the columns of ``days`` with the run's id after the source."""
         for on, _, _, run, *rest in self._runs():
             yield (on, "run", run, *rest, 0)
 
     def by_moment(self) -> Iterator[tuple[Any, ...]]:
-        """The rows of ``days`` told apart by moment, which follows the source. Answers without a date are not among them."""
+        """The rows of ``days`` by time, which follows the source. Those without a date are left out."""
         where = f"before > {-UNDATED} AND {self._counted}"
         answers = self._answers("before, project", "1, 2", where, lambda key: self._day_at(-key[0]))
         for before, project, model, *sums, special, _ in answers:
             yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
         for _, at, _, _, *rest in self._runs():
-            yield (None, "run", at, *rest, 0)
+            if at != UNDATED:
+                yield (None, "run", at, *rest, 0)
 
     def _day(self, moment_ms: str) -> str:
-        return day_of(moment_ms, self._offset_at, *self._bounds())
+        return _day_sql(moment_ms, self._offset_at, *self._bounds())
 
     def _day_at(self, moment_ms: int) -> int:
         return (moment_ms + self._offset_at(moment_ms // 1000) * 1000) // DAY_MS
@@ -138,7 +141,7 @@ class Sums:
         )
 
     def _runs(self) -> list[tuple[Any, ...]]:
-        """Each of our runs: day, moment, conversation, id, wallet, project, model, answers, tokens by kind, list price, charged."""
+        """Each of our runs: day, time, conversation, id, wallet, project, model, answers, tokens by kind, list price, charged."""
         query = f"""
             SELECT {self._day("at")}, at, coalesce(session, 'run ' || id), id, wallet, project, model,
                 (SELECT max(count(*), 1) FROM asked WHERE asked.run = runs.id),
@@ -164,7 +167,7 @@ class Sums:
             yield (*key, model, count, given, out, read, five, hour, listed, special, tier)
 
     def _listed(self, model: str, tier: int, tokens: Sequence[int], day: int | None) -> float | None:
-        """What tokens cost on their day; on one that is not known, as much as today."""
+        """What tokens cost on their day; on an unknown day, as much as today."""
         eras = self._rates[model]
         if len(eras) > 1:
             on = self._today if day is None else day
@@ -183,7 +186,7 @@ class Sums:
     def _rates_of(self, model: str, price_of: PriceOf) -> list[tuple[int, Rates]]:
         """The rates of a model with the day they begin.
 
-        They are kept in the index, as loading the price table takes longer than a small update.
+        They are stored in the index, because loading the price table takes longer than a small update.
         """
         query = "SELECT since, above, input, output, cache_read, cache_write_5m, cache_write_1h FROM rates WHERE model = ?"
         rows = self._db.execute(query, (model,)).fetchall()
@@ -200,7 +203,7 @@ class Sums:
         return sorted(eras.items())
 
     def _bounds(self) -> tuple[int, int]:
-        """The first and the last moment of anything here, in milliseconds."""
+        """The first and the last time in the index, in milliseconds."""
         query = f"""
             SELECT -max(before), -min(before) FROM answers WHERE before > {-UNDATED}
             UNION ALL SELECT min(at), max(at) FROM runs
@@ -210,7 +213,7 @@ class Sums:
 
 
 def _rows(since: int, price: Price | None) -> Iterator[tuple[Any, ...]]:
-    """A price as the index keeps it, a row for each size of request."""
+    """A price as rows of the index, one for each request size."""
     if price is None:
         yield (since, 0, None, None, None, None, None)
         return
@@ -219,3 +222,34 @@ def _rows(since: int, price: Price | None) -> Iterator[tuple[Any, ...]]:
             *(since, above, rates.input, rates.output),
             *(rates.cache_read, rates.cache_write_5m, rates.cache_write_1h),
         )
+
+
+def _day_sql(moment_ms: str, offset_at: OffsetAt, first_ms: int, last_ms: int) -> str:
+    """SQL for the day, counted from 1970, of the SQL expression ``moment_ms``; null for ``UNDATED``.
+
+    It is valid from ``first_ms`` to ``last_ms``, also across changes of the clocks.
+    """
+    changes = _offsets(offset_at, first_ms // 1000, last_ms // 1000)
+    whens = "".join(
+        f" WHEN {moment_ms} < {until * 1000} THEN {offset * 1000}" for until, offset in changes[:-1]
+    )
+    ahead = f"CASE{whens} ELSE {changes[-1][1] * 1000} END" if whens else str(changes[-1][1] * 1000)
+    return f"CASE WHEN {moment_ms} = {UNDATED} THEN NULL ELSE ({moment_ms} + {ahead}) / {DAY_MS} END"
+
+
+def _offsets(offset_at: OffsetAt, first: int, last: int) -> list[tuple[int, int]]:
+    """The zone's successive offsets, each with the second at which it ends."""
+    found: list[tuple[int, int]] = []
+    begin = first
+    offset = offset_at(begin)
+    while begin <= last:
+        end = begin + _STEP_S
+        if offset_at(end) != offset:
+            low, high = begin, end
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if offset_at(middle) == offset else (low, middle)
+            found.append((high, offset))
+            end, offset = high, offset_at(high)
+        begin = end
+    return [*found, (last + 1, offset)]

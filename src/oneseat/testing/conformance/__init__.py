@@ -1,4 +1,4 @@
-"""Checks that every provider passes, whoever wrote it: ours do, on the simulator, in our own tests."""
+"""Public checks that every provider must pass, run against the simulator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
-from oneseat.contract.facts import Abilities
+from oneseat.contract.facts import ProviderFeatures
 from oneseat.testing.simulator import Simulator
 
 from . import answers, faults, functions
@@ -81,12 +81,12 @@ async def check_provider(
         for check in _CHECKS:
             if not only or check.name in only:
                 bench = Bench(make, simulator, re.sub(r"\W", "-", check.name), cwd or empty, limit_s)
-                done.append(await _checked(check, bench, provider.abilities))
+                done.append(await _checked(check, bench, provider.features))
         return ProviderReport(provider=provider.name, checks=tuple(done))
 
 
-async def _checked(check: _Check, bench: Bench, abilities: Abilities) -> CheckResult:
-    if check.needs is not None and not getattr(abilities, check.needs):
+async def _checked(check: _Check, bench: Bench, features: ProviderFeatures) -> CheckResult:
+    if check.needs is not None and not getattr(features, check.needs):
         return CheckResult(name=check.name, expects=check.expects, state="not offered")
     began = time.monotonic()
     problem: str | None = None
@@ -95,7 +95,7 @@ async def _checked(check: _Check, bench: Bench, abilities: Abilities) -> CheckRe
     except CheckFailedError as failed:
         problem = str(failed)
     except TimeoutError:
-        problem = "it took too long"
+        problem = "it timed out"
     except Exception as error:  # noqa: BLE001 - whatever a provider raises is a finding
         problem = f"it raised {type(error).__name__}: {error}"
     return CheckResult(

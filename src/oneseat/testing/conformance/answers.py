@@ -159,14 +159,14 @@ async def a_second_message_follows_the_first(bench: Bench) -> None:
 async def a_held_conversation_goes_on(bench: Bench) -> None:
     """Runs of a held provider are one conversation; other runs know nothing of it."""
     provider = bench.play(Answer(content=(Text("noted"),)))
-    async with provider.held() as held:
+    async with provider.conversation() as held:
         await bench.one(held, bench.request("remember violet"))
         await bench.one(held, bench.request("which colour?"))
     await bench.one(provider, bench.request("who am I?"))
     bodies = [sent_text(record) for record in bench.requests()]
     expect(len(bodies) == 3, f"{len(bodies)} requests for three messages")
     expect("remember violet" in bodies[1], "the second message does not know of the first")
-    expect("violet" not in bodies[2], "a run of its own was told what another conversation said")
+    expect("violet" not in bodies[2], "an independent run saw the text of another conversation")
 
 
 async def nothing_is_printed_beside(bench: Bench) -> None:
@@ -174,7 +174,7 @@ async def nothing_is_printed_beside(bench: Bench) -> None:
     provider, request = bench.provider("ok"), bench.request()
     async with bench.opened(provider, request) as session:
         await session.credential_facts()
-        async for _ in session.send(await bench.plan(provider, session, request)):
+        async for _ in session.send(await bench.dispatch(provider, session, request)):
             pass
     stderr = session.stderr()
     expect(stderr is None, f"it printed: {stderr.text if stderr is not None else ''!r}")

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from oneseat.contract.budgets import NO_BUDGET
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, TextDelta, TurnEnded
 from oneseat.contract.facts import PayerFacts
 from oneseat.contract.ports import Provider, ProviderSession
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Cleared, Permitted, Plan, Request
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Budgeted, Cleared, Dispatch, Permitted
 from oneseat.testing.recorder import RecordedRequest
 from oneseat.testing.replies import Reply
 from oneseat.testing.simulator import Simulator
@@ -101,17 +103,18 @@ class Bench:
         async with provider.open(permitted, secrets.token_hex(6)) as session:
             yield session
 
-    async def plan(self, provider: Provider, session: ProviderSession, request: Request) -> Plan:
+    async def dispatch(self, provider: Provider, session: ProviderSession, request: Request) -> Dispatch:
         """What the engine would send, after the provider is ready."""
         while not await session.ready():
             pass
         policy = PolicyStamp("GREEN", "conformance", "conformance")
         permitted = Permitted(request=request, policy=policy)
-        return Plan(
-            cleared=Cleared(permitted=permitted, wallet=provider.wallet, evidence=()),
+        budgeted = Budgeted(permitted=permitted, reservation=NO_BUDGET)
+        return Dispatch(
+            cleared=Cleared(budgeted=budgeted, wallet=provider.wallet, evidence=()),
             provider=provider.name,
             model=request.model or provider.default_model,
-            capabilities=session.capabilities,
+            capabilities=session.info,
         )
 
     async def run(
@@ -122,9 +125,9 @@ class Bench:
         turns: list[Turn] = []
         async with asyncio.timeout(self._limit_s), self.opened(provider, asked) as session:
             facts = await session.credential_facts()
-            plan = await self.plan(provider, session, asked)
+            dispatch = await self.dispatch(provider, session, asked)
             before = len(self.requests())
-            turns.append(await _turn(session.send(plan), facts, before))
+            turns.append(await _turn(session.send(dispatch), facts, before))
             turns += [await _turn(session.say(text), facts, len(self.requests())) for text in say]
         return turns
 
@@ -140,11 +143,11 @@ class Bench:
         request = self.request()
         async with asyncio.timeout(self._limit_s), self.opened(provider, request) as session:
             await session.credential_facts()
-            plan = await self.plan(provider, session, request)
+            dispatch = await self.dispatch(provider, session, request)
             begun = asyncio.Event()
 
             async def read() -> None:
-                async for batch in session.send(plan):
+                async for batch in session.send(dispatch):
                     events.extend(batch)
                     if any(isinstance(event, TextDelta) for event in batch):
                         begun.set()

@@ -63,7 +63,7 @@ async def an_empty_answer_is_no_success(bench: Bench) -> None:
     for scenario in ("empty", "thinking-only"):
         turn = await bench.one(bench.provider(scenario))
         expect(turn.ended is not None or turn.error is not None, f"{scenario}: no end at all")
-        expect(not turn.text.strip(), f"{scenario}: a text from nowhere: {turn.text!r}")
+        expect(not turn.text.strip(), f"{scenario}: an unexpected text: {turn.text!r}")
 
 
 async def what_came_is_kept(bench: Bench) -> None:
@@ -73,7 +73,7 @@ async def what_came_is_kept(bench: Bench) -> None:
     expect(pieces in ("a stream", "") or pieces.startswith("a stream"), f"other pieces: {pieces!r}")
     ended = turn.ended
     if ended is not None and ended.usage is not None:
-        expect(not ended.usage.output_tokens, f"tokens that nobody counted: {ended.usage}")
+        expect(not ended.usage.output_tokens, f"unreported tokens: {ended.usage}")
 
 
 async def an_interrupt_ends_the_turn(bench: Bench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from oneseat.contract.events import TextDelta, ToolCall, ToolResult
-from oneseat.contract.functions import Function
-from oneseat.rules.functions import functions_of, tool
+from oneseat.contract.request import Function
+from oneseat.rules.inputs.functions import functions_of, tool
 from oneseat.testing.replies import Answer, Text, ToolRound, ToolUse
 
 from .bench import Bench, expect, sent_text
@@ -56,7 +56,7 @@ async def an_error_is_told_to_the_model(bench: Bench) -> None:
     )
     turn = await bench.one(provider, bench.request(functions=_offered()))
     results = turn.of(ToolResult)
-    expect(turn.text == "it is done", f"the run did not go on: {turn.code}")
+    expect(turn.text == "it is done", f"the run did not continue: {turn.code}")
     expect([result.is_error for result in results] == [True, True], f"no errors: {results}")
     expect("no such customer" in sent_text(bench.requests()[1]), "the model was not told why")
 
@@ -90,4 +90,4 @@ async def calls_end_with_the_caller(bench: Bench) -> None:
     await begun.wait()
     running.cancel()
     await asyncio.wait([running])
-    expect(ended.is_set(), "it goes on although nobody waits for it")
+    expect(ended.is_set(), "it keeps running after the run ended")

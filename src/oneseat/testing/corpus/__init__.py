@@ -1,4 +1,4 @@
-"""Made-up transcripts of the official CLI with everything that misleads a meter, and what they truly add up to.
+"""Generated transcripts of the official CLI with everything that can mislead a token counter, and the true totals.
 
     corpus = write_corpus(folder, CorpusPlan(seed=7, files=100))
     corpus.roots       # the configuration folders to count

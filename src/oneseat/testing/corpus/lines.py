@@ -29,7 +29,7 @@ _WORDS = (
 )
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """Where lines are written: a session of a project. ``origin`` is the session that a fork was made of."""
 
     session: str
@@ -87,7 +87,7 @@ class Pen:
             cache_write_1h=write if hour else 0,
         )
 
-    def prompt(self, place: Place, at: datetime, size: int) -> bytes:
+    def prompt(self, place: Slot, at: datetime, size: int) -> bytes:
         """What the user said, or what a tool answered."""
         block = {"type": "tool_result", "tool_use_id": self.name("toolu"), "content": self.text(size)}
         fields = {
@@ -100,7 +100,7 @@ class Pen:
         }
         return encode(fields)
 
-    def answer(self, place: Place, reply: Reply, **changed: Any) -> dict[str, Any]:
+    def answer(self, place: Slot, reply: Reply, **changed: Any) -> dict[str, Any]:
         """A line with one block of an answer; ``changed`` replaces ``usage``, ``content``, ``uuid`` or ``tokens``."""
         content = changed.get("content") or [
             {"type": "text", "text": self.text(self.random.randrange(40, 1800))}
@@ -126,7 +126,7 @@ class Pen:
             **self._common(place, reply.at),
         }
 
-    def _common(self, place: Place, at: datetime) -> dict[str, Any]:
+    def _common(self, place: Slot, at: datetime) -> dict[str, Any]:
         return {
             "uuid": self.uuid(),
             "timestamp": stamp(at),

@@ -1,4 +1,4 @@
-"""Writes a corpus, and lets it grow older the way a real one does."""
+"""Writes a corpus, and ages it like a real one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from .lines import Pen, Place, Reply, encode, later
+from .lines import Pen, Reply, Slot, encode, later
 from .traps import MODELS, TRAPS, Left, Trap, near_midnight, plain, seconds_to_next
 from .truth import Spent
 
@@ -37,7 +37,7 @@ class Session(NamedTuple):
     """One transcript: where it lies, what its lines say of their place, and the answers written so far, for forks of it."""
 
     path: Path
-    place: Place
+    place: Slot
     written: list[tuple[Reply, Left]]
 
 
@@ -72,7 +72,7 @@ class Corpus:
         return session.path
 
     def clean_away(self, keep: timedelta = timedelta(days=30)) -> list[Path]:
-        """Delete what is older than ``keep``, as the CLI does. What was spent stays spent."""
+        """Delete transcripts older than ``keep``, as the CLI does. The totals keep their usage."""
         limit = (self.plan.last - keep).timestamp()
         old = [path for path in self.files() if path.stat().st_mtime < limit]
         for path in old:
@@ -80,7 +80,7 @@ class Corpus:
         return old
 
     def move(self) -> tuple[Path, Path]:
-        """Rename a transcript, as somebody does who tidies up; returns both names."""
+        """Rename a transcript, as a user may; returns both names."""
         path = self.files()[0]
         moved = path.with_name(f"{self._pen.uuid()}.jsonl")
         path.rename(moved)
@@ -115,7 +115,7 @@ class Corpus:
             place = parent.place._replace(sidechain=True, agent=agent)
             folder = parent.path.with_suffix("") / "subagents"
             return Session(folder / f"agent-{agent}.jsonl", place, [])
-        place = Place(self._pen.uuid(), cwd)
+        place = Slot(self._pen.uuid(), cwd)
         return Session(root / "projects" / place.project / f"{place.session}.jsonl", place, [])
 
     def _start(self, number: int) -> datetime:
@@ -160,7 +160,7 @@ class Corpus:
         self._note(session.place, reply, left)
         return left.lines
 
-    def _note(self, place: Place, reply: Reply, left: Left) -> None:
+    def _note(self, place: Slot, reply: Reply, left: Left) -> None:
         if left.unreadable is not None:
             self.unreadable[left.unreadable] += 1
         self.special += left.special
@@ -169,7 +169,7 @@ class Corpus:
             self.spent.append(Spent(reply.id, at, reply.model, place.session, place.project, left.counted))
 
     def _odd_files(self) -> None:
-        """Files that are not what they seem, beside the others."""
+        """Misleading files beside the transcripts."""
         pen, first = self._pen, self.sessions[0]
         folder = first.path.parent
         (folder / "empty.jsonl").touch()
@@ -177,7 +177,7 @@ class Corpus:
         (folder / "nowhere.jsonl").symlink_to(folder / "missing")
         (folder / "again").symlink_to(folder, target_is_directory=True)
         (folder / "notes.txt").write_bytes(encode(pen.answer(first.place, self._reply())))
-        place = Place(pen.uuid(), first.place.cwd)
+        place = Slot(pen.uuid(), first.place.cwd)
         half = self._reply()
         whole = self._reply()
         for name, line in (

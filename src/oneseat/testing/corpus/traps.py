@@ -1,4 +1,4 @@
-"""What misleads a meter, one function each: the lines that an answer leaves behind, and what is true of it."""
+"""Transcript lines that mislead a token counter, one function for each case, with the true count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta, timezone
 from typing import Any, NamedTuple
 
-from .lines import Pen, Place, Reply, encode, later, stamp, usage
+from .lines import Pen, Reply, Slot, encode, later, stamp, usage
 from .truth import Tokens
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -30,67 +30,67 @@ class Left(NamedTuple):
     named: bool = True
 
 
-Trap = Callable[[Pen, Place, Reply], Left]
+Trap = Callable[[Pen, Slot, Reply], Left]
 Edit = Callable[[dict[str, Any]], None]
 
 
-def plain(pen: Pen, place: Place, reply: Reply) -> Left:
+def plain(pen: Pen, place: Slot, reply: Reply) -> Left:
     """One line for each block of the answer, each with the whole usage: how the CLI writes today."""
     blocks = pen.random.choice((1, 2, 2, 3, 3))
     lines = [encode(pen.answer(place, reply)) for _ in range(blocks)]
     return Left(lines, reply.tokens)
 
 
-def _placeholder_first(pen: Pen, place: Place, reply: Reply) -> Left:
+def _placeholder_first(pen: Pen, place: Slot, reply: Reply) -> Left:
     lines = [encode(pen.answer(place, reply, tokens=reply.tokens._replace(output=1))) for _ in range(2)]
     return Left([*lines, encode(pen.answer(place, reply))], reply.tokens)
 
 
-def _final_first(pen: Pen, place: Place, reply: Reply) -> Left:
+def _final_first(pen: Pen, place: Slot, reply: Reply) -> Left:
     return Left(list(reversed(_placeholder_first(pen, place, reply).lines)), reply.tokens)
 
 
-def _two_requests(pen: Pen, place: Place, reply: Reply) -> Left:
+def _two_requests(pen: Pen, place: Slot, reply: Reply) -> Left:
     again = reply._replace(request=pen.name("req"))
     return Left([encode(pen.answer(place, one)) for one in (reply, again)], reply.tokens)
 
 
-def _side_question(pen: Pen, place: Place, reply: Reply) -> Left:
+def _side_question(pen: Pen, place: Slot, reply: Reply) -> Left:
     # A question beside the conversation replays it as a sidechain: the same message with an inflated count.
     replay = pen.answer(place, reply._replace(request=pen.name("req")), tokens=_DECOY)
     replay["isSidechain"] = True
     return Left([encode(pen.answer(place, reply)), encode(replay)], reply.tokens)
 
 
-def _side_question_first(pen: Pen, place: Place, reply: Reply) -> Left:
+def _side_question_first(pen: Pen, place: Slot, reply: Reply) -> Left:
     return Left(list(reversed(_side_question(pen, place, reply).lines)), reply.tokens)
 
 
-def _no_id_twice(pen: Pen, place: Place, reply: Reply) -> Left:
+def _no_id_twice(pen: Pen, place: Slot, reply: Reply) -> Left:
     fields = pen.answer(place, reply)
     del fields["message"]["id"]
     return Left([encode(fields)] * 2, reply.tokens, named=False)
 
 
-def _nulls_in_a_tools_input(pen: Pen, place: Place, reply: Reply) -> Left:
+def _nulls_in_a_tools_input(pen: Pen, place: Slot, reply: Reply) -> Left:
     names = ("id", "version", "model", "cwd", "sessionId", "timestamp", "message")
     wanted = {**dict.fromkeys(names), "usage": usage(_DECOY)}
     block = {"type": "tool_use", "id": pen.name("toolu"), "name": "Write", "input": wanted}
     return Left([encode(pen.answer(place, reply, content=[block]))], reply.tokens)
 
 
-def _quoted_transcript(pen: Pen, place: Place, reply: Reply) -> Left:
+def _quoted_transcript(pen: Pen, place: Slot, reply: Reply) -> Left:
     quoted = encode(pen.answer(place, reply._replace(id=pen.name("msg")), tokens=_DECOY)).decode()
     return Left([encode(pen.answer(place, reply, content=[{"type": "text", "text": quoted}]))], reply.tokens)
 
 
-def _usage_of_a_tool(pen: Pen, place: Place, reply: Reply) -> Left:
+def _usage_of_a_tool(pen: Pen, place: Slot, reply: Reply) -> Left:
     result = json.loads(pen.prompt(place, reply.at, 60))
     result["toolUseResult"] = {"status": "completed", "totalTokens": 5_000_000, "usage": usage(_DECOY)}
     return Left([encode(result), encode(pen.answer(place, reply))], reply.tokens)
 
 
-def _echo_of_a_subagent(pen: Pen, place: Place, reply: Reply) -> Left:
+def _echo_of_a_subagent(pen: Pen, place: Slot, reply: Reply) -> Left:
     echo = pen.answer(place, reply._replace(id=pen.name("msg")), tokens=_DECOY)
     progress = {
         "type": "progress",
@@ -102,7 +102,7 @@ def _echo_of_a_subagent(pen: Pen, place: Place, reply: Reply) -> Left:
     return Left([encode(progress), encode(own), encode(pen.answer(place, reply))], reply.tokens)
 
 
-def _synthetic(pen: Pen, place: Place, reply: Reply) -> Left:
+def _synthetic(pen: Pen, place: Slot, reply: Reply) -> Left:
     fields = pen.answer(place, reply._replace(model="<synthetic>"), tokens=Tokens())
     fields["isApiErrorMessage"] = True
     return Left([encode(fields)], None)
@@ -111,29 +111,29 @@ def _synthetic(pen: Pen, place: Place, reply: Reply) -> Left:
 def _bytes(before: bytes, after: bytes) -> Trap:
     """A trap that replaces bytes in a line which is right otherwise."""
 
-    def trap(pen: Pen, place: Place, reply: Reply) -> Left:
+    def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         line = encode(pen.answer(place, reply, content=[{"type": "text", "text": "marked"}]))
         return Left([line.replace(before, after, 1)], reply.tokens)
 
     return trap
 
 
-def _spaced(pen: Pen, place: Place, reply: Reply) -> Left:
+def _spaced(pen: Pen, place: Slot, reply: Reply) -> Left:
     return Left([json.dumps(pen.answer(place, reply)).encode() + b"\n"], reply.tokens)
 
 
-def _carriage_returns(pen: Pen, place: Place, reply: Reply) -> Left:
+def _carriage_returns(pen: Pen, place: Slot, reply: Reply) -> Left:
     return Left(
         [line.replace(b"\n", b"\r\n") for line in (encode(pen.answer(place, reply)), b"\n")], reply.tokens
     )
 
 
-def _glued(pen: Pen, place: Place, reply: Reply) -> Left:
+def _glued(pen: Pen, place: Slot, reply: Reply) -> Left:
     first, second = encode(pen.answer(place, reply)), pen.prompt(place, reply.at, 40)
     return Left([first.rstrip(b"\n") + second], reply.tokens)
 
 
-def _aliens(pen: Pen, place: Place, reply: Reply) -> Left:
+def _aliens(pen: Pen, place: Slot, reply: Reply) -> Left:
     strange = [
         b"[]\n",
         b"null\n",
@@ -147,7 +147,7 @@ def _aliens(pen: Pen, place: Place, reply: Reply) -> Left:
     return Left([*strange, encode(pen.answer(place, reply))], reply.tokens)
 
 
-def _torn(pen: Pen, place: Place, reply: Reply) -> Left:
+def _torn(pen: Pen, place: Slot, reply: Reply) -> Left:
     line = encode(pen.answer(place, reply))
     return Left([line[: line.index(b'"output_tokens"') + 16] + b"\n"], None, unreadable="not_json")
 
@@ -155,7 +155,7 @@ def _torn(pen: Pen, place: Place, reply: Reply) -> Left:
 def _tokens_as(value: Any) -> Trap:
     """A trap in which a count is not a number of tokens."""
 
-    def trap(pen: Pen, place: Place, reply: Reply) -> Left:
+    def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         wrong = {**usage(reply.tokens), "output_tokens": value}
         return Left([encode(pen.answer(place, reply, usage=wrong))], None, unreadable="wrong_shape")
 
@@ -167,7 +167,7 @@ def _usage_with(
 ) -> Trap:
     """A trap in which the usage has other fields, and the tokens that it then stands for."""
 
-    def trap(pen: Pen, place: Place, reply: Reply) -> Left:
+    def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = {**usage(reply.tokens), **change(reply.tokens)}
         fields = {name: value for name, value in fields.items() if value is not _GONE}
         return Left([encode(pen.answer(place, reply, usage=fields))], count(reply.tokens), special=special)
@@ -189,7 +189,7 @@ def _all_5m(tokens: Tokens) -> Tokens:
 def _edited(edit: Edit, *, dated: bool = True) -> Trap:
     """A trap in which the line around the message is edited."""
 
-    def trap(pen: Pen, place: Place, reply: Reply) -> Left:
+    def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = pen.answer(place, reply)
         edit(fields)
         return Left([encode(fields)], reply.tokens, dated)
@@ -200,7 +200,7 @@ def _edited(edit: Edit, *, dated: bool = True) -> Trap:
 def _dated(write: Callable[[Reply], Any], *, dated: bool = True) -> Trap:
     """A trap in which the date is written in another way."""
 
-    def trap(pen: Pen, place: Place, reply: Reply) -> Left:
+    def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = {**pen.answer(place, reply), "timestamp": write(reply)}
         return Left([encode(fields)], reply.tokens, dated)
 

@@ -1,4 +1,4 @@
-"""What a corpus truly holds: every answer of the model once, whatever its transcripts repeat."""
+"""The true content of a corpus: every answer once, however often its transcripts repeat it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all APIs of the simulator share: what a request asks, how a reply is fitted to it, and pieces of a stream."""
+"""Shared by all APIs of the simulator: parsed requests, replies adapted to them, and stream events."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Small helpers for every package: standard library and msgspec only."""

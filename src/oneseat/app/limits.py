@@ -1,0 +1,153 @@
+"""How full the plan's usage windows and the owner's budgets are, from the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.limits import SeenLimit
+from oneseat.contract.reports.limits import (
+    BudgetReport,
+    ExtraUsage,
+    LimitForecast,
+    LimitsReport,
+    SeatLimits,
+    TokenEstimate,
+    WindowReport,
+)
+from oneseat.installation import Installation
+from oneseat.rules.limits import windows as rules
+from oneseat.rules.usage.sums import Filter
+from oneseat.stores.ledger.reader import LedgerReader
+
+from .prices import shared_bounds
+from .usage import read_usage
+
+__all__ = ["estimate_tokens", "read_limits"]
+
+#: The first seat is always shown, the other one when it has reported something.
+_SEATS = ("claude-cli", "codex-cli")
+
+
+def read_limits(
+    here: Installation, now: float | None = None, *, estimate: TokenEstimate | None = None
+) -> LimitsReport:
+    """What the ledger knows, beside an ``estimate`` of what it does not. Starts no process and sends nothing.
+
+    ``now`` is in seconds since 1970. Raises ``UsageError`` for settings or a ledger that cannot be read.
+    """
+    now = time.time() if now is None else now
+    # Ignore project settings: they apply only inside that directory.
+    owner = here.outside_projects()
+    simulated = owner.settings.simulator_url is not None
+    seats: list[SeatLimits] = []
+    with LedgerReader(owner.paths.runs_db) as ledger:
+        for provider in _SEATS:
+            seen = ledger.limits(provider, now, simulated=simulated)
+            if seen or not seats:
+                seats.append(_seat(provider, seen, now, simulated=simulated))
+        budgets = _budgets(ledger, shared_bounds(owner), now, simulated=simulated)
+    return LimitsReport(
+        read_at=_utc(now),
+        pause_at_percent=owner.settings.limits_pause_at_percent,
+        seats=tuple(seats),
+        budgets=tuple(budgets),
+        estimate=estimate,
+    )
+
+
+def estimate_tokens(here: Installation, now: float | None = None) -> TokenEstimate | None:
+    """The tokens counted in transcripts in the current five hours; ``None`` where a report says how full they are.
+
+    Raises ``UsageError`` like ``read_limits`` and ``read_usage``.
+    """
+    now = time.time() if now is None else now
+    seat, *_ = read_limits(here, now).seats
+    if seat.windows[0].share is not None:
+        return None
+    simulated = Filter(wallet="simulator" if seat.wallet == "simulator" else None)
+    for block in reversed(read_usage(here, "blocks", simulated).blocks):
+        if block.begin <= now * 1000 < block.end:
+            return TokenEstimate(
+                tokens=sum(block.sum.tokens),
+                begins_at=_utc(block.begin / 1000),
+                ends_at=_utc(block.end / 1000),
+            )
+    return None
+
+
+def _seat(provider: str, seen: Sequence[SeenLimit], now: float, *, simulated: bool) -> SeatLimits:
+    overage = rules.in_overage(seen, now)
+    return SeatLimits(
+        provider=provider,
+        wallet="simulator" if simulated else "plan",
+        windows=tuple(_window(each, now) for each in rules.windows(seen, now)),
+        extra_usage=None if overage is None else ExtraUsage(in_use=overage[0], read_at=_utc(overage[1])),
+    )
+
+
+def _window(window: rules.Window, now: float) -> WindowReport:
+    found, resets_at = window.forecast, window.resets_at
+    forecast = LimitForecast(
+        why=found.why,
+        full_at=_utc_or_none(found.full_at),
+        before_reset_s=None
+        if found.full_at is None or resets_at is None
+        else round(resets_at - found.full_at),
+        readings=found.readings,
+        span_s=round(found.span_s),
+    )
+    return WindowReport(
+        window=window.name,
+        used=window.used,
+        used_read_at=_utc_or_none(window.used_at),
+        status=window.status,
+        read_at=_utc_or_none(window.read_at),
+        age_s=None if window.read_at is None else round(now - window.read_at),
+        source=window.source,
+        resets_at=_utc_or_none(resets_at),
+        resets_in_s=None if resets_at is None else round(resets_at - now),
+        used_before_reset=window.before,
+        forecast=forecast,
+    )
+
+
+def _budgets(
+    ledger: LedgerReader, bounds: tuple[Bound, ...], now: float, *, simulated: bool
+) -> list[BudgetReport]:
+    year, month, day = time.localtime(now)[:3]
+    # Not 24 hours later: on the day the clocks change, that is another time.
+    ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
+    since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
+    found = ledger.spent(bounds, "simulator" if simulated else "plan", since)
+    return [_budget(each, ends[each.bound.period]) for each in found]
+
+
+def _budget(spent: Spent, resets_at: float) -> BudgetReport:
+    return BudgetReport(
+        scope=spent.bound.scope,
+        name=spent.bound.name,
+        period=spent.bound.period,
+        limit_usd=spent.bound.usd,
+        used_usd=spent.usd,
+        held_usd=spent.held_usd,
+        used=round(spent.usd / spent.bound.usd, 6),
+        resets_at=_utc(resets_at),
+    )
+
+
+def _midnight(year: int, month: int, day: int) -> float:
+    return time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))
+
+
+def _iso(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment))
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _utc_or_none(moment: float | None) -> str | None:
+    return None if moment is None else _utc(moment)

@@ -1,0 +1,99 @@
+"""Past runs as the ledger tells of them, and what a killed oneseat left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from oneseat.contract.errors import UsageError
+from oneseat.contract.history import RunFilter
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.reports.runs import ResultReport, RunList, RunReport
+from oneseat.host.clock import SystemClock
+from oneseat.host.processes.tree import is_alive, remove_leftovers, start_time
+from oneseat.host.slots import clear_slots
+from oneseat.installation import Installation
+from oneseat.rules.redaction import redact
+from oneseat.stores.ledger.reader import LedgerReader
+from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
+from oneseat.telemetry.records import EventLog
+
+__all__ = ["find_result", "find_run", "find_runs"]
+
+
+def find_runs(here: Installation, wanted: RunFilter) -> RunList:
+    """Recorded runs, newest first. Raises ``UsageError`` when the folders or the ledger cannot be used."""
+    with opened_reader(here) as ledger:
+        return RunList(runs=tuple(ledger.runs(wanted)))
+
+
+def find_run(here: Installation, name: str) -> RunReport:
+    """One run with its events; ``name`` is its id or the beginning of it.
+
+    Raises ``UsageError`` for a name that fits no run or several, and like ``find_runs``.
+    """
+    with opened_reader(here) as ledger:
+        stored = ledger.run(name)
+        return RunReport(
+            run=stored.summary,
+            result=None if stored.result is None else ResultReport.of(stored.result),
+            events=tuple(ledger.events(stored.summary.id)),
+            policy_inputs=stored.policy_inputs,
+        )
+
+
+def find_result(here: Installation, run_id: str) -> RunResult | None:
+    """The result of a run; ``None`` while it goes on. Raises like ``find_run``."""
+    with opened_reader(here) as ledger:
+        return ledger.run(run_id).result
+
+
+def opened_reader(here: Installation) -> LedgerReader:
+    """The ledger for reading, to be closed. Raises ``UsageError`` when the folders cannot be used."""
+    path = here.paths.runs_db
+    if path.exists():
+        # A run whose oneseat was killed would be shown as going on. Where the ledger can only be read, reading is still
+        # worth it; what else may be wrong with it, the reader says.
+        with contextlib.suppress(UsageError), contextlib.closing(_writer(path, redact)) as writer:
+            log_recovered(writer.sweep(is_alive, clearing(here)))
+    return LedgerReader(path)
+
+
+def ledger_writer(here: Installation, *, keep_text: bool = True) -> LedgerWriter:
+    """The ledger for writing, to be closed."""
+    return _writer(here.paths.runs_db, here.redactor.redact, keep_text=keep_text)
+
+
+def locks_folder(here: Installation) -> Path:
+    """Holds the locks of projects and the files of runs that wait for their turn."""
+    return here.paths.state_dir / "locks"
+
+
+def clearing(here: Installation) -> Callable[[str], None]:
+    """Removes what a dead run left: processes, a private folder, and the files of the places that it held."""
+
+    def clear(run_id: str) -> None:
+        remove_leftovers(run_id)
+        clear_slots(locks_folder(here))
+
+    return clear
+
+
+def log_recovered(run_ids: Iterable[str]) -> None:
+    """Log which runs of killed processes were closed in the ledger."""
+    for run_id in run_ids:
+        EventLog(redact).write(
+            logging.WARNING,
+            "swept",
+            f"Run {run_id} was left by a oneseat that was killed; it is cleared away",
+            run_id=run_id,
+        )
+
+
+def _writer(path: Path, redact: Callable[[str], str], *, keep_text: bool = True) -> LedgerWriter:
+    pid = os.getpid()
+    owner = ProcessStamp(pid, start_time(pid))
+    return LedgerWriter(path, redact=redact, clock=SystemClock(), owner=owner, keep_text=keep_text)

@@ -1,0 +1,99 @@
+"""The owner's settings: what is wrong in them, what is in force, and the projects and clients they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.reports.settings import SettingInForce, SettingsCheck, SettingsFinding, SettingsList
+from oneseat.host import settings_file
+from oneseat.installation import Installation
+from oneseat.settings import CLIENTS, PROJECTS, Client, Project
+from oneseat.settings.checking import inspect
+from oneseat.settings.formatting import toml
+
+__all__ = [
+    "Client",
+    "Project",
+    "check_settings",
+    "find_client",
+    "find_project",
+    "list_settings",
+    "toml",
+]
+
+_Row = TypeVar("_Row")
+
+
+def check_settings(here: Installation) -> SettingsCheck:
+    """Everything that is wrong. Raises ``UsageError`` only where oneseat's own folder cannot be named."""
+    seen = inspect(here.env, here.cwd, here.paths.config_dir)
+    findings = [
+        SettingsFinding(
+            file=each.file,
+            line=each.line,
+            column=each.column,
+            code=each.error.code,
+            message=each.error.message,
+            hint=each.error.hint,
+        )
+        for each in seen.findings
+    ]
+    return SettingsCheck(files=seen.files, findings=tuple(findings))
+
+
+def list_settings(here: Installation) -> SettingsList:
+    """Everything in force. Raises like ``check_settings``."""
+    seen = inspect(here.env, here.cwd, here.paths.config_dir)
+    settings = [
+        SettingInForce(name=each.name, value=each.value, source=each.source) for each in seen.settings
+    ]
+    return SettingsList(files=seen.files, settings=tuple(settings))
+
+
+def find_project(here: Installation, name: str) -> Project:
+    """A project of the owner's settings. Raises ``UsageError`` ``usage.unknown_project``, and those of the settings."""
+    rows = here.named(PROJECTS)
+    return _found(name, rows, kind="project", code="usage.unknown_project", least='directory = "~/NAME"')
+
+
+def find_client(here: Installation, name: str) -> Client:
+    """A client of the owner's settings. Raises ``UsageError`` ``usage.unknown_client``, and those of the settings."""
+    rows = here.named(CLIENTS)
+    return _found(name, rows, kind="client", code="usage.unknown_client", least='work_of = "client"')
+
+
+def settings_text(here: Installation) -> str:
+    """The owner's settings file as it is now; empty without one. Raises ``UsageError`` when it cannot be read."""
+    return settings_file.read_settings_text(here.settings_file)
+
+
+def write_settings(here: Installation, text: str) -> None:
+    """Replace the owner's settings file. Raises ``UsageError`` when it cannot be written."""
+    here.paths.ensure()
+    settings_file.write_settings_text(here.settings_file, text)
+
+
+def copy_settings(here: Installation, ending: str) -> Path:
+    """Copy the owner's settings file beside itself. Raises ``UsageError`` when that cannot be done."""
+    return settings_file.keep_copy(here.settings_file, ending)
+
+
+def _found(name: str, rows: Mapping[str, _Row], *, kind: str, code: str, least: str) -> _Row:
+    """The row of a name; ``least`` is what a new one needs."""
+    if name in rows:
+        return rows[name]
+    near = get_close_matches(name, rows, n=1)
+    there = ", ".join(sorted(rows)) or "none"
+    raise UsageError(
+        ErrorInfo(
+            code=code,
+            message=f"Unknown {kind}: `{name}`\n  {kind}s in your oneseat.toml: {there}",
+            hint=f"Did you mean this: `--{kind} {near[0]}`"
+            if near
+            else f"Add it to your oneseat.toml: `[{kind}s.NAME]` with `{least}`",
+        )
+    )

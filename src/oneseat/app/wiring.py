@@ -1,0 +1,199 @@
+"""From an installation to an app: its providers, ledger, policy, budgets and observers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+from oneseat.compat.gate import VersionGate
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.ports import Observer, RunHistory
+from oneseat.contract.warm import PoolLimits
+from oneseat.engine.app import App, RunStream
+from oneseat.engine.budgets import BudgetContext
+from oneseat.engine.deps import RunDeps
+from oneseat.engine.limits import WindowGuard
+from oneseat.engine.policy import PolicyContext
+from oneseat.engine.sessions import SessionDeps
+from oneseat.engine.watchdog import Timeouts
+from oneseat.host.clock import SystemClock
+from oneseat.host.environment import nesting_depth
+from oneseat.host.locks import ProjectLocks
+from oneseat.host.processes.tree import is_alive
+from oneseat.host.slots import FileSlots
+from oneseat.installation import Installation, new_run_id
+from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.rules.runs.retry import RetryLimits
+from oneseat.rules.runs.sessions import Nesting, SessionLimits
+from oneseat.settings import Settings
+from oneseat.stores.ledger.async_ledger import AsyncLedger
+from oneseat.telemetry.dispatcher import Dispatcher
+from oneseat.telemetry.json_lines import logging_to
+from oneseat.telemetry.log import LogObserver
+from oneseat.telemetry.records import EventLog, has_handlers
+
+from .prices import budgets, price_table
+from .providers import KeyProviders, ProviderRegistry, build_codex, build_provider, kept_processes
+from .runs import clearing, ledger_writer, locks_folder, log_recovered
+
+__all__ = ["App", "RunStream", "build_app", "new_run_id", "opened_app", "opened_ledger"]
+
+
+@contextlib.asynccontextmanager
+async def opened_app(
+    here: Installation,
+    *,
+    observers: Sequence[Observer] = (),
+    as_command: bool = False,
+    warm: int = 0,
+    say: Callable[[str], None] | None = None,
+) -> AsyncIterator[App]:
+    """An app on this machine's ledger; closes the ledger on leaving.
+
+    ``observers`` are told of its runs. With ``as_command`` orphaned processes of its runs are adopted and ended, the log goes
+    where the settings say, and traces where the variable OTEL_TRACES_EXPORTER says; else they go where the program sends
+    them. ``warm`` is how many processes of the CLI are started ahead. ``say`` gets one line before an untested version of the
+    CLI is tried. Raises ``UsageError`` when the settings or the ledger cannot be used.
+    """
+    settings = here.settings
+    here.paths.ensure()
+    with _in_command(settings) if as_command else contextlib.nullcontext():
+        # A variable may be called anything: that its value is a key, the settings say.
+        here.redactor.add_secret(*(here.env.get(key.env or "", "").strip() for key in here.keys.values()))
+        records = EventLog(here.redactor.redact)
+        audience = Dispatcher([*observers, *_own_observers(here, records, as_command=as_command)], records)
+        async with opened_ledger(here) as ledger:
+            provider = build_provider(here)
+            async with _warm(provider, _pool_limits(settings, warm)):
+                yield build_app(here, ledger, audience, provider, VersionGate(here, say).check)
+
+
+@contextlib.contextmanager
+def _in_command(settings: Settings) -> Iterator[None]:
+    """Log, and adopt orphaned processes: only a program of oneseat's own may do this to itself."""
+    from oneseat.host.processes import subreaper  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
+
+    subreaper.become_subreaper()
+    try:
+        with _logging(settings):
+            yield
+    finally:
+        subreaper.kill_orphans()
+
+
+def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:
+    return provider.warm(limits) if limits.size else contextlib.nullcontext()
+
+
+def _logging(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    if settings.log_level is None and settings.log_file is None:
+        return contextlib.nullcontext()
+    return logging_to(settings.log_level or "info", settings.log_file)
+
+
+def _own_observers(here: Installation, records: EventLog, *, as_command: bool) -> Iterator[Observer]:
+    if has_handlers():
+        yield LogObserver(records)
+    if here.settings.telemetry_otel:
+        yield _otel(here, as_command=as_command)
+
+
+def _otel(here: Installation, *, as_command: bool) -> Observer:
+    try:
+        from oneseat.telemetry.otel import OtelObserver  # noqa: PLC0415 - an extra, which most do without
+        from oneseat.telemetry.otel_export import provider_as_set  # noqa: PLC0415 - as above
+    except ImportError:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.otel",
+                message="OpenTelemetry is not installed: `telemetry.otel = true`",
+                hint="Install it: `pip install 'oneseat[otel]'`",
+            )
+        ) from None
+    return OtelObserver(here.redactor.redact, provider_as_set(here.env) if as_command else None)
+
+
+@contextlib.asynccontextmanager
+async def opened_ledger(here: Installation) -> AsyncIterator[AsyncLedger]:
+    """The ledger of this machine, after recovering the runs of processes that were killed."""
+    ledger = AsyncLedger(ledger_writer(here, keep_text=here.settings.ledger_keep_text))
+    try:
+        log_recovered(await ledger.sweep(is_alive, clearing(here)))
+        await asyncio.to_thread(kept_processes(here).sweep)
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def build_app(
+    here: Installation,
+    ledger: AsyncLedger,
+    audience: Dispatcher,
+    provider: ClaudeCliProvider,
+    admit: Callable[[str], Awaitable[None]],
+) -> App:
+    """Wire one app together. ``admit`` is asked before each run, with its provider."""
+    settings, depth = here.settings, nesting_depth(here.env)
+    locks = locks_folder(here)
+    clock = SystemClock()
+    providers = ProviderRegistry(provider, lambda: build_codex(here), KeyProviders(here))
+    parts = RunDeps(
+        provider=provider,
+        providers=providers,
+        routes=here.routes,
+        outcomes=ledger,
+        ledger=ledger,
+        clock=clock,
+        policy=_counsel(here, ledger),
+        timeouts=_patience(settings),
+        sessions=SessionDeps(ledger, ProjectLocks(locks), _session_limits(settings)),
+        slots=FileSlots(
+            locks,
+            at_once=settings.run_max_parallel,
+            depth=depth,
+            expires_at=providers.login_expires_at,
+            now=time.time,
+        ),
+        nesting=Nesting(depth, settings.run_max_depth),
+        retry=RetryLimits(max_attempts=settings.retry_max_attempts, max_wait_s=settings.retry_max_wait_s),
+        chance=secrets.SystemRandom().random,
+        telemetry=audience,
+        admit=admit,
+        budgets=BudgetContext(price_table(here), ledger, budgets(here), clock.since),
+        windows=WindowGuard(ledger, settings.limits_pause_at_percent, time.time),
+    )
+    return App(parts, new_run_id)
+
+
+def _counsel(here: Installation, history: RunHistory) -> PolicyContext:
+    return PolicyContext(here.policy_files, history, here.policy_environment, time.time, here.policy_day)
+
+
+def _pool_limits(settings: Settings, size: int) -> PoolLimits:
+    return PoolLimits(
+        size=size,
+        idle_s=settings.pool_idle_s,
+        memory_bytes=settings.pool_max_memory_mb * 1_000_000,
+        runs_per_process=settings.pool_runs_per_process,
+    )
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        max_age_s=settings.session_max_age_s,
+        max_messages=settings.session_max_messages,
+        max_bytes=settings.session_max_bytes,
+    )
+
+
+def _patience(settings: Settings) -> Timeouts:
+    return Timeouts(
+        start=settings.watchdog_start_s,
+        model=settings.watchdog_model_s,
+        tool=settings.watchdog_tool_s,
+        retry=settings.watchdog_retry_s,
+        total=settings.run_timeout_s,
+    )

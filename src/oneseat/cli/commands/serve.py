@@ -1,0 +1,52 @@
+"""``oneseat serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import click
+
+from oneseat.app import Installation
+from oneseat.app.server import stop_server
+from oneseat.cli.output import echo
+from oneseat.cli.terminal.signals import stop_signals
+from oneseat.serve.runtime import Runtime, opened_runtime
+
+
+@click.command(
+    "serve",
+    epilog="""\b
+In another terminal:
+  oneseat run "say ok"
+  oneseat status
+  oneseat serve --stop""",
+)
+@click.option("--stop", is_flag=True, help="Stop the running server, and wait until it is gone.")
+def command(stop: bool) -> None:
+    """Keep a server running that executes your runs, until Ctrl-C or `oneseat serve --stop`.
+
+    `oneseat run` finds it by itself. Only you can reach it: it listens on a private socket in oneseat's own folder.
+    When stopped, it lets current runs finish first (`serve.drain_s`); stopped a second time, it cancels them.
+    """
+    if stop:
+        _stop()
+    else:
+        asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    async with opened_runtime(Installation()) as runtime:
+        _stop_on_signals(runtime)
+        await runtime.serve(echo)
+
+
+def _stop_on_signals(runtime: Runtime) -> None:
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in the loop
+        for number in stop_signals():
+            asyncio.get_running_loop().add_signal_handler(number, runtime.stop)
+
+
+def _stop() -> None:
+    pid = stop_server(Installation())
+    echo("No server is running" if pid is None else f"The server is gone: process {pid}")

@@ -1,0 +1,1 @@
+"""Streams, signals and the person at the terminal."""

@@ -1,0 +1,1 @@
+"""What each command reports: the JSON of ``--json``, and the value that every other face gets."""

@@ -1,0 +1,290 @@
+"""What a run may cost: reserved before anything is sent, extended when it is used up, given back when it is not needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from oneseat.contract.budgets import FREE, NO_BUDGET, Budgets, Cap, Price, Prices, Since, Spending, Spent
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.receipt import Wallet
+from oneseat.contract.request import Request
+from oneseat.contract.routing import Candidate
+from oneseat.contract.stations import Budgeted, Dispatch, Permitted, Refused
+from oneseat.rules.budgets import allocation as bounds
+from oneseat.rules.budgets import messages as refusals
+from oneseat.rules.budgets import meter as budget
+from oneseat.rules.budgets.meter import Meter
+
+#: How often, and at what distance in seconds, a request checks whether other runs have given back what it lacks.
+_CHECKS, _BETWEEN_CHECKS_S = 200, 0.1
+
+
+class BudgetContext(NamedTuple):
+    """Where prices and past spending are looked up. ``since`` returns when this day and this month began."""
+
+    prices: Prices
+    spending: Spending
+    budgets: Budgets
+    since: Callable[[], Since]
+
+
+class RunCosts(NamedTuple):
+    """What a run has cost before a candidate serves it, in US dollars; ``other_keys_usd`` of that was not paid by its key."""
+
+    run_id: str = ""
+    before_usd: float = 0.0
+    other_keys_usd: float = 0.0
+
+
+class CandidateBudget:
+    """The budgets that a run is under while one candidate serves it.
+
+    ``meter`` counts what is used; it is ``None`` before the first attempt, and where nothing has to be counted.
+    """
+
+    def __init__(
+        self,
+        context: BudgetContext,
+        candidate: Candidate,
+        wallet: Wallet,
+        request: Request,
+        run: RunCosts | None = None,
+    ) -> None:
+        self.meter: Meter | None = None
+        self._context = context
+        self._wallet = wallet
+        self._run = run or RunCosts()
+        self._by_use = candidate.paid_from != "plan"
+        self._free = candidate.key is not None and candidate.key in context.budgets.free_keys
+        self._bounds = bounds.bounds_of(context.budgets, request, candidate.key)
+        self._reservation = NO_BUDGET
+
+    async def reserve(self, permitted: Permitted) -> Budgeted | Refused:
+        """Reserve what is left under the budgets, or refuse where nothing is. Comes before the provider is started."""
+        if self._bounds and not self._free:
+            # What is charged by use is reserved request by request, each as large as it can get.
+            spent, cap = await (self._when_available(0.0) if self._by_use else self._reserve(None))
+            if cap is None:
+                return Refused(error=self._used_up(spent), policy=permitted.policy)
+            self._reservation = cap
+        return bounds.reserve(permitted, self._reservation, by_use=self._by_use)
+
+    async def check(self, dispatch: Dispatch) -> Dispatch | Refused:
+        """Start to count an attempt, or refuse it when its price is unknown or its prompt costs more than is left.
+
+        On a plan without any bound nothing is counted and no price looked up.
+        """
+        bounded, max_turns = self._reservation is not NO_BUDGET, dispatch.request.max_turns
+        if not bounded and not self._by_use and max_turns is None:
+            return dispatch
+        model = dispatch.capabilities.full_names.get(dispatch.model, dispatch.model)
+        price = self._price(model) if bounded or self._by_use else None
+        if bounded and price is None and self._context.budgets.allow_unpriced:
+            self._reservation, bounded = NO_BUDGET, False
+        if self.meter is None:
+            self.meter = Meter(
+                cap=self._reservation,
+                max_turns=max_turns,
+                prices=self._price,
+                price=price,
+                by_use=self._by_use,
+            )
+        error = await self._stop_reason(self.meter, dispatch, model, price)
+        if error is not None:
+            return _refused(dispatch, error)
+        if self._by_use and bounded and price is not None:
+            return bounds.with_allowance(dispatch, _Allowance(self, price))
+        return dispatch
+
+    async def extend_reservation(self, needs_usd: float | None = None) -> bool:
+        """Reserve more for a run that has used what it had; whether it got any."""
+        held = self._reservation
+        if held is NO_BUDGET or self._by_use or (held.bound.period == "run" and held.usd >= held.bound.usd):
+            return False
+        _, cap = await self._reserve(needs_usd)
+        if cap is None or cap.usd <= held.usd:
+            return False
+        self._keep(cap)
+        return True
+
+    async def shrink_reservation(self) -> None:
+        """Hold no more for a run that is charged by use than it has cost: its next request reserves anew."""
+        if self._reservation is NO_BUDGET or not self._by_use or self._reservation.usd <= self._used_usd:
+            return
+        _, cap = await self._reserve(0.0)
+        if cap is not None:
+            self._keep(cap)
+
+    async def close_reservation(self, sent: Sequence[Request]) -> None:
+        """Hold no more for a run that was cut off on a plan than what was seen of it and the prompts it had ``sent``.
+
+        Its whole reservation may be half of a day's budget: two runs that are stopped would leave nothing.
+        """
+        held, price = self._reservation, self.meter.price if self.meter is not None else None
+        if self._by_use or held is NO_BUDGET or price is None:
+            return
+        tokens = sum(map(budget.input_tokens, sent))
+        usd = self._used_usd + bounds.least_cost(tokens, price)
+        cap = msgspec.structs.replace(held, usd=min(usd, held.usd))
+        await self._context.spending.reserve(
+            self._run.run_id, self._wallet, self._bounds, self._context.since(), lambda _: cap
+        )
+
+    async def left_usd(self) -> float | None:
+        """What the budgets would leave the run, in US dollars; ``None`` where it has none. Nothing is reserved."""
+        if not self._bounds:
+            return None
+        _, before_usd, other_keys_usd = self._run
+        least = bounds.tightest(self._bounds, await self._spent(), other_keys_usd)
+        return bounds.leaves(least, other_keys_usd) - before_usd
+
+    async def used_up(self) -> ErrorInfo | None:
+        """The refusal that ``reserve`` would give now; ``None`` where something is left. Nothing is reserved."""
+        if not self._bounds or self._free:
+            return None
+        spent = await self._spent()
+        return self._used_up(spent) if bounds.share(self._bounds, 0.0, None, spent) is None else None
+
+    async def cover(self, *, sent_tokens: int, output_tokens: int, price: Price) -> int:
+        """Reserve what a request can cost that is charged by use, and return how many tokens its answer may have."""
+        used_usd = self._used_usd
+        needs_usd = bounds.worst_cost(sent_tokens, output_tokens, price)
+        spent, cap = await self._when_available(needs_usd)
+        free_usd = cap.usd - used_usd if cap is not None else 0.0
+        tokens = bounds.affordable(free_usd, sent_tokens, output_tokens, price) if cap is not None else 0
+        if cap is None or not tokens:
+            raise OneseatError(self._not_covered(sent_tokens, cap, spent, price))
+        self._keep(cap)
+        if self.meter is not None:
+            self.meter.cover(free_usd, tokens, output_tokens)
+        return tokens
+
+    def _not_covered(
+        self, sent_tokens: int, cap: Cap | None, spent: tuple[Spent, ...], price: Price
+    ) -> ErrorInfo:
+        if self.meter is not None and self.meter.committed_usd:
+            # It has had answers: what it was given for those is kept.
+            return refusals.reached(self._reservation, self.meter.committed_usd, at_the_end=False)
+        if cap is None:
+            return self._used_up(spent)
+        usd = bounds.worst_cost(sent_tokens, bounds.LEAST_TOKENS, price)
+        return refusals.too_large(sent_tokens, usd, cap, at_most=True)
+
+    async def _stop_reason(
+        self, meter: Meter, dispatch: Dispatch, model: str, price: Price | None
+    ) -> ErrorInfo | None:
+        """Why this attempt must not be sent; ``None`` when it may."""
+        if self._reservation is not NO_BUDGET:
+            if price is None:
+                return refusals.unknown_price(model)
+            too_large = await (
+                self._longest(dispatch, price) if self._by_use else self._prompt(dispatch, price)
+            )
+            if too_large is not None:
+                return too_large
+        reached = meter.may_send()
+        if reached is not None and reached.code == "budget.reached" and await self.extend_reservation():
+            return None
+        return reached
+
+    async def _prompt(self, dispatch: Dispatch, price: Price) -> ErrorInfo | None:
+        """Why the prompt alone costs more than is left on a plan."""
+        tokens = budget.input_tokens(dispatch.request)
+        usd = bounds.least_cost(tokens, price)
+        if usd > self._reservation.usd - self._used_usd:
+            await self.extend_reservation(usd)
+        if usd <= self._reservation.usd - self._used_usd:
+            return None
+        return refusals.too_large(tokens, usd, self._reservation, at_most=False)
+
+    async def _longest(self, dispatch: Dispatch, price: Price) -> ErrorInfo | None:
+        """Why the prompt with the shortest answer can cost more than is left, where it is charged by use."""
+        text_bytes, pictures = _size(dispatch)
+        tokens = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
+        usd = bounds.worst_cost(tokens, bounds.LEAST_TOKENS, price)
+        if usd <= self._reservation.most_usd - self._used_usd:
+            return None
+        return refusals.too_large(tokens, usd, self._reservation, at_most=True)
+
+    async def _reserve(
+        self, needs_usd: float | None, *, patient: bool = False
+    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        run_id, _, other_keys_usd = self._run
+        share = partial(
+            bounds.share,
+            self._bounds,
+            self._used_usd,
+            needs_usd,
+            patient=patient,
+            elsewhere_usd=other_keys_usd,
+        )
+        context = self._context
+        return await context.spending.reserve(run_id, self._wallet, self._bounds, context.since(), share)
+
+    async def _when_available(self, needs_usd: float) -> tuple[tuple[Spent, ...], Cap | None]:
+        """Reserve what a request needs, or what there is once the other runs have given back what they can."""
+        for _ in range(_CHECKS):
+            spent, cap = await self._reserve(needs_usd, patient=True)
+            least = bounds.tightest(self._bounds, spent, self._run.other_keys_usd)
+            if cap is not None or not least.held_usd:
+                return spent, cap
+            await asyncio.sleep(_BETWEEN_CHECKS_S)
+        return await self._reserve(needs_usd)
+
+    async def _spent(self) -> tuple[Spent, ...]:
+        """What all other runs have cost under each bound."""
+        context = self._context
+        spent, _ = await context.spending.reserve(
+            self._run.run_id, self._wallet, self._bounds, context.since(), lambda _: None
+        )
+        return spent
+
+    def _keep(self, cap: Cap) -> None:
+        self._reservation = cap
+        if self.meter is not None:
+            self.meter.cap = cap
+
+    @property
+    def _used_usd(self) -> float:
+        """What the run has cost so far, with all candidates, and with the request that is on its way."""
+        return self._run.before_usd + (self.meter.committed_usd if self.meter is not None else 0.0)
+
+    def _used_up(self, spent: tuple[Spent, ...]) -> ErrorInfo:
+        return bounds.used_up(self._bounds, spent, self._run.other_keys_usd)
+
+    def _price(self, model: str) -> Price | None:
+        return FREE if self._free else self._context.prices.of(model)
+
+
+class _Allowance:
+    """Asked by a provider that is charged by use before each of its requests. Implements ``Allowance``."""
+
+    def __init__(self, budget_of_run: CandidateBudget, price: Price) -> None:
+        self._budget = budget_of_run
+        self._price = price
+
+    async def __call__(self, *, text_bytes: int, pictures: int, output_tokens: int) -> int:
+        """Reserve what a request can cost, and return how many tokens its answer may have."""
+        sent = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
+        return await self._budget.cover(sent_tokens=sent, output_tokens=output_tokens, price=self._price)
+
+
+def _refused(dispatch: Dispatch, error: ErrorInfo) -> Refused:
+    cleared = dispatch.cleared
+    return Refused(
+        error=error, policy=cleared.permitted.policy, wallet=cleared.wallet, evidence=cleared.evidence
+    )
+
+
+def _size(dispatch: Dispatch) -> tuple[int, int]:
+    """How many bytes of text a request sends at least, and how many pictures."""
+    request = dispatch.request
+    text_bytes, pictures = budget.sizes(request)
+    text_bytes += len((dispatch.background or "").encode("utf-8", "surrogatepass"))
+    return text_bytes + (len(json.dumps(request.schema)) if request.schema is not None else 0), pictures

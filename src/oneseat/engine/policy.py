@@ -1,0 +1,69 @@
+"""What the policy decides with, and its decision in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from oneseat.contract.facts import PayerFacts
+from oneseat.contract.policy_pack import Pack
+from oneseat.contract.ports import Ledger, PolicySource, Provider, RunHistory
+from oneseat.contract.stations import Cleared, Permitted, Refused
+from oneseat.rules.policy import decide as policy
+from oneseat.rules.policy.decide import PolicyView
+from oneseat.rules.policy.inputs import PolicyEnvironment
+
+from .record import RunRecord
+
+
+class PolicyContext(NamedTuple):
+    """Where the policy finds its rules and inputs.
+
+    ``environment`` does not change between runs; ``now`` returns seconds since 1970, ``today`` the day that a pack is applied
+    on (ISO 8601).
+    """
+
+    source: PolicySource
+    history: RunHistory
+    environment: PolicyEnvironment
+    now: Callable[[], float]
+    today: Callable[[Pack], str]
+
+    async def view(self, provider: Provider) -> PolicyView:
+        """Everything but the request. Raises ``UsageError`` for a pack or a ledger that cannot be read."""
+        now, state = self.now(), self.source.read()
+        simulated = provider.wallet == "simulator"
+        recent = await self.history.lately(provider.name, now, simulated=simulated)
+        if simulated:
+            # Simulated runs use nothing up, and a thorough test of somebody's scripts is thousands of them.
+            recent = recent._replace(at_once=0, last_hour=0, last_day=0, hours=0)
+        return PolicyView(
+            pack=state.pack,
+            day=self.today(state.pack),
+            confirmations=state.word.confirmations,
+            environment=msgspec.structs.replace(self.environment, activity=recent, now=now),
+        )
+
+
+async def record_decision(ledger: Ledger, run_id: str, decision: Permitted | Refused) -> None:
+    """Write a decision and its inputs to the ledger. Raises ``UsageError`` when it cannot be written."""
+    if decision.policy is not None and decision.inputs is not None:
+        await ledger.decided(run_id, decision.policy, decision.inputs)
+
+
+async def confirm(
+    ledger: Ledger, record: RunRecord, cleared: Cleared, facts: PayerFacts
+) -> Cleared | Refused:
+    """Decide again with what the billing gate found out. Raises ``UsageError`` when a new decision cannot be written."""
+    if record.view is None:
+        return cleared
+    confirmed = policy.confirm_cleared(cleared, facts, record.view)
+    if confirmed is cleared:
+        return cleared
+    decision = confirmed if isinstance(confirmed, Refused) else confirmed.permitted
+    await record_decision(ledger, record.run_id, decision)
+    if isinstance(decision, Permitted):
+        record.decided(record.view, decision)
+    return confirmed

@@ -1,0 +1,182 @@
+"""Which conversation a run belongs to: the live one of its project, a new one, or none."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from oneseat.contract.events import SessionRenewed
+from oneseat.contract.ports import Clock, ProjectLocks, Provider, Sessions
+from oneseat.contract.receipt import SessionStamp
+from oneseat.contract.request import ProjectUse, Request
+from oneseat.contract.sessions import EndReason, Session
+from oneseat.rules.runs import sessions
+from oneseat.rules.runs.sessions import Brief, SessionLimits
+
+
+class SessionDeps(msgspec.Struct, frozen=True):
+    """Where conversations are stored, what keeps two runs of a project apart, and how long a conversation may live."""
+
+    sessions: Sessions
+    locks: ProjectLocks
+    limits: SessionLimits
+
+
+class Conversation:
+    """The conversation of one run. ``stamp`` is ``None`` when it has none."""
+
+    def __init__(self, deps: SessionDeps, run_id: str, provider: Provider, clock: Clock) -> None:
+        self._deps = deps
+        self._run_id = run_id
+        self._provider = provider
+        self._clock = clock
+        self._session: Session | None = None
+        self._recorded = False
+        self._renewed: SessionRenewed | None = None
+        self._replaces: EndReason = "new_session"
+        self._brief = Brief()
+
+    @property
+    def stamp(self) -> SessionStamp | None:
+        """Which conversation, and the number of this run's message in it."""
+        if self._session is None:
+            return None
+        message = self._session.messages + 1
+        return SessionStamp(id=self._session.id, resumed=message > 1, message=message)
+
+    @property
+    def continued(self) -> bool:
+        """Whether it holds messages of earlier runs."""
+        return self._session is not None and self._session.messages > 0
+
+    @property
+    def brief(self) -> str | None:
+        """A summary of an earlier conversation, as text that goes before the prompt; ``None`` where it needs none."""
+        return self._brief.text
+
+    def news(self) -> SessionRenewed | None:
+        """The event of a new conversation that replaces another one; each is returned once."""
+        renewed, self._renewed = self._renewed, None
+        return renewed
+
+    async def written_bytes(self) -> int:
+        """How much the provider has written down for it, here and in its subagents; 0 when nothing is known."""
+        transcripts = self._provider.transcripts
+        if self._session is None or transcripts is None:
+            return 0
+        return await transcripts.written_bytes(self._session.id, self._session.cwd)
+
+    async def choose(self, request: Request, use: ProjectUse) -> None:
+        """Continue the project's conversation of this directory, or begin one where there is none or it must not grow further."""
+        now, instructions = self._clock.utc_iso(), sessions.fingerprint(request.system)
+        self._session = Session(
+            id=str(uuid.uuid4()),
+            project=use.name,
+            cwd=request.cwd,
+            wallet=self._provider.wallet,
+            provider=self._provider.name,
+            created_at=now,
+            used_at=now,
+            messages=0,
+            instructions=instructions,
+        )
+        wallet, provider = self._provider.wallet, self._provider.name
+        live = await self._deps.sessions.live_session(use.name, request.cwd, wallet, provider)
+        if live is None or use.new_session:
+            return
+        transcripts = self._provider.transcripts
+        size = 0 if transcripts is None else await transcripts.transcript_bytes(live.id, request.cwd)
+        limits = self._deps.limits
+        reason = sessions.end_reason(live, now=now, size=size, instructions=instructions, limits=limits)
+        if reason is None:
+            self._session = live
+        elif reason == "bytes":
+            # It ends in the middle of its work, so the new one begins with a summary of it.
+            await self._carry(live)
+            self._renew(live, reason, self._session)
+        else:
+            self._renew(live, reason, self._session)
+
+    async def summary_from(self, request: Request, use: ProjectUse, seat: Provider) -> None:
+        """Give a provider without conversations of its own a summary of the project's conversation with ``seat``."""
+        if use.new_session:
+            return
+        live = await self._deps.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
+        if live is not None:
+            await self._carry(live)
+
+    async def heal(self, reason: EndReason) -> None:
+        """Continue in a new conversation that begins with a summary of this one."""
+        if self._session is not None:
+            await self._carry(self._session)
+            self._begin_anew(self._session, reason)
+
+    def repeat(self) -> None:
+        """Get ready to send the run's message again: where it was the first one, in a new conversation.
+
+        The CLI accepts an id for a new conversation once: a second time, also after a failure, it says "already in use" (measured).
+        """
+        if self._session is None or self.continued:
+            return
+        if self._recorded:
+            self._begin_anew(self._session, "repeated")
+            return
+        self._session = msgspec.structs.replace(self._session, id=str(uuid.uuid4()))
+        if self._renewed is not None:
+            self._renewed = msgspec.structs.replace(self._renewed, session_id=self._session.id)
+
+    async def sent(self) -> None:
+        """Record that the run's message is about to be sent."""
+        if self._session is not None:
+            used = msgspec.structs.replace(
+                self._session, used_at=self._clock.utc_iso(), messages=self._session.messages + 1
+            )
+            await self._deps.sessions.use_session(used, self._run_id, self._replaces)
+            self._recorded = True
+
+    async def _carry(self, session: Session) -> None:
+        self._brief = sessions.brief(await self._deps.sessions.exchanges(session.id))
+
+    def _begin_anew(self, previous: Session, reason: EndReason) -> None:
+        now = self._clock.utc_iso()
+        self._session = msgspec.structs.replace(
+            previous, id=str(uuid.uuid4()), created_at=now, used_at=now, messages=0
+        )
+        self._renew(previous, reason, self._session)
+
+    def _renew(self, previous: Session, reason: EndReason, fresh: Session) -> None:
+        self._recorded = False
+        self._replaces = reason
+        self._renewed = sessions.renewed(previous, fresh.id, reason, self._brief.exchanges)
+
+
+@asynccontextmanager
+async def open_conversation(
+    deps: SessionDeps,
+    request: Request,
+    run_id: str,
+    clock: Clock,
+    *,
+    provider: Provider,
+    seat: Callable[[], Provider],
+) -> AsyncIterator[Conversation]:
+    """Open the conversation of a run. Its project stays locked until the run is over, so that no other run writes to it.
+
+    ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; others never load it.
+
+    Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
+    """
+    conversation = Conversation(deps, run_id, provider, clock)
+    use = request.project
+    if use is None:
+        yield conversation
+        return
+    async with deps.locks.held(use.name, run_id, use.wait_s):
+        if provider.features.sessions:
+            await conversation.choose(request, use)
+        else:
+            await conversation.summary_from(request, use, seat())
+        yield conversation

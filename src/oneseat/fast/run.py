@@ -1,0 +1,106 @@
+"""`oneseat run` to a running server without the command-line parser, which takes as long to load as such a run.
+
+It takes the plain forms only: everything it does not know for certain is left to the parser and its messages, and the parser
+takes each of these forms in the same way, which a test holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oneseat.app.client import quick_folder
+from oneseat.cli.output import Form, Output
+
+#: The most that the official CLI takes, in bytes.
+_MAX_BYTES = 10_000_000
+_FLAGS = {"--json": "json", "--stream-json": "stream-json", "-q": "quiet", "--quiet": "quiet"}
+_TEXTS = {"--system": "system", "--model": "model", "--fallback-model": "fallback_model"}
+
+
+class Plain(NamedTuple):
+    """A command line in one of the plain forms. Without a ``prompt``, it is on standard input."""
+
+    prompt: str | None
+    output: Output
+    options: dict[str, str]
+
+
+def try_run(arguments: Sequence[str]) -> int | None:
+    """Do ``oneseat run`` with these arguments on a running server; ``None`` when the parser has to look at them."""
+    folder = quick_folder(os.environ)
+    if folder is None or not os.path.exists(folder):
+        return None
+    plain = read_plain(arguments)
+    if plain is None:
+        return None
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        return None
+    request = _request(plain, cwd)
+    if request is None:
+        return None
+    from oneseat.cli.terminal.remote_run import run_remotely  # noqa: PLC0415 - without a server's folder nothing of it is needed
+
+    return run_remotely(request, cwd, plain.output, folder)
+
+
+def read_plain(arguments: Sequence[str]) -> Plain | None:
+    """These arguments, if they are of a plain form."""
+    prompts: list[str] = []
+    flags: set[str] = set()
+    options: dict[str, str] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _FLAGS:
+            flags.add(_FLAGS[argument])
+        elif argument in _TEXTS:
+            value = next(rest, None)
+            if value is None or value.startswith("-"):
+                return None
+            options[_TEXTS[argument]] = value
+        elif argument != "-" and argument.startswith("-"):
+            return None
+        else:
+            prompts.append(argument)
+    forms: list[Form] = [form for form in ("json", "stream-json") if form in flags]
+    if len(prompts) > 1 or len(forms) > 1:
+        return None
+    prompt = prompts[0] if prompts and prompts[0] != "-" else None
+    if not prompts and sys.stdin.isatty():
+        return None
+    return Plain(prompt, Output(forms[0] if forms else "text", "quiet" in flags), options)
+
+
+def _request(plain: Plain, cwd: str) -> bytes | None:
+    prompt = _stdin() if plain.prompt is None else plain.prompt
+    if prompt is None:
+        return None
+    fields: dict[str, Any] = {"prompt": prompt, "cwd": cwd, **plain.options}
+    # Whatever is wrong with one of them is for the parser to say.
+    names = (fields[name] for name in ("model", "fallback_model") if name in fields)
+    if not all(map(_is_plain, fields.values())) or not all(name.isprintable() for name in names):
+        return None
+    if sys.stderr.isatty():
+        fields |= {"over_limit": True, "entry": {"attended": True}}
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def _stdin() -> str | None:
+    from oneseat.cli.output import read_stdin  # noqa: PLC0415 - most prompts are an argument
+
+    try:
+        return read_stdin(_MAX_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return bool(text.strip()) and len(text.encode()) <= _MAX_BYTES
+    except UnicodeEncodeError:
+        return False

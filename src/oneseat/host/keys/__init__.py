@@ -1,0 +1,1 @@
+"""Where API keys are stored: the system's keyring, or a private file."""

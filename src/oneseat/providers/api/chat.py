@@ -1,0 +1,196 @@
+"""The types between a session and the vendors' protocols."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from oneseat.contract.events import Event
+from oneseat.contract.receipt import TokenUsage
+from oneseat.contract.request import Attachment, Function
+from oneseat.host.function_calls import CallResult
+
+_PAGE = re.compile(rb"/Type\s*/Page\b")
+#: Why a model stopped, whichever the vendor: in the words that events carry.
+Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
+
+
+class ConversationOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays the same in a whole conversation."""
+
+    system: str
+    schema: dict[str, Any] | None = None
+    functions: tuple[Function, ...] = ()
+
+
+class ChatRequest(NamedTuple):
+    """One request to a model.
+
+    ``bound`` is how many tokens it may write. Where it is not ``held`` to that by a budget, it is what an API is told that wants
+    to be told a number.
+    """
+
+    options: ConversationOptions
+    model: str
+    bound: int
+    held: bool = False
+
+
+class Prompt(NamedTuple):
+    """What the user says: files and quoted ``background`` come before the text."""
+
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    background: str | None = None
+
+
+class Call(NamedTuple):
+    """The model calls a function. ``given`` is ``None`` where the arguments cannot be read."""
+
+    id: str
+    name: str
+    given: dict[str, Any] | None
+
+
+class Reply(NamedTuple):
+    """One whole answer of the model. ``why`` is what the vendor says of a refusal."""
+
+    text: str
+    calls: tuple[Call, ...]
+    stop: Stop
+    usage: TokenUsage
+    model: str | None
+    why: str | None = None
+
+
+class VendorError(NamedTuple):
+    """What a vendor's error says: HTTP status, its words for the kind of error, its message, and when to come back (seconds)."""
+
+    status: int | None
+    kinds: tuple[str, ...]
+    message: str
+    retry_after_s: float | None = None
+
+
+class TruncatedError(Exception):
+    """Raised when a stream ends in the middle of an answer."""
+
+
+class Conversation(Protocol):
+    """What was said so far, in one vendor's own form, and the way to have it answered."""
+
+    def prompt(self, prompt: Prompt) -> None:
+        """The user says something."""
+
+    def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
+        """The functions that the last answer called have returned."""
+
+    def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
+        """Have it answered: events while the answer comes, and the ``Reply`` as the last item.
+
+        Raises what the SDK raises, and ``TruncatedError``.
+        """
+
+    def said(self, error: Exception) -> VendorError | None:
+        """What an error of the SDK says; ``None`` for one that is not the vendor's."""
+
+    def size(self, options: ConversationOptions) -> Size:
+        """How much the next request sends."""
+
+    def mark(self) -> int:
+        """Where the conversation is."""
+
+    def back_to(self, mark: int) -> None:
+        """Forget what was said after a mark."""
+
+    async def close(self) -> None:
+        """Let go of the SDK's client."""
+
+
+class Size(NamedTuple):
+    """How much a request sends: bytes of text, and how many images and pages."""
+
+    text_bytes: int
+    pictures: int
+
+
+class History:
+    """The part of ``Conversation`` that does not depend on the vendor. ``pictures`` counts those of each entry."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+        self._pictures: dict[int, int] = {}
+
+    def put(self, entry: Any, prompt: Prompt) -> None:
+        """Add what the user says."""
+        self._pictures[len(self.entries)] = sum(map(_pictures_in, prompt.attachments))
+        self.entries.append(entry)
+
+    def size(self, options: ConversationOptions) -> Size:
+        """How much the next request sends: never less, and of text hardly more."""
+        told = [
+            options.system,
+            options.schema,
+            [(each.description, each.schema) for each in options.functions],
+        ]
+        text = len(msgspec.json.encode(told)) + sum(_text_in(entry) for entry in self.entries)
+        return Size(text, sum(self._pictures.values()))
+
+    def mark(self) -> int:
+        return len(self.entries)
+
+    def back_to(self, mark: int) -> None:
+        del self.entries[mark:]
+        self._pictures = {place: count for place, count in self._pictures.items() if place < mark}
+
+
+def _pictures_in(attachment: Attachment) -> int:
+    if attachment.media_type == "application/pdf":
+        # Where the pages are packed, they cannot be counted without unpacking; then it is one at least.
+        return max(1, len(_PAGE.findall(attachment.data)))
+    return 1 if attachment.media_type.startswith("image/") else 0
+
+
+def _text_in(value: Any) -> int:
+    """How many bytes of text are in an entry: images and documents are counted apart."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value.encode("utf-8", "surrogatepass")) + 2
+    if isinstance(value, dict):
+        if value.get("type") == "base64":
+            return 0
+        return sum(_text_in(name) + _text_in(each) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_text_in, value))
+    if isinstance(value, bytes):
+        return 0
+    return _text_in(value.model_dump(exclude_none=True)) if hasattr(value, "model_dump") else 8
+
+
+def file_text(attachment: Attachment) -> str:
+    """A file that is text, marked with its name."""
+    # A file name need not be UTF-8; the message has to be.
+    name = attachment.name.encode("utf-8", "replace").decode()
+    text = attachment.data.decode("utf-8", "replace")
+    return f'<file name="{name}">\n{text}\n</file>'
+
+
+def arguments_of(text: str) -> dict[str, Any] | None:
+    """The arguments of a call; ``None`` when they cannot be read."""
+    try:
+        given = msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def count(value: object) -> int | None:
+    """A count of tokens, when it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def rest(total: int | None, *parts: int | None) -> int | None:
+    """What is left of a total; never less than nothing."""
+    return None if total is None else max(0, total - sum(part or 0 for part in parts))

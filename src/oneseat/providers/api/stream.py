@@ -1,0 +1,53 @@
+"""Reads a stream in a task of its own, so that any other task can stop it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """Raised to the reader of a stream that was stopped."""
+
+
+class CancellableStream(Generic[T]):
+    """Begins to read ``stream`` at once. The SDKs want a stream left in the task that entered it, which ``stop`` sees to."""
+
+    def __init__(self, stream: AsyncIterator[T]) -> None:
+        self._stream = stream
+        self._items: collections.deque[T] = collections.deque()
+        self._news = asyncio.Event()
+        self._task = asyncio.ensure_future(self._read())
+        self._task.add_done_callback(lambda _: self._news.set())
+
+    async def items(self) -> AsyncIterator[T]:
+        """What comes. Raises what the stream raises, and ``StoppedError``."""
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            if self._task.done():
+                if self._task.cancelled():
+                    raise StoppedError
+                self._task.result()
+                return
+            self._news.clear()
+            if not self._items and not self._task.done():
+                await self._news.wait()
+
+    async def stop(self) -> None:
+        """End the reading and close the stream. Raises nothing."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()  # looked at, or the event loop would complain of it
+
+    async def _read(self) -> None:
+        async with aclosing(cast("Any", self._stream)) as stream:
+            async for item in stream:
+                self._items.append(item)
+                self._news.set()

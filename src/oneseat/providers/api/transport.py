@@ -1,0 +1,96 @@
+"""The HTTP transport to one endpoint with one key, which nothing in an SDK's environment can change.
+
+The SDKs read keys, addresses, headers and proxies from environment variables and files (measured). They get a placeholder for
+the key; this transport sends to its own endpoint only, with its own headers.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import TypedDict
+
+import httpx2
+
+from oneseat.contract.errors import ErrorInfo, InternalError
+
+from .endpoint import PLACEHOLDER, Answered, Endpoint
+
+#: The only headers that an SDK may decide, as they describe the body.
+_PASSED = ("content-length", "transfer-encoding")
+#: In seconds. How long an answer may take, the engine's watchdog knows.
+_PATIENCE = {"connect": 30.0, "read": None, "write": None, "pool": None}
+
+
+class Options(TypedDict):
+    """What the SDKs that are made alike are made of."""
+
+    api_key: str
+    base_url: str
+    http_client: httpx2.AsyncClient
+    max_retries: int
+
+
+def options(endpoint: Endpoint) -> Options:
+    """An SDK's way to one endpoint. It repeats nothing by itself: whether anything is sent again, the engine decides."""
+    return Options(
+        api_key=PLACEHOLDER, base_url=endpoint.base_url, http_client=client(endpoint), max_retries=0
+    )
+
+
+def client(endpoint: Endpoint) -> httpx2.AsyncClient:
+    """The HTTP client to give to an SDK. Redirects are not followed: they could lead anywhere."""
+    return httpx2.AsyncClient(
+        transport=_PinnedTransport(endpoint), trust_env=False, follow_redirects=False, timeout=None
+    )
+
+
+class _PinnedTransport(httpx2.AsyncBaseTransport):
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        plain = endpoint.base_url.startswith("http:")
+        self._transport = httpx2.AsyncHTTPTransport(
+            verify=_no_certificates() if plain else _certificates(), trust_env=False
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send what may be sent. Raises ``InternalError`` for another address."""
+        response = await self._transport.handle_async_request(self._pinned(request))
+        self._endpoint.answered = Answered(response.status_code, response.headers.get("content-type", ""))
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    def _pinned(self, request: httpx2.Request) -> httpx2.Request:
+        here, there = httpx2.URL(self._endpoint.base_url), request.url
+        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
+        if not same or not there.path.startswith(here.path.rstrip("/")):
+            raise InternalError(
+                ErrorInfo(
+                    code="bug.strange_address",
+                    message=f"An SDK tried to send to an address other than `{self._endpoint.base_url}`\n  nothing was sent",
+                    whose_turn="bug",
+                )
+            )
+        passed = {name: request.headers[name] for name in _PASSED if name in request.headers}
+        return httpx2.Request(
+            request.method,
+            there,
+            headers={"host": there.netloc.decode("ascii"), **self._endpoint.headers, **passed},
+            stream=request.stream,
+            extensions={"timeout": _PATIENCE},
+        )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust. Reading them takes 50 ms, so once per process."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+@cache
+def _no_certificates() -> ssl.SSLContext:
+    """Trusts nobody: for a server on this machine that is asked without encryption."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

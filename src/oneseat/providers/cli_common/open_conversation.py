@@ -1,0 +1,144 @@
+"""One conversation on one process of an official CLI: each message is a run of its own, and no message waits for a start."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Generic, Protocol, TypeVar
+
+from oneseat._util.aio import uninterrupted
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.ports import Provider, ProviderSession
+from oneseat.contract.receipt import SessionStamp
+from oneseat.contract.request import Request
+from oneseat.contract.stations import Permitted
+from oneseat.providers.conversation import NEW_CONVERSATION, ConversationProvider, changed
+
+from .process import OfficialProcess
+
+#: How long a cancelled turn may take to end, in seconds; after that the process is ended instead.
+_STOP_S = 5.0
+
+
+class Turn(ProviderSession, Protocol):
+    """One run of a process that can serve further runs."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether the run's prompt was sent."""
+
+    @property
+    def turn_ended(self) -> bool:
+        """Whether no turn is in progress."""
+
+    async def stop(self, timeout_s: float) -> None:
+        """End the turn in progress and wait for its end. Raises ``TimeoutError``, and ``OneseatError`` when the CLI died."""
+
+
+Process = TypeVar("Process", bound=OfficialProcess[Any])
+Run = TypeVar("Run", bound=Turn)
+Run_co = TypeVar("Run_co", bound=Turn, covariant=True)
+
+
+class ConversationHost(Provider, Protocol[Process, Run_co]):
+    """A provider whose processes can outlive a run."""
+
+    def start_process(self, request: Request, session: SessionStamp | None) -> Process:
+        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
+
+    async def end_process(self, process: Process) -> None:
+        """End such a process and all that it started."""
+
+    def session_on(
+        self, process: Process, request: Request, run_id: str, session: SessionStamp | None
+    ) -> Run_co:
+        """One run of a process."""
+
+
+class OpenConversation(ConversationProvider, Generic[Process, Run]):
+    """Implements ``Provider``: the runs of ``host`` as one conversation on one process."""
+
+    def __init__(self, host: ConversationHost[Process, Run]) -> None:
+        super().__init__(host)
+        self._host = host
+        self._process: Process | None = None
+        self._session: str | None = None
+
+    @asynccontextmanager
+    async def open(
+        self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
+    ) -> AsyncIterator[Run]:
+        """The conversation's process for its next message. It outlives this context, unless the turn did not end.
+
+        Raises ``UsageError`` ``usage.conversation_changed`` for a request that differs in one of the terms, ``OneseatError``
+        ``provider.conversation_over`` when the process has ended, and what starting one raises.
+        """
+        async with self._turn:
+            process = await self._current(permitted.request, session)
+            opened = self._host.session_on(process, permitted.request, run_id, session)
+            try:
+                yield opened
+            finally:
+                await uninterrupted(self._after(opened, process))
+
+    async def close(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await self._host.end_process(process)
+
+    @abstractmethod
+    def _terms_of(self, request: Request) -> dict[str, object]:
+        """What of a request the conversation cannot change once it has begun, by name."""
+
+    def _unsupported(self, process: Process, request: Request) -> str | None:  # noqa: ARG002 - for overrides
+        """What else of a request this process cannot serve; ``None`` for nothing."""
+        return None
+
+    async def _current(self, request: Request, session: SessionStamp | None) -> Process:
+        terms, session_id = self._terms_of(request), session.id if session is not None else None
+        if self._process is not None and (self._session != session_id or self._process.child.exited):
+            await self.close()
+        change = self._change(terms, request)
+        if session is not None and change is not None:
+            await self.close()  # another process resumes the session from the CLI's record
+        elif session is None:
+            self._check(change)
+        if self._process is None:
+            self._process = self._host.start_process(request, session)
+            self._terms, self._session = terms, session_id
+        return self._process
+
+    def _change(self, terms: dict[str, object], request: Request) -> str | None:
+        return self._changed_term(terms) or (
+            self._unsupported(self._process, request) if self._process is not None else None
+        )
+
+    def _check(self, change: str | None) -> None:
+        if change is not None:
+            raise changed(change)
+        if self._terms is not None and self._process is None:
+            raise OneseatError(
+                ErrorInfo(
+                    code="provider.conversation_over",
+                    message="The conversation is over: the process that held it has ended",
+                    hint=NEW_CONVERSATION,
+                    whose_turn="you",
+                )
+            )
+
+    async def _after(self, opened: Run, process: Process) -> None:
+        if not opened.sent and not process.child.exited:
+            return  # refused by the gate: nothing was sent, so the conversation is unchanged
+        try:
+            await self._settle(opened, process)
+        except (OneseatError, TimeoutError):
+            await self.close()
+        except BaseException:  # an event loop that is torn down (a second Ctrl-C) cancels this too
+            process.kill()
+            raise
+
+    async def _settle(self, opened: Run, process: Process) -> None:  # noqa: ARG002 - for overrides
+        """Make the process ready for the next message. Raises what ``stop`` raises."""
+        if not opened.turn_ended:
+            await opened.stop(_STOP_S)

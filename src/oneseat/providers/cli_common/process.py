@@ -1,0 +1,113 @@
+"""One started process of an official CLI with its private folder. It may serve one run, or several one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.host.processes.child import Child
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.host.processes.tree import private_prefix
+
+from .lines import Lines
+
+Channel = TypeVar("Channel", bound=Lines[Any])
+
+
+class Start(msgspec.Struct, frozen=True):
+    """How a process is started. ``marker`` is inherited by all that it starts."""
+
+    argv: list[str]
+    env: Mapping[str, str]
+    cwd: str
+    marker: str
+
+
+class OfficialProcess(Generic[Channel]):
+    """A running CLI. Always ``end`` or ``kill`` it, which also removes its folder ``private``.
+
+    ``marker`` is in the environment of the CLI and all that it starts, ``env`` is what it was given.
+    """
+
+    def __init__(self, child: Child, channel: Channel, start: Start, private: Path) -> None:
+        self.child = child
+        self.channel = channel
+        self.marker = start.marker
+        self.env = start.env
+        self._private = private
+
+    async def end(self, patience_s: float) -> None:
+        """End the CLI and all that it started, which may take ``patience_s`` seconds to leave, and remove its folder."""
+        await self.child.end(patience_s)
+        await self.channel.close()
+        await asyncio.to_thread(self._remove_folder)
+
+    async def end_kept(self, patience_s: float, kept: ProcessRegistry) -> None:
+        """``end`` a process with a marker of its own; see ``kept_marker``."""
+        try:
+            await self.end(patience_s)
+        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+            self.kill()
+            raise
+        finally:
+            kept.forget(self.marker)
+
+    def kill(self) -> None:
+        """``end`` at once and without an event loop, for a loop that is being torn down."""
+        self.child.kill()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._private, ignore_errors=True)
+
+
+@contextmanager
+def starting(executable: str) -> Iterator[None]:
+    """Raises ``OneseatError`` ``provider.cannot_start`` for an ``OSError`` of the start."""
+    try:
+        yield
+    except OSError as error:
+        raise OneseatError(
+            ErrorInfo(
+                code="provider.cannot_start",
+                message=f"The official CLI cannot be started: `{executable}`\n  {error.strerror or error}",
+                hint="Check the installation: `oneseat doctor`",
+            )
+        ) from error
+
+
+@contextmanager
+def private_folder(marker: str) -> Iterator[Path]:
+    """A folder for the process that is started within this; where that fails, it is removed."""
+    private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
+    try:
+        yield private
+    except BaseException:  # on an interrupt too: no folder with a simulated login may stay behind
+        shutil.rmtree(private, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def kept_marker(kept: ProcessRegistry) -> Iterator[str]:
+    """A marker for the process that is started within this and outlives its run. Raises what ``new_marker`` raises."""
+    marker = kept.new_marker()
+    try:
+        yield marker
+    except BaseException:  # on an interrupt too: a process that never started must not be searched for
+        kept.forget(marker)
+        raise
+
+
+def empty_folder(private: Path) -> str:
+    """A new, empty working directory for a CLI."""
+    folder = private / "work"
+    folder.mkdir(mode=0o700)
+    return str(folder)

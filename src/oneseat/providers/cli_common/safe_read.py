@@ -1,0 +1,65 @@
+"""Reads untrusted files: never blocks, reads regular files only, and no more than 64 MiB."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+#: Larger than any settings or state file of the CLI that works.
+MAX_BYTES = 64 * 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
+#: A lone surrogate, which JavaScript writes when it cuts a text inside a character. The CLI reads such a file.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+Decoded = TypeVar("Decoded")
+
+
+class UnreadableError(Exception):
+    """Raised when a file exists and cannot be understood. The message says why and quotes nothing of it."""
+
+
+def read_file(path: Path) -> tuple[bytes, int] | None:
+    """The bytes of a regular file and its permission bits; ``None`` when there is none. Raises ``UnreadableError``."""
+    try:
+        # A named pipe (password managers offer `.env` as one) would block a plain open until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UnreadableError(getattr(error, "strerror", None) or "its name is not valid") from error
+    try:
+        return _read_regular(descriptor)
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it cannot be read") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_regular(descriptor: int) -> tuple[bytes, int]:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        raise UnreadableError("it is not a regular file")
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UnreadableError("it is larger than 64 MiB")
+    return data, stat.S_IMODE(mode)
+
+
+def decode(data: bytes, kind: type[Decoded]) -> Decoded:
+    """Decode JSON as tolerantly as the CLI does: with a byte order mark or lone surrogates. Raises ``UnreadableError``."""
+    data = data.removeprefix(_MARK)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return msgspec.json.decode(_SURROGATE.sub(rb"\\ufffd", data), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # The decoder's own words can quote the file; only the fact is passed on.
+        raise UnreadableError("it is not JSON of the expected shape") from error

@@ -1,0 +1,118 @@
+"""What oneseat knows of the login of the official `codex` CLI: where it is stored, its kind and age. Never the login itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from oneseat.contract.billing_names import CODEX_NAMES
+from oneseat.contract.facts import CodexLogin, CredentialSource
+from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan_environment
+from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
+
+#: Where the CLI keeps its login, unless CODEX_HOME says otherwise.
+_FOLDER = ".codex"
+_LOGIN_FILE = "auth.json"
+_CONFIG_FILE = "config.toml"
+_STORE = "cli_auth_credentials_store"
+#: Settings that name an address the login is sent to.
+ADDRESSES = ("openai_base_url", "chatgpt_base_url")
+_NOTHING = frozenset({b"", b"null", b'""'})
+
+
+class _Tokens(msgspec.Struct):
+    """Whether there is a refresh token: left undecoded, it never becomes text. The account's id is not secret."""
+
+    refresh_token: msgspec.Raw = msgspec.Raw(b"")
+    account_id: str | None = None
+
+
+class _LoginFile(msgspec.Struct):
+    auth_mode: str | None = None
+    key: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="OPENAI_API_KEY")
+    tokens: _Tokens | None = None
+    last_refresh: str | None = None
+
+
+def codex_home(env: Mapping[str, str]) -> Path:
+    """The CLI's own folder under this environment."""
+    moved = env.get("CODEX_HOME")
+    if moved:
+        return Path(moved)
+    home = env.get("HOME") or env.get("USERPROFILE")
+    return (Path(home) if home else Path.home()) / _FOLDER
+
+
+def codex_login(folder: Path) -> CodexLogin:
+    """What the CLI would sign in with, given its folder."""
+    path = folder / _LOGIN_FILE
+    try:
+        content = read_file(path)
+        if content is None:
+            keyring = _config(folder / _CONFIG_FILE).get(_STORE) in {"keyring", "auto"}
+            return CodexLogin(kind="keyring" if keyring else "none", place=str(path))
+        stored = decode(content[0], _LoginFile)
+    except UnreadableError as error:
+        return CodexLogin(kind="none", place=str(path), problem=str(error))
+    tokens = stored.tokens
+    return CodexLogin(
+        kind="file",
+        place=str(path),
+        auth_mode=stored.auth_mode,
+        has_key=bytes(stored.key) not in _NOTHING,
+        has_refresh_token=tokens is not None and bytes(tokens.refresh_token) not in _NOTHING,
+        refreshed_at=_moment(stored.last_refresh),
+        file_mode=content[1] if os.name == "posix" else None,
+        account=_hash(tokens.account_id) if tokens is not None and tokens.account_id else None,
+    )
+
+
+def withheld_sources(
+    env: Mapping[str, str], folder: Path, caller: tuple[CredentialSource, ...] | None = None
+) -> tuple[CredentialSource, ...]:
+    """What could change who pays and is withheld from the CLI: the caller's variables, and those of the `.env` in its folder.
+
+    ``caller`` lists what the environment of a caller in another process holds, in place of our own.
+    """
+    if caller is None:
+        found = scan_environment(env, CODEX_NAMES)
+    else:
+        found = tuple(source for source in caller if CODEX_NAMES.find(source.name) is not None)
+    return (*found, *scan_dotenv_file(folder / ".env", CODEX_NAMES))
+
+
+def moved_addresses(folder: Path) -> tuple[str, ...]:
+    """The settings in the CLI's folder that send the login to another address, which happens as soon as the CLI starts."""
+    settings = _config(folder / _CONFIG_FILE)
+    return tuple(name for name in ADDRESSES if name in settings)
+
+
+def forces_a_login(folder: Path) -> bool:
+    """Whether the CLI's settings force a kind of login: the CLI then deletes a stored login of another kind."""
+    return "forced_login_method" in _config(folder / _CONFIG_FILE)
+
+
+def _config(path: Path) -> dict[str, object]:
+    try:
+        content = read_file(path)
+        return tomllib.loads(content[0].decode("utf-8")) if content else {}
+    except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        # The CLI reports the error when it is asked for the settings in force.
+        return {}
+
+
+def _hash(account: str) -> str:
+    return hashlib.sha256(account.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _moment(stamp: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(stamp).timestamp() if stamp else None
+    except (ValueError, OverflowError):
+        return None

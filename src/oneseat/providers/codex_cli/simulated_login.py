@@ -1,0 +1,63 @@
+"""A simulated ChatGPT login for simulated runs, stored as the CLI stores a real one."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from oneseat._util.time import iso
+
+from .login import codex_login
+
+_LOGIN_FILE = "auth.json"
+#: When it expires, in seconds since the epoch: in 2100, so that the CLI never tries to renew it.
+_FAR_FUTURE_S = 4_102_444_800
+#: The CLI renews a login of a certain age at its start; the simulated one is written again before that, after so many seconds.
+_FRESH_S = 24 * 3600.0
+_ACCOUNT = "simulated-account"
+_CLAIMS = "https://api.openai.com/auth"
+
+
+def sign_in(folder: Path, token: str | None, now: float) -> None:
+    """Create ``folder`` and in it a login with ``token`` (``None``: none), unless another login is there. Raises ``OSError``."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if token is None:
+        return
+    there = codex_login(folder)
+    ours = there.kind == "none" or there.auth_mode == "chatgpt"
+    if not ours or (there.refreshed_at is not None and now - there.refreshed_at < _FRESH_S):
+        return
+    half = folder / f".{_LOGIN_FILE}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        half.unlink()
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(_login(token, now)))
+    half.replace(folder / _LOGIN_FILE)
+
+
+def _login(token: str, now: float) -> dict[str, object]:
+    claims = {
+        "email": "owner@example.invalid",
+        "exp": _FAR_FUTURE_S,
+        _CLAIMS: {"chatgpt_plan_type": "plus", "chatgpt_account_id": _ACCOUNT},
+    }
+    return {
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": None,
+        "tokens": {
+            "id_token": _jwt(claims),
+            "access_token": token,
+            "refresh_token": token,
+            "account_id": _ACCOUNT,
+        },
+        "last_refresh": iso(now),
+    }
+
+
+def _jwt(claims: dict[str, object]) -> str:
+    parts = (msgspec.json.encode({"alg": "none", "typ": "JWT"}), msgspec.json.encode(claims), b"simulated")
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode("ascii") for part in parts)

@@ -1,0 +1,126 @@
+"""What is said when a budget stops a run, or does not let it begin."""
+
+from __future__ import annotations
+
+from oneseat.contract.budgets import Bound, Cap, Period, Spent
+from oneseat.contract.errors import ErrorInfo
+
+#: Less than this is nothing: sums of decimals are off by less, and no request costs less.
+LEAST_USD = 1e-6
+_MORE = "Allow more: `oneseat run --max-budget-usd ...`"
+_BEGAN: dict[Period, str] = {"day": "midnight", "month": "the first of the month", "run": "its beginning"}
+_TABLES = {"key": "keys", "role": "roles", "project": "projects", "client": "clients"}
+
+
+def dollars(amount: float) -> str:
+    """An amount as a message shows it: cents, and more digits where cents would hide it."""
+    digits = 2 if round(amount, 2) == round(amount, 4) and amount >= 0.01 else 4 if amount >= 0.001 else 6
+    return f"${amount:.{digits}f}"
+
+
+def whose(bound: Bound) -> str:
+    """How a message calls a budget."""
+    of = "" if bound.scope == "all" else f" of the {bound.scope} `{bound.name}`"
+    if bound.period == "run":
+        return f"the budget of one run{of}" if of else "its budget"
+    return f"the {bound.period}'s budget{of}"
+
+
+def setting_of(bound: Bound) -> str:
+    """The setting that holds a budget of the owner's."""
+    if bound.scope == "all":
+        return f"budget.{bound.period}_usd"
+    return f"{_TABLES[bound.scope]}.{bound.name}.{bound.period}_budget_usd"
+
+
+def used_up(tightest: Spent) -> ErrorInfo:
+    """Nothing is left for a run. ``tightest`` is the budget that says so, with what it leaves."""
+    bound = tightest.bound
+    if bound.period == "run":
+        return ErrorInfo(
+            code="budget.reached",
+            message=f"The run has used {whose(bound)}: `{dollars(bound.usd)}`\n  nothing is left for another attempt",
+            hint=_how_to_raise(bound),
+        )
+    held = f", of which {dollars(tightest.held_usd)} is reserved by active runs" if tightest.held_usd else ""
+    text = whose(bound)
+    return ErrorInfo(
+        code=f"budget.{bound.period}_used_up",
+        message=f"{text[0].upper()}{text[1:]} is used up: `{dollars(bound.usd)}`\n"
+        f"  {dollars(bound.usd - tightest.usd)} at list price since {_BEGAN[bound.period]}{held}",
+        hint=_how_to_raise(bound),
+        whose_turn="wait",
+    )
+
+
+def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:
+    """What is sent costs more than the run may. ``at_most`` says that nobody has counted: it may be fewer tokens."""
+    count = f"it may have up to {tokens:,} tokens" if at_most else f"it has about {tokens:,} tokens"
+    return ErrorInfo(
+        code="budget.input_too_large",
+        message=f"The prompt alone exceeds {_what_is_left(cap.bound)}: `{dollars(cap.most_usd)}`\n"
+        f"  {count}, {dollars(usd)} at list price",
+        hint="Send less text, or allow more: `oneseat run --max-budget-usd ...`"
+        if cap.bound.period == "run" and cap.bound.scope == "all"
+        else f"Send less text, or raise `{setting_of(cap.bound)}` in your oneseat.toml",
+    )
+
+
+def unknown_price(model: str) -> ErrorInfo:
+    """A budget cannot be held for a model whose price is not known."""
+    return ErrorInfo(
+        code="budget.unknown_price",
+        message=f"The list price of this model is unknown: `{model}`\n  a budget cannot be enforced without it",
+        hint=f'Add its list price to your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
+    )
+
+
+def unpriced(model: str) -> ErrorInfo:
+    """A run went on with a model whose price is not known."""
+    return ErrorInfo(
+        code="budget.unpriced",
+        message=f"The run was stopped: it switched to a model whose list price is unknown: `{model}`\n"
+        "  a budget cannot be enforced without it",
+        hint=f'Add its list price to your oneseat.toml: `[prices."{model}"]`, with `input` and `output`',
+    )
+
+
+def reached(cap: Cap, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
+    """A run that goes on has used what it may."""
+    when = "at its end" if at_the_end else "when it was stopped"
+    return ErrorInfo(
+        code="budget.reached",
+        message=f"The run reached {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
+        f"  {'' if at_the_end else 'about '}{dollars(spent_usd)} at list price {when}; what was received is kept",
+        hint=_how_to_raise(cap.bound),
+    )
+
+
+def cut(cap: Cap, tokens: int) -> ErrorInfo:
+    """The answer ended where its budget did."""
+    return ErrorInfo(
+        code="budget.reached",
+        message=f"The answer was cut at {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
+        f"  that covered {tokens:,} more tokens; what was received is kept",
+        hint=_how_to_raise(cap.bound),
+    )
+
+
+def turns_reached(turns: int) -> ErrorInfo:
+    """A run asked the model as often as it may."""
+    return ErrorInfo(
+        code="budget.turns_reached",
+        message=f"The run reached its turn limit: `{turns}`\n  it was stopped; what was received is kept",
+        hint="Allow more: `oneseat run --max-turns ...`",
+    )
+
+
+def _what_is_left(bound: Bound) -> str:
+    return whose(bound) if bound.period == "run" else f"what was left of {whose(bound)}"
+
+
+def _how_to_raise(bound: Bound) -> str:
+    if bound.period == "run":
+        return _MORE if bound.scope == "all" else f"Raise `{setting_of(bound)}` in your oneseat.toml"
+    until = "midnight" if bound.period == "day" else "the next month"
+    return f"Wait for {until}, or raise `{setting_of(bound)}` in your oneseat.toml"

@@ -1,0 +1,73 @@
+"""Tool profiles: named sets of what the assistant may do."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import get_args
+
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
+
+_READ = ("Glob", "Grep", "Read")
+_EDIT = (*_READ, "Edit", "Write")
+#: Without the CLI's timers, messages and background workers: they outlive the turn with which a run ends.
+_ALL = (*_EDIT, "Bash", "NotebookEdit", "Task", "WebFetch", "WebSearch")
+PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
+    "none": ((), "default"),
+    "read": (_READ, "default"),
+    "edit": (_EDIT, "acceptEdits"),
+    "all": (_ALL, "default"),
+}
+#: The CLI's own tools, and MCP tools: `mcp__server__tool`, or `mcp__server` for all tools of a server.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
+
+
+def choose_tools(named: str, mode: str | None = None, directories: tuple[str, ...] = ()) -> Tools:
+    """Tools from a profile, or from a list of profiles and tool names with commas.
+
+    A later profile's permission mode wins unless ``mode`` is given. Raises ``UsageError``: ``usage.unknown_tool``,
+    ``usage.unknown_permission_mode``.
+    """
+    names: dict[str, None] = {}
+    chosen: PermissionMode = "default"
+    for word in filter(None, (part.strip() for part in named.split(","))):
+        if word in PROFILES:
+            names |= dict.fromkeys(PROFILES[word][0])
+            chosen = PROFILES[word][1]
+        elif _NAME.fullmatch(word) and (word.startswith(MCP_PREFIX) or not word.islower()):
+            names[word] = None
+        else:
+            raise _unknown(word)
+    required = tuple(name for name in names if name != "Task")
+    return Tools(
+        names=tuple(names), required=required, mode=_mode(mode) if mode else chosen, directories=directories
+    )
+
+
+def _mode(mode: str) -> PermissionMode:
+    for known in get_args(PermissionMode):
+        if mode == known:
+            found: PermissionMode = known
+            return found
+    modes = get_args(PermissionMode)
+    near = get_close_matches(mode, modes, n=1)
+    raise UsageError(
+        ErrorInfo(
+            code="usage.unknown_permission_mode",
+            message=f"Unknown permission mode: `{mode}`\n  there are {', '.join(modes)}",
+            hint=f"Did you mean this: `--permission-mode {near[0]}`" if near else None,
+        )
+    )
+
+
+def _unknown(word: str) -> UsageError:
+    near = get_close_matches(word, [*PROFILES, *_ALL], n=1)
+    return UsageError(
+        ErrorInfo(
+            code="usage.unknown_tool",
+            message=f"Unknown tool or profile: `{word}`\n"
+            f"  profiles are {', '.join(PROFILES)}; tools have the CLI's own names, such as Read and Bash",
+            hint=f"Did you mean this: `--tools {near[0]}`" if near else None,
+        )
+    )

@@ -1,0 +1,1 @@
+"""What is known of usage windows, and when unattended runs pause."""

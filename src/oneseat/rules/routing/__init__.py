@@ -1,0 +1,1 @@
+"""Which candidate serves a run, and when the next one takes over."""

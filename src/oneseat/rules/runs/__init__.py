@@ -1,0 +1,1 @@
+"""One run: how it ended, what is retried, which session it continues."""

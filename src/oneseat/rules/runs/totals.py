@@ -1,0 +1,153 @@
+"""Adds up what an attempt told while it went on, and what the attempts of a run come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.events import (
+    Answered,
+    Event,
+    LimitSeen,
+    Message,
+    ModelFallback,
+    Retry,
+    SessionRenewed,
+    Started,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+)
+from oneseat.contract.receipt import Evidence, LimitReading, TokenUsage
+from oneseat.rules.inputs.schemas import STRUCTURE_TOOL
+
+#: Ends of a conversation after which the next one is told of it: worth a line on the receipt.
+_HEALED = frozenset({"lost", "overflow", "bytes"})
+_TOO_MANY_REQUESTS = 429
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """The sum of an attempt's events so far.
+
+    ``overage`` is ``None`` as long as the server has not said. ``calls`` are the tool calls that may have acted: all of
+    them, but for the model's structured answer and those that were answered no. ``structure`` is the last such answer.
+    ``pause_s`` is how long the provider itself waited before its last repetition of a request that came too early.
+    """
+
+    started: Started | None = None
+    ended: TurnEnded | None = None
+    limits: dict[str, LimitReading] = {}
+    overage: bool | None = None
+    open_tools: dict[str, str] = {}
+    has_text: bool = False
+    usage: TokenUsage | None = None
+    denied: dict[str, None] = {}
+    calls: set[str] = set()
+    structure: dict[str, Any] | None = None
+    pause_s: float = 0.0
+    evidence: list[Evidence] = []
+    pieces: list[str] = []
+    messages: list[str] = []
+
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        if type(event) is TextDelta:
+            # Before the others and by identity: of a long answer, nearly all are pieces of text.
+            self.has_text = True
+            self.pieces.append(event.text)
+            return
+        match event:
+            case Message(subagent=None):
+                self.has_text = True
+                self.messages.append(event.text)
+                self.pieces.clear()
+            case ToolCall():
+                self.open_tools[event.id] = event.name
+                if event.name == STRUCTURE_TOOL:
+                    self.structure = event.input
+                else:
+                    self.calls.add(event.id)
+                self.messages.clear()
+                self.pieces.clear()
+            case ToolResult():
+                self.open_tools.pop(event.id, None)
+            case Retry():
+                # The next attempt starts the message anew; what the broken one streamed is not part of it.
+                self.pieces.clear()
+                if event.status == _TOO_MANY_REQUESTS and event.delay_s is not None:
+                    self.pause_s = event.delay_s
+            case Started():
+                self.started = event
+            case TurnEnded():
+                self.ended = event
+                self.denied |= dict.fromkeys(event.denials)
+                self.usage = _sum(self.usage, event.usage)
+            case _:
+                self._add_rare(event)
+
+    def _add_rare(self, event: Event) -> None:
+        match event:
+            case LimitSeen():
+                self._limit(event)
+            case Answered(allowed=False):
+                self.denied[event.tool] = None
+                self.calls.discard(event.call or "")
+            case SessionRenewed() if event.reason in _HEALED:
+                self.evidence.append(Evidence("session_renewed", event.reason, "before"))
+            case ModelFallback():
+                self.evidence.append(Evidence("model_fallback", event.fallback, "during"))
+            case _:
+                pass
+
+    def _limit(self, event: LimitSeen) -> None:
+        self.limits[event.limit.window] = event.limit
+        # A plain rate limit names no window: it is no word of the server on the plan, unless it says overage.
+        if event.overage or (event.overage is not None and event.limit.window != "unknown"):
+            self.overage = event.overage
+
+    def denials(self) -> tuple[str, ...]:
+        """The tools that were not allowed, each once, in the order of the first refusal."""
+        return tuple(self.denied)
+
+    def may_have_acted(self, tools: Iterable[str]) -> bool:
+        """Whether a tool may have acted, of ``tools`` or of those the provider named at the start.
+
+        Of an attempt without an end it is not known, unless there was no tool: what a provider that dies printed last is lost.
+        """
+        there = self.started.tools if self.started is not None else tools
+        return bool(self.calls) or (self.ended is None and any(name != STRUCTURE_TOOL for name in there))
+
+    def used_nothing(self) -> bool:
+        """Whether the provider has said that no token was used."""
+        return self.usage is not None and not any(count != 0 for count in msgspec.structs.astuple(self.usage))
+
+    def partial_text(self) -> str:
+        """What was received of an answer that never finished."""
+        return "".join(self.messages) + "".join(self.pieces)
+
+
+def sum_of_usages(usages: Iterable[TokenUsage]) -> TokenUsage:
+    """The tokens of several attempts. What is unknown in one of them is unknown in the sum."""
+    return reduce(_added, usages)
+
+
+def sum_of_costs(costs: Iterable[float | None]) -> float | None:
+    """The list price of several attempts in US dollars, unknown when one of them is."""
+    known = list(costs)
+    return None if None in known else round(sum(cost for cost in known if cost is not None), 9)
+
+
+def _sum(before: TokenUsage | None, more: TokenUsage | None) -> TokenUsage | None:
+    """The tokens of two turns. What is unknown in one of them is unknown in the sum."""
+    if before is None or more is None:
+        return more if before is None else TokenUsage()
+    return _added(before, more)
+
+
+def _added(before: TokenUsage, more: TokenUsage) -> TokenUsage:
+    pairs = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(more), strict=True)
+    return TokenUsage(*(None if a is None or b is None else a + b for a, b in pairs))

@@ -1,0 +1,1 @@
+"""The ledger: every run with its events, in one SQLite file."""

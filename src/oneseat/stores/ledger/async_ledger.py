@@ -1,0 +1,75 @@
+"""The ledger's ports for the engine, on one writing thread, so that the event loop never waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from oneseat.contract.events import Event
+
+from .serialise import TRANSIENT
+from .writer import LedgerWriter
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _on_thread(
+    method: Callable[Concatenate[LedgerWriter, P], T],
+) -> Callable[Concatenate[AsyncLedger, P], Coroutine[Any, Any, T]]:
+    """The coroutine method that calls ``method`` on the writing thread, with the same parameters."""
+
+    @functools.wraps(method)
+    async def call(ledger: AsyncLedger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await ledger.do(method, *args, **kwargs)
+
+    return call
+
+
+class AsyncLedger:
+    """Implements ``Ledger``, ``RunHistory``, ``LimitHistory``, ``Outcomes``, ``Sessions`` and ``Spending``.
+
+    Calls are executed in order, and return when the file holds what they were given. They raise what the writer raises.
+    """
+
+    def __init__(self, writer: LedgerWriter) -> None:
+        self._writer = writer
+        # One thread: SQLite has one writer at a time anyway, and the order of events is the order of calls.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oneseat-ledger")
+
+    async def do(
+        self, method: Callable[Concatenate[LedgerWriter, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a method of the writer on its thread."""
+        job = self._thread.submit(method, self._writer, *args, **kwargs)
+        # Shielded: Ctrl-C while a write waits for its turn must not leave the end of a run unwritten.
+        return await asyncio.shield(asyncio.wrap_future(job))
+
+    async def record(self, run_id: str, *events: Event) -> None:
+        """Append events, all or none of them. Raises ``UsageError`` when the ledger cannot be written."""
+        # Most events of an answer are pieces of text, which are not stored: they need not wait for the thread.
+        if any(not isinstance(event, TRANSIENT) for event in events):
+            await self.do(LedgerWriter.record, run_id, *events)
+
+    begin = _on_thread(LedgerWriter.begin)
+    decided = _on_thread(LedgerWriter.decided)
+    routed = _on_thread(LedgerWriter.routed)
+    finish = _on_thread(LedgerWriter.finish)
+    reserve = _on_thread(LedgerWriter.reserve)
+    lately = _on_thread(LedgerWriter.lately)
+    limits = _on_thread(LedgerWriter.limits)
+    live_session = _on_thread(LedgerWriter.live_session)
+    use_session = _on_thread(LedgerWriter.use_session)
+    end_sessions = _on_thread(LedgerWriter.end_sessions)
+    exchanges = _on_thread(LedgerWriter.exchanges)
+    outcomes = _on_thread(LedgerWriter.outcomes)
+    note_outcome = _on_thread(LedgerWriter.note_outcome)
+    sweep = _on_thread(LedgerWriter.sweep)
+
+    async def close(self) -> None:
+        """Complete the calls so far, close the file and end the thread. The ledger cannot be used afterwards."""
+        await self.do(LedgerWriter.close)
+        self._thread.shutdown()

@@ -1,0 +1,112 @@
+"""What `oneseat usage --check` compares: one consistent snapshot of the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.contract.reports.audit import LimitFact, RunFact, SessionDeps, SessionFact
+from oneseat.stores.transcripts.lenient_reader import UNDATED, moment
+
+from . import failures
+from .schema import open_ledger
+
+#: Real runs. A run that ended before its wallet was known is not simulated.
+_REAL = "coalesce(runs.expected_wallet, '') != 'simulator' AND coalesce(runs.wallet, '') != 'simulator'"
+_RUNS = f"""
+    SELECT id, created_at, ended_at, status, model, verdict, cost_usd, equivalent_cost_usd, result
+    FROM runs WHERE {_REAL} AND created_at >= ? AND created_at < ? ORDER BY created_at
+"""  # noqa: S608 - no value is in the text
+#: Runs with subagents or several models: their cost covers all of them, their tokens only the main conversation.
+_MIXED = """
+    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback') GROUP BY run_id
+    HAVING max(type = 'model_fallback') OR max(json_extract(json, '$.subagent') IS NOT NULL)
+        OR count(DISTINCT json_extract(json, '$.model')) > 1
+"""
+_LIMITS = f"""
+    SELECT events.json FROM events JOIN runs ON runs.id = events.run_id
+    WHERE events.type = 'limit_seen' AND {_REAL} AND events.at >= ? AND events.at < ? ORDER BY events.id
+"""  # noqa: S608 - as above
+#: Reports from outside of runs are only in this table; those of runs are in both, and equal.
+_REPORTED = """
+    SELECT window, source, used, resets_at, first_at, last_at FROM limits
+    WHERE NOT simulated AND used IS NOT NULL AND resets_at IS NOT NULL AND last_at >= ? AND first_at < ?
+"""
+_SESSIONS = "SELECT id, project, used_at FROM sessions WHERE wallet != 'simulator' AND ended_at IS NULL"
+
+
+class _Receipt(msgspec.Struct, frozen=True):
+    usage: TokenUsage
+    cost_source: str = "unknown"
+
+
+class _Result(msgspec.Struct, frozen=True):
+    receipt: _Receipt
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    limit: LimitReading
+
+
+def read_facts(path: Path, since: str, until: str) -> SessionDeps:
+    """The facts from ``since`` on and before ``until``, both ISO 8601 UTC. A missing ledger is an empty one.
+
+    Raises ``UsageError`` when the file at ``path`` cannot be used.
+    """
+    if not path.exists():
+        return SessionDeps((), (), ())
+    with failures.reported(path), contextlib.closing(open_ledger(path, 30.0)) as db:
+        db.execute("PRAGMA query_only = ON")
+        db.execute("BEGIN")  # one snapshot, whatever is written meanwhile
+        span = (since, until)
+        mixed = {run for (run,) in db.execute(_MIXED)}
+        return SessionDeps(
+            tuple(_run(row, mixed) for row in db.execute(_RUNS, span)),
+            tuple(dict.fromkeys([*_limits(db, span), *_reported(db, span)])),
+            tuple(SessionFact(name, project, moment(used)) for name, project, used in db.execute(_SESSIONS)),
+        )
+
+
+def _run(row: Any, mixed: set[str]) -> RunFact:
+    run, created, ended, status, model, verdict, charged, listed, result = row
+    receipt = msgspec.json.decode(result, type=_Result).receipt if result else None
+    counts = msgspec.structs.astuple(receipt.usage) if receipt is not None else (None,)
+    known = len(counts) == 5 and counts[0] is not None and counts[1] is not None
+    given, out, read, five, hour = (count or 0 for count in counts) if known else (0,) * 5
+    return RunFact(
+        id=run,
+        began=moment(created),
+        ended=None if ended is None else moment(ended),
+        status=status,
+        model=model or "",
+        verdict=verdict,
+        charged=charged,
+        listed=listed,
+        comparable=receipt is not None and receipt.cost_source == "cli" and run not in mixed,
+        tokens=(given, out, read, five, hour) if known else None,
+    )
+
+
+def _limits(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
+    found = []
+    for (text,) in db.execute(_LIMITS, span):
+        limit = msgspec.json.decode(text, type=_Seen).limit
+        resets, at = moment(limit.resets_at), moment(limit.read_at)
+        # A report without a share or a valid time cannot be compared.
+        if limit.used is not None and UNDATED not in (resets, at):
+            found.append(LimitFact(limit.window, limit.source, limit.used, resets, at))
+    return found
+
+
+def _reported(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
+    since, until = (moment(bound) / 1000 for bound in span)
+    return [
+        LimitFact(window, source, used, round(resets * 1000), round(at * 1000))
+        for window, source, used, resets, *seen in db.execute(_REPORTED, (since, until))
+        for at in dict.fromkeys(seen)
+    ]

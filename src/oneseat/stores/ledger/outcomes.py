@@ -1,0 +1,28 @@
+"""The ledger's rows of how candidates ended, for the circuit breaker."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from oneseat.contract.routing import Candidate, Outcome
+
+#: Seconds after which an outcome is deleted: the circuit breaker looks back less far.
+_KEPT_S = 86_400.0
+
+
+def since(db: sqlite3.Connection, candidate: Candidate, moment: float) -> list[Outcome]:
+    """A candidate's outcomes since a moment in seconds since 1970, the newest last."""
+    rows = db.execute(
+        "SELECT at, code FROM outcomes WHERE candidate = ? AND at >= ? ORDER BY at, rowid",
+        (candidate.label, moment),
+    )
+    return [Outcome(at, code) for at, code in rows]
+
+
+def note(db: sqlite3.Connection, candidate: Candidate, outcome: Outcome) -> None:
+    """Add an outcome, and delete the old ones."""
+    db.execute("DELETE FROM outcomes WHERE at < ?", (outcome.at - _KEPT_S,))
+    db.execute(
+        "INSERT INTO outcomes (candidate, at, code) VALUES (?, ?, ?)",
+        (candidate.label, outcome.at, outcome.code),
+    )

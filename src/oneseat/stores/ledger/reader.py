@@ -1,0 +1,252 @@
+"""Reads the ledger. Nothing here changes a run, and a missing ledger is an empty one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from oneseat._util.time import iso_ms
+from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.events import WalletVerified
+from oneseat.contract.history import RunFilter, RunSummary, StoredEvent, StoredRun
+from oneseat.contract.limits import SeenLimit
+from oneseat.contract.receipt import Evidence, RunResult, Wallet
+from oneseat.contract.sessions import Session
+from oneseat.stores.files import printable
+
+from . import budgets, failures, limits, sessions
+from .schema import open_ledger
+from .serialise import storable
+
+_MATCHES = 5
+
+
+class LedgerReader:
+    """A reader of the ledger at ``path``, and a context manager. Methods raise ``UsageError`` when the file cannot be used."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._db: sqlite3.Connection | None = None
+
+    def __enter__(self) -> LedgerReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. The next call opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
+        """The runs that match, newest first."""
+        where, values = _conditions(wanted)
+        rows = self._rows(
+            f"SELECT {_SUMMARY} FROM runs WHERE {where} ORDER BY created_at DESC, rowid DESC LIMIT :limit",  # noqa: S608 - no value is in the text
+            {**values, "limit": wanted.limit},
+        )
+        return [_summary(row) for row in rows]
+
+    def run(self, name: str) -> StoredRun:
+        """One run by its id or the beginning of its id.
+
+        Raises ``UsageError`` ``usage.no_such_run`` or ``usage.ambiguous_run``, both with similar ids.
+        """
+        run_id = self._find(storable(name))
+        rows = self._rows(
+            f"SELECT prompt_sha256, text, result, policy_inputs, {_SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
+            {"id": run_id},
+        )
+        sha256, text, result, inputs, *summary = rows[0]
+        return StoredRun(
+            summary=_summary(summary),
+            prompt_sha256=sha256,
+            text_kept=text is not None,
+            result=None if result is None else self._result(result, text or ""),
+            policy_inputs=None if inputs is None else msgspec.json.decode(inputs),
+        )
+
+    def events(self, run_id: str) -> Iterator[StoredEvent]:
+        """The events of a run in order. The last one is made from the run's result, once it has ended."""
+        seq = 0
+        with failures.reported(self._path):
+            db = self._opened()
+            rows = (
+                db.execute("SELECT seq, at, json FROM events WHERE run_id = ? ORDER BY seq", (run_id,))
+                if db
+                else ()
+            )
+            for seq, at, json in rows:
+                yield StoredEvent(seq=seq, at=at, event=msgspec.json.decode(json))
+        yield from self._end(run_id, seq + 1)
+
+    def sessions(self) -> list[Session]:
+        """All conversations of all projects, the last used first."""
+        with failures.reported(self._path):
+            db = self._opened()
+            return sessions.every(db) if db else []
+
+    def session(self, name: str) -> Session:
+        """One conversation by its project, its id or the beginning of its id; of several the last used one.
+
+        Raises ``UsageError`` ``usage.no_such_session``.
+        """
+        found = self.sessions()
+        named = [session for session in found if session.project == name]
+        begun = [session for session in found if name and session.id.startswith(name)]
+        if not named and not begun:
+            raise _no_such_session(name)
+        return (named or begun)[0]
+
+    def evidence(self, run_id: str) -> tuple[Evidence, ...]:
+        """The evidence of who paid: from the receipt, or from the billing gate while the run is running."""
+        for (result,) in self._rows(
+            "SELECT result FROM runs WHERE id = :id AND result IS NOT NULL", {"id": run_id}
+        ):
+            return self._result(result, "").receipt.evidence
+        query = "SELECT json FROM events WHERE run_id = :id AND type = 'wallet_verified' ORDER BY seq DESC LIMIT 1"
+        with failures.reported(self._path):
+            for (json,) in self._rows(query, {"id": run_id}):
+                return msgspec.json.decode(json, type=WalletVerified).evidence
+        return ()
+
+    def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
+        """Reports of a provider's usage windows, the newest last. ``now`` is in seconds since 1970."""
+        with failures.reported(self._path):
+            db = self._opened()
+            return limits.seen(db, provider, now, simulated=simulated) if db else []
+
+    def spent(self, bounds: tuple[Bound, ...], wallet: Wallet, since: Since) -> tuple[Spent, ...]:
+        """What all runs have cost in each budget of a day or a month."""
+        with failures.reported(self._path):
+            db = self._opened()
+            if db is None:
+                return tuple(Spent(bound, 0.0, 0.0) for bound in bounds)
+            return budgets.spent(db, "", wallet, bounds, since)
+
+    def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
+        query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"
+        for at, status, text, result in self._rows(query, {"id": run_id}):
+            with failures.reported(self._path):
+                fields = {**msgspec.json.decode(result), "text": text or ""}
+            kind = "finished" if status == "completed" else "failed"
+            yield StoredEvent(seq=seq, at=at, event={"type": kind, "result": fields})
+
+    def _find(self, name: str) -> str:
+        ids = self._beginning_with(name)
+        if name in ids:
+            return name
+        if len(ids) == 1:
+            return ids[0]
+        if ids:
+            raise _ambiguous(name, ids)
+        # Most mistyped or truncated ids still begin correctly.
+        shorter = (self._beginning_with(name[:length]) for length in range(len(name) - 1, len(name) // 2, -1))
+        raise _no_such_run(name, next((near for near in shorter if near), [])[:_MATCHES])
+
+    def _beginning_with(self, name: str) -> list[str]:
+        if not name:
+            return []
+        rows = self._rows(
+            "SELECT id FROM runs WHERE id >= :low AND id < :high ORDER BY id LIMIT :limit",
+            # The highest code point sorts after every possible continuation.
+            {"low": name, "high": name + "\U0010ffff", "limit": _MATCHES + 1},
+        )
+        return [run_id for (run_id,) in rows]
+
+    def _rows(self, query: str, values: dict[str, Any]) -> list[Any]:
+        with failures.reported(self._path):
+            db = self._opened()
+            return db.execute(query, values).fetchall() if db else []
+
+    def _opened(self) -> sqlite3.Connection | None:
+        if self._db is None and self._path.exists():
+            self._db = open_ledger(self._path, self._busy_timeout_s)
+            self._db.execute("PRAGMA query_only = ON")
+        return self._db
+
+    def _result(self, json: str, text: str) -> RunResult:
+        with failures.reported(self._path):
+            return msgspec.structs.replace(msgspec.json.decode(json, type=RunResult), text=text)
+
+
+_SUMMARY = ", ".join(RunSummary.__struct_fields__)
+
+
+def _summary(row: Any) -> RunSummary:
+    return RunSummary(**dict(zip(RunSummary.__struct_fields__, row, strict=True)))
+
+
+def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:
+    # Not LIKE: in a folder's name, `%` and `_` would match anything.
+    all_conditions: dict[str, tuple[str, str | None]] = {
+        "status": ("status = :status", wanted.status),
+        "since": ("created_at >= :since", _stamp(wanted.since)),
+        "until": ("created_at < :until", _stamp(wanted.until)),
+        "wallet": ("wallet = :wallet", wanted.wallet),
+        "cwd": ("cwd = :cwd OR substr(cwd, 1, length(:below)) = :below", wanted.cwd),
+        "error": ("substr(error_code, 1, length(:error)) = :error", wanted.error),
+        "session": ("session_id = :session", wanted.session),
+    }
+    used = {name: (text, value) for name, (text, value) in all_conditions.items() if value is not None}
+    values = {name: storable(value) for name, (_, value) in used.items()}
+    if wanted.cwd is not None:
+        values["below"] = values["cwd"].rstrip(os.sep) + os.sep
+    return " AND ".join(f"({text})" for text, _ in used.values()) or "true", values
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else iso_ms(moment)
+
+
+def _no_such_run(name: str, ids: list[str]) -> UsageError:
+    near = f"\n  similar: {_listed(ids)}" if ids else ""
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_run",
+            message=f"No such run: `{printable(name)[:80]}`{near}",
+            hint="See the latest runs: `oneseat log`",
+        )
+    )
+
+
+def _no_such_session(name: str) -> UsageError:
+    return UsageError(
+        ErrorInfo(
+            code="usage.no_such_session",
+            message=f"No session with this project or id: `{printable(name)[:80]}`",
+            hint="See all sessions: `oneseat sessions list`",
+        )
+    )
+
+
+def _ambiguous(name: str, ids: list[str]) -> UsageError:
+    more = " and more" if len(ids) > _MATCHES else ""
+    return UsageError(
+        ErrorInfo(
+            code="usage.ambiguous_run",
+            message=f"Several runs match: `{printable(name)[:80]}`\n  {_listed(ids[:_MATCHES])}{more}",
+            hint=f"Name one of them: `oneseat show {ids[0]}`",
+        )
+    )
+
+
+def _listed(ids: list[str]) -> str:
+    return ", ".join(f"`{run_id}`" for run_id in ids)
+
+
+def _shown(name: str) -> str:
+    return printable(name)[:80]

@@ -1,0 +1,1 @@
+"""Policy packs: the bundled one, the owner's, and the owner's overrides."""

@@ -1,0 +1,1 @@
+"""Who pays, and what keeps everybody else from paying."""

@@ -1,0 +1,1 @@
+"""One run: what comes in, what comes out, and how it ends."""

@@ -1,0 +1,1 @@
+"""Conversations, and the processes kept warm for them."""

@@ -1,0 +1,1 @@
+"""The official `claude` CLI's streams, read from recordings."""

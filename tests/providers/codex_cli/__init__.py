@@ -1,0 +1,1 @@
+"""The official `codex` CLI's streams, read from recordings."""

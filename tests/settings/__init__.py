@@ -1,0 +1,1 @@
+"""Settings: what they may be, where they stand, and what is wrong with them."""
