@@ -26,14 +26,43 @@ class Evidence(msgspec.Struct, frozen=True):
     when: When
 
 
+#: More US dollars than this cost no run, and no turn of one.
+MOST_USD = 10**7
+#: More tokens than this in a request, or in all requests of a run, is no count: it would overflow every sum made of it.
+MOST_TOKENS = 10**12
+
+
 class TokenUsage(msgspec.Struct, frozen=True):
-    """Tokens by kind, as the provider counted them. ``None`` is not known; 0 is known to be none."""
+    """Tokens by kind, as the provider counted them. ``None`` is not known; 0 is known to be none.
+
+    A count that cannot be one, negative or above ``MOST_TOKENS``, is not known.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_5m_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in zip(self.__struct_fields__, msgspec.structs.astuple(self), strict=True):
+            if value is not None and not 0 <= value <= MOST_TOKENS:
+                msgspec.structs.force_setattr(self, name, None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says what was read and what was written: without either, nobody can say what it cost."""
+        return self.input_tokens is not None and self.output_tokens is not None
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it says that at least one token was used."""
+        return any(msgspec.structs.astuple(self))
+
+
+def cost_or_none(usd: float | None) -> float | None:
+    """A cost in US dollars; ``None`` where it is not known, and where it cannot be one: negative, above ``MOST_USD``, NaN."""
+    return usd if usd is not None and 0 <= usd <= MOST_USD else None
 
 
 NO_TOKENS = TokenUsage(0, 0, 0, 0, 0)

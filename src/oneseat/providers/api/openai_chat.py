@@ -16,6 +16,7 @@ from . import openai_errors, transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
@@ -23,8 +24,10 @@ from .chat import (
     TruncatedError,
     VendorError,
     arguments_of,
-    count,
+    at,
     file_text,
+    newest,
+    output,
     rest,
 )
 from .endpoint import Endpoint
@@ -131,8 +134,12 @@ class _Answer:
         if self._id is None:
             self._id, self._model = chunk.id or "chat", chunk.model
             seen.append(UsageSeen(message_id=self._id, usage=TokenUsage(), model=self._model))
-        if chunk.usage is not None:
-            self._usage = _tokens(chunk.usage)
+        inner = [at(choice, "usage") for choice in chunk.choices]
+        # Groq and Moonshot have put it elsewhere.
+        for usage in (at(chunk, "x_groq.usage"), *inner, chunk.usage):
+            if usage is not None:
+                counts = Counts(usage)
+                self._usage = newest(self._usage, counts, _tokens(counts))
         for choice in chunk.choices[:1]:
             seen += self._delta(choice.delta)
             self._finish = choice.finish_reason or self._finish
@@ -196,13 +203,19 @@ class _Answer:
         return message
 
 
-def _tokens(usage: Any) -> TokenUsage:
-    details = getattr(usage, "prompt_tokens_details", None)
-    read = count(getattr(details, "cached_tokens", None))
-    written = count(getattr(details, "cache_write_tokens", None))
-    return TokenUsage(
-        input_tokens=rest(count(usage.prompt_tokens), read, written),
-        output_tokens=count(usage.completion_tokens),
+def _tokens(counts: Counts) -> TokenUsage:
+    # Under OpenAI's names, and under those that servers of other vendors have used instead.
+    sent = counts.read("prompt_tokens", "input_tokens")
+    read = counts.read("prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
+    written = counts.read("prompt_tokens_details.cache_write_tokens")
+    return counts.usage(
+        input_tokens=rest(sent, read, written),
+        output_tokens=output(
+            counts.read("completion_tokens", "output_tokens"),
+            reasoning=counts.read("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+            sent=sent,
+            total=counts.read("total_tokens"),
+        ),
         # A server that does not speak of a cache charges nothing for one.
         cache_read_tokens=read or 0,
         cache_write_5m_tokens=written or 0,

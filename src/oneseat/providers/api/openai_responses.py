@@ -17,6 +17,7 @@ from . import openai_errors, transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
@@ -24,8 +25,8 @@ from .chat import (
     TruncatedError,
     VendorError,
     arguments_of,
-    count,
     file_text,
+    output,
     rest,
 )
 from .endpoint import Endpoint
@@ -191,13 +192,19 @@ def _output(returned: CallResult) -> str:
 
 
 def _tokens(usage: Any) -> TokenUsage:
-    details = getattr(usage, "input_tokens_details", None)
-    read = count(getattr(details, "cached_tokens", None))
-    written = count(getattr(details, "cache_write_tokens", None))
+    counts = Counts(usage)
+    sent = counts.read("input_tokens")
+    read = counts.read("input_tokens_details.cached_tokens")
+    written = counts.read("input_tokens_details.cache_write_tokens")
     known = usage is not None
-    return TokenUsage(
-        input_tokens=rest(count(getattr(usage, "input_tokens", None)), read, written),
-        output_tokens=count(getattr(usage, "output_tokens", None)),
+    return counts.usage(
+        input_tokens=rest(sent, read, written),
+        output_tokens=output(
+            counts.read("output_tokens"),
+            reasoning=counts.read("output_tokens_details.reasoning_tokens"),
+            sent=sent,
+            total=counts.read("total_tokens"),
+        ),
         cache_read_tokens=read if read is not None or not known else 0,
         cache_write_5m_tokens=written if written is not None or not known else 0,
         cache_write_1h_tokens=0 if known else None,
