@@ -68,10 +68,19 @@ def cost_or_none(usd: float | None) -> float | None:
 NO_TOKENS = TokenUsage(0, 0, 0, 0, 0)
 
 
+#: A window can be used to more than it holds, 104 %. What is above this is no share: a moment has been seen in its place.
+_MOST_SHARE = 100.0
+
+
+def share_or_none(share: float | None) -> float | None:
+    """How full a window is, 1 is full; ``None`` where it is not known, and where it cannot be one."""
+    return round(share, 6) if share is not None and 0 <= share <= _MOST_SHARE else None
+
+
 class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
     """One usage window as one source reported it.
 
-    ``used`` is a share from 0 to 1 and ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
+    ``used`` is a share, 1 is full and more is possible; it is ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
     """
 
     window: str

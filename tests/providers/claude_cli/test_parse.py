@@ -237,6 +237,16 @@ def test_every_window_of_a_report_is_read() -> None:
     assert seen == {"five_hour": ("allowed", 0.12), "seven_day": ("reported", 0.34)}
 
 
+@pytest.mark.parametrize("share", [1.0, 1.04, 2.5])
+def test_a_window_above_full_keeps_its_share(share: float) -> None:
+    info = {"status": "allowed_warning", "resetsAt": 1795176316, "utilization": share}
+    info |= {"rateLimitType": "five_hour", "unifiedWindows": {"seven_day": {"utilization": share}}}
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    line = json.dumps({"type": "rate_limit_event", "rate_limit_info": info}).encode()
+    seen = [event.limit.used for event in parser.events(wire.decode(line)) if isinstance(event, LimitSeen)]
+    assert seen == [share, share]
+
+
 def test_overage_is_seen() -> None:
     overages = [e.overage for e in replay("ratelimit-overage.jsonl") if isinstance(e, LimitSeen)]
     assert overages

@@ -25,7 +25,7 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
-from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.contract.receipt import LimitReading, TokenUsage, share_or_none
 from oneseat.providers.cli_common.lines import Undecoded
 
 from . import failures, wire
@@ -270,7 +270,7 @@ class Parser:
         return LimitReading(
             window=name,
             status=status,
-            used=used if used is None or 0 <= used <= 1 else None,
+            used=share_or_none(used),
             resets_at=iso_reported(resets_at),
             source="rate_limit_event",
             read_at=iso_reported(self._now()) or "",
