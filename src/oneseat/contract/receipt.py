@@ -80,7 +80,7 @@ def share_or_none(share: float | None) -> float | None:
 class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
     """One usage window as one source reported it.
 
-    ``used`` is a share, 1 is full and more is possible; it is ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
+    ``used`` is a share, 1 is full; it is ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
     """
 
     window: str
