@@ -170,7 +170,8 @@ def test_what_is_not_known_is_kept() -> None:
     (unknown,) = parser().events(wire.decode(b'{"method": "brand/new", "params": {"a": 1}}'))
     assert unknown == Unknown(raw='{"a": 1}', why="unknown notification `brand/new`")
     (odd,) = parser().events(wire.decode(b'{"method": "turn/completed", "params": {"turn": 3}}'))
-    assert isinstance(odd, Unknown)
+    assert isinstance(odd, TurnEnded)
+    assert odd.error is not None
     (garbage,) = parser().events(wire.decode(b"no JSON"))
     assert isinstance(garbage, Unknown)
 
