@@ -75,6 +75,12 @@ RATE_LIMITED = Failure(
 EXECUTION_ERROR = Failure("provider.execution_error", "The CLI reported an error")
 API_ERROR = Failure("provider.api_error", "The provider reported an error")
 
+ATTACHMENT_REFUSED = Failure(
+    "incomplete.attachment_refused",
+    "The model answered without an attached file, which the provider refused",
+    "you",
+    "The answer is kept; check the file, or choose a model that reads it",
+)
 MAX_TOKENS = Failure(
     "incomplete.max_tokens",
     "The answer was cut at the model's output limit",

@@ -81,11 +81,12 @@ class StreamEvent(Line, frozen=True, gc=False, tag="stream_event"):
 
 
 class AssistantLine(Line, frozen=True, gc=False, tag="assistant"):
-    """Finished content blocks; ``error`` is the class of an API failure dressed up as a message."""
+    """Finished content blocks; ``error`` is the class of an API failure dressed up as a message, ``api_error`` its kind."""
 
     message: ApiMessage = ApiMessage()
     parent_tool_use_id: str | None = None
     error: str | None = None
+    api_error: str | None = None
 
 
 class UserLine(Line, frozen=True, gc=False, tag="user"):
