@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment, Function
@@ -180,8 +181,9 @@ def file_text(attachment: Attachment) -> str:
 def arguments_of(text: str) -> dict[str, Any] | None:
     """The arguments of a call; ``None`` when they cannot be read."""
     try:
-        given = msgspec.json.decode(text or "{}")
-    except (msgspec.DecodeError, RecursionError):
+        # Half of a surrogate pair is an escape within an escape here.
+        given = msgspec.json.decode(tolerant.mended((text or "{}").encode()))
+    except tolerant.UNREADABLE:
         return None
     return given if isinstance(given, dict) else None
 

@@ -29,18 +29,11 @@ from .chat import (
     rest,
 )
 from .endpoint import Endpoint
+from .openai_errors import FailedError
 
 _TEXT_DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _INCOMPLETE: dict[str | None, Stop] = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
-
-
-class FailedError(Exception):
-    """Raised when the stream ends with a response that failed."""
-
-    def __init__(self, said: VendorError) -> None:
-        super().__init__(said.message)
-        self.said = said
 
 
 class ResponsesConversation(History):
