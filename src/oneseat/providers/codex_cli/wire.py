@@ -255,15 +255,19 @@ def decode(line: bytes) -> Line:
 
 def decode_all(block: bytes) -> list[Line]:
     """Turn a block of whole lines into messages. Each by itself: a message keeps alive the bytes that it was read from."""
-    lines: list[Line] = []
-    for line in lines_of(block):
-        message = decode(line)
-        lines += _decode_tolerantly(line, message) if isinstance(message, Undecoded) else [message]
-    return lines
+    lines = lines_of(block)
+    try:
+        return [_decode(line) for line in lines]
+    except tolerant.UNREADABLE:
+        return [message for line in lines for message in _decode_tolerantly(line)]
 
 
-def _decode_tolerantly(line: bytes, strict: Undecoded) -> Iterator[Line]:
+def _decode_tolerantly(line: bytes) -> Iterator[Line]:
     """What is readable of a line. What is not comes first, as ``Undecoded``: the end of a turn would end it before that."""
+    strict = decode(line)
+    if not isinstance(strict, Undecoded):
+        yield strict
+        return
     found = tolerant.find_objects(line)
     if found.other or not found.objects:
         yield strict
