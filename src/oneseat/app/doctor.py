@@ -29,7 +29,7 @@ from oneseat.rules.policy import messages as policy_words
 from oneseat.stores.compat import CanaryResults
 
 from .limits_refresh import answer_within_s, question, silent
-from .providers import build_codex, build_provider
+from .providers import build_codex, build_provider, unreachable_simulator
 
 __all__ = ["examine", "try_installed_cli"]
 
@@ -63,7 +63,7 @@ async def _observe(here: Installation) -> Observations:
         passed=settings.claude_pass_environment,
         settings_file=str(here.settings_file),
         facts=facts,
-        failure=failure,
+        failure=failure or await unreachable_simulator(here),
         refusal=refusal,
         wallet=wallet,
         folders=tuple(map(str, (paths.config_dir, paths.data_dir, paths.state_dir))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -121,10 +122,10 @@ def test_a_program_below_a_home_folder_that_does_not_exist(seat: Seat) -> None:
     seat.env["ONESEAT_CODEX_PATH"] = seat.env[
         "ONESEAT_CLAUDE_PATH"
     ]  # its login is looked for below the home folder
-    del seat.env["ONESEAT_SIMULATOR_URL"]
+    simulator = seat.env.pop("ONESEAT_SIMULATOR_URL")
     assert code_of(seat.run("run", "hi")) != "bug.unexpected"
     assert "bug.unexpected" not in seat.run("doctor", "--json").stdout
-    seat.env["ONESEAT_SIMULATOR_URL"] = "http://127.0.0.1:9"
+    seat.env["ONESEAT_SIMULATOR_URL"] = simulator
     seat.env["ONESEAT_CLAUDE_PATH"] = "~/claude"
     assert code_of(seat.run("run", "hi")) == "provider.not_found"
     seat.env["ONESEAT_LOG_FILE"] = "~/log"
@@ -137,3 +138,15 @@ def test_without_any_home_the_folder_has_to_be_named(seat: Seat) -> None:
     ended = seat.run("run", "hi")
     assert (ended.code, code_of(ended)) == (2, "usage.bad_home")
     assert list(seat.cwd.iterdir()) == []
+
+
+def test_a_simulator_that_is_gone_is_named_within_a_second(seat: Seat) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        seat.env["ONESEAT_SIMULATOR_URL"] = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    ended = seat.run("run", "hi", "--json")
+    assert (ended.code, ended.result["error"]["code"]) == (7, "provider.unreachable")
+    assert ended.result["receipt"]["duration_ms"] < 1000
+    assert ended.result["receipt"]["verdict"] == "nothing_sent"
+    assert seat.env["ONESEAT_SIMULATOR_URL"] in ended.result["error"]["message"]
+    checked = seat.run("doctor", "--json")
+    assert (checked.code, checked.result["findings"][0]["code"]) == (7, "provider.unreachable")
