@@ -306,6 +306,11 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
+def with_input(prompt: str, data: bytes) -> str:
+    """``prompt``, followed by what was on standard input beside it. Raises like ``input_text``."""
+    return f"{prompt}\n\n{input_text('standard input', data)}" if data else prompt
+
+
 def _half_character(text: str, index: int) -> str:
     code = ord(text[index])
     # Python stands each byte that is not UTF-8 in this range.

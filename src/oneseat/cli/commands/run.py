@@ -16,7 +16,7 @@ from oneseat.app import Installation
 from oneseat.app.wiring import RunStream, opened_app
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import Form, Output, complain, output_failed
+from oneseat.cli.output import Form, Output, check_stdout, complain, output_failed
 from oneseat.cli.terminal.event_loop import canceller, run_stoppable
 from oneseat.cli.terminal.questions import OWNER_SAID_NO, ask_at_terminal
 from oneseat.cli.terminal.remote_run import run_remotely
@@ -54,10 +54,12 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
     """Send PROMPT to your assistant and print the answer.
 
     PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT, it is read from standard input.
+    A file or pipe on standard input beside a PROMPT is sent after it.
     The wallet that pays is checked before anything is sent, and the receipt shows the evidence. A plan charges
     nothing; budgets count the list price of the same tokens.
     """
     output = Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
+    check_stdout()
     request = read_request(prompt, files, options)
     if not options["cold"] and (code := _on_server(request, output)) is not None:
         return code
