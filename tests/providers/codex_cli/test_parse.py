@@ -26,8 +26,8 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import TokenUsage
 from oneseat.providers.codex_cli import failures, wire
 from oneseat.providers.codex_cli.limits import readings, window_name
-from oneseat.providers.codex_cli.messages import is_strict
 from oneseat.providers.codex_cli.parse import Parser, Setting, tokens
+from oneseat.providers.schemas import is_strict
 
 DATA = Path(__file__).parents[2] / "data" / "codex"
 JSON = st.recursive(

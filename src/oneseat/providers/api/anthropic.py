@@ -13,6 +13,7 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import portable, with_plain_types
 
 from . import transport
 from .chat import (
@@ -101,7 +102,7 @@ class AnthropicConversation(History):
             request |= _LAST_IS_CACHED
         if options.schema is not None:
             # The API refuses schemas that say more than it can hold a model to; oneseat checks the answer by the whole one.
-            schema = transform_schema(options.schema)
+            schema = transform_schema(with_plain_types(portable(options.schema)))
             request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return request
 

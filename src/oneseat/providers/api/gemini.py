@@ -16,6 +16,7 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import portable
 
 from . import transport
 from .chat import (
@@ -117,7 +118,7 @@ class GeminiConversation(History):
             # The SDK would call Python functions by itself.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             response_mime_type="application/json" if options.schema is not None else None,
-            response_json_schema=options.schema,
+            response_json_schema=portable(options.schema) if options.schema is not None else None,
         )
 
     def said(self, error: Exception) -> VendorError | None:

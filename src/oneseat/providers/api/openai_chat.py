@@ -11,6 +11,7 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import is_strict, portable
 
 from . import openai_errors, transport
 from .chat import (
@@ -28,7 +29,7 @@ from .chat import (
     rest,
 )
 from .endpoint import Endpoint
-from .openai_responses import can_be_strict, data_url
+from .openai_responses import data_url
 
 _STOPS: dict[str | None, Stop] = {
     "stop": "end_turn",
@@ -102,7 +103,8 @@ class ChatConversation(History):
                 for each in options.functions
             ]
         if options.schema is not None:
-            shape = {"name": "answer", "schema": options.schema, "strict": can_be_strict(options.schema)}
+            schema = portable(options.schema)
+            shape = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": shape}
         return request
 

@@ -12,6 +12,7 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import is_strict, portable
 
 from . import openai_errors, transport
 from .chat import (
@@ -96,8 +97,9 @@ class ResponsesConversation(History):
                 for each in options.functions
             ]
         if options.schema is not None:
-            shape = {"type": "json_schema", "name": "answer", "schema": options.schema}
-            request["text"] = {"format": {**shape, "strict": can_be_strict(options.schema)}}
+            schema = portable(options.schema)
+            shape = {"type": "json_schema", "name": "answer", "schema": schema}
+            request["text"] = {"format": {**shape, "strict": is_strict(schema)}}
         return request
 
     def said(self, error: Exception) -> VendorError | None:
@@ -161,22 +163,6 @@ class _Response:
         if self._reply is None:
             raise TruncatedError("the answer stopped in the middle")
         return self._reply
-
-
-def can_be_strict(schema: object) -> bool:
-    """Whether the API can hold a model to a schema: every object says all of its fields, and allows no others."""
-    if isinstance(schema, list):
-        return all(map(can_be_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        named = set(properties) if isinstance(properties, dict) else set()
-        required = schema.get("required")
-        whole = named == set(required if isinstance(required, list) else ())
-        if schema.get("additionalProperties") is not False or not whole:
-            return False
-    return all(map(can_be_strict, schema.values()))
 
 
 def _repeated(item: Any) -> dict[str, Any]:

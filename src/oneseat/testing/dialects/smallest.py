@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 _Schema = dict[str, Any]
 #: A bound, and whether it is excluded itself.
 _Bound = tuple[Any, bool]
 
-_EXAMPLES: dict[str, Any] = {"string": "text", "boolean": True, "null": None}
+_TEXT = "text"
+_EXAMPLES = {"boolean": True, "null": None}
 _FORMATS = {
     "date-time": "2026-12-01T09:00:00Z",
     "date": "2026-12-01",
@@ -164,7 +165,7 @@ def _count(schema: _Schema, word: str, usual: int = 0) -> int:
 
 
 def _string(schema: _Schema, number: int) -> str:
-    text = _FORMATS.get(str(schema.get("format")), _EXAMPLES["string"]) + (str(number) if number else "")
+    text = _FORMATS.get(str(schema.get("format")), _TEXT) + (str(number) if number else "")
     return text.ljust(_count(schema, "minLength"), "x")[: _count(schema, "maxLength", _MOST)]
 
 
@@ -211,5 +212,5 @@ def _bound(schema: _Schema, word: str, exclusive: str) -> _Bound | None:
     return (plain, strict is True) if _is_number(plain) else None
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
