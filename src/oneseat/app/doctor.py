@@ -33,7 +33,18 @@ from .providers import build_codex, build_provider, unreachable_simulator
 
 __all__ = ["examine", "try_installed_cli"]
 
-_WAYS_OUT = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NODE_EXTRA_CA_CERTS"})
+#: What a machine behind a proxy needs to reach the vendor: the way to the proxy, and the authority that signs in its name.
+_WAYS_OUT = frozenset(
+    {
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_USE_SYSTEM_CA",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
 _SIMULATED_LOGIN = "made up for the simulator"
 
 
