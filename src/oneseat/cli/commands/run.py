@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -88,15 +89,15 @@ async def _run(request: Request, output: Output) -> RunResult:
             complain(line + "\n")
 
     async with opened_app(Installation(), as_command=True, say=say) as app:
-        asker = _ask_owner if sys.stderr.isatty() and not output.quiet else None
-        return await _drive(app.stream(request, ask=asker), output)
+        status = StatusLine(enabled=not output.quiet)
+        asker = functools.partial(_ask_owner, status) if sys.stderr.isatty() else None
+        return await _drive(app.stream(request, ask=asker), output, status)
 
 
-async def _drive(stream: RunStream, output: Output) -> RunResult:
+async def _drive(stream: RunStream, output: Output, status: StatusLine) -> RunResult:
     """Run and show. A cancelled run has a result and is shown like any other."""
     cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    status = StatusLine(enabled=not output.quiet)
     shown = Shown(output, status)
     async with _ticking(status):
         try:
@@ -144,7 +145,7 @@ async def _ticking(status: StatusLine) -> AsyncIterator[None]:
         status.pause()
 
 
-async def _ask_owner(question: Question) -> Permission:
+async def _ask_owner(status: StatusLine, question: Question) -> Permission:
     """Put a question to the controlling terminal; anything but a clear yes is a no."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[bool] = loop.create_future()
@@ -154,7 +155,8 @@ async def _ask_owner(question: Question) -> Permission:
             answer.set_result(allowed)
 
     def work() -> None:
-        allowed = ask_at_terminal(question)
+        with status.asking():
+            allowed = ask_at_terminal(question)
         with contextlib.suppress(RuntimeError):  # the run was cancelled and the loop is closed
             loop.call_soon_threadsafe(settle, allowed)
 
