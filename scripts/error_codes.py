@@ -169,6 +169,7 @@ CODES: dict[str, str] = {
     "incomplete.background_work": "the turn ended while background work was still running",
     "incomplete.context_window": "the conversation exceeds the model's context window",
     "incomplete.empty": "the provider reported success but gave no text",
+    "incomplete.attachment_refused": "the provider refused an attached file, and the model answered without it",
     "incomplete.max_tokens": "the answer was cut at the model's output limit",
     "incomplete.refused": "the model refused to answer",
     "incomplete.schema_unmet": "the answer does not match the schema",

@@ -49,10 +49,12 @@ class Installation:
 
     @cached_property
     def cwd(self) -> Path:
-        """The working directory."""
+        """The working directory. Raises ``usage.bad_directory`` when it was deleted."""
         from pathlib import Path  # noqa: PLC0415 - takes 10 ms, and quick answers do without
 
-        return Path.cwd() if self._cwd is None else Path(self._cwd)
+        from oneseat.host.paths import working_directory  # noqa: PLC0415 - as above
+
+        return working_directory() if self._cwd is None else Path(self._cwd)
 
     @cached_property
     def paths(self) -> Paths:

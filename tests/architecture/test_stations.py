@@ -49,7 +49,7 @@ def makers_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_each_is_made_in_one_module_of_the_rules(name: str) -> None:
+def test_what_a_station_hands_on_is_made_by_that_station_alone(name: str) -> None:
     makers = makers_of(name)
     assert len(makers) == 1, makers
     assert all(maker.startswith("src/oneseat/rules/") for maker in makers), makers

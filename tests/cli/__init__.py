@@ -1,0 +1,1 @@
+"""The command line in process: what it prints, and in which shape."""

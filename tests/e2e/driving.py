@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -119,6 +120,19 @@ class Live:
         return done(self.arguments, self.process.returncode, self._seen + (stdout or b""), stderr or b"")
 
 
+@functools.cache
+def silent_url() -> str:
+    """An address on this machine that accepts connections and closes them: all that a fake CLI needs of a simulator."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def close_all() -> None:
+        while True:
+            listener.accept()[0].close()
+
+    threading.Thread(target=close_all, name="silent-simulator", daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 class Seat:
     """One owner: home, working directory and temporary folder below ``root``, a CLI, and perhaps a simulator's scenario."""
 
@@ -137,8 +151,8 @@ class Seat:
             "HOME": str(self.home.parent),
             "ONESEAT_HOME": str(self.home),
             "ONESEAT_CLAUDE_PATH": str(cli),
-            # Without a simulator nothing listens there: a fake has no need for it, and a real CLI would come no further.
-            "ONESEAT_SIMULATOR_URL": simulator.url(play) if simulator else "http://127.0.0.1:9",
+            # Without a simulator nothing answers there: a fake has no need for it, and a real CLI would come no further.
+            "ONESEAT_SIMULATOR_URL": simulator.url(play) if simulator else silent_url(),
             "TMPDIR": str(self.temporary),
         }
 

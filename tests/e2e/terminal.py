@@ -62,6 +62,10 @@ class Terminal:
         """Type a line."""
         os.write(self._master, f"{text}\n".encode())
 
+    def is_quiet_for(self, seconds: float) -> bool:
+        """Whether nothing more comes within this time."""
+        return not select.select([self._master], [], [], seconds)[0]
+
     def interrupt(self, question: str) -> None:
         """Wait for a question and press Ctrl-C: once more where nothing came of it, as a person does.
 

@@ -48,7 +48,7 @@ def test_all_findings_are_told_with_their_places(seat: Seat) -> None:
     }
     shown = seat.run("config", "show")
     assert shown.code == 2
-    assert shown.stderr == "note: 2 findings, and no run begins: `oneseat config check`\n"
+    assert shown.stderr == "note: no run can start, see `oneseat config check`: 2 findings\n"
 
 
 def test_a_run_still_stops_at_the_first_of_them(seat: Seat) -> None:
@@ -80,4 +80,4 @@ def test_what_is_in_force_is_told_with_its_source(seat: Seat) -> None:
 def test_without_a_file_the_defaults_hold(seat: Seat) -> None:
     ended = seat.run("config", "check")
     assert ended.code == 0
-    assert ended.stdout.startswith("no settings file: defaults hold\n")
+    assert ended.stdout.startswith("no settings file: defaults apply\n")

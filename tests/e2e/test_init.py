@@ -11,9 +11,9 @@ import pytest
 
 from oneseat.host.settings_file import keep_copy
 from oneseat.testing import Simulator
-from tests.e2e.payers.test_keys import KEY, assert_nowhere, choose
 
 from .driving import Seat, fake_seat
+from .payers.test_keys import KEY, assert_nowhere, choose
 from .terminal import Terminal
 
 HUMANS = "How many people use oneseat here [1]: "
@@ -309,7 +309,7 @@ def test_a_script_says_everything_by_options(seat: Seat) -> None:
             "`day_budget_usd = 5` is more than `month_budget_usd = 3` allows in all",
         ),
         # A budget that no key keeps would be believed in.
-        (["--yes", "--day-budget", "5", "--key-env", "K"], "none is chosen: `--key-env`, `--day-budget`"),
+        (["--yes", "--day-budget", "5", "--key-env", "K"], "without `--key`: `--key-env`, `--day-budget`"),
         (["--yes", "--key", "openai", "--key-name", KEY], "An API key was given as a name"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "number", "code"),
     [
-        ("oneseat.cli.terminal.questions.signals", signal.SIGINT, -signal.SIGINT),
+        ("oneseat.cli.terminal.signals", signal.SIGINT, -signal.SIGINT),
         ("oneseat.cli.main", signal.SIGINT, 130),
         ("oneseat.cli.main", signal.SIGTERM, 130),
         ("click", signal.SIGHUP, 130),

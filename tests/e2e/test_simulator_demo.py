@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oneseat.testing import SCENARIOS
+from oneseat.testing import SCENARIOS, Simulator
 
 from .driving import Live, Seat, check_snapshot
 
@@ -102,3 +102,13 @@ def test_a_demo_that_is_stopped_leaves_nothing(number: int, seat: Seat) -> None:
         ended = live.finish()
     assert ended.code == 130
     seat.assert_nothing_left()
+
+
+def test_a_schema_with_a_nullable_type_gets_a_value_and_the_simulator_goes_on(
+    tmp_path: Path, claude_path: Path, simulator: Simulator
+) -> None:
+    seat = Seat(tmp_path, claude_path, simulator, "structured")
+    fields = {"a": {"type": ["string", "null"]}, "b": {"$ref": "#/$defs/b"}}
+    schema = {"type": "object", "properties": fields, "required": ["a", "b"], "$defs": {"b": {"minimum": 5}}}
+    (seat.cwd / "s.json").write_text(json.dumps(schema))
+    assert seat.run("run", "x", "--json", "--schema", "s.json").result["structured"] == {"a": "text", "b": 6}

@@ -1,4 +1,4 @@
-"""The watchdog in virtual time: each state has its own timeouts and code, and a host that slept is not a silent provider."""
+"""The watchdog in virtual time: each state has its own limit and code, and a host that slept is not a silent provider."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _silence(timeouts: Timeouts, *events: Event, sent: bool = True) -> tup
         ((Progress(state="compacting"),), "stall.compaction", 900),
     ],
 )
-def test_each_state_has_its_own_timeouts(events: tuple[Event, ...], code: str, after: float) -> None:
+def test_each_state_has_its_own_patience(events: tuple[Event, ...], code: str, after: float) -> None:
     found, waited = run_virtual(_silence(TIMEOUTS, *events))
     assert found == code
     assert after <= waited <= after + 2
@@ -172,7 +172,7 @@ def test_work_that_only_shows_in_the_transcript_is_a_sign_of_life(
     found, ended_at = run_virtual(_unseen(transcript, *events))
     # It stopped growing at 10,000 s, and from then on it was silence.
     assert (found, 10_000 + limit / 2 <= ended_at <= 10_000 + 2 * limit + 5) == (code, True)
-    # Looked at twice in each period of timeouts, not with every tick.
+    # Looked at twice in each period, not with every tick.
     assert len(transcript.looks) <= 2 * (ended_at / limit) + 2
 
 

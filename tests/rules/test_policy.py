@@ -489,28 +489,6 @@ def test_the_way_in_and_the_people_are_part_of_it() -> None:
     assert several.policy.rule == "R1"
 
 
-@pytest.mark.parametrize(
-    ("entry", "humans", "secret", "reachable_by"),
-    [
-        (Entry(), 1, "yes", "owner"),
-        (Entry(), 2, "yes", "unknown"),
-        (Entry(exposure="unix_socket", client_secret="no", reachable_by="others"), 1, "yes", "owner"),
-        (Entry(exposure="loopback"), 1, "unknown", "unknown"),
-        (Entry(exposure="loopback", client_secret="yes", reachable_by="owner"), 1, "yes", "owner"),
-        (Entry(exposure="lan", client_secret="no", reachable_by="others"), 1, "no", "others"),
-    ],
-)
-def test_an_entry_states_what_the_system_does_not_say(
-    entry: Entry, humans: int, secret: str, reachable_by: str
-) -> None:
-    inputs = inputs_of(request(entry=entry), PolicyEnvironment(humans=humans), bundled_pack(), DAY)
-    assert (inputs.exposure, inputs.client_secret, inputs.reachable_by) == (
-        entry.exposure,
-        secret,
-        reachable_by,
-    )
-
-
 def test_the_seat_is_refused_where_there_is_nothing_else() -> None:
     assert isinstance(policy.for_seat(decided(Purpose())), Permitted)
     refused = policy.for_seat(decided(Purpose(work_owner="client")))

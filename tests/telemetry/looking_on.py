@@ -10,6 +10,7 @@ from oneseat.contract.events import Event
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
+from tests.e2e.driving import silent_url
 
 
 class Notebook:
@@ -39,12 +40,12 @@ async def run_with(env: dict[str, str], observers: Sequence[Observer], **options
         )
 
 
-def environment(root: Path, cli: Path, url: str = "http://127.0.0.1:9") -> dict[str, str]:
+def environment(root: Path, cli: Path, url: str | None = None) -> dict[str, str]:
     """An owner's environment below ``root``."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(root),
         "ONESEAT_HOME": str(root / "oneseat"),
         "ONESEAT_CLAUDE_PATH": str(cli),
-        "ONESEAT_SIMULATOR_URL": url,
+        "ONESEAT_SIMULATOR_URL": url or silent_url(),
     }

@@ -29,11 +29,22 @@ from oneseat.rules.policy import messages as policy_words
 from oneseat.stores.compat import CanaryResults
 
 from .limits_refresh import answer_within_s, question, silent
-from .providers import build_codex, build_provider
+from .providers import build_codex, build_provider, unreachable_simulator
 
 __all__ = ["examine", "try_installed_cli"]
 
-_WAYS_OUT = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NODE_EXTRA_CA_CERTS"})
+#: What a machine behind a proxy needs to reach the vendor: the way to the proxy, and the authority that signs in its name.
+_WAYS_OUT = frozenset(
+    {
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_USE_SYSTEM_CA",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
 _SIMULATED_LOGIN = "made up for the simulator"
 
 
@@ -63,7 +74,7 @@ async def _observe(here: Installation) -> Observations:
         passed=settings.claude_pass_environment,
         settings_file=str(here.settings_file),
         facts=facts,
-        failure=failure,
+        failure=failure or await unreachable_simulator(here),
         refusal=refusal,
         wallet=wallet,
         folders=tuple(map(str, (paths.config_dir, paths.data_dir, paths.state_dir))),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.ports import Provider
@@ -21,10 +23,20 @@ from oneseat.providers.claude_cli.provider import ClaudeCliProvider
 if TYPE_CHECKING:
     from oneseat.providers.codex_cli.provider import CodexCliProvider
 
-__all__ = ["KeyProviders", "ProviderRegistry", "build_codex", "build_provider", "find_cli", "kept_processes"]
+__all__ = [
+    "KeyProviders",
+    "ProviderRegistry",
+    "build_codex",
+    "build_provider",
+    "find_cli",
+    "kept_processes",
+    "unreachable_simulator",
+]
 
 #: The name of the second seat, whose package is loaded when it is first asked for.
 _CODEX = "codex-cli"
+#: How long a simulator on this machine may take to accept a connection, in seconds.
+_SIMULATOR_S = 0.8
 
 
 class ProviderRegistry:
@@ -97,6 +109,28 @@ class KeyProviders:
 
 def _unknown(provider: str) -> UsageError:
     return UsageError(ErrorInfo(code="usage.unknown_provider", message=f"No such provider: `{provider}`"))
+
+
+async def unreachable_simulator(here: Installation) -> ErrorInfo | None:
+    """The error of a simulator that the settings name and that accepts no connection; ``None`` when it does, or there is none.
+
+    Without this, the official CLI would repeat the request for half a minute before it gives up.
+    """
+    url = here.settings.simulator_url
+    if url is None:
+        return None
+    address = urlsplit(url)
+    try:
+        async with asyncio.timeout(_SIMULATOR_S):
+            _, writer = await asyncio.open_connection(address.hostname, address.port or 80)
+    except OSError as error:  # a TimeoutError is one too
+        return ErrorInfo(
+            code="provider.unreachable",
+            message=f"No simulator answers at `{url}`\n  {(error.strerror or 'no answer').lower()}",
+            hint="Start one: `oneseat simulator`; for real runs: `unset ONESEAT_SIMULATOR_URL`",
+        )
+    writer.close()
+    return None
 
 
 def find_cli(here: Installation) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
 from oneseat.host import files
+from oneseat.host.paths import absolute_path, expand_home, working_directory
 from oneseat.installation import Installation
 from oneseat.rules.inputs import tools as tool_rules
 from oneseat.rules.inputs.functions import functions_of
@@ -124,7 +125,7 @@ def _servers(here: Installation, given: Mapping[str, object] | str | Path | None
 
     if not isinstance(given, str | Path):
         return servers_of(given, "mcp_servers", here.env, find_program)
-    path = Path(given).expanduser()
+    path = expand_home(given)
     try:
         config = msgspec.json.decode(files.read_text(path))
     except msgspec.DecodeError as error:
@@ -224,7 +225,7 @@ def _purpose(here: Installation, stated: Purpose | None, client: str | None) -> 
 def _instructions(project: Project) -> str | None:
     if project.system_file is None:
         return project.system
-    return files.read_text(Path(project.system_file).expanduser())
+    return files.read_text(expand_home(project.system_file))
 
 
 def choose_tools(named: str, mode: str | None = None, directories: Iterable[str | Path] = ()) -> Tools:
@@ -305,6 +306,11 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
+def with_input(prompt: str, data: bytes) -> str:
+    """``prompt``, followed by what was on standard input beside it. Raises like ``input_text``."""
+    return f"{prompt}\n\n{input_text('standard input', data)}" if data else prompt
+
+
 def _half_character(text: str, index: int) -> str:
     code = ord(text[index])
     # Python stands each byte that is not UTF-8 in this range.
@@ -315,11 +321,11 @@ def _half_character(text: str, index: int) -> str:
 
 
 def _directory(cwd: str | Path | None) -> str:
+    path = working_directory() if cwd is None else absolute_path(cwd)
     try:
-        path = Path.cwd() if cwd is None else Path(cwd).expanduser().absolute()
         found = path.is_dir()
-    except OSError:
-        found, path = False, Path(cwd or ".")
+    except OSError:  # in a folder that this user may not enter
+        found = False
     if not found:
         raise UsageError(ErrorInfo(code="usage.bad_directory", message=f"No such directory: `{path}`"))
     if not _is_unicode(str(path)):

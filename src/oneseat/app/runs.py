@@ -8,11 +8,14 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
+
 from oneseat.contract.errors import UsageError
 from oneseat.contract.history import RunFilter
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.reports.runs import ResultReport, RunList, RunReport
 from oneseat.host.clock import SystemClock
+from oneseat.host.paths import absolute_path
 from oneseat.host.processes.tree import is_alive, remove_leftovers, start_time
 from oneseat.host.slots import clear_slots
 from oneseat.installation import Installation
@@ -25,7 +28,12 @@ __all__ = ["find_result", "find_run", "find_runs"]
 
 
 def find_runs(here: Installation, wanted: RunFilter) -> RunList:
-    """Recorded runs, newest first. Raises ``UsageError`` when the folders or the ledger cannot be used."""
+    """Recorded runs, newest first; ``wanted.cwd`` may be relative or begin with ``~``.
+
+    Raises ``UsageError`` when the folders or the ledger cannot be used, and ``usage.bad_directory`` in a deleted directory.
+    """
+    if wanted.cwd is not None:
+        wanted = msgspec.structs.replace(wanted, cwd=str(absolute_path(wanted.cwd)))
     with opened_reader(here) as ledger:
         return RunList(runs=tuple(ledger.runs(wanted)))
 
@@ -88,7 +96,7 @@ def log_recovered(run_ids: Iterable[str]) -> None:
         EventLog(redact).write(
             logging.WARNING,
             "swept",
-            f"Run {run_id} was left by a oneseat that was killed; it is cleared away",
+            f"Run {run_id} was left behind by a killed oneseat process and has been cleaned up",
             run_id=run_id,
         )
 

@@ -7,6 +7,7 @@ import sqlite3
 import time
 
 from oneseat import stores
+from oneseat._util.files import read_regular
 from oneseat.rules.usage import sums as rules
 from oneseat.rules.usage.sums import Block, Filter, Sum, date_text
 from oneseat.stores.transcripts.index import Index, IndexSpec, open_if_fresh, refresh
@@ -315,10 +316,10 @@ def _prices(folder: str) -> str:
         if os.path.exists(pack):
             looks.append((name, os.stat(pack)))
     try:
-        with open(f"{folder}{os.sep}oneseat.toml", "rb") as file:
-            # Most files hold no price, and another setting changes none.
-            if b"prices" in file.read():
-                looks.append(("own", os.fstat(file.fileno())))
+        # Most files hold no price, and another setting changes none.
+        own = f"{folder}{os.sep}oneseat.toml"
+        if b"prices" in read_regular(own):
+            looks.append(("own", os.stat(own)))
     except OSError:
         pass  # without one there are no own prices; whoever reads the settings says what is wrong with the file
     return " ".join(sorted(f"{name}:{found.st_size}:{found.st_mtime_ns}" for name, found in looks))

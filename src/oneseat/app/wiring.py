@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 from oneseat.compat.gate import VersionGate
-from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.ports import Observer, RunHistory
 from oneseat.contract.warm import PoolLimits
 from oneseat.engine.app import App, RunStream
@@ -36,7 +36,14 @@ from oneseat.telemetry.log import LogObserver
 from oneseat.telemetry.records import EventLog, has_handlers
 
 from .prices import budgets, price_table
-from .providers import KeyProviders, ProviderRegistry, build_codex, build_provider, kept_processes
+from .providers import (
+    KeyProviders,
+    ProviderRegistry,
+    build_codex,
+    build_provider,
+    kept_processes,
+    unreachable_simulator,
+)
 from .runs import clearing, ledger_writer, locks_folder, log_recovered
 
 __all__ = ["App", "RunStream", "build_app", "new_run_id", "opened_app", "opened_ledger"]
@@ -68,7 +75,7 @@ async def opened_app(
         async with opened_ledger(here) as ledger:
             provider = build_provider(here)
             async with _warm(provider, _pool_limits(settings, warm)):
-                yield build_app(here, ledger, audience, provider, VersionGate(here, say).check)
+                yield build_app(here, ledger, audience, provider, _admission(here, VersionGate(here, say)))
 
 
 @contextlib.contextmanager
@@ -82,6 +89,16 @@ def _in_command(settings: Settings) -> Iterator[None]:
             yield
     finally:
         subreaper.kill_orphans()
+
+
+def _admission(here: Installation, versions: VersionGate) -> Callable[[str], Awaitable[None]]:
+    async def admit(provider: str) -> None:
+        error = await unreachable_simulator(here)
+        if error is not None:
+            raise OneseatError(error)
+        await versions.check(provider)
+
+    return admit
 
 
 def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import stat
 import sys
 from functools import cache
@@ -19,6 +21,9 @@ _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 #: The exit code of a command whose reader left.
 CANCELLED = 130
 
+
+#: How long a pipe on standard input may take to deliver its first byte, in seconds.
+_FIRST_BYTE_S = 3.0
 
 #: What a command prints on stdout.
 Form = Literal["text", "json", "stream-json"]
@@ -37,6 +42,37 @@ def read_stdin(limit: int) -> bytes:
     return sys.stdin.buffer.read(limit)
 
 
+@cache
+def read_beside_prompt(limit: int) -> bytes:
+    """Up to ``limit`` bytes of a file or pipe on standard input, for a prompt that is an argument; empty without one.
+
+    A pipe in which nothing arrives within three seconds may stay open for ever: it is left alone, which stderr says.
+    """
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):  # a closed standard input, or none
+        return b""
+    if stat.S_ISREG(mode):
+        return read_stdin(limit)
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):  # a terminal, or the null device
+        return b""
+    if sys.platform != "win32" and not select.select([sys.stdin], [], [], _FIRST_BYTE_S)[0]:
+        complain(
+            "note: nothing came on standard input within 3 s, so only the prompt is sent; to say so: `< /dev/null`\n"
+        )
+        return b""
+    return read_stdin(limit)
+
+
+def check_stdout() -> None:
+    """Raises ``UsageError`` ``usage.output`` when standard output is closed: an answer would be paid for and lost."""
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        if fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise output_failed(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+
+
 def printable(text: str) -> str:
     """``text`` with every control character but line ends and tabs replaced."""
     return text.translate(_CONTROL)
@@ -50,11 +86,16 @@ def printable_json(line: bytes) -> bytes:
 def fill_standard_streams() -> None:
     """Open the null device for each standard stream that is closed.
 
-    Python leaves ``None`` there, and the next file that is opened would take its number and get what is printed.
+    Python leaves ``None`` there, and the next file that is opened would take its number and get what is printed. Standard
+    output is opened for reading only, so that printing fails instead of losing what a command was asked for.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, access in (
+        ("stdin", "r", os.O_RDWR),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_RDWR),
+    ):
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode, encoding="utf-8"))
 
 
 def can_be_left(descriptor: int) -> bool:

@@ -53,8 +53,7 @@ class VersionGate:
     async def _first_trial(self, probe: InstalledCliProbe, cli: InstalledCli) -> CanaryReport:
         if self._say is not None:
             self._say(
-                f"note: the official CLI {cli.version} is new to oneseat; trying it on the simulator first, "
-                "a few seconds, once"
+                f"note: official CLI {cli.version} is untested; checking it once on the simulator (a few seconds)"
             )
         async with probe.alone():
             # Another run may have met it at the same moment and have tried it meanwhile.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from .errors import ErrorInfo
-from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet
+from .receipt import Evidence, LimitReading, RunResult, TokenUsage, Wallet, cost_or_none
 from .routing import PaidFrom, PassedOver
 from .sessions import EndReason
 
@@ -219,7 +219,7 @@ class Stderr(Event, frozen=True, kw_only=True, gc=False, tag="stderr"):
 
 
 class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
-    """How a turn ended, as the provider reports it; the rules decide whether that is a success.
+    """How a turn ended, as the provider reports it; the rules decide whether that is a success. A cost that cannot be is unknown.
 
     ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
     ``unfinished`` names background work that was still running.
@@ -233,6 +233,9 @@ class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     model: str | None = None
     denials: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "list_cost_usd", cost_or_none(self.list_cost_usd))
 
 
 class Finished(Event, frozen=True, kw_only=True, gc=False, tag="finished"):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class SeenLimit(NamedTuple):
     """What one source said of one window, unchanged from ``first_at`` to ``last_at``. Moments are seconds since 1970.
 
-    ``used`` is a share from 0 to 1. ``overage`` true means that extra, paid usage was being spent. ``None`` is not said.
+    ``used`` is a share, 1 is full. ``overage`` true means that extra, paid usage was being spent. ``None`` is not said.
     """
 
     window: str

@@ -26,8 +26,17 @@ class Evidence(msgspec.Struct, frozen=True):
     when: When
 
 
+#: More US dollars than this cost no run, and no turn of one.
+MOST_USD = 10**7
+#: More tokens than this in a request, or in all requests of a run, is no count: it would overflow every sum made of it.
+MOST_TOKENS = 10**12
+
+
 class TokenUsage(msgspec.Struct, frozen=True):
-    """Tokens by kind, as the provider counted them. ``None`` is not known; 0 is known to be none."""
+    """Tokens by kind, as the provider counted them. ``None`` is not known; 0 is known to be none.
+
+    A count that cannot be one, negative or above ``MOST_TOKENS``, is not known.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -35,14 +44,43 @@ class TokenUsage(msgspec.Struct, frozen=True):
     cache_write_5m_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in zip(self.__struct_fields__, msgspec.structs.astuple(self), strict=True):
+            if value is not None and not 0 <= value <= MOST_TOKENS:
+                msgspec.structs.force_setattr(self, name, None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says what was read and what was written: without either, nobody can say what it cost."""
+        return self.input_tokens is not None and self.output_tokens is not None
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it says that at least one token was used."""
+        return any(msgspec.structs.astuple(self))
+
+
+def cost_or_none(usd: float | None) -> float | None:
+    """A cost in US dollars; ``None`` where it is not known, and where it cannot be one: negative, above ``MOST_USD``, NaN."""
+    return usd if usd is not None and 0 <= usd <= MOST_USD else None
+
 
 NO_TOKENS = TokenUsage(0, 0, 0, 0, 0)
+
+
+#: A window can be used to more than it holds, 104 %. What is above this is no share: a moment has been seen in its place.
+_MOST_SHARE = 100.0
+
+
+def share_or_none(share: float | None) -> float | None:
+    """How full a window is, 1 is full; ``None`` where it is not known, and where it cannot be one."""
+    return round(share, 6) if share is not None and 0 <= share <= _MOST_SHARE else None
 
 
 class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
     """One usage window as one source reported it.
 
-    ``used`` is a share from 0 to 1 and ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
+    ``used`` is a share, 1 is full; it is ``None`` when the source did not say; ``resets_at`` and ``read_at`` are ISO 8601 UTC.
     """
 
     window: str

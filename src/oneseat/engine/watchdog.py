@@ -221,7 +221,7 @@ class Watchdog:
     def _out_of_time(self) -> ErrorInfo:
         return ErrorInfo(
             code="timeout.total",
-            message=f"The run took longer than it may: {self.timeouts.total:g} s",
+            message=f"Timed out after {self.timeouts.total:g} s",
             hint="Allow more time: `oneseat run --timeout SECONDS ...`",
         )
 

@@ -77,7 +77,7 @@ def read_plain(arguments: Sequence[str]) -> Plain | None:
 
 
 def _request(plain: Plain, cwd: str) -> bytes | None:
-    prompt = _stdin() if plain.prompt is None else plain.prompt
+    prompt = _stdin() if plain.prompt is None else _with_input(plain.prompt)
     if prompt is None:
         return None
     fields: dict[str, Any] = {"prompt": prompt, "cwd": cwd, **plain.options}
@@ -95,6 +95,17 @@ def _stdin() -> str | None:
 
     try:
         return read_stdin(_MAX_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _with_input(prompt: str) -> str | None:
+    """``prompt``, followed by what is on standard input beside it."""
+    from oneseat.cli.output import read_beside_prompt  # noqa: PLC0415 - as above
+
+    try:
+        data = read_beside_prompt(_MAX_BYTES + 1)
+        return f"{prompt}\n\n{data.decode('utf-8-sig')}" if data else prompt
     except UnicodeDecodeError:
         return None
 

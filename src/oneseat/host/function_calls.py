@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.contract.request import Function
 
 #: A larger result would fill the model's context many times over.
@@ -34,17 +35,27 @@ async def call_function(function: Function, given: object, clean: Callable[[str]
         returned = work() if is_async else await _in_thread(work)
         if inspect.isawaitable(returned):
             returned = await returned
-        text = returned if isinstance(returned, str) else msgspec.json.encode(returned).decode()
+        text = returned if isinstance(returned, str) else _as_json(returned)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
         return CallResult("The function was cancelled", is_error=True)
     except Exception as error:  # noqa: BLE001 - any error goes to the model, and the run continues
-        return CallResult(clean(_error_text(error))[:_ERROR_CHARS], is_error=True)
-    size = len(text.encode("utf-8", "replace"))
+        words = tolerant.without_halves(clean(_error_text(error)))
+        return CallResult(words[:_ERROR_CHARS], is_error=True)
+    text = tolerant.without_halves(text)
+    size = len(text.encode())
     if size > _MAX_RESULT_BYTES:
         return CallResult(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
-    return CallResult(text.encode("utf-8", "replace").decode())
+    return CallResult(text)
+
+
+def _as_json(returned: object) -> str:
+    try:
+        return msgspec.json.encode(returned).decode()
+    except UnicodeEncodeError:
+        # The function has done its work: told of an error, the model would call it again.
+        return tolerant.encode(msgspec.to_builtins(returned)).decode()
 
 
 def _error_text(error: BaseException) -> str:

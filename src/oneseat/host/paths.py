@@ -45,7 +45,7 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         """
         if home is None:
             return _platform_paths()
-        folder = Path(os.path.expanduser(home))  # noqa: PTH111 - Path.expanduser raises for an unknown `~user`
+        folder = expand_home(home)
         _refuse_relative(folder, home)
         return cls(
             home=folder, config_dir=folder / "config", data_dir=folder / "data", state_dir=folder / "state"
@@ -119,16 +119,41 @@ def home_error(error: OSError, path: Path) -> UsageError:
     )
 
 
+def expand_home(path: str | Path) -> Path:
+    """``path`` with a leading ``~`` replaced by the home folder; unchanged for an unknown user, or a user without a home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError in these cases
+
+
+def working_directory() -> Path:
+    """The working directory of this process. Raises ``UsageError`` ``usage.bad_directory`` when it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.bad_directory",
+                message=f"The working directory cannot be used: `.`\n  {error.strerror}: it was deleted or moved",
+                hint="Change to a directory that exists: `cd ~`",
+            )
+        ) from None
+
+
+def absolute_path(path: str | Path) -> Path:
+    """``path`` as an absolute one. Raises like ``working_directory`` when it is relative to a deleted directory."""
+    expanded = expand_home(path)
+    return expanded if expanded.is_absolute() else working_directory() / expanded
+
+
 def find_program(named: str, search_path: str | None) -> str | None:
     """The absolute path of a program: the given one when it is absolute (or begins with ``~/``), else the first in ``search_path``.
 
     ``None`` when there is none. A relative path is never used: in a cloned repository it could be anybody's program.
     """
-    path = Path(named).expanduser() if named.startswith("~/") else Path(named)
+    path = expand_home(named) if named.startswith("~/") else Path(named)
     if path.name != named:
         return str(path) if path.is_absolute() and shutil.which(str(path)) else None
     found = shutil.which(named, path=search_path or "")
-    return str(Path(found).absolute()) if found else None
+    return str(absolute_path(found)) if found else None
 
 
 def _platform_paths() -> Paths:

@@ -8,6 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 _PRIVATE = 0o600
@@ -16,8 +17,10 @@ _PRIVATE = 0o600
 def read_settings_text(path: Path) -> str:
     """The file's exact text, with byte order mark and line ends; empty when it is missing. Raises ``UsageError``."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path).decode("utf-8")
     except FileNotFoundError:
+        if path.is_symlink():
+            raise _unwritable(path, "It is a link to a file that is not there") from None
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or "it is not UTF-8") from None
@@ -28,6 +31,8 @@ def write_settings_text(path: Path, text: str) -> None:
 
     A symbolic link is followed, so that settings stored elsewhere stay there. The folder must exist.
     """
+    # Settings that cannot be read are not replaced: a run refuses them, and they may hold budgets.
+    read_settings_text(path)
     try:
         # Renaming onto the link itself would replace the link by a file.
         target = path.resolve()

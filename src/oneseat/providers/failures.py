@@ -43,22 +43,24 @@ REQUEST_TOO_LARGE = Failure(
 )
 CONTEXT_OVERFLOW = Failure(
     "provider.context_overflow",
-    "The prompt does not fit the model's context",
+    "The prompt exceeds the model's context window",
     "you",
     "Send less text, or split it over several runs",
 )
 SESSION_LOST = Failure(
     "provider.session_lost",
-    "The official CLI does not have the session any more",
+    "The official CLI no longer has the session",
     "you",
-    "Begin a new one: `oneseat run --new-session ...`",
+    "Start a new one: `oneseat run --new-session ...`",
 )
 INTERRUPTED = Failure("provider.interrupted", "The turn was interrupted", "you")
 
 OVERLOADED = Failure("provider.overloaded", "The provider is overloaded", "wait", _LATER)
 SERVER_ERROR = Failure("provider.server_error", "The provider failed", "wait", _LATER)
 API_TIMEOUT = Failure("provider.api_timeout", "The provider did not answer in time", "wait", _LATER)
-CONNECTION_LOST = Failure("provider.connection_lost", "The connection to the provider broke", "wait", _LATER)
+CONNECTION_LOST = Failure(
+    "provider.connection_lost", "The connection to the provider was lost", "wait", _LATER
+)
 UNREACHABLE = Failure(
     "provider.unreachable",
     "The provider could not be reached",
@@ -67,23 +69,29 @@ UNREACHABLE = Failure(
 )
 RATE_LIMITED = Failure(
     "limit.rate_limited",
-    "The provider is limiting requests for a moment",
+    "The provider is rate limiting requests",
     "wait",
-    "Wait a minute and run it again",
+    "Wait a minute, then run it again",
 )
 
 EXECUTION_ERROR = Failure("provider.execution_error", "The CLI reported an error")
 API_ERROR = Failure("provider.api_error", "The provider reported an error")
 
+ATTACHMENT_REFUSED = Failure(
+    "incomplete.attachment_refused",
+    "The model answered without an attached file, which the provider refused",
+    "you",
+    "The answer is kept; check the file, or choose a model that reads it",
+)
 MAX_TOKENS = Failure(
     "incomplete.max_tokens",
     "The answer was cut at the model's output limit",
     "you",
-    "Ask for less in one answer",
+    "Ask for a shorter answer",
 )
 CONTEXT_WINDOW = Failure(
     "incomplete.context_window",
-    "The conversation filled the model's context",
+    "The conversation exceeds the model's context window",
     "you",
     "Send less text, or start a new session",
 )
@@ -91,5 +99,5 @@ REFUSED = Failure(
     "incomplete.refused",
     "The model refused to answer",
     "you",
-    "Say it differently, or choose another model",
+    "Rephrase the prompt, or choose another model",
 )

@@ -18,7 +18,7 @@ from .entries import (
     environment_entries,
     file_entries,
     find_project_file,
-    is_file,
+    own_file,
     read_text,
     rows_of,
 )
@@ -56,7 +56,7 @@ def inspect(env: Mapping[str, str], cwd: Path, config_dir: Path) -> Inspected:
     """Check every source of settings for ``cwd``. Returns errors in settings as findings and does not raise them."""
     own_path = config_dir / FILE_NAME
     project_path = find_project_file(cwd, own_path)
-    files = [path for path in (own_path if is_file(own_path) else None, project_path) if path is not None]
+    files = [path for path in (own_file(config_dir), project_path) if path is not None]
     findings: list[Finding] = []
     found: dict[str, tuple[object, str]] = {}
     for path in files:

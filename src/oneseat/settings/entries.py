@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from oneseat._util.files import read_regular
 from oneseat.contract.errors import UsageError
 
 from . import errors
@@ -60,19 +62,45 @@ def find_project_file(cwd: Path, own_path: Path) -> Path | None:
     """The settings file of the project around ``cwd``. ``own_path`` is the owner's file, which never counts as a project's."""
     for folder in (cwd, *cwd.parents):
         candidate = folder / FILE_NAME
-        if is_file(candidate):
+        # Of a folder with that name nobody expects settings; a pipe or a dangling link is refused when it is read.
+        if _is_there(candidate) and not os.path.isdir(candidate):  # noqa: PTH112 - pathlib raises for some of them
             # Inside the configuration folder, the file is the owner's and not a project's.
-            return None if is_file(own_path) and candidate.samefile(own_path) else candidate
+            return None if _same(candidate, own_path) else candidate
         if _exists(folder / ".git"):
             return None
     return None
 
 
-def is_file(path: Path) -> bool:
-    """Whether there is an accessible regular file."""
-    # A named pipe called oneseat.toml would hang the reader; an inaccessible folder would raise.
+def own_file(config_dir: Path) -> Path | None:
+    """The owner's settings file; ``None`` where there is none.
+
+    Anything in its place counts, readable or not, and so does a folder that cannot be entered: taken as "no settings", a
+    dangling link would lift every budget.
+    """
+    path = config_dir / FILE_NAME
+    for place in (path, *path.parents):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return path
+        return path if place == path or not os.path.isdir(place) else None  # noqa: PTH112 - as above
+    return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything that can be seen is at ``path``, a dangling link too."""
     try:
-        return path.is_file()
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return path == other or path.samefile(other)
     except OSError:
         return False
 
@@ -177,10 +205,10 @@ def _parsed(text: str) -> Mapping[str, object]:
 def read_text(path: Path) -> str:
     """The text of a settings file. Raises ``UsageError`` when it is unreadable, too large or not text."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
+        data = read_regular(path, _MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise errors.bad_file(path, f"it cannot be read: {error.strerror}") from None
+        why = "it is a link to a file that is not there" if path.is_symlink() and not _exists(path) else None
+        raise errors.bad_file(path, why or f"it cannot be read: {error.strerror}") from None
     if len(data) > _MAX_FILE_BYTES:
         raise errors.bad_file(path, f"it is larger than {_MAX_FILE_BYTES} bytes")
     try:

@@ -13,7 +13,7 @@ from .entries import (
     environment_entries,
     file_entries,
     find_project_file,
-    is_file,
+    own_file,
     rows_of,
     values_of,
 )
@@ -42,7 +42,7 @@ def load(
     own_path = config_dir / FILE_NAME
     project_path = find_project_file(cwd, own_path)
     values = {
-        **(values_of(file_entries(own_path, own_path)) if is_file(own_path) else {}),
+        **(values_of(file_entries(own_path, own_path)) if own_file(config_dir) else {}),
         **(values_of(file_entries(project_path, own_path)) if project_path else {}),
         **values_of(environment_entries(env)),
         **values_of(argument_entries(arguments or {})),
@@ -56,7 +56,7 @@ def load(
 def read_named(named: NamedTable[Row], config_dir: Path) -> dict[str, Row]:
     """The rows of one kind of named table in the owner's settings file, by name. Raises like ``load``."""
     own_path = config_dir / FILE_NAME
-    values = values_of(file_entries(own_path, own_path)) if is_file(own_path) else {}
+    values = values_of(file_entries(own_path, own_path)) if own_file(config_dir) else {}
     rows = rows_of(named.table, values)
     for name, row in rows.items():
         found = named.contradiction(name, row)

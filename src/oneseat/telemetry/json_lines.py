@@ -75,7 +75,7 @@ def _opened(file: str | None) -> Iterator[int]:
     if file is None:
         yield sys.stderr.fileno()
         return
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))  # noqa: PTH111 - Path.expanduser raises where there is no home folder
     try:
         descriptor = _open(path)
     except OSError as error:

@@ -367,6 +367,22 @@ def test_following_the_fix_of_a_kept_proxy_gives_it_to_the_cli(tmp_path: Path) -
     assert set(after.environment) - set(before.environment) == set(proxies)
 
 
+@pytest.mark.parametrize(
+    "name", ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_USE_SYSTEM_CA", "NODE_EXTRA_CA_CERTS"]
+)
+def test_following_the_fix_of_kept_certificates_gives_them_to_the_cli(name: str, tmp_path: Path) -> None:
+    seat, cli = fake_seat(tmp_path, "ok")
+    real_life(seat)
+    seat.env |= {"CLAUDE_CODE_OAUTH_TOKEN": WHOLE_TOKEN, name: "1"}
+    fix = warnings(checked(seat.run("doctor", "--json")))["environment.proxy"]["fix"]
+    file, line = fix.split("`")[1::2]
+    Path(file).write_text(line)
+    Path(file).chmod(0o600)
+    assert warnings(checked(seat.run("doctor", "--json"))) == {}
+    before, after = cli.starts()
+    assert set(after.environment) - set(before.environment) == {name}
+
+
 def test_a_proxy_is_no_matter_to_a_simulated_run(tmp_path: Path) -> None:
     seat, _ = fake_seat(tmp_path, "ok")
     seat.env["HTTPS_PROXY"] = "http://127.0.0.1:9"

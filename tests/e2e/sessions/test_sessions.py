@@ -129,7 +129,7 @@ def test_an_old_session_is_not_continued_and_a_person_is_told(quick_seat: Seat) 
         db.execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00.000Z'")
     ended = quick_seat.run("run", "--project", "shop", "second prompt")
     assert (ended.code, ended.stdout) == (0, "ok from the fake\n")
-    assert "note: this begins a new session" in ended.stderr
+    assert "note: new session" in ended.stderr
     assert renewal(quick_seat, {"run_id": quick_seat.runs()[0]["id"]}) == "age"
 
 

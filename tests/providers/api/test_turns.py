@@ -12,7 +12,7 @@ from oneseat.contract.events import Message, Started, ToolCall, ToolResult, Usag
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import Attachment
 from oneseat.providers.api.catalogue import APIS
-from oneseat.providers.api.openai_responses import can_be_strict
+from oneseat.providers.schemas import is_strict
 from oneseat.rules.inputs.functions import functions_of, tool
 from oneseat.testing import Answer, Simulator, Text, ToolRound, ToolUse, Usage
 
@@ -261,7 +261,7 @@ def test_a_provider_without_a_model_of_its_own_wants_one(simulator: Simulator) -
     ],
 )  # fmt: skip
 def test_a_schema_is_strict_only_where_the_api_takes_it(schema: dict[str, Any], strict: bool) -> None:
-    assert can_be_strict(schema) is strict
+    assert is_strict(schema) is strict
 
 
 def test_an_sdk_that_is_not_installed_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

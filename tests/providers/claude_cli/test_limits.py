@@ -55,7 +55,13 @@ def test_where_nothing_is_said_there_is_no_window(none: Any) -> None:
     assert read(none) == ()
 
 
-@pytest.mark.parametrize("percent", [None, True, "12", -1, 100.5, 1_795_176_316, float("nan"), float("inf")])
+@pytest.mark.parametrize("percent", [100.5, 101, 250, 1000])
+def test_a_window_can_be_more_than_full(percent: float) -> None:
+    (found,) = read({"five_hour": {"utilization": percent, "resets_at": RESET}})
+    assert found.used == percent / 100
+
+
+@pytest.mark.parametrize("percent", [None, True, "12", -1, 1_795_176_316, float("nan"), float("inf")])
 def test_what_is_no_percentage_is_not_known(percent: Any) -> None:
     (found,) = read({"five_hour": {"utilization": percent, "resets_at": "soon"}})
     assert (found.used, found.resets_at) == (None, None)
@@ -79,4 +85,4 @@ ANY = st.recursive(
 @given(ANY)
 def test_any_answer_is_read_without_a_complaint(answer: Any) -> None:
     for found in read(answer):
-        assert found.used is None or 0 <= found.used <= 1
+        assert found.used is None or 0 <= found.used <= 100

@@ -237,6 +237,16 @@ def test_every_window_of_a_report_is_read() -> None:
     assert seen == {"five_hour": ("allowed", 0.12), "seven_day": ("reported", 0.34)}
 
 
+@pytest.mark.parametrize("share", [1.0, 1.04, 2.5])
+def test_a_window_above_full_keeps_its_share(share: float) -> None:
+    info = {"status": "allowed_warning", "resetsAt": 1795176316, "utilization": share}
+    info |= {"rateLimitType": "five_hour", "unifiedWindows": {"seven_day": {"utilization": share}}}
+    parser = Parser("run", lambda: NOW, lambda text: text)
+    line = json.dumps({"type": "rate_limit_event", "rate_limit_info": info}).encode()
+    seen = [event.limit.used for event in parser.events(wire.decode(line)) if isinstance(event, LimitSeen)]
+    assert seen == [share, share]
+
+
 def test_overage_is_seen() -> None:
     overages = [e.overage for e in replay("ratelimit-overage.jsonl") if isinstance(e, LimitSeen)]
     assert overages
@@ -329,7 +339,6 @@ _LINES = st.sampled_from(
         b'{"type":"brand_new"}',
         b'{"type":"result","is_error":3}',
         b"no JSON",
-        b'{"type":"keep_alive","x":"\xff"}',
         b'{"a":' * 2000,
         b"\r",
         b"",
@@ -340,7 +349,10 @@ _LINES = st.sampled_from(
 @given(st.lists(_LINES, min_size=1))
 def test_a_block_of_lines_means_what_each_of_them_means(lines: list[bytes]) -> None:
     block = b"\n".join(lines)
-    assert list(wire.decode_all(block)) == [wire.decode(line) for line in lines_of(block)]
+    each = [list(wire.decode_all(line)) for line in lines_of(block)]
+    assert list(wire.decode_all(block)) == [known for line in each for known in line]
+    # What is not read to the last field is said to be so, and comes first.
+    assert [line[0] for line in each] == [wire.decode(line) for line in lines_of(block)]
 
 
 @given(st.binary(max_size=300))

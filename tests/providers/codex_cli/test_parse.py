@@ -26,8 +26,8 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import TokenUsage
 from oneseat.providers.codex_cli import failures, wire
 from oneseat.providers.codex_cli.limits import readings, window_name
-from oneseat.providers.codex_cli.messages import is_strict
 from oneseat.providers.codex_cli.parse import Parser, Setting, tokens
+from oneseat.providers.schemas import is_strict
 
 DATA = Path(__file__).parents[2] / "data" / "codex"
 JSON = st.recursive(
@@ -170,7 +170,8 @@ def test_what_is_not_known_is_kept() -> None:
     (unknown,) = parser().events(wire.decode(b'{"method": "brand/new", "params": {"a": 1}}'))
     assert unknown == Unknown(raw='{"a": 1}', why="unknown notification `brand/new`")
     (odd,) = parser().events(wire.decode(b'{"method": "turn/completed", "params": {"turn": 3}}'))
-    assert isinstance(odd, Unknown)
+    assert isinstance(odd, TurnEnded)
+    assert odd.error is not None
     (garbage,) = parser().events(wire.decode(b"no JSON"))
     assert isinstance(garbage, Unknown)
 

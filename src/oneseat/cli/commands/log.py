@@ -56,7 +56,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all fields.")
 def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     """List past runs, newest first, and who paid for them."""
-    where = str(cwd.expanduser().absolute()) if cwd is not None else None
+    where = str(cwd) if cwd is not None else None
     report = find_runs(Installation(), RunFilter(cwd=where, **wanted))  # type: ignore[arg-type]
     if as_json:
         echo(to_json(report))

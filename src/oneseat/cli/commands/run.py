@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from oneseat.app import Installation
 from oneseat.app.wiring import RunStream, opened_app
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import Form, Output, complain, output_failed
+from oneseat.cli.output import Form, Output, check_stdout, complain, output_failed
 from oneseat.cli.terminal.event_loop import canceller, run_stoppable
 from oneseat.cli.terminal.questions import OWNER_SAID_NO, ask_at_terminal
 from oneseat.cli.terminal.remote_run import run_remotely
@@ -54,10 +55,12 @@ def command(prompt: tuple[str, ...], files: tuple[str, ...], **options: Any) -> 
     """Send PROMPT to your assistant and print the answer.
 
     PROMPT is sent as text, whatever it contains. With `-`, or without PROMPT, it is read from standard input.
+    A file or pipe on standard input beside a PROMPT is sent after it.
     The wallet that pays is checked before anything is sent, and the receipt shows the evidence. A plan charges
     nothing; budgets count the list price of the same tokens.
     """
     output = Output(_form(as_json=options["as_json"], stream_json=options["stream_json"]), options["quiet"])
+    check_stdout()
     request = read_request(prompt, files, options)
     if not options["cold"] and (code := _on_server(request, output)) is not None:
         return code
@@ -86,15 +89,15 @@ async def _run(request: Request, output: Output) -> RunResult:
             complain(line + "\n")
 
     async with opened_app(Installation(), as_command=True, say=say) as app:
-        asker = _ask_owner if sys.stderr.isatty() and not output.quiet else None
-        return await _drive(app.stream(request, ask=asker), output)
+        status = StatusLine(enabled=not output.quiet)
+        asker = functools.partial(_ask_owner, status) if sys.stderr.isatty() else None
+        return await _drive(app.stream(request, ask=asker), output, status)
 
 
-async def _drive(stream: RunStream, output: Output) -> RunResult:
+async def _drive(stream: RunStream, output: Output, status: StatusLine) -> RunResult:
     """Run and show. A cancelled run has a result and is shown like any other."""
     cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    status = StatusLine(enabled=not output.quiet)
     shown = Shown(output, status)
     async with _ticking(status):
         try:
@@ -142,7 +145,7 @@ async def _ticking(status: StatusLine) -> AsyncIterator[None]:
         status.pause()
 
 
-async def _ask_owner(question: Question) -> Permission:
+async def _ask_owner(status: StatusLine, question: Question) -> Permission:
     """Put a question to the controlling terminal; anything but a clear yes is a no."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[bool] = loop.create_future()
@@ -152,7 +155,8 @@ async def _ask_owner(question: Question) -> Permission:
             answer.set_result(allowed)
 
     def work() -> None:
-        allowed = ask_at_terminal(question)
+        with status.asking():
+            allowed = ask_at_terminal(question)
         with contextlib.suppress(RuntimeError):  # the run was cancelled and the loop is closed
             loop.call_soon_threadsafe(settle, allowed)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from oneseat.app import Installation, requests
 from oneseat.app.settings import Project, find_project
-from oneseat.cli.output import read_stdin
+from oneseat.cli.output import read_beside_prompt, read_stdin
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import Attachment, Entry, Request, Tools
 
@@ -239,7 +239,8 @@ def _prompt(argument: str | None, files: tuple[str, ...]) -> str:
     if files.count("-") + (argument in (None, "-")) > 1:
         raise click.UsageError("Standard input can be read once: as the prompt or as one attachment")
     if argument is not None and argument != "-":
-        return argument
+        beside = b"" if "-" in files else read_beside_prompt(requests.MAX_INPUT_BYTES + 1)
+        return requests.with_input(argument, beside)
     if argument is None and sys.stdin.isatty():
         raise UsageError(
             ErrorInfo(

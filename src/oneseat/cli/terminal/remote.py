@@ -114,7 +114,8 @@ class Following:
             return
 
         def work() -> None:
-            allowed = ask_at_terminal(question)
+            with self._status.asking():
+                allowed = ask_at_terminal(question)
             self._say("answer", id=question.id, allowed=allowed, why=OWNER_SAID_NO)
 
         # A daemon thread: a cancelled run must not wait for somebody to press a key.

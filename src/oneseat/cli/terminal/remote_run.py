@@ -23,7 +23,7 @@ def run_remotely(request: bytes, cwd: str, output: Output, folder: str) -> int |
     link = reach(folder)
     if link is None:
         return None
-    asks = not output.quiet and sys.stderr.isatty()
+    asks = sys.stderr.isatty()
     with link, Waiting(link.connection) as waiting:
         try:
             link.call(request, cwd, asks=asks)

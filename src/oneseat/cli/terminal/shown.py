@@ -83,6 +83,9 @@ class Shown:
         pieces: Pieces = []
         if result.error is not None and written:
             pieces.append(Note(error_text(result.error)))
+        if result.denials and self._output.form == "text" and not self._output.quiet:
+            denied = ", ".join(map(printable, result.denials))
+            pieces.append(Note(f"note: not allowed: {denied}; to allow tools: `oneseat run --tools ...`\n"))
         if not self._output.quiet:
             pieces.append(Note(receipt_line(result) + "\n"))
         return pieces

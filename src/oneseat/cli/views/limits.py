@@ -157,7 +157,8 @@ def _short(window: WindowReport, report: LimitsReport) -> str:
 
 
 def _ago(seconds: float) -> str:
-    return "now" if seconds < 1 else f"{duration(seconds)} ago"
+    # Times are whole seconds: one may lie between two that are the same moment.
+    return "now" if seconds < 2 else f"{duration(seconds)} ago"
 
 
 def _until(moment: str | None, now: float) -> str:

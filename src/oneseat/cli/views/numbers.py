@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 _SMALLEST = 0.0001
+_CENT = 0.01
 
 
 def usd(value: float | None) -> str:
-    """US dollars: cents from one dollar up, hundredths of a cent below, and never zero for what costs something."""
+    """US dollars: to the cent, below one cent to a hundredth of it, and never zero for what costs something."""
     if value is None:
         return "unknown"
     if 0 < value < _SMALLEST:
         return f"<${_SMALLEST:.4f}"
-    return f"${value:,.4f}" if 0 < value < 1 else f"${value:,.2f}"
+    return f"${value:,.4f}" if 0 < value < _CENT else f"${value:,.2f}"
 
 
 def usd_about(value: float | None, *, at_least: bool = False) -> str:

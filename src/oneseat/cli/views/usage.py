@@ -35,6 +35,7 @@ _NOT_READ = {
     "unfinished": "a last line that is still being written",
     "unreadable": "a file that cannot be opened",
     "closed_folders": "a folder that cannot be opened",
+    "ledger_rows": "an entry of the ledger that is not as oneseat writes it",
     "links": "a symbolic link, not followed",
     "ledger": "the ledger of oneseat's own runs, which cannot be read",
 }

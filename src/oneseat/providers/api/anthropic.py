@@ -13,11 +13,13 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import portable, with_plain_types
 
 from . import transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
@@ -25,7 +27,6 @@ from .chat import (
     TruncatedError,
     VendorError,
     arguments_of,
-    count,
     file_text,
 )
 from .endpoint import Endpoint
@@ -79,6 +80,7 @@ class AnthropicConversation(History):
                 for seen in message.take(event):
                     yield seen
         reply = message.reply()
+        yield message.counted(reply)
         if message.blocks:
             self.entries.append({"role": "assistant", "content": message.blocks})
         yield reply
@@ -101,7 +103,7 @@ class AnthropicConversation(History):
             request |= _LAST_IS_CACHED
         if options.schema is not None:
             # The API refuses schemas that say more than it can hold a model to; oneseat checks the answer by the whole one.
-            schema = transform_schema(options.schema)
+            schema = transform_schema(with_plain_types(portable(options.schema)))
             request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return request
 
@@ -136,7 +138,10 @@ class _Message:
         match event.type:
             case "message_start":
                 self._id, self._model = event.message.id, event.message.model
-                self._usage = _tokens(event.message.usage)
+                # What it says of the output is a beginning: only a message_delta knows the end.
+                self._usage = msgspec.structs.replace(
+                    _tokens(Counts(event.message.usage)), output_tokens=None
+                )
                 return (UsageSeen(message_id=self._id, usage=self._usage, model=self._model),)
             case "content_block_start":
                 self.blocks.append(event.content_block.model_dump(exclude_none=True))
@@ -146,7 +151,7 @@ class _Message:
             case "content_block_stop":
                 self._close()
             case "message_delta":
-                return self._stopped(event)
+                self._stopped(event)
             case "message_stop":
                 self._ended = True
             case _:
@@ -175,15 +180,17 @@ class _Message:
         if self.blocks[-1]["type"] == "tool_use" and self._json:
             self.blocks[-1]["input"] = arguments_of("".join(self._json))
 
-    def _stopped(self, event: Any) -> Iterable[Event]:
-        read = msgspec.structs.asdict(_tokens(event.usage)) if event.usage is not None else {}
-        told = {name: value for name, value in read.items() if value is not None}
-        self._usage = msgspec.structs.replace(self._usage, **told)
-        self._stop = event.delta.stop_reason
+    def _stopped(self, event: Any) -> None:
+        if event.usage is not None:
+            counts = Counts(event.usage)
+            self._usage = _later(self._usage, counts, _tokens(counts))
+        self._stop = event.delta.stop_reason or self._stop
         details = event.delta.stop_details
         self._why = getattr(details, "explanation", None) if details is not None else None
-        stop = _STOPS.get(self._stop, "pause")
-        return (UsageSeen(message_id=self._id, usage=self._usage, model=self._model, stop_reason=stop),)
+
+    def counted(self, reply: Reply) -> UsageSeen:
+        """The tokens of the answer, once nothing can change them."""
+        return UsageSeen(message_id=self._id, usage=reply.usage, model=self._model, stop_reason=reply.stop)
 
     def reply(self) -> Reply:
         """The whole answer. Raises ``TruncatedError``."""
@@ -204,21 +211,33 @@ class _Message:
         return Reply("".join(texts), calls, stop, self._usage, self._model, self._why)
 
 
-def _tokens(usage: Any) -> TokenUsage:
-    split = getattr(usage, "cache_creation", None)
-    write_1h = count(getattr(split, "ephemeral_1h_input_tokens", None))
-    write_5m = count(getattr(split, "ephemeral_5m_input_tokens", None))
-    total = count(getattr(usage, "cache_creation_input_tokens", None))
+def _tokens(counts: Counts) -> TokenUsage:
+    write_1h = counts.read("cache_creation.ephemeral_1h_input_tokens")
+    write_5m = counts.read("cache_creation.ephemeral_5m_input_tokens")
+    total = counts.read("cache_creation_input_tokens")
     if total is not None and (write_1h or 0) + (write_5m or 0) < total:
         # The split is missing: five minutes is the API's default.
         write_5m = total - (write_1h or 0)
-    return TokenUsage(
-        input_tokens=count(getattr(usage, "input_tokens", None)),
-        output_tokens=count(getattr(usage, "output_tokens", None)),
-        cache_read_tokens=count(getattr(usage, "cache_read_input_tokens", None)),
+    return counts.usage(
+        input_tokens=counts.read("input_tokens"),
+        output_tokens=counts.read("output_tokens"),
+        cache_read_tokens=counts.read("cache_read_input_tokens"),
         cache_write_5m_tokens=write_5m,
         cache_write_1h_tokens=write_1h if write_1h is not None or total is None else 0,
     )
+
+
+def _later(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
+    """What is known after a further report, which need not repeat everything. A zero takes nothing away, as in the CLI."""
+    if counts.refused:
+        return now
+    known = msgspec.structs.asdict(before)
+    told = {
+        name: value
+        for name, value in msgspec.structs.asdict(now).items()
+        if value or (value is not None and known[name] is None)
+    }
+    return msgspec.structs.replace(before, **told)
 
 
 def _attached(attachment: Attachment) -> dict[str, Any]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment, Function
 from oneseat.host.function_calls import CallResult
 
+#: A thousand times the largest context window there is.
+_MOST_IN_A_REQUEST = 10**9
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 #: Why a model stopped, whichever the vendor: in the words that events carry.
 Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
@@ -180,17 +183,86 @@ def file_text(attachment: Attachment) -> str:
 def arguments_of(text: str) -> dict[str, Any] | None:
     """The arguments of a call; ``None`` when they cannot be read."""
     try:
-        given = msgspec.json.decode(text or "{}")
-    except (msgspec.DecodeError, RecursionError):
+        # Half of a surrogate pair is an escape within an escape here.
+        given = msgspec.json.decode(tolerant.mended((text or "{}").encode()))
+    except tolerant.UNREADABLE:
         return None
     return given if isinstance(given, dict) else None
 
 
-def count(value: object) -> int | None:
-    """A count of tokens, when it is one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+class Counts:
+    """Reads the counts of a vendor's usage object. A single one that cannot be true makes all of it unknown.
+
+    Without that, a server that says -1,000,000 tokens, or 10**30, would take money out of a budget or put it in.
+    """
+
+    def __init__(self, usage: object) -> None:
+        self._usage = usage
+        #: Whether a value was no count.
+        self.refused = False
+
+    def read(self, *names: str) -> int | None:
+        """The count under the first of ``names`` that is there; a dot leads into an inner object. ``None`` where none is."""
+        for name in names:
+            value = at(self._usage, name)
+            if value is not None:
+                return self._checked(value)
+        return None
+
+    def _checked(self, value: object) -> int | None:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_IN_A_REQUEST:
+            return value
+        self.refused = True
+        return None
+
+    def usage(self, **tokens: int | None) -> TokenUsage:
+        """The counts as oneseat keeps them; nothing is known where one of those read was refused."""
+        return TokenUsage() if self.refused else TokenUsage(**tokens)
+
+
+def newest(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
+    """The usage after a further report of one request. One that says less, such as zeros at the end, takes nothing away."""
+    if counts.refused:
+        return now
+    says_more = now.is_positive and (now.is_known or not before.is_known)
+    return now if says_more or not before.is_positive else before
 
 
 def rest(total: int | None, *parts: int | None) -> int | None:
-    """What is left of a total; never less than nothing."""
-    return None if total is None else max(0, total - sum(part or 0 for part in parts))
+    """What is left of a total. Parts that are larger than it are counted beside it, not in it."""
+    known = sum(part or 0 for part in parts)
+    return total if total is None or known > total else total - known
+
+
+def output(written: int | None, *, reasoning: int | None, sent: int | None, total: int | None) -> int | None:
+    """The tokens of an answer with what was thought. Some servers count that beside ``written``: then the total says so."""
+    if written is None or sent is None:
+        return written
+    if total is not None and total > sent + written:
+        return total - sent
+    # More thought than written: it cannot be a part of it.
+    return written + reasoning if reasoning is not None and reasoning > written else written
+
+
+def believable(usage: TokenUsage, *, answered: bool) -> TokenUsage:
+    """A usage of one request without the zeros that cannot be true: no request is empty, and no answer is written for nothing."""
+    read = (
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+    )
+    if usage.input_tokens == 0 and not any(read):
+        usage = msgspec.structs.replace(usage, input_tokens=None)
+    if usage.output_tokens == 0 and answered:
+        usage = msgspec.structs.replace(usage, output_tokens=None)
+    return usage
+
+
+def at(value: object, path: str) -> object:
+    """What is at a place of an object or a mapping; a dot leads into an inner one. ``None`` where nothing is."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return value

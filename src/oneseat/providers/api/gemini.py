@@ -16,19 +16,22 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import portable
 
 from . import transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
     Stop,
     TruncatedError,
     VendorError,
-    count,
     file_text,
+    newest,
+    output,
     rest,
 )
 from .endpoint import PLACEHOLDER, Endpoint
@@ -117,7 +120,7 @@ class GeminiConversation(History):
             # The SDK would call Python functions by itself.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             response_mime_type="application/json" if options.schema is not None else None,
-            response_json_schema=options.schema,
+            response_json_schema=portable(options.schema) if options.schema is not None else None,
         )
 
     def said(self, error: Exception) -> VendorError | None:
@@ -167,7 +170,8 @@ class _Answer:
             self._id, self._model = chunk.response_id or "gemini", chunk.model_version
             seen.append(UsageSeen(message_id=self._id, usage=TokenUsage(), model=self._model))
         if chunk.usage_metadata is not None:
-            self._usage = _tokens(chunk.usage_metadata)
+            counts = Counts(chunk.usage_metadata)
+            self._usage = newest(self._usage, counts, _tokens(counts))
         blocked = chunk.prompt_feedback.block_reason if chunk.prompt_feedback is not None else None
         if blocked is not None:
             self._finish, self._why = "SAFETY", f"the prompt was blocked ({blocked.name})"
@@ -213,15 +217,17 @@ class _Answer:
         return UsageSeen(message_id=self._id, usage=self._usage, model=self._model, stop_reason=reply.stop)
 
 
-def _tokens(usage: types.GenerateContentResponseUsageMetadata) -> TokenUsage:
-    read = count(usage.cached_content_token_count) or 0
-    of_tools = count(usage.tool_use_prompt_token_count) or 0
-    prompt = count(usage.prompt_token_count)
-    written = count(usage.candidates_token_count)
-    thought = count(usage.thoughts_token_count)
-    return TokenUsage(
-        input_tokens=rest(None if prompt is None else prompt + of_tools, read),
-        output_tokens=None if written is None and thought is None else (written or 0) + (thought or 0),
+def _tokens(counts: Counts) -> TokenUsage:
+    read = counts.read("cached_content_token_count") or 0
+    of_tools = counts.read("tool_use_prompt_token_count") or 0
+    prompt = counts.read("prompt_token_count")
+    written = counts.read("candidates_token_count")
+    thought = counts.read("thoughts_token_count")
+    sent = None if prompt is None else prompt + of_tools
+    whole = None if written is None and thought is None else (written or 0) + (thought or 0)
+    return counts.usage(
+        input_tokens=rest(sent, read),
+        output_tokens=output(whole, reasoning=None, sent=sent, total=counts.read("total_token_count")),
         cache_read_tokens=read,
         # Nothing is charged for writing to its own cache.
         cache_write_5m_tokens=0,

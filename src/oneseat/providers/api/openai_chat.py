@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -11,31 +12,39 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import is_strict, portable
 
 from . import openai_errors, transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
-    Stop,
     TruncatedError,
     VendorError,
     arguments_of,
-    count,
     file_text,
+    newest,
+    output,
     rest,
 )
 from .endpoint import Endpoint
-from .openai_responses import can_be_strict, data_url
-
-_STOPS: dict[str | None, Stop] = {
-    "stop": "end_turn",
-    "tool_calls": "tool_use",
-    "length": "max_tokens",
-    "content_filter": "refusal",
-}
+from .openai_dialects import (
+    DONE,
+    Calls,
+    Chunk,
+    calls_in,
+    chunks,
+    first_choice,
+    said_in,
+    stop_of,
+    text_in,
+    thoughts_in,
+    usages_in,
+)
+from .openai_responses import data_url
 
 
 class ChatConversation(History):
@@ -70,8 +79,13 @@ class ChatConversation(History):
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         answer = _Answer()
-        async with await self._client.chat.completions.create(**self._request(ask), stream=True) as stream:
-            async for chunk in stream:
+        # Read here and not by the SDK, which fails at all that OpenAI's own servers do not send.
+        create = self._client.chat.completions.with_streaming_response.create
+        async with (
+            create(**self._request(ask), stream=True) as response,
+            aclosing(chunks(response.iter_bytes())) as found,
+        ):
+            async for chunk in found:
                 for seen in answer.take(chunk):
                     yield seen
         reply = answer.reply()
@@ -102,77 +116,77 @@ class ChatConversation(History):
                 for each in options.functions
             ]
         if options.schema is not None:
-            shape = {"name": "answer", "schema": options.schema, "strict": can_be_strict(options.schema)}
+            schema = portable(options.schema)
+            shape = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": shape}
         return request
 
     def said(self, error: Exception) -> VendorError | None:
-        return openai_errors.said(error)
+        return error.said if isinstance(error, openai_errors.FailedError) else openai_errors.said(error)
 
     async def close(self) -> None:
         await self._client.close()
 
 
 class _Answer:
-    """One answer while it comes."""
+    """One answer while it comes, in OpenAI's form or in that of a server that is nearly like it."""
 
     def __init__(self) -> None:
         self._id: str | None = None
         self._model: str | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls = Calls()
         self._finish: str | None = None
+        self._over = False
         self._usage = TokenUsage()
 
-    def take(self, chunk: Any) -> Iterable[Event]:
-        """The events that one chunk means."""
+    def take(self, chunk: Chunk) -> Iterable[Event]:
+        """The events that one chunk means. Raises ``FailedError``."""
+        if chunk is DONE:
+            self._over = True
+            return ()
+        failed = openai_errors.failure_in(chunk)
+        if failed is not None:
+            raise failed
         seen: list[Event] = []
         if self._id is None:
-            self._id, self._model = chunk.id or "chat", chunk.model
+            self._id, self._model = text_in(chunk, "id") or "chat", text_in(chunk, "model")
             seen.append(UsageSeen(message_id=self._id, usage=TokenUsage(), model=self._model))
-        if chunk.usage is not None:
-            self._usage = _tokens(chunk.usage)
-        for choice in chunk.choices[:1]:
-            seen += self._delta(choice.delta)
-            self._finish = choice.finish_reason or self._finish
+        for usage in usages_in(chunk):
+            counts = Counts(usage)
+            self._usage = newest(self._usage, counts, _tokens(counts))
+        for choice in first_choice(chunk):
+            seen += self._choice(choice)
         return seen or (Progress(state="chunk"),)
 
-    def _delta(self, delta: Any) -> Iterable[Event]:
-        if delta is None:
-            return
-        # Not OpenAI's: servers of open models send what was thought, under one of two names.
-        thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
-        if isinstance(thought, str) and thought:
-            yield ThinkingDelta(text=thought)
-        for pieces, text in ((self._text, delta.content), (self._refusal, delta.refusal)):
+    def _choice(self, choice: Chunk) -> Iterable[Event]:
+        self._finish = text_in(choice, "finish_reason") or self._finish
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(message, dict) and not self._text and not self._calls.given:
+            # A server that does not stream, or that says all of it again at the end.
+            self._over, delta = True, delta or message
+        if not isinstance(delta, dict):
+            delta = {"content": choice.get("text")}
+        yield from (ThinkingDelta(text=text) for text in thoughts_in(delta))
+        for pieces, text in ((self._text, said_in(delta)), (self._refusal, text_in(delta, "refusal"))):
             if text:
                 pieces.append(text)
                 yield TextDelta(text=text)
-        for piece in delta.tool_calls or ():
-            yield self._call(piece)
-
-    def _call(self, piece: Any) -> Event:
-        # Some servers number no call and send each whole: a piece with an id of its own is a call of its own.
-        index = piece.index if piece.index is not None else len(self._calls)
-        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-        call["id"] = piece.id or call["id"] or f"call_{index}"
-        function = piece.function
-        call["name"] += (function.name or "") if function is not None else ""
-        arguments = (function.arguments or "") if function is not None else ""
-        call["arguments"] += arguments
-        return Progress(state="tool_calls", tool_input_bytes=len(arguments.encode()))
+        for piece in calls_in(delta):
+            size = self._calls.add(piece)
+            yield Progress(state="tool_calls", tool_input_bytes=size)
 
     def reply(self) -> Reply:
         """The whole answer. Raises ``TruncatedError``."""
-        if self._finish is None:
+        if self._finish is None and not self._over:
             raise TruncatedError("the answer stopped in the middle")
-        calls = tuple(
-            Call(call["id"], call["name"], arguments_of(call["arguments"])) for call in self._calls.values()
-        )
+        calls = tuple(Call(call.id, call.name, arguments_of(call.arguments)) for call in self._calls.given)
         refused = "".join(self._refusal)
-        # Some servers say `stop` although they call a tool.
-        stop = "tool_use" if calls and self._finish == "stop" else _STOPS.get(self._finish, "pause")
+        stop = stop_of(self._finish)
+        # Some servers say `stop` although they call a tool, and some `tool_calls` although they call none.
+        if stop in {"end_turn", "tool_use"}:
+            stop = "tool_use" if calls else "end_turn"
         if refused:
             stop = "refusal"
         return Reply("".join(self._text) or refused, calls, stop, self._usage, self._model, refused or None)
@@ -184,25 +198,31 @@ class _Answer:
     def repeated(self) -> dict[str, Any]:
         """The answer as the next request repeats it."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text)}
-        if self._calls:
+        if self._calls.given:
             message["tool_calls"] = [
                 {
-                    "id": call["id"],
+                    "id": call.id,
                     "type": "function",
-                    "function": {"name": call["name"], "arguments": call["arguments"] or "{}"},
+                    "function": {"name": call.name, "arguments": call.arguments or "{}"},
                 }
-                for call in self._calls.values()
+                for call in self._calls.given
             ]
         return message
 
 
-def _tokens(usage: Any) -> TokenUsage:
-    details = getattr(usage, "prompt_tokens_details", None)
-    read = count(getattr(details, "cached_tokens", None))
-    written = count(getattr(details, "cache_write_tokens", None))
-    return TokenUsage(
-        input_tokens=rest(count(usage.prompt_tokens), read, written),
-        output_tokens=count(usage.completion_tokens),
+def _tokens(counts: Counts) -> TokenUsage:
+    # Under OpenAI's names, and under those that servers of other vendors have used instead.
+    sent = counts.read("prompt_tokens", "input_tokens")
+    read = counts.read("prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
+    written = counts.read("prompt_tokens_details.cache_write_tokens")
+    return counts.usage(
+        input_tokens=rest(sent, read, written),
+        output_tokens=output(
+            counts.read("completion_tokens", "output_tokens"),
+            reasoning=counts.read("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+            sent=sent,
+            total=counts.read("total_tokens"),
+        ),
         # A server that does not speak of a cache charges nothing for one.
         cache_read_tokens=read or 0,
         cache_write_5m_tokens=written or 0,

@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from openai import APIConnectionError, APIError, APIStatusError
 
 from .chat import VendorError
 from .failures import retry_after
+
+
+class FailedError(Exception):
+    """Raised when a stream says that the answer failed."""
+
+    def __init__(self, said: VendorError) -> None:
+        super().__init__(said.message)
+        self.said = said
+
+
+def failure_in(chunk: dict[str, Any]) -> FailedError | None:
+    """The failure that a chunk of an answer says; servers have several forms of it."""
+    error = chunk.get("error")
+    if not error:
+        # DeepInfra, vLLM and FastAPI put it in the place of the answer.
+        named = chunk.get("error_message") or (not chunk.get("choices") and chunk.get("detail"))
+        if not named and chunk.get("object") != "error":
+            return None
+        error = {
+            "message": named or chunk.get("message"),
+            "code": chunk.get("code"),
+            "type": chunk.get("error_type"),
+        }
+    fields = error if isinstance(error, dict) else {"message": error}
+    codes = [
+        code for code in (fields.get("code"), fields.get("type")) if isinstance(code, str | int) and code
+    ]
+    status = next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", str(code), re.ASCII)), None)
+    message = fields.get("message")
+    words = message if isinstance(message, str) else ""
+    return FailedError(VendorError(status, tuple(map(str, codes)), words))
 
 
 def said(error: Exception) -> VendorError | None:

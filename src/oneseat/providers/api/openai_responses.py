@@ -12,11 +12,13 @@ from oneseat.contract.events import Event, Progress, TextDelta, ThinkingDelta, U
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
 from oneseat.host.function_calls import CallResult
+from oneseat.providers.schemas import is_strict, portable
 
 from . import openai_errors, transport
 from .chat import (
     Call,
     ChatRequest,
+    Counts,
     History,
     Prompt,
     Reply,
@@ -24,23 +26,16 @@ from .chat import (
     TruncatedError,
     VendorError,
     arguments_of,
-    count,
     file_text,
+    output,
     rest,
 )
 from .endpoint import Endpoint
+from .openai_errors import FailedError
 
 _TEXT_DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _INCOMPLETE: dict[str | None, Stop] = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
-
-
-class FailedError(Exception):
-    """Raised when the stream ends with a response that failed."""
-
-    def __init__(self, said: VendorError) -> None:
-        super().__init__(said.message)
-        self.said = said
 
 
 class ResponsesConversation(History):
@@ -96,8 +91,9 @@ class ResponsesConversation(History):
                 for each in options.functions
             ]
         if options.schema is not None:
-            shape = {"type": "json_schema", "name": "answer", "schema": options.schema}
-            request["text"] = {"format": {**shape, "strict": can_be_strict(options.schema)}}
+            schema = portable(options.schema)
+            shape = {"type": "json_schema", "name": "answer", "schema": schema}
+            request["text"] = {"format": {**shape, "strict": is_strict(schema)}}
         return request
 
     def said(self, error: Exception) -> VendorError | None:
@@ -163,22 +159,6 @@ class _Response:
         return self._reply
 
 
-def can_be_strict(schema: object) -> bool:
-    """Whether the API can hold a model to a schema: every object says all of its fields, and allows no others."""
-    if isinstance(schema, list):
-        return all(map(can_be_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        named = set(properties) if isinstance(properties, dict) else set()
-        required = schema.get("required")
-        whole = named == set(required if isinstance(required, list) else ())
-        if schema.get("additionalProperties") is not False or not whole:
-            return False
-    return all(map(can_be_strict, schema.values()))
-
-
 def _repeated(item: Any) -> dict[str, Any]:
     # What was not stored has no id there, and a status is the server's to give.
     told: dict[str, Any] = item.model_dump(mode="json", exclude_none=True, exclude={"id", "status"})
@@ -191,13 +171,19 @@ def _output(returned: CallResult) -> str:
 
 
 def _tokens(usage: Any) -> TokenUsage:
-    details = getattr(usage, "input_tokens_details", None)
-    read = count(getattr(details, "cached_tokens", None))
-    written = count(getattr(details, "cache_write_tokens", None))
+    counts = Counts(usage)
+    sent = counts.read("input_tokens")
+    read = counts.read("input_tokens_details.cached_tokens")
+    written = counts.read("input_tokens_details.cache_write_tokens")
     known = usage is not None
-    return TokenUsage(
-        input_tokens=rest(count(getattr(usage, "input_tokens", None)), read, written),
-        output_tokens=count(getattr(usage, "output_tokens", None)),
+    return counts.usage(
+        input_tokens=rest(sent, read, written),
+        output_tokens=output(
+            counts.read("output_tokens"),
+            reasoning=counts.read("output_tokens_details.reasoning_tokens"),
+            sent=sent,
+            total=counts.read("total_tokens"),
+        ),
         cache_read_tokens=read if read is not None or not known else 0,
         cache_write_5m_tokens=written if written is not None or not known else 0,
         cache_write_1h_tokens=0 if known else None,

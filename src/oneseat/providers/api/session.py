@@ -13,12 +13,16 @@ from oneseat.contract.events import (
     Batch,
     Event,
     Message,
+    Progress,
     Question,
     Started,
     Stderr,
+    TextDelta,
+    ThinkingDelta,
     ToolCall,
     ToolResult,
     TurnEnded,
+    UsageSeen,
 )
 from oneseat.contract.facts import KeyFacts, SessionInfo
 from oneseat.contract.receipt import NO_TOKENS, TokenUsage
@@ -29,7 +33,7 @@ from oneseat.providers.failures import INTERRUPTED
 
 from . import failures
 from .account import Account
-from .chat import Call, ChatRequest, Conversation, ConversationOptions, Prompt, Reply
+from .chat import Call, ChatRequest, Conversation, ConversationOptions, Prompt, Reply, believable
 from .stream import CancellableStream, StoppedError
 from .tools import Toolbox
 
@@ -173,7 +177,7 @@ class ApiSession:
     async def _one_request(self) -> AsyncGenerator[Event | Reply | ErrorInfo, None]:
         """ChatRequest the model once: what comes, then the whole answer or the failure."""
         talk = self._chat.talk
-        self._began, self._turned_down = False, True
+        self._began, self._turned_down, answered = False, True, False
         kept_back = INTERRUPTED.info() if self._interrupted else self._out_of_turns()
         if kept_back is not None:
             yield kept_back
@@ -193,7 +197,8 @@ class ApiSession:
                     if not self._started:
                         self._started = True
                         yield self._start(ask.model)
-                yield seen
+                answered = answered or isinstance(seen, TextDelta | ThinkingDelta) or _writes_a_call(seen)
+                yield _believed(seen, answered=answered)
         except StoppedError:
             self._turned_down = False
             yield INTERRUPTED.info()
@@ -266,6 +271,19 @@ class ApiSession:
         self, text: str, error: ErrorInfo | None, usage: TokenUsage | None, model: str | None
     ) -> TurnEnded:
         return TurnEnded(text=text, error=error, usage=usage, model=model)
+
+
+def _writes_a_call(seen: Event | Reply) -> bool:
+    return isinstance(seen, Progress) and seen.tool_input_bytes > 0
+
+
+def _believed(seen: Event | Reply, *, answered: bool) -> Event | Reply:
+    if isinstance(seen, Reply):
+        answered = answered or bool(seen.text or seen.calls)
+        return seen._replace(usage=believable(seen.usage, answered=answered))
+    if isinstance(seen, UsageSeen) and seen.stop_reason is not None:
+        return msgspec.structs.replace(seen, usage=believable(seen.usage, answered=answered))
+    return seen
 
 
 def _shown(name: str) -> str:

@@ -7,11 +7,13 @@ the key; this transport sends to its own endpoint only, with its own headers.
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 from functools import cache
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import httpx2
 
+from oneseat._util import tolerant
 from oneseat.contract.errors import ErrorInfo, InternalError
 
 from .endpoint import PLACEHOLDER, Answered, Endpoint
@@ -57,6 +59,8 @@ class _PinnedTransport(httpx2.AsyncBaseTransport):
         """Send what may be sent. Raises ``InternalError`` for another address."""
         response = await self._transport.handle_async_request(self._pinned(request))
         self._endpoint.answered = Answered(response.status_code, response.headers.get("content-type", ""))
+        if "content-encoding" not in response.headers:
+            response.stream = _Mended(response.stream)
         return response
 
     async def aclose(self) -> None:
@@ -82,6 +86,26 @@ class _PinnedTransport(httpx2.AsyncBaseTransport):
             stream=request.stream,
             extensions={"timeout": _PATIENCE},
         )
+
+
+class _Mended(httpx2.AsyncByteStream):
+    """A response by whole lines, without halves of surrogate pairs: no later request could repeat an answer that holds one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        kept: list[bytes] = []
+        async for chunk in self._stream:
+            end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
+            if end:
+                yield tolerant.mended(b"".join((*kept, chunk[:end])))
+                kept.clear()
+            kept.append(chunk[end:])
+        yield tolerant.mended(b"".join(kept))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -55,7 +56,8 @@ async def ask_version(executable: str, env: Mapping[str, str]) -> str | None:
         child = Child.start(
             [executable, "--version"],
             env=env,
-            cwd=str(Path.cwd()),
+            # The working directory may be gone, and a repository there must not influence the CLI.
+            cwd=os.sep,
             run_id=secrets.token_hex(6),
             ended_by="KILL",
         )

@@ -93,9 +93,11 @@ def classify(
     line: ResultLine, error_class: str | None, limit: RateLimitInfo | None, now: float
 ) -> ErrorInfo | None:
     """The failure that a result line means, ``None`` when the CLI reports none. ``now`` is seconds since the epoch."""
-    if not line.is_error and error_class is None:
+    # An error by its subtype is one, even where the field that says so is missing or cannot be read.
+    is_error = line.is_error or line.subtype in _BY_SUBTYPE
+    if not is_error and error_class is None:
         return None
-    if not line.is_error and line.result:
+    if not is_error and line.result:
         # An attempt failed, and a later one in the same turn succeeded.
         return None
     if error_class == "rate_limit" or line.api_error_status == 429:

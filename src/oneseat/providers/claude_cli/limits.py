@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from oneseat.contract.receipt import LimitReading
+from oneseat.contract.receipt import LimitReading, share_or_none
 
 _SOURCE = "get_usage"
 _EXTRA = "extra_usage"
@@ -58,7 +58,7 @@ def _share(percent: object) -> float | None:
     # A moment has been seen where a percentage belongs: what cannot be one is not known.
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not math.isfinite(percent):
         return None
-    return round(percent / 100, 6) if 0 <= percent <= 100 else None
+    return share_or_none(percent / 100)
 
 
 def _moment(stamp: object) -> str | None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import msgspec
-
+from oneseat._util import tolerant
 from oneseat.contract.request import Attachment, Request
-
-_encode = msgspec.json.Encoder().encode
 
 
 def control_request(request_id: str, subtype: str, **fields: Any) -> bytes:
@@ -94,4 +91,5 @@ def _answer(request_id: str, response: dict[str, Any]) -> bytes:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return _encode(value) + b"\n"
+    # Unsent, a message with half of a surrogate pair would leave the CLI waiting for ever.
+    return tolerant.encode(value) + b"\n"

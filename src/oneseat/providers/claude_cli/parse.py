@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from oneseat._util.time import iso_reported
+from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,
     LimitSeen,
@@ -25,8 +26,9 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
-from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.contract.receipt import LimitReading, TokenUsage, share_or_none
 from oneseat.providers.cli_common.lines import Undecoded
+from oneseat.providers.failures import ATTACHMENT_REFUSED
 
 from . import failures, wire
 from .tasks import Tasks
@@ -49,6 +51,8 @@ _PROGRESS = {
     "ui_invalidate",
 }
 
+#: The kinds of notice after which the CLI asks again without a file of the prompt.
+_REMOVED = frozenset({"media_removed", "pdf_too_large", "pdf_password_protected"})
 #: How a message ends that is not cut.
 _WHOLE = {"end_turn", "stop_sequence", "refusal"}
 #: How many bytes of thinking are a token at least.
@@ -76,6 +80,8 @@ class Parser:
         self._redact = redact
         self._hide = hide
         self._error_class: str | None = None
+        self._removed: str | None = None
+        self._called = False
         self._main_text: list[str] = []
         self._last_was_whole = False
         self._streamed = False
@@ -151,10 +157,16 @@ class Parser:
 
     def _assistant(self, line: wire.AssistantLine) -> Iterable[Event]:
         message, subagent = line.message, line.parent_tool_use_id
-        if line.error is not None:
+        if line.error is not None or line.api_error is not None:
             # A failure dressed as a message: its text is the CLI's, not the model's, and must not become the answer.
-            self._error_class = line.error
-            return (Progress(state=f"error:{line.error}"),)
+            self._error_class = line.error or "unknown"
+            said = _flatten_blocks(message.content)
+            # 2.1.197 does not name the kind of its notice.
+            removed = line.api_error in _REMOVED or (line.api_error is None and "was removed" in said)
+            if removed and subagent is None and not self._called:
+                # What is removed after a tool call is what the tool has read; the model is told so, and can read it again.
+                self._removed = said
+            return (Progress(state=f"error:{self._error_class}"),)
         events: list[Event] = list(self._usage(message, subagent))
         for block in message.content if isinstance(message.content, list) else ():
             if block.type == "text" and block.text:
@@ -164,6 +176,7 @@ class Parser:
             elif block.type == "tool_use":
                 # What the model says before a tool call is not the answer; consecutive messages are one (a cut answer goes on).
                 self._main_text.clear()
+                self._called = self._called or subagent is None
                 arguments = block.input if isinstance(block.input, dict) else {"value": block.input}
                 events.append(
                     ToolCall(id=block.id or "", name=block.name or "", input=arguments, subagent=subagent)
@@ -270,7 +283,7 @@ class Parser:
         return LimitReading(
             window=name,
             status=status,
-            used=used if used is None or 0 <= used <= 1 else None,
+            used=share_or_none(used),
             resets_at=iso_reported(resets_at),
             source="rate_limit_event",
             read_at=iso_reported(self._now()) or "",
@@ -298,7 +311,7 @@ class Parser:
         ended = TurnEnded(
             text=text,
             structured=line.structured_output,
-            error=error,
+            error=error or self._attachment_refused(),
             usage=None if broke_off or uncounted else usage,
             list_cost_usd=None if broke_off else line.total_cost_usd,
             model=self._model,
@@ -306,6 +319,10 @@ class Parser:
             unfinished=self._tasks.unfinished(),
         )
         return (ended,)
+
+    def _attachment_refused(self) -> ErrorInfo | None:
+        removed, self._removed, self._called = self._removed, None, False
+        return None if removed is None else ATTACHMENT_REFUSED.info(self._redact(removed))
 
 
 def tokens(usage: wire.Usage) -> TokenUsage:
@@ -324,6 +341,10 @@ def tokens(usage: wire.Usage) -> TokenUsage:
         cache_write_5m_tokens=write_5m,
         cache_write_1h_tokens=write_1h if write_1h is not None or total is None else 0,
     )
+
+
+def _flatten_blocks(content: str | list[wire.Block]) -> str:
+    return content if isinstance(content, str) else " ".join(block.text or "" for block in content)
 
 
 def _size(text: str | None) -> int:

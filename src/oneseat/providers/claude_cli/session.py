@@ -16,6 +16,7 @@ from oneseat.contract.receipt import LimitReading
 from oneseat.contract.request import Permission, Request
 from oneseat.contract.stations import Dispatch
 from oneseat.providers.cli_common.lines import Undecoded
+from oneseat.providers.schemas import portable
 
 from . import account, credentials, discovery, messages, wire
 from .functions import FunctionServer
@@ -290,7 +291,11 @@ class ClaudeSession:
 
 def prompt_config_of(request: Request) -> PromptConfig:
     """What a process is told when it is opened for this request."""
-    schema = None if request.schema is None else msgspec.json.encode(request.schema, order="deterministic")
+    schema = (
+        None
+        if request.schema is None
+        else msgspec.json.encode(portable(request.schema), order="deterministic")
+    )
     return PromptConfig(request.system or DEFAULT_SYSTEM, schema)
 
 

@@ -4,11 +4,12 @@ Only fields that oneseat uses are named, all are optional, and unknown ones are 
 the decoding of what it did not change. Seen on 2.1.197 and 2.1.329.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.host.processes.lines import lines_of
 from oneseat.providers.cli_common.lines import Undecoded
 
@@ -80,11 +81,12 @@ class StreamEvent(Line, frozen=True, gc=False, tag="stream_event"):
 
 
 class AssistantLine(Line, frozen=True, gc=False, tag="assistant"):
-    """Finished content blocks; ``error`` is the class of an API failure dressed up as a message."""
+    """Finished content blocks; ``error`` is the class of an API failure dressed up as a message, ``api_error`` its kind."""
 
     message: ApiMessage = ApiMessage()
     parent_tool_use_id: str | None = None
     error: str | None = None
+    api_error: str | None = None
 
 
 class UserLine(Line, frozen=True, gc=False, tag="user"):
@@ -251,15 +253,15 @@ class _Probe(msgspec.Struct):
 _known = msgspec.json.Decoder(KnownLine)
 _decode_known, _decode_known_lines = _known.decode, _known.decode_lines
 _decode_probe = msgspec.json.Decoder(_Probe).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BY_TAG: dict[str, type[Line]] = {str(kind.__struct_config__.tag): kind for kind in get_args(KnownLine)}
 
 
 def decode_all(block: bytes) -> Sequence[KnownLine | Undecoded]:
     """Turn a block of whole lines into their types, in half the time that each by itself takes. Never raises."""
     try:
         known: list[KnownLine] = _decode_known_lines(block)
-    except _UNREADABLE:
-        return [decode(line) for line in lines_of(block)]
+    except tolerant.UNREADABLE:
+        return [known for line in lines_of(block) for known in _decode_tolerantly(line)]
     return known
 
 
@@ -267,15 +269,39 @@ def decode(line: bytes) -> KnownLine | Undecoded:
     """Turn one line into its type. Never raises: what is not known comes back as ``Undecoded``."""
     try:
         known: KnownLine = _decode_known(line)
-    except _UNREADABLE as error:
-        return Undecoded(line, _explain(line, error))
+    except tolerant.UNREADABLE as error:
+        whole = tolerant.mended(line)
+        return decode(whole) if whole != line else Undecoded(line, _explain(line, error))
     return known
+
+
+def _decode_tolerantly(line: bytes) -> Iterator[KnownLine | Undecoded]:
+    """What is readable of a line. What is not comes first, as ``Undecoded``: a result would end the turn before it."""
+    strict = decode(line)
+    if not isinstance(strict, Undecoded):
+        yield strict
+        return
+    found = tolerant.find_objects(line)
+    known = [_read(fields) for fields in found.objects]
+    if found.other or not known or not all(exact for _, exact in known):
+        yield strict
+    yield from (each for each, _ in known if each is not None)
+
+
+def _read(fields: dict[str, Any]) -> tuple[KnownLine | None, bool]:
+    """A line's fields as its type, ``None`` for a type that is not known, and whether nothing of them was left out."""
+    try:
+        return msgspec.convert(fields, KnownLine), True
+    except tolerant.UNREADABLE:
+        tag = fields.get("type")
+        kind = _BY_TAG.get(tag) if isinstance(tag, str) else None
+        return (None if kind is None else tolerant.read(fields, kind)), False
 
 
 def _explain(line: bytes, error: Exception) -> str:
     try:
         kind = _decode_probe(line).type
-    except _UNREADABLE:
+    except tolerant.UNREADABLE:
         return "not a JSON object"
     if isinstance(error, msgspec.ValidationError) and "Invalid value" not in str(error):
         return f"line of type `{kind}` does not have the known spec"

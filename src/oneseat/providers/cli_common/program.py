@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.host.paths import absolute_path, expand_home
 
 Version = tuple[int, int, int]
 
@@ -31,6 +33,14 @@ class Program(msgspec.Struct, frozen=True):
 
         Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``.
         """
+        try:
+            return self._find(configured, search_path, behind)
+        except (
+            OSError
+        ) as error:  # a folder on the way to it that this user may not enter, or a deleted working directory
+            raise self._cannot_start(configured or self.name, error.strerror or str(error)) from error
+
+    def _find(self, configured: str | None, search_path: str | None, behind: Callable[[str], str]) -> str:
         if configured is not None:
             return behind(self._configured(configured))
         found = shutil.which(self.name, path=search_path)
@@ -64,10 +74,19 @@ class Program(msgspec.Struct, frozen=True):
     def _name_it(self) -> str:
         return f"Name the program: `export {self.variable}=/path/to/{self.name}`"
 
+    def _cannot_start(self, program: str, why: str) -> OneseatError:
+        return OneseatError(
+            ErrorInfo(
+                code="provider.cannot_start",
+                message=f"The official CLI cannot be started: `{program}`\n  {why[:1].lower()}{why[1:]}",
+                hint=self._name_it,
+            )
+        )
+
     def _configured(self, configured: str) -> str:
-        path = Path(configured).expanduser()
-        if not path.is_file():
-            why = "it is not a file" if path.exists() else "there is no such file"
+        path = expand_home(configured)
+        why = _not_a_file(path)
+        if why is not None:
             raise _missing(
                 f"The official CLI was not found: `{configured}`\n"
                 f"  named by {self.setting} or {self.variable}; {why}",
@@ -81,7 +100,16 @@ class Program(msgspec.Struct, frozen=True):
                     hint=f"Run `chmod +x {shlex.quote(str(path))}`",
                 )
             )
-        return str(path.absolute())
+        return str(absolute_path(path))
+
+
+def _not_a_file(path: Path) -> str | None:
+    """Why ``path`` is no program file. Raises ``OSError`` when this user may not look at it."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the setting
+        return "there is no such file"
+    return None if regular else "it is not a file"
 
 
 def dotted(version: Version) -> str:

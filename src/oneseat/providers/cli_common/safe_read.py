@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from oneseat._util import tolerant
+
 #: Larger than any settings or state file of the CLI that works.
 MAX_BYTES = 64 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
-#: A lone surrogate, which JavaScript writes when it cuts a text inside a character. The CLI reads such a file.
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 Decoded = TypeVar("Decoded")
 
@@ -56,10 +55,10 @@ def decode(data: bytes, kind: type[Decoded]) -> Decoded:
     data = data.removeprefix(_MARK)
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except tolerant.UNREADABLE:
         pass
     try:
-        return msgspec.json.decode(_SURROGATE.sub(rb"\\ufffd", data), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return msgspec.json.decode(tolerant.mended(data), type=kind)
+    except tolerant.UNREADABLE as error:
         # The decoder's own words can quote the file; only the fact is passed on.
         raise UnreadableError("it is not JSON of the expected shape") from error

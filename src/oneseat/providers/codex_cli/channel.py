@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.processes.child import Child
 from oneseat.providers.cli_common.lines import Lines
@@ -38,7 +39,7 @@ class Channel(Lines[wire.Envelope]):
 
     async def tell(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        await self.write(msgspec.json.encode(message) + b"\n")
+        await self.write(tolerant.encode(message) + b"\n")
 
     async def send(self, method: str, params: object = None) -> int:
         """Send a request; returns the number that ``answer`` waits for. Several may be under way at once."""
@@ -66,8 +67,9 @@ class Channel(Lines[wire.Envelope]):
             info = failures.refused_request(answer.error)
             raise RpcRefused(msgspec.structs.replace(info, message=self.redact(info.message)), answer.error)
         try:
-            return msgspec.json.decode(answer.result, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            # Field by field would be too tolerant: the gate decides by these answers.
+            return msgspec.json.decode(tolerant.mended(bytes(answer.result)), type=kind)
+        except tolerant.UNREADABLE:
             raise self._error("garbled", f"The official CLI's answer to `{method}` cannot be read") from None
 
     async def ask(self, method: str, params: object, kind: type[A], other: OtherLine) -> A:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.contract.events import (
     Event,
     Message,
@@ -80,9 +81,17 @@ class ExecParser:
     def events(self, raw: bytes) -> Iterable[Event]:
         """The events of one line. Never raises: what is not known becomes ``Unknown``."""
         try:
-            line = _decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return (self._unknown(raw, "not a line of `codex exec`"),)
+            return self._of(_decode(raw), raw)
+        except tolerant.UNREADABLE:
+            found = tolerant.find_objects(raw)
+        events: list[Event] = []
+        if found.other or not found.objects:
+            events.append(self._unknown(raw, "not a line of `codex exec`"))
+        for fields in found.objects:
+            events += self._of(tolerant.read(fields, _Line), raw)
+        return events
+
+    def _of(self, line: _Line, raw: bytes) -> Iterable[Event]:
         if line.type in {"thread.started", "turn.started"}:
             self._thread = line.thread_id or self._thread
             return (self._started() if line.type == "turn.started" else Progress(state=line.type),)

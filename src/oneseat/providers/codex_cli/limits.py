@@ -1,4 +1,4 @@
-"""The plan's windows as the CLI reports them: shares from 0 to 1, named by their length."""
+"""The plan's windows as the CLI reports them: shares of them, named by their length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from oneseat._util.time import iso_reported
 from oneseat.contract.providers import WINDOWS
-from oneseat.contract.receipt import LimitReading
+from oneseat.contract.receipt import LimitReading, share_or_none
 
 from . import wire
 
@@ -71,4 +71,4 @@ def _name(limit_id: str | None, window: wire.Window) -> str:
 
 
 def _share(percent: float | None) -> float | None:
-    return round(percent / 100, 6) if percent is not None and 0 <= percent <= _FULL else None
+    return None if percent is None else share_or_none(percent / _FULL)

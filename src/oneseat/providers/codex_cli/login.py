@@ -13,6 +13,7 @@ import msgspec
 
 from oneseat.contract.billing_names import CODEX_NAMES
 from oneseat.contract.facts import CodexLogin, CredentialSource
+from oneseat.host.paths import expand_home
 from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan_environment
 from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
 
@@ -46,7 +47,7 @@ def codex_home(env: Mapping[str, str]) -> Path:
     if moved:
         return Path(moved)
     home = env.get("HOME") or env.get("USERPROFILE")
-    return (Path(home) if home else Path.home()) / _FOLDER
+    return (Path(home) if home else expand_home("~")) / _FOLDER
 
 
 def codex_login(folder: Path) -> CodexLogin:

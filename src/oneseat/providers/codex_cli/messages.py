@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.request import Attachment, Request
+from oneseat.providers.schemas import is_strict, portable
 
 #: The CLI's own instructions are 22 kB and speak of tools that the run may not have.
 DEFAULT_SYSTEM = "Answer the request directly."
@@ -18,7 +19,7 @@ def turn_input(request: Request, background: str | None) -> list[dict[str, Any]]
     parts = [] if background is None else [_text(background)]
     parts += [_attached(attachment) for attachment in request.attachments]
     parts.append(_text(request.prompt))
-    if request.schema is not None and not is_strict(request.schema):
+    if request.schema is not None and output_schema(request) is None:
         # Only a strict schema can be enforced by the vendor, which refuses any other; the answer is checked all the same.
         schema = msgspec.json.encode(request.schema).decode()
         parts.append(_text(f"Answer with one JSON object alone, which fits this JSON Schema:\n{schema}"))
@@ -27,26 +28,13 @@ def turn_input(request: Request, background: str | None) -> list[dict[str, Any]]
 
 def output_schema(request: Request) -> dict[str, Any] | None:
     """The schema that the vendor shall enforce; ``None`` without one that it can."""
-    return request.schema if request.schema is not None and is_strict(request.schema) else None
+    schema = None if request.schema is None else portable(request.schema)
+    return schema if is_strict(schema) else None
 
 
 def further_input(text: str) -> list[dict[str, Any]]:
     """A further message in the same conversation."""
     return [_text(text)]
-
-
-def is_strict(schema: object) -> bool:
-    """Whether every object in a schema names all that it holds, as strict schemas must."""
-    if isinstance(schema, list):
-        return all(map(is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" or "properties" in schema:
-        properties = schema.get("properties")
-        names = set(properties) if isinstance(properties, dict) else set()
-        if schema.get("additionalProperties") is not False or names != set(schema.get("required", ())):
-            return False
-    return all(map(is_strict, schema.values()))
 
 
 def _text(text: str) -> dict[str, Any]:

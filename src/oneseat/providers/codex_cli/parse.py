@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat._util.time import iso_reported
 from oneseat.contract.events import (
     Event,
@@ -120,7 +121,7 @@ class Parser:
         if handler is not None:
             try:
                 return handler(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except tolerant.UNREADABLE:
                 return (self.unknown(bytes(line.params), f"`{line.method}` does not have the known shape"),)
         if line.method.startswith(_PROGRESS):
             return (Progress(state=line.method),)
@@ -311,7 +312,8 @@ def tokens(usage: wire.Tokens) -> TokenUsage:
 
 
 def _params(line: wire.Envelope, kind: type[P]) -> P:
-    return msgspec.json.decode(line.params, type=kind)
+    found: P = tolerant.decode(bytes(line.params), kind)
+    return found
 
 
 def _question_id(line: wire.Envelope) -> str:

@@ -6,10 +6,12 @@ the decoding of what it did not change. Seen on 0.169.0, and checked against the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from oneseat._util import tolerant
 from oneseat.host.processes.lines import lines_of
 from oneseat.providers.cli_common.lines import Undecoded
 
@@ -247,10 +249,26 @@ def decode(line: bytes) -> Line:
     """Turn one line into a message. Never raises: what is none comes back as ``Undecoded``."""
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except tolerant.UNREADABLE:
         return Undecoded(line, "not a message of the app-server")
 
 
 def decode_all(block: bytes) -> list[Line]:
     """Turn a block of whole lines into messages. Each by itself: a message keeps alive the bytes that it was read from."""
-    return [decode(line) for line in lines_of(block)]
+    lines = lines_of(block)
+    try:
+        return [_decode(line) for line in lines]
+    except tolerant.UNREADABLE:
+        return [message for line in lines for message in _decode_tolerantly(line)]
+
+
+def _decode_tolerantly(line: bytes) -> Iterator[Line]:
+    """What is readable of a line. What is not comes first, as ``Undecoded``: the end of a turn would end it before that."""
+    strict = decode(line)
+    if not isinstance(strict, Undecoded):
+        yield strict
+        return
+    found = tolerant.find_objects(line)
+    if found.other or not found.objects:
+        yield strict
+    yield from (tolerant.read(fields, Envelope) for fields in found.objects)

@@ -49,7 +49,7 @@ class OfficialCli(NamedTuple):
     @property
     def unwrap(self) -> str:
         """The hint for a CLI that a script around it has changed."""
-        return f"Name the official CLI itself, not a script around it: `export {self.path_variable}=/path/to/{self.name}`"
+        return f"Name the official CLI itself, not a wrapper script: `export {self.path_variable}=/path/to/{self.name}`"
 
 
 CLAUDE = OfficialCli(
@@ -140,9 +140,7 @@ def signed_out(facts: SeatFacts, cli: OfficialCli, problem: str | None = None) -
         hint = "Simulate a login: `export ONESEAT_SIMULATOR_LOGIN=token`"
     keys = [f"`{source.name}` ({source.place})" for source in facts.withheld if source.kind in _BY_KIND]
     if keys:
-        why += (
-            f"\n  kept from it: {', '.join(keys)}; they are not the plan's, and oneseat does not spend them"
-        )
+        why += f"\n  withheld from it: {', '.join(keys)}; they do not belong to the plan, and oneseat does not spend them"
     return refusal("provider.signed_out", "The official CLI is not signed in to a plan", why, hint)
 
 
@@ -193,7 +191,9 @@ def _origin(source: CredentialSource) -> str:
 
 def _fix(source: CredentialSource, cli: OfficialCli) -> str:
     if source.scope == "managed_settings":
-        return f"Ask whoever manages this machine to take `{source.name}` out, then check: `oneseat doctor`"
+        return (
+            f"Ask the administrator of this machine to remove `{source.name}`, then check: `oneseat doctor`"
+        )
     if source.scope in cli.removable:
         return f"Remove `{source.name}` from `{source.place}`, then check: `oneseat doctor`"
     return cli.unwrap

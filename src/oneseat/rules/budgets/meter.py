@@ -154,6 +154,8 @@ class Meter:
         self._unpriced: str | None = None
         self._reported = False
         self._guessed_before = False
+        #: Whether an answer that is paid by use came without a count that says what it cost.
+        self._uncounted = False
         self._whole = False
         self._before_usd = 0.0
         self._done_usd = 0.0
@@ -163,7 +165,9 @@ class Meter:
     @property
     def spent_usd(self) -> float | None:
         """What the run has cost so far at list price, in US dollars; ``None`` when nobody can say."""
-        if self._price is None or self._unpriced is not None or (self._covered and self._covered.usd):
+        if self._price is None or self._unpriced is not None or self._uncounted:
+            return None
+        if self._covered is not None and self._covered.usd:
             return None
         return self._sum()
 
@@ -289,11 +293,21 @@ class Meter:
         self._reported = False
         self._whole = event.subagent is None and event.stop_reason in _WHOLE
         if event.stop_reason is not None:
-            # Counted by the provider: what was estimated of it no longer matters.
-            written.shown = written.thought = written.thinking_tokens = 0
+            if event.usage.output_tokens:
+                # Counted by the provider: what was estimated of it no longer matters.
+                written.shown = written.thought = written.thinking_tokens = 0
+            if self.by_use and not self.is_free and not (event.usage.is_known and written.price is not None):
+                self._keep_covered(event.subagent)
             self._last, self._covered = self._covered or self._last, None
             self._close(event.subagent)
             self._turns += event.subagent is None
+
+    def _keep_covered(self, subagent: str | None) -> None:
+        """An answer came whose cost nobody can say: what was reserved for it stays counted."""
+        self._uncounted = True
+        if self._covered is not None:
+            self._open.pop(subagent, None)
+            self._done_usd += self._covered.usd
 
     def _price_of(self, model: str | None) -> Price | None:
         if self._price is None or model is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +13,8 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 STRUCTURE_TOOL = "StructuredOutput"
 #: How many errors a message lists; an invalid answer can have hundreds.
 _SHOWN = 5
+#: The words of a schema whose values are data, in which `$ref` means nothing.
+_DATA = frozenset({"const", "enum", "default", "examples"})
 
 
 def check_schema(schema: object, source: str) -> dict[str, Any]:
@@ -27,9 +30,41 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
         raise _bad(source, f"{_place(error)}: {error.message}") from error
+    lost = _lost_reference(schema)
+    if lost is not None:
+        raise _bad(source, f"nothing in it is called `{lost}`, and no other file is read")
     if schema.get("type") != "object":
         raise _bad(source, 'the answer is an object, so the schema must say `"type": "object"`')
     return schema
+
+
+def _lost_reference(schema: dict[str, Any]) -> str | None:
+    """A reference in ``schema`` that names nothing within it: no answer could be checked."""
+    from referencing import Registry, Resource  # noqa: PLC0415 - comes with jsonschema
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - as above
+
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+    root = resource.id() or ""
+    resolver = Registry().with_resource(root, resource).resolver(root)
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            return reference
+    return None
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _references(each)
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for word, each in schema.items():
+            if word not in _DATA:
+                yield from _references(each)
 
 
 def structure_of(structured: object, text: str) -> object:

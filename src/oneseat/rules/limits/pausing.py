@@ -43,8 +43,8 @@ def _paused(window: Window, percent: int, now: float) -> ErrorInfo:
     wait = None if window.resets_at is None else max(0.0, round(window.resets_at - now, 1))
     return ErrorInfo(
         code="limit.paused",
-        message=f"Runs are paused, the {_called(window.name)} is used to "
-        f"is at `{int(percents(window.share or 0.0))} %`\n"
+        message=f"Unattended runs are paused, the {_called(window.name)} is at "
+        f"`{int(percents(window.share or 0.0))} %`\n"
         f"  `limits.pause_at_percent` is {percent}; reported {minutes} min ago",
         hint="See all windows: `oneseat limits`; to run anyway: `oneseat run --over-limit ...`",
         whose_turn="wait",

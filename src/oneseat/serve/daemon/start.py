@@ -45,6 +45,6 @@ def _socket_errors(folder: Path) -> Iterator[None]:
             ErrorInfo(
                 code="usage.server_socket",
                 message=f"The server's socket cannot be opened: `{folder}`\n  {error.strerror or error}",
-                hint="Look at the folder: `oneseat doctor`",
+                hint="Check the folder: `oneseat doctor`",
             )
         ) from None

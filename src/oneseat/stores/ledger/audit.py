@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from oneseat.contract.receipt import LimitReading, TokenUsage
+from oneseat.contract.receipt import LimitReading, TokenUsage, cost_or_none
 from oneseat.contract.reports.audit import LimitFact, RunFact, SessionDeps, SessionFact
 from oneseat.stores.transcripts.lenient_reader import UNDATED, moment
 
@@ -24,7 +25,7 @@ _RUNS = f"""
 """  # noqa: S608 - no value is in the text
 #: Runs with subagents or several models: their cost covers all of them, their tokens only the main conversation.
 _MIXED = """
-    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback') GROUP BY run_id
+    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback') AND json_valid(json) GROUP BY run_id
     HAVING max(type = 'model_fallback') OR max(json_extract(json, '$.subagent') IS NOT NULL)
         OR count(DISTINCT json_extract(json, '$.model')) > 1
 """
@@ -66,10 +67,17 @@ def read_facts(path: Path, since: str, until: str) -> SessionDeps:
         span = (since, until)
         mixed = {run for (run,) in db.execute(_MIXED)}
         return SessionDeps(
-            tuple(_run(row, mixed) for row in db.execute(_RUNS, span)),
+            tuple(_runs(db.execute(_RUNS, span), mixed)),
             tuple(dict.fromkeys([*_limits(db, span), *_reported(db, span)])),
             tuple(SessionFact(name, project, moment(used)) for name, project, used in db.execute(_SESSIONS)),
         )
+
+
+def _runs(rows: Iterable[Any], mixed: set[str]) -> Iterator[RunFact]:
+    for row in rows:
+        # A row that cannot be read is in the report's footnote, which the index of usage counts.
+        with contextlib.suppress(msgspec.DecodeError):
+            yield _run(row, mixed)
 
 
 def _run(row: Any, mixed: set[str]) -> RunFact:
@@ -85,8 +93,8 @@ def _run(row: Any, mixed: set[str]) -> RunFact:
         status=status,
         model=model or "",
         verdict=verdict,
-        charged=charged,
-        listed=listed,
+        charged=cost_or_none(charged),
+        listed=cost_or_none(listed),
         comparable=receipt is not None and receipt.cost_source == "cli" and run not in mixed,
         tokens=(given, out, read, five, hour) if known else None,
     )
@@ -95,7 +103,10 @@ def _run(row: Any, mixed: set[str]) -> RunFact:
 def _limits(db: sqlite3.Connection, span: tuple[str, str]) -> list[LimitFact]:
     found = []
     for (text,) in db.execute(_LIMITS, span):
-        limit = msgspec.json.decode(text, type=_Seen).limit
+        try:
+            limit = msgspec.json.decode(text, type=_Seen).limit
+        except msgspec.DecodeError:
+            continue
         resets, at = moment(limit.resets_at), moment(limit.read_at)
         # A report without a share or a valid time cannot be compared.
         if limit.used is not None and UNDATED not in (resets, at):

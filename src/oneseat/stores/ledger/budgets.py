@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from oneseat.contract.budgets import Bound, Cap, Scope, Since, Spent
-from oneseat.contract.receipt import Wallet
+from oneseat.contract.receipt import MOST_USD, Wallet
 
 _COLUMNS: dict[Scope, str | None] = {
     "all": None,
@@ -30,9 +30,11 @@ _COUNTED = """
     WHERE (ended_at >= :since OR (ended_at IS NULL AND id IS NOT :run))
         AND (expected_wallet = 'simulator') = :simulated
 """
+#: Not what no run can cost: below zero it would free a budget, without end it would block one for years.
+_COST = f"CASE WHEN equivalent_cost_usd BETWEEN 0 AND {MOST_USD} THEN equivalent_cost_usd END"
 _FIELDS = (
     "ended_at, key_name, role, project, client,"
-    " coalesce(equivalent_cost_usd, reserved_usd, 0.0) AS usd, coalesce(used_usd, 0.0) AS used, false AS of_keys"
+    f" coalesce({_COST}, reserved_usd, 0.0) AS usd, coalesce(used_usd, 0.0) AS used, false AS of_keys"
 )
 
 

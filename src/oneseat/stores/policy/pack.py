@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.policy_pack import OwnerOverrides, Pack, PolicyState
 from oneseat.stores.files import replace_file
@@ -101,11 +102,14 @@ def decoded(data: bytes, path: Path, kind: type[_T]) -> _T:
 
 def _content(path: Path) -> bytes | None:
     try:
-        # Opening a named pipe would block.
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_regular(path, _MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            # Not "no pack": the rules that a link led to are gone.
+            raise bad_pack(path, "it is a link to a file that is not there") from error
+        return None
+    except NotADirectoryError:
+        return None
     except OSError as error:
         raise bad_pack(path, error.strerror or str(error)) from error
     if len(data) > _MAX_BYTES:

@@ -150,11 +150,17 @@ def refresh(spec: IndexSpec, walk: Walk, offset_at: OffsetAt, price_of: PriceOf)
         sums = Sums(db, offset_at, price_of)
         sums.write_days(touched if sums.tiers == meta.get("tiers") else None)
         db.execute("INSERT OR REPLACE INTO meta VALUES ('tiers', ?)", (sums.tiers,))
+        notes["ledger_rows"] = len(str(_kept(db, "ledger_unreadable")).split())
         _write_meta(db, spec, walk.listing(update.files), ledger, notes)
     except BaseException:  # also Ctrl-C: an open connection keeps its locks
         db.close()
         raise
     return Index(db, spec.ledger, refreshed=True)
+
+
+def _kept(db: sqlite3.Connection, name: str) -> object:
+    found = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return "" if found is None else found[0]
 
 
 def _write_meta(

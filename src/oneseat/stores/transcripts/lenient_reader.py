@@ -28,8 +28,8 @@ MARK = b'"output_tokens"'
 UNDATED = 1 << 62
 #: The model name of messages that the CLI wrote itself.
 SYNTHETIC = "<synthetic>"
-#: The largest valid number of tokens.
-MOST_TOKENS = 2**53
+#: The largest valid number of tokens, and of US dollars: sums of millions of them fit into SQLite's 64 bits.
+MOST_TOKENS, MOST_USD = 10**12, 10**7
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The years 2000 and 2100: a time outside of them is invalid.
 _FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000

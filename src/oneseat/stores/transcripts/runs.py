@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 
-from .lenient_reader import UNDATED, moment
+from .lenient_reader import MOST_TOKENS, MOST_USD, UNDATED, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _KINDS = (
     "cache_write_1h_tokens",
 )
 _SAME_WINDOW_MS = 60_000
+#: What a row raises that is not as oneseat writes it. Such a row is left out and counted: it must not cost the report.
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 def copy_runs(index: sqlite3.Connection, path: str) -> None:
@@ -54,14 +56,26 @@ def owners(path: str, column: str) -> dict[str, str]:
 def _copy_events(index: sqlite3.Connection, ledger: sqlite3.Connection) -> None:
     last = _meta(index, "ledger_event", 0)
     query = "SELECT id, run_id, type, json FROM events WHERE id > ? AND type IN ('usage', 'limit_seen') ORDER BY id"
+    unreadable: list[str] = []
     for number, run, kind, text in ledger.execute(query, (last,)):
-        event = json.loads(text)
-        if kind == "usage" and event.get("message_id"):
-            index.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (event["message_id"], run))
-        elif kind == "limit_seen":
-            _note_window(index, event["limit"])
         last = number
+        try:
+            event = json.loads(text)
+            if kind == "usage" and event.get("message_id"):
+                index.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (str(event["message_id"]), run))
+            elif kind == "limit_seen":
+                _note_window(index, event["limit"])
+        except _NOT_OURS:
+            unreadable.append(f"event-{number}")
     _set_meta(index, "ledger_event", last)
+    _note_unreadable(index, unreadable)
+
+
+def _note_unreadable(index: sqlite3.Connection, rows: list[str]) -> None:
+    if rows:
+        # By name: the last run is read again with every update.
+        known = str(_meta(index, "ledger_unreadable", "")).split()
+        _set_meta(index, "ledger_unreadable", " ".join(dict.fromkeys([*known, *rows])))
 
 
 def _note_window(index: sqlite3.Connection, limit: dict[str, Any]) -> None:
@@ -75,30 +89,47 @@ def _note_window(index: sqlite3.Connection, limit: dict[str, Any]) -> None:
 
 
 def _copy_ends(index: sqlite3.Connection, ledger: sqlite3.Connection) -> None:
-    last = _meta(index, "ledger_end", "")
+    last, unreadable = _meta(index, "ledger_end", ""), []
     query = (
         "SELECT id, created_at, ended_at, session_id, cwd, model, wallet, cost_usd, equivalent_cost_usd, result"
         " FROM runs WHERE ended_at >= ? AND result IS NOT NULL ORDER BY ended_at"
     )
-    for run, created, ended, session, cwd, model, wallet, charged, listed, result in ledger.execute(
-        query, (last,)
-    ):
-        receipt = json.loads(result)["receipt"]
-        last = ended
-        if receipt["verdict"] == "nothing_sent":
-            continue
-        folder = re.sub(r"[^A-Za-z0-9]", "-", cwd)
-        index.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (folder, cwd))
-        tokens = [receipt["usage"].get(kind) for kind in _KINDS]
-        known = tokens[0] is not None and tokens[1] is not None
-        index.execute(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(run, moment(created), moment(ended), session, folder, model or "", wallet or "unknown"),
-                *(charged, listed, known, *(count or 0 for count in tokens)),
-            ),
-        )
+    for row in ledger.execute(query, (last,)):
+        last = row[2]
+        try:
+            _copy_end(index, row)
+        except _NOT_OURS:
+            unreadable.append(f"run-{row[0]}")
     _set_meta(index, "ledger_end", last)
+    _note_unreadable(index, unreadable)
+
+
+def _copy_end(index: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    run, created, ended, session, cwd, model, wallet, charged, listed, result = row
+    receipt = json.loads(result)["receipt"]
+    if receipt["verdict"] == "nothing_sent":
+        return
+    folder = re.sub(r"[^A-Za-z0-9]", "-", cwd)
+    usage = receipt["usage"]
+    tokens = [_count(usage.get(kind)) for kind in _KINDS]
+    known = tokens[0] is not None and tokens[1] is not None
+    times = (moment(created), moment(ended))
+    values = (_cost(charged), _cost(listed), known, *(count or 0 for count in tokens))
+    index.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (folder, cwd))
+    index.execute(
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (run, *times, session, folder, model or "", wallet or "unknown", *values),
+    )
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; ``None`` where it is absent, and where it cannot be one: earlier versions kept those."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+
+
+def _cost(usd: float | None) -> float | None:
+    """A cost in US dollars; ``None`` where it is absent or cannot be one."""
+    return usd if usd is not None and 0 <= usd <= MOST_USD else None
 
 
 def _meta(index: sqlite3.Connection, name: str, default: Any) -> Any:

@@ -10,7 +10,7 @@ from oneseat.contract.events import Message, Started, TextDelta, ThinkingDelta, 
 from oneseat.contract.facts import CredentialFacts, KeyFacts
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment
-from oneseat.testing.dialects.common import smallest
+from oneseat.testing.dialects.smallest import smallest
 from oneseat.testing.replies import Answer, Text, Thinking, Usage
 
 from .bench import Bench, expect, sent_text

@@ -20,6 +20,8 @@ from oneseat.testing.replies import (
     ToolUse,
 )
 
+from .smallest import smallest
+
 _FILLER_WORD = "oneseat "
 
 
@@ -154,30 +156,6 @@ def _cut(answer: Answer, bound: int) -> Answer:
         left = max(0, left - len(pieces))
     usage = msgspec.structs.replace(answer.usage, output_tokens=bound)
     return msgspec.structs.replace(answer, content=tuple(kept), stop_reason="max_tokens", usage=usage)
-
-
-_SMALLEST_BY_TYPE: dict[str, Any] = {
-    "string": "text",
-    "integer": 1,
-    "number": 1.5,
-    "boolean": True,
-    "null": None,
-}
-
-
-def smallest(schema: dict[str, Any]) -> Any:
-    """The smallest value that fits a plain JSON schema (objects, arrays, scalars, ``const`` and ``enum``)."""
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    kind = schema.get("type", "object")
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {name: smallest(properties.get(name, {})) for name in schema.get("required", properties)}
-    if kind == "array":
-        return [smallest(schema.get("items", {}))] * schema.get("minItems", 1)
-    return _SMALLEST_BY_TYPE.get(kind)
 
 
 def pieces_of(block: Block) -> list[str]:
