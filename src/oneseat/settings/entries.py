@@ -75,7 +75,7 @@ def own_file(config_dir: Path) -> Path | None:
     """The owner's settings file; ``None`` where there is none.
 
     Anything in its place counts, readable or not, and so does a folder that cannot be entered: taken as "no settings", a
-    dangling link would lift every budget.
+    dangling link would lift every budget. A plain file in place of a folder holds no settings; ``Paths.ensure`` refuses it.
     """
     path = config_dir / FILE_NAME
     for place in (path, *path.parents):
@@ -85,7 +85,7 @@ def own_file(config_dir: Path) -> Path | None:
             continue
         except OSError:
             return path
-        return path if place == path or not os.path.isdir(place) else None  # noqa: PTH112 - as above
+        return path if place == path or (place.is_symlink() and not os.path.isdir(place)) else None  # noqa: PTH112 - as above
     return None
 
 
