@@ -40,6 +40,9 @@ OVERLOADED = Script(failure("provider.overloaded"))
 OK = Script(answer())
 
 
+OVERTAKEN = Script(answer(), overtaken="/etc/claude-code/managed-settings.json")
+
+
 class Ran(NamedTuple):
     """One run, when its processes were started, and what the ledger holds."""
 
@@ -263,3 +266,21 @@ def test_the_named_model_answers_once_and_the_receipt_says_so() -> None:
     said = [(it.what, it.value) for it in run.result.receipt.evidence]
     assert ("model_fallback", "haiku") in said
     assert ran(OVERLOADED, fallback="haiku").provider.models == [None, "haiku", "haiku", "haiku"]
+
+
+def test_what_changed_after_the_gate_is_asked_about_anew() -> None:
+    """With another process, as that one may have kept what is gone by now."""
+    done = ran(OVERTAKEN, OK)
+    assert (done.result.status, done.result.receipt.attempts) == ("completed", 1)
+    assert [event.cause for event in done.events if isinstance(event, Retry)] == ["billing.settings_changed"]
+    assert len(done.provider.opened_at) == 2
+
+
+def test_what_changes_again_and_again_is_refused() -> None:
+    done = ran(OVERTAKEN)
+    assert (done.code, done.result.receipt.verdict) == ("billing.settings_changed", "nothing_sent")
+    assert (
+        "`/etc/claude-code/managed-settings.json`"
+        in (done.result.error or ErrorInfo(code="", message="")).message
+    )
+    assert len(done.provider.opened_at) == 3

@@ -56,7 +56,7 @@ def codex_login(folder: Path) -> CodexLogin:
     try:
         content = read_file(path)
         if content is None:
-            keyring = _config(folder / _CONFIG_FILE).get(_STORE) in {"keyring", "auto"}
+            keyring = config_of(folder).get(_STORE) in {"keyring", "auto"}
             return CodexLogin(kind="keyring" if keyring else "none", place=str(path))
         stored = decode(content[0], _LoginFile)
     except UnreadableError as error:
@@ -90,18 +90,19 @@ def withheld_sources(
 
 def moved_addresses(folder: Path) -> tuple[str, ...]:
     """The settings in the CLI's folder that send the login to another address, which happens as soon as the CLI starts."""
-    settings = _config(folder / _CONFIG_FILE)
+    settings = config_of(folder)
     return tuple(name for name in ADDRESSES if name in settings)
 
 
 def forces_a_login(folder: Path) -> bool:
     """Whether the CLI's settings force a kind of login: the CLI then deletes a stored login of another kind."""
-    return "forced_login_method" in _config(folder / _CONFIG_FILE)
+    return "forced_login_method" in config_of(folder)
 
 
-def _config(path: Path) -> dict[str, object]:
+def config_of(folder: Path) -> dict[str, object]:
+    """The settings in the CLI's folder; none where they cannot be read."""
     try:
-        content = read_file(path)
+        content = read_file(folder / _CONFIG_FILE)
         return tomllib.loads(content[0].decode("utf-8")) if content else {}
     except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         # The CLI reports the error when it is asked for the settings in force.
