@@ -18,10 +18,10 @@ from oneseat.contract.stations import Dispatch
 from . import messages
 from .exec_parse import ExecParser
 from .launcher import Launcher
+from .login import ADMINISTRATOR_FILES
 from .parse import Setting
 from .permissions import check_tools, permissions_of
 from .process import CodexProcess
-from .watch import ADMINISTRATOR_FILES
 
 #: What the CLI prints on stderr when it waits for its prompt, and how often that is looked for, in seconds.
 _ASKS = "Reading prompt from stdin"

@@ -12,7 +12,7 @@ from oneseat.providers.cli_common.process import OfficialProcess, Start, startin
 from oneseat.providers.cli_common.process_check import ProcessCheck, inspect_process, joined
 
 from .channel import Channel
-from .watch import Watch
+from .login import Watch
 
 
 class CodexStart(Start, frozen=True):
