@@ -156,9 +156,7 @@ class CliProcess(OfficialProcess[Channel]):
     def look(self, answered: int | None) -> ProcessCheck:
         """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""
         if answered not in self._checks:
-            self._checks[answered] = inspect_process(
-                self.child.pid, answered, self.marker, self.env, CLAUDE_NAMES
-            )
+            self._checks[answered] = inspect_process(self.started, answered, CLAUDE_NAMES)
         return self._checks[answered]
 
     async def end(self, patience_s: float) -> None:

@@ -52,7 +52,7 @@ class CodexProcess(OfficialProcess[Channel]):
         """What the process really runs with, and everything below it: a script context the CLI starts another one."""
         below = [process.pid for process in descendants(self.child.pid)]
         seen = [
-            inspect_process(self.child.pid, pid, self.marker, self.env, CODEX_NAMES)
+            inspect_process(self.started, pid, CODEX_NAMES)
             for pid in (None, *(below if self.thread is None else ()))
         ]
         return joined(seen)
