@@ -70,7 +70,7 @@ class Script(NamedTuple):
 
 def started(api_key_source: str = "none", tools: tuple[str, ...] = ()) -> Started:
     return Started(
-        run_id="r", provider="scripted", model="m", cwd="/", api_key_source=api_key_source, tools=tools
+        run_id="r", provider="scripted", model=None, cwd="/", api_key_source=api_key_source, tools=tools
     )
 
 

@@ -284,3 +284,34 @@ def test_what_changes_again_and_again_is_refused() -> None:
         in (done.result.error or ErrorInfo(code="", message="")).message
     )
     assert len(done.provider.opened_at) == 3
+
+
+def test_another_model_is_named_once_and_after_the_text_the_answer_goes_on() -> None:
+    other = {"model": "claude-opus-5-5"}
+    begun = UsageSeen(message_id="1", usage=USED, **other)
+    done = ran(
+        Script((started(), TextDelta(text="ok"), begun, begun, TurnEnded(text="ok", usage=USED, **other)))
+    )
+    (said,) = [event for event in done.events if isinstance(event, ModelFallback)]
+    assert (said.model, said.fallback, said.cause, said.by) == (
+        "sonnet",
+        "claude-opus-5-5",
+        "not_requested",
+        "provider",
+    )
+    assert (done.result.receipt.model, done.result.receipt.requested_model) == ("claude-opus-5-5", "sonnet")
+    assert done.result.text == "ok"
+
+
+def test_the_model_of_a_fallback_is_the_one_that_was_asked_for_then() -> None:
+    done = ran(OVERLOADED, Script(answer(model="claude-opus-5-5")), fallback="opus")
+    assert [event.cause for event in done.events if isinstance(event, ModelFallback)] == [
+        "provider.overloaded"
+    ]
+    assert done.result.receipt.requested_model == "sonnet"
+
+
+def test_a_subagent_may_use_another_model() -> None:
+    usage = UsageSeen(message_id="1", usage=USED, model="claude-haiku-4-5", subagent="toolu_1")
+    done = ran(Script((started(), usage, *answer(model="claude-sonnet-5")[1:])))
+    assert not [event for event in done.events if isinstance(event, ModelFallback)]

@@ -76,7 +76,7 @@ class Turns(NamedTuple):
         async with aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext():
             while (batch := await self.watchdog.wait(anext(batches, None))) is not None:
                 self.watchdog.saw(*batch)
-                await self._handle(batch)
+                await self._handle(self.record.with_other_models(batch))
 
     async def _handle(self, batch: Batch) -> None:
         """Meter a batch, write it, hand it over; answer its question, or end the turn when the run must stop."""
