@@ -115,6 +115,8 @@ CODES: dict[str, str] = {
     "billing.managed_settings": "settings of this machine's administrator could change who pays",
     "billing.unknown_wallet": "it is not certain who would pay",
     "billing.unsafe_child": "the official CLI is not running as oneseat started it, or a deciding file cannot be read",
+    "billing.settings_changed": "settings that decide who pays changed before the prompt was sent, in each attempt",
+    "billing.changed_midway": "settings that decide who pays changed during the run, which was stopped",
     "billing.misbilled": "another wallet was reported during the run, which was stopped",
     "billing.credits_next": "a window of the plan is full, and the next request would be paid from credits; nothing was sent",
     "billing.overage": "extra, paid usage was being spent, and the run was stopped",

@@ -195,6 +195,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "first_token_ms": "milliseconds from the start to the first text",
         "duration_ms": "milliseconds from the start until every process was gone",
         "upstream_requests": "always null in this version: the official CLI does not report it",
+        "requested_model": "the model that was asked for where another one, `model`, answered; else null",
     },
     "Evidence": {
         "what": "the fact; `kept:NAME` is a source that was withheld from the official CLI",

@@ -284,7 +284,7 @@ RECORDED = (
     Row("envblock_project_apikey+oauth+setting-sources=", W(project=env(KEY)), RUNS, at(PROJECT, KEY)),
     Row("envblock_user_apikey+oauth+setting-sources=", W(user=env(KEY)), RUNS, at(USER, KEY)),
     Row("helper_user+oauth+setting-sources=", W(user=HELPER), RUNS, at(USER, HELPER)),
-    Row("envblock_project_apikey+oauth+sources=user", W(project=env(KEY), options=USER_SOURCES), RUNS, at(PROJECT, KEY)),
+    Row("envblock_project_apikey+oauth+sources=user", W(project=env(KEY), options=USER_SOURCES), UNSAFE, why="command line"),
     Row("bare+oauth_env", W(options=("--bare",)), UNSAFE, why="`--bare`"),
     Row("bare+apikey", W(options=("--bare",), exports=KEY, login="none"), KEY_WINS, {}, at(CHILD, KEY)),
     Row("bare+apikey+oauth", W(options=("--bare",), exports=KEY), KEY_WINS, {}, at(CHILD, KEY)),
@@ -331,7 +331,7 @@ RECORDED = (
     Row("federation+oauth", W(exports=FEDERATION), UNSAFE, {}, at(CHILD, FEDERATION)),
     Row("creds_no_inference_scope", W(login="file", shell=stored("user:profile")), SIGNED_OUT),
     Row("forceLogin_console+oauth", W(user={"forceLoginMethod": "console"}), RUNS),
-    Row("forceLogin_console+oauth", W(options=flag({"forceLoginMethod": "console"})), RUNS),
+    Row("forceLogin_console+oauth", W(options=flag({"forceLoginMethod": "console"})), UNSAFE, why="command line"),
 )  # fmt: skip
 
 #: What no recording covers: the CLI's state file, which applies whatever the flags are, and scripts that do more than add.

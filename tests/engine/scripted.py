@@ -59,17 +59,18 @@ class Silence(NamedTuple):
 class Script(NamedTuple):
     """What one process of the provider does. It dies after the last step unless that is a ``TurnEnded``.
 
-    ``together`` is whether what stands between two silences comes at once.
+    ``overtaken`` is what changes after the gate. ``together`` is whether what stands between two silences comes at once.
     """
 
     steps: Sequence[Event | Silence] = ()
     facts: PayerFacts | Silence | ErrorInfo = ON_PLAN
     together: bool = False
+    overtaken: str | None = None
 
 
 def started(api_key_source: str = "none", tools: tuple[str, ...] = ()) -> Started:
     return Started(
-        run_id="r", provider="scripted", model="m", cwd="/", api_key_source=api_key_source, tools=tools
+        run_id="r", provider="scripted", model=None, cwd="/", api_key_source=api_key_source, tools=tools
     )
 
 
@@ -109,6 +110,9 @@ class _Session:
 
     async def ready(self) -> bool:
         return True
+
+    def overtaken(self) -> str | None:
+        return self._script.overtaken
 
     async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         came: list[Event] = []

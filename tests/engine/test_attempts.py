@@ -40,6 +40,9 @@ OVERLOADED = Script(failure("provider.overloaded"))
 OK = Script(answer())
 
 
+OVERTAKEN = Script(answer(), overtaken="/etc/claude-code/managed-settings.json")
+
+
 class Ran(NamedTuple):
     """One run, when its processes were started, and what the ledger holds."""
 
@@ -263,3 +266,52 @@ def test_the_named_model_answers_once_and_the_receipt_says_so() -> None:
     said = [(it.what, it.value) for it in run.result.receipt.evidence]
     assert ("model_fallback", "haiku") in said
     assert ran(OVERLOADED, fallback="haiku").provider.models == [None, "haiku", "haiku", "haiku"]
+
+
+def test_what_changed_after_the_gate_is_asked_about_anew() -> None:
+    """With another process, as that one may have kept what is gone by now."""
+    done = ran(OVERTAKEN, OK)
+    assert (done.result.status, done.result.receipt.attempts) == ("completed", 1)
+    assert [event.cause for event in done.events if isinstance(event, Retry)] == ["billing.settings_changed"]
+    assert len(done.provider.opened_at) == 2
+
+
+def test_what_changes_again_and_again_is_refused() -> None:
+    done = ran(OVERTAKEN)
+    assert (done.code, done.result.receipt.verdict) == ("billing.settings_changed", "nothing_sent")
+    assert (
+        "`/etc/claude-code/managed-settings.json`"
+        in (done.result.error or ErrorInfo(code="", message="")).message
+    )
+    assert len(done.provider.opened_at) == 3
+
+
+def test_another_model_is_named_once_and_after_the_text_the_answer_goes_on() -> None:
+    other = {"model": "claude-opus-5-5"}
+    begun = UsageSeen(message_id="1", usage=USED, **other)
+    done = ran(
+        Script((started(), TextDelta(text="ok"), begun, begun, TurnEnded(text="ok", usage=USED, **other)))
+    )
+    (said,) = [event for event in done.events if isinstance(event, ModelFallback)]
+    assert (said.model, said.fallback, said.cause, said.by) == (
+        "sonnet",
+        "claude-opus-5-5",
+        "not_requested",
+        "provider",
+    )
+    assert (done.result.receipt.model, done.result.receipt.requested_model) == ("claude-opus-5-5", "sonnet")
+    assert done.result.text == "ok"
+
+
+def test_the_model_of_a_fallback_is_the_one_that_was_asked_for_then() -> None:
+    done = ran(OVERLOADED, Script(answer(model="claude-opus-5-5")), fallback="opus")
+    assert [event.cause for event in done.events if isinstance(event, ModelFallback)] == [
+        "provider.overloaded"
+    ]
+    assert done.result.receipt.requested_model == "sonnet"
+
+
+def test_a_subagent_may_use_another_model() -> None:
+    usage = UsageSeen(message_id="1", usage=USED, model="claude-haiku-4-5", subagent="toolu_1")
+    done = ran(Script((started(), usage, *answer(model="claude-sonnet-5")[1:])))
+    assert not [event for event in done.events if isinstance(event, ModelFallback)]

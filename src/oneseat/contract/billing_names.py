@@ -66,6 +66,28 @@ class BillingNames:
 #: Where a child looks for its files. With another value, the files that oneseat checked are not the ones the child reads.
 FILE_LOCATIONS = frozenset({"HOME", "USERPROFILE", "XDG_CONFIG_HOME"})
 
+#: Variables that load code into a program, or change what its libraries do, before its first line: code of anybody's can send
+#: the login to another address.
+_LOADERS = (
+    "LD_",
+    "DYLD_",
+    "BUN_",
+    "NODE_",
+    "GLIBC_TUNABLES",
+    "GCONV_PATH",
+    "ELECTRON_",
+    "_RLD",
+    "LDR_PRELOAD",
+)
+#: The one of those names that only adds certificate authorities, as company proxies need, or trusts the system's.
+_NO_LOADERS = frozenset({"NODE_EXTRA_CA_CERTS", "NODE_USE_SYSTEM_CA"})
+
+
+def loads_code(name: str) -> bool:
+    """Whether an environment variable of this name can bring code into the program that is given it."""
+    return name.upper().startswith(_LOADERS) and name.upper() not in _NO_LOADERS
+
+
 _PROXIES = (
     BillingName("HTTP_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),
     BillingName("HTTPS_PROXY", "proxy", "a proxy; the login stays encrypted", pays=False),

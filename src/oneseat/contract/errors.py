@@ -23,6 +23,7 @@ EXIT_CODES: dict[str, int] = {
     "policy": 3,
     "billing": 3,
     "budget": 3,
+    "billing.changed_midway": 4,
     "billing.misbilled": 4,
     "billing.overage": 4,
     "budget.reached": 4,

@@ -179,8 +179,15 @@ class Retry(Event, frozen=True, kw_only=True, gc=False, tag="retry"):
     by: Literal["provider", "oneseat"] = "provider"
 
 
+#: The ``cause`` of a ``ModelFallback`` that nobody announced: it was seen by the name that the answer carries.
+UNANNOUNCED = "not_requested"
+
+
 class ModelFallback(Event, frozen=True, kw_only=True, gc=False, tag="model_fallback"):
-    """Another model answers in place of the one that was asked for. ``by`` says who decided so, as for ``Retry``."""
+    """Another model answers in place of the one that was asked for. ``by`` says who decided so, as for ``Retry``.
+
+    ``cause`` is the code of the failure before it, or ``UNANNOUNCED``.
+    """
 
     model: str | None
     fallback: str

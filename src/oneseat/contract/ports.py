@@ -35,6 +35,9 @@ class ProviderSession(Protocol):
         Raises ``OneseatError`` when it will not come: ``incomplete.servers_missing``, ``incomplete.tools_missing``.
         """
 
+    def overtaken(self) -> str | None:
+        """The file or folder whose change makes what ``credential_facts`` said doubtful; ``None`` without one. Takes no time."""
+
     def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
         """Send the prompt and yield events up to and including one ``TurnEnded``, those that come together in one piece.
 

@@ -116,7 +116,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cost_usd`` is what was really charged as far as known (0.0 on
     the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars. ``provider`` is ``None`` when
-    nothing was started.
+    nothing was started. ``requested_model`` is the model that was asked for where another one, ``model``, has answered.
     """
 
     provider: str | None
@@ -136,6 +136,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: int | None = None
     duration_ms: int = 0
     upstream_requests: int | None = None
+    requested_model: str | None = None
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):

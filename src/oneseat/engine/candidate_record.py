@@ -19,12 +19,16 @@ WORST_FIRST = ("misbilled", "unverified", "verified", "nothing_sent")
 
 
 class AttemptRecord:
-    """What happened in one attempt. ``dispatch`` is ``None`` until its prompt is sent."""
+    """What happened in one attempt. ``dispatch`` is ``None`` until its prompt is sent.
+
+    ``other_models`` are the models that answered although another one was asked for, and were named to the caller.
+    """
 
     def __init__(self) -> None:
         self.dispatch: Dispatch | None = None
         self.tally = Tally()
         self.first_text: float | None = None
+        self.other_models: set[str] = set()
 
     @property
     def answered(self) -> bool:

@@ -293,7 +293,9 @@ async def send(run: Run, turns: Turns, dispatch: Dispatch, conversation: Convers
     if renewed is not None:
         await run.channel.emit(renewed)
     await conversation.sent()
-    run.watchdog.sent()
+    # Nothing is awaited from here to the first byte of the prompt: what is not changed now is in force when it leaves.
+    turns.check_payer(sent=False)
+    run.watchdog.sent(turns.payer_objection)
     run.record.sent(dispatch, conversation.stamp)
     await turns.run(dispatch)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.events import Batch, Event, Started
+from oneseat.contract.events import UNANNOUNCED, Batch, Event, ModelFallback, Started, TurnEnded, UsageSeen
 from oneseat.contract.facts import SessionInfo
 from oneseat.contract.ports import Clock, Provider, ProviderSession
 from oneseat.contract.receipt import (
@@ -28,11 +28,14 @@ from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
 from oneseat.rules.billing import gate as billing
 from oneseat.rules.inputs import schemas
 from oneseat.rules.policy.decide import PolicyView
-from oneseat.rules.runs import outcome, retry
+from oneseat.rules.runs import models, outcome, retry
 from oneseat.rules.runs.totals import Tally, sum_of_costs, sum_of_usages
 
 from .budgets import CandidateBudget, RunCosts
 from .candidate_record import WORST_FIRST, AttemptRecord, CandidateRecord
+
+#: The events that name the model that answers.
+_NAMES_MODEL = frozenset({Started, UsageSeen, TurnEnded, ModelFallback})
 
 
 class RunRecord:
@@ -162,6 +165,34 @@ class RunRecord:
                     return number, error
         self._note_first_text()
         return len(batch), None
+
+    def with_other_models(self, batch: Batch) -> Batch:
+        """The batch with a ``ModelFallback`` for each model that answers, is not the one asked for, and was not yet named."""
+        if _NAMES_MODEL.isdisjoint(map(type, batch)):
+            return batch
+        told: list[Event] = []
+        for event in batch:
+            other = self._other_model(event)
+            # The end of a turn stays the last of its batch.
+            told += (event,) if other is None else (other, event)
+        return told
+
+    def _other_model(self, event: Event) -> ModelFallback | None:
+        now = self.candidate.now
+        named = now.other_models
+        if isinstance(event, ModelFallback):
+            named.add(event.fallback)
+            return None
+        if now.dispatch is None or not isinstance(event, Started | UsageSeen | TurnEnded):
+            return None
+        subagent = isinstance(event, UsageSeen) and event.subagent is not None
+        if event.model is None or subagent or event.model in named:
+            return None
+        asked = now.dispatch.model
+        if models.is_meant(asked, event.model):
+            return None
+        named.add(event.model)
+        return ModelFallback(model=asked, fallback=event.model, cause=UNANNOUNCED, by="provider")
 
     def _note_first_text(self) -> None:
         now = self.candidate.now
@@ -304,6 +335,7 @@ class RunRecord:
             attempts=len(sent),
             first_token_ms=self._since_start(first_text) if first_text is not None else None,
             duration_ms=self._since_start(self._clock.monotonic()),
+            requested_model=self._requested_model(candidate),
         )
 
     def _policy_of_refusal(self) -> PolicyStamp | None:
@@ -318,6 +350,14 @@ class RunRecord:
         if started is not None and started.model is not None:
             return started.model
         return answering.dispatch.model if answering.dispatch is not None else None
+
+    def _requested_model(self, candidate: CandidateRecord) -> str | None:
+        """What the candidate was asked for at first, where another model has answered."""
+        answered = self._model()
+        if not candidate.sent or answered is None:
+            return None
+        asked = candidate.sent[0].dispatch
+        return asked.model if asked is not None and not models.is_meant(asked.model, answered) else None
 
     def _usage(self) -> TokenUsage:
         if not self._sent:

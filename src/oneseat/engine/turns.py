@@ -14,6 +14,7 @@ from oneseat.contract.events import Answered, Batch, Question, ToolCall, TurnEnd
 from oneseat.contract.ports import ProviderSession, Slot
 from oneseat.contract.request import Asker, Permission
 from oneseat.contract.stations import Dispatch
+from oneseat.rules.billing import gate as billing
 from oneseat.rules.inputs import schemas
 
 from .budgets import CandidateBudget
@@ -55,14 +56,27 @@ class Turns(NamedTuple):
             raise OneseatError(reached)
         # Release the surplus first, or two runs wait for each other's reservation.
         await self.budget.shrink_reservation()
+        self.check_payer(sent=True)
         await self._turn(self.process.say(schemas.repair_prompt(found)))
+
+    def check_payer(self, *, sent: bool) -> None:
+        """Raise ``OneseatError`` when what decides who pays has changed since the gate: ``billing.settings_changed`` or,
+        where the run has ``sent`` something, ``billing.changed_midway``.
+        """
+        error = billing.overtaken(self.process.overtaken(), sent=sent)
+        if error is not None:
+            raise OneseatError(error)
+
+    def payer_objection(self) -> ErrorInfo | None:
+        """Why a turn that goes on must end; ``None`` when it may."""
+        return billing.overtaken(self.process.overtaken(), sent=True)
 
     async def _turn(self, batches: AsyncIterator[Batch]) -> None:
         # Close it here: the garbage collector would do so when what it uses is already closed.
         async with aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext():
             while (batch := await self.watchdog.wait(anext(batches, None))) is not None:
                 self.watchdog.saw(*batch)
-                await self._handle(batch)
+                await self._handle(self.record.with_other_models(batch))
 
     async def _handle(self, batch: Batch) -> None:
         """Meter a batch, write it, hand it over; answer its question, or end the turn when the run must stop."""

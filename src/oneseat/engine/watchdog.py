@@ -21,7 +21,8 @@ State = Literal["start", "model", "tool", "retry", "compaction", "question", "pa
 #: Returns how much the provider has written to its transcripts so far, in bytes.
 Written = Callable[[], Awaitable[int]]
 
-_MAX_TICK_S = 1.0
+#: The official CLI applies a change of settings a second after it at the earliest (measured).
+_MAX_TICK_S = 0.5
 #: A tick that comes later than this many ticks counts as so many.
 _LATE = 2.0
 _QUESTION_GRACE_S = 30.0
@@ -62,6 +63,7 @@ class Watchdog:
     def __init__(self, timeouts: Timeouts, written: Written | None = None) -> None:
         self.timeouts = timeouts
         self._written = written
+        self._payer: Callable[[], ErrorInfo | None] | None = None
         self._seen_written: int | None = None
         self._look: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -133,11 +135,12 @@ class Watchdog:
         """Another attempt begins: forget the state of the last one."""
         self._state = "start"
         self._tools.clear()
-        self._alarm = None
+        self._alarm = self._payer = None
 
-    def sent(self) -> None:
-        """The prompt was sent: from here on the wait is for the model."""
+    def sent(self, payer: Callable[[], ErrorInfo | None] | None = None) -> None:
+        """The prompt was sent: from here on the wait is for the model, and ends when ``payer`` has an objection."""
         self._state = "model"
+        self._payer = payer
 
     def saw(self, *events: Event) -> None:
         """Note what the provider is doing now."""
@@ -173,7 +176,10 @@ class Watchdog:
         self._timer = self._loop.call_later(self._tick, self._on_tick)
 
     def _check(self) -> None:
-        if self.time_left_s == 0.0:
+        objection = self._payer() if self._payer is not None else None
+        if objection is not None:
+            self._give_alarm(objection)
+        elif self.time_left_s == 0.0:
             self._give_alarm(self._out_of_time())
         elif self._written is not None and self._state in _WORKS_UNSEEN:
             if self._look is None and (

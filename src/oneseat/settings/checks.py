@@ -10,7 +10,13 @@ from pathlib import PurePath
 
 import msgspec
 
-from oneseat.contract.billing_names import CLAUDE_NAMES, CODEX_NAMES, FILE_LOCATIONS, BillingNames
+from oneseat.contract.billing_names import (
+    CLAUDE_NAMES,
+    CODEX_NAMES,
+    FILE_LOCATIONS,
+    BillingNames,
+    loads_code,
+)
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -119,7 +125,7 @@ _KEPT_NAME = re.compile(
 
 def _decides_payer(name: str, table: BillingNames) -> bool:
     entry = table.find(name)
-    return name in FILE_LOCATIONS or (entry is not None and entry.pays)
+    return name in FILE_LOCATIONS or loads_code(name) or (entry is not None and entry.pays)
 
 
 def _variable_names(value: object, table: BillingNames) -> tuple[str, ...]:

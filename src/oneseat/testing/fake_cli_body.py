@@ -42,6 +42,12 @@ def _note(fact: dict[str, Any]) -> None:
     os.close(journal)
 
 
+def _model() -> str:
+    """The full name of the model that was asked for."""
+    asked = sys.argv[sys.argv.index("--model") + 1] if "--model" in sys.argv else "sonnet"
+    return asked if asked.startswith("claude-") else f"claude-{asked}-fake"
+
+
 def _assistant(text: str) -> dict[str, Any]:
     usage = {
         "input_tokens": 10,
@@ -53,7 +59,7 @@ def _assistant(text: str) -> dict[str, Any]:
         "id": "msg_fake_0001",
         "type": "message",
         "role": "assistant",
-        "model": "claude-fake",
+        "model": _model(),
         "content": [{"type": "text", "text": text}],
         "stop_reason": None,
         "usage": usage,
@@ -109,7 +115,7 @@ class _Fake:
     def _do_say(self, text: str) -> None:
         directory = os.getcwd()  # noqa: PTH109 - see above
         _emit({"type": "system", "subtype": "init", "cwd": directory, "session_id": _SESSION, "tools": [],
-               "mcp_servers": [], "model": "claude-fake", "apiKeySource": "none"})  # fmt: skip
+               "mcp_servers": [], "model": _model(), "apiKeySource": "none"})  # fmt: skip
         _emit(_assistant(text))
 
     def _do_result(self, text: str) -> None:

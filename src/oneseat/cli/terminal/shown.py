@@ -13,6 +13,7 @@ from oneseat.cli.views.numbers import percent
 from oneseat.cli.views.receipt import event_line, receipt_line, result_line, tagged_result
 from oneseat.cli.views.timefmt import local_time
 from oneseat.contract.events import (
+    UNANNOUNCED,
     Event,
     Failed,
     Finished,
@@ -65,7 +66,11 @@ class Shown:
             self._streamed.append(event.text)
             return [_text(event.text)]
         note = _note(event)
-        if isinstance(event, Retry | Routed | ModelFallback | SessionRenewed) and self._streamed:
+        if (
+            isinstance(event, Retry | Routed | ModelFallback | SessionRenewed)
+            and self._streamed
+            and _begins_anew(event)
+        ):
             return self._take_back(f"{note or 'the stream ended early'}; the answer starts again")
         return [Note(f"note: {note}\n")] if note and not self._output.quiet else []
 
@@ -108,6 +113,10 @@ class Shown:
         return [b"\n", Note(f"note: {why}\n")]
 
 
+def _begins_anew(event: Event) -> bool:
+    return not isinstance(event, ModelFallback) or event.cause != UNANNOUNCED
+
+
 def _note(event: Event) -> str | None:
     """The note on stderr for an event; ``None`` for most."""
     if isinstance(event, SessionRenewed) and event.reason != "repeated":
@@ -117,7 +126,8 @@ def _note(event: Event) -> str | None:
         payer = f"the key `{event.key}` ({event.provider})" if event.key else event.provider
         return f"{payer} serves this run; {'; '.join(map(_passed, event.passed_over))}"
     if isinstance(event, ModelFallback):
-        return f"model `{event.fallback}` answers instead of `{event.model or 'the first'}`: {event.cause}"
+        why = "" if event.cause == UNANNOUNCED else f": {event.cause}"
+        return f"model `{event.fallback}` answers instead of `{event.model or 'the first'}`{why}"
     if isinstance(event, LimitNear):
         return (
             f"usage window `{event.window}` is at {percent(event.used)}; "

@@ -49,7 +49,7 @@ def receipt_line(result: RunResult) -> str:
     receipt = result.receipt
     parts = [
         f"wallet {receipt.wallet} ({receipt.verdict.replace('_', ' ')})",
-        receipt.model or "no model",
+        _model_text(receipt),
         tokens_text(receipt.usage),
         cost_text(receipt),
         f"{receipt.duration_ms / 1000:.1f} s",
@@ -57,6 +57,11 @@ def receipt_line(result: RunResult) -> str:
         f"run {result.run_id}",
     ]
     return printable("receipt: " + " · ".join(parts))
+
+
+def _model_text(receipt: Receipt) -> str:
+    instead = f" instead of {receipt.requested_model}" if receipt.requested_model is not None else ""
+    return (receipt.model or "no model") + instead
 
 
 def _withheld(receipt: Receipt) -> list[str]:

@@ -103,6 +103,15 @@ class Child:
         return self._popen.pid
 
     @property
+    def stdin(self) -> tuple[int, int] | None:
+        """Device and number of the pipe that is its stdin; ``None`` once that is closed, and where pipes have none."""
+        stdin = self._popen.stdin
+        if sys.platform == "win32" or stdin is None or stdin.closed:
+            return None
+        found = os.fstat(stdin.fileno())
+        return found.st_dev, found.st_ino
+
+    @property
     def returncode(self) -> int | None:
         """The exit status (negative: the signal that ended it), ``None`` while it runs."""
         return self._popen.returncode

@@ -99,6 +99,9 @@ class ApiSession:
         """Read the key, and say which it is and where it would be sent. Sends nothing."""
         return await self._account.facts()
 
+    def overtaken(self) -> str | None:
+        return None  # the key is sent by oneseat itself, to an address it was given
+
     async def ready(self) -> bool:
         """Load the vendor's SDK. Sends nothing. Raises ``OneseatError`` ``usage.sdk`` when it cannot be used."""
         await self._chat.ready()

@@ -28,6 +28,9 @@ class ClaudeConversation(OpenConversation[CliProcess, ClaudeSession]):
             "functions": spec.functions,
         }
 
+    def _overtaken(self, process: CliProcess) -> str | None:
+        return process.watch.overtaken()
+
     def _unsupported(self, process: CliProcess, request: Request) -> str | None:
         return None if process.can_switch(request.model or self.default_model) else "model"
 

@@ -161,7 +161,9 @@ class WarmPool:
 
     def _fit(self, process: CliProcess, installed: CliFile | None) -> bool:
         young = _age(process) < self._limits.idle_s
-        return young and process.file == installed and is_running(process.child.pid)
+        # A setting that came while it waited may be in force in it, even if it is gone again.
+        untouched = process.watch.overtaken() is None
+        return young and untouched and process.file == installed and is_running(process.child.pid)
 
     def _installed(self) -> CliFile | None:
         try:

@@ -51,7 +51,7 @@ class Prefetch:
     ) -> None:
         self.wanted = False
         self._process = process
-        self._fingerprints = credentials.fingerprints(process.env, process.cwd)
+        self._stamps = process.watch.stamps()
         self._task = asyncio.ensure_future(ask(self) if ask else run_preflight(process, lambda _: None))
         self._asked = asyncio.get_running_loop().time()
 
@@ -79,7 +79,7 @@ class Prefetch:
         self._task.cancel()
 
     def _changed(self) -> bool:
-        return credentials.fingerprints(self._process.env, self._process.cwd) != self._fingerprints
+        return self._process.watch.stamps() != self._stamps
 
     def _age(self) -> float:
         return asyncio.get_running_loop().time() - self._asked

@@ -69,11 +69,13 @@ class CliProcess(OfficialProcess[Channel]):
 
     ``marker`` is what its whole family carries, ``env`` and ``cwd`` what it was given, ``model`` what it would use now,
     ``file`` the program it was started from, ``began`` when (monotonic seconds), ``reached`` what could change who pays that
-    it found when it was started. What is learned of it outlives a run: its ``version``, what it was opened for (``prompt_config``),
-    its ``cost`` so far (US dollars at list price, ``None`` when not known), the ``runs`` it was given, whether the answer to
-    the last has begun (``answering``), and the last ``limit`` it reported with what that means (``limits``), as it does not
-    repeat one that has not changed (measured). A ``rewindable`` one is given messages with a name, so that it can go back to
-    before the ``first_message`` of its last run.
+    it found when it was started, ``watch`` whether that has changed since.
+
+    What is learned of it outlives a run: its ``version``, what it was opened for (``prompt_config``), its ``cost`` so far (US
+    dollars at list price, ``None`` when not known), the ``runs`` it was given, whether the answer to the last has begun
+    (``answering``), and the last ``limit`` it reported with what that means (``limits``), as it does not repeat one that has
+    not changed (measured). A ``rewindable`` one is given messages with a name, so that it can go back to before the
+    ``first_message`` of its last run.
     """
 
     def __init__(
@@ -84,14 +86,16 @@ class CliProcess(OfficialProcess[Channel]):
         private: Path,
         file: CliFile,
         known: VersionCache,
+        watch: credentials.Watch,
     ) -> None:
         super().__init__(child, channel, start, private)
+        self.watch = watch
         self.cwd = start.cwd
         self.model = start.model
         self.executable = start.argv[0]
         self.file = file
         self.began = time.monotonic()
-        self.reached = credentials.reaching(start.env, start.cwd)
+        self.reached = watch.look()
         self._version: str | None = None
         self.prompt_config: PromptConfig | None = None
         self.cost: float | None = 0.0
@@ -112,8 +116,9 @@ class CliProcess(OfficialProcess[Channel]):
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
         with starting(start.argv[0]):
             file = discovery.identify(start.argv[0])
+            watch = credentials.Watch(credentials.ClaudePaths.find(start.env, start.cwd), start.env)
             child = Child.start(start.argv, env=start.env, cwd=start.cwd, run_id=start.marker)
-        return cls(child, Channel(child, redact), start, private, file, known)
+        return cls(child, Channel(child, redact), start, private, file, known, watch)
 
     @property
     def version(self) -> str | None:
@@ -151,9 +156,7 @@ class CliProcess(OfficialProcess[Channel]):
     def look(self, answered: int | None) -> ProcessCheck:
         """What the process, and the one that ``answered``, were really started with. It never changes, so one look is enough."""
         if answered not in self._checks:
-            self._checks[answered] = inspect_process(
-                self.child.pid, answered, self.marker, self.env, CLAUDE_NAMES
-            )
+            self._checks[answered] = inspect_process(self.started, answered, CLAUDE_NAMES)
         return self._checks[answered]
 
     async def end(self, patience_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -86,6 +86,8 @@ class ClaudeSession:
 
         Raises ``OneseatError`` (``provider.*``) when the CLI dies, is too old, or prints what cannot be read.
         """
+        # Before the CLI answers: what changes while it does is noticed directly before the prompt is sent.
+        self._process.watch.look()
         opened, settings = await self._preflight()
         await self._learn_capabilities(opened)
         context, process = self._context, self._process
@@ -120,17 +122,17 @@ class ClaudeSession:
             await self._process.child.note_descendants()
         return there
 
+    def overtaken(self) -> str | None:
+        return self._process.watch.changed()
+
     async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
-        for event in self._early:
-            yield (event,)
         process = self._process
         self._sent = True
         process.runs, process.answering = process.runs + 1, False
         process.first_message = str(uuid.uuid4()) if process.rewindable else None
         request = dispatch.request
-        async for batch in self._turn(
-            messages.user_message(request, dispatch.background, process.first_message)
-        ):
+        message = messages.user_message(request, dispatch.background, process.first_message)
+        async for batch in self._turn(message, self._early):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
@@ -141,9 +143,12 @@ class ClaudeSession:
         allowed = question.input if permission.allowed else None
         await self._channel.write(messages.permission(question.id, allowed, permission.why))
 
-    async def _turn(self, message: bytes) -> AsyncIterator[Batch]:
+    async def _turn(self, message: bytes, early: Sequence[Event] = ()) -> AsyncIterator[Batch]:
+        # Before anything is handed over: a caller may take its time, and the payer was checked just now.
         await self._channel.write(message)
         self._ended = False
+        for event in early:
+            yield (event,)
         while not self._ended:
             if not await self._channel.more():
                 raise await self._channel.death("before it reported a result")

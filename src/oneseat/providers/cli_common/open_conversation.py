@@ -64,6 +64,7 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
         self._host = host
         self._process: Process | None = None
         self._session: str | None = None
+        self._begun = False
 
     @asynccontextmanager
     async def open(
@@ -91,6 +92,10 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
     def _terms_of(self, request: Request) -> dict[str, object]:
         """What of a request the conversation cannot change once it has begun, by name."""
 
+    def _overtaken(self, process: Process) -> str | None:  # noqa: ARG002 - for overrides
+        """A file or folder whose change, while the process waited, it may have kept; ``None`` without one."""
+        return None
+
     def _unsupported(self, process: Process, request: Request) -> str | None:  # noqa: ARG002 - for overrides
         """What else of a request this process cannot serve; ``None`` for nothing."""
         return None
@@ -99,6 +104,7 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
         terms, session_id = self._terms_of(request), session.id if session is not None else None
         if self._process is not None and (self._session != session_id or self._process.child.exited):
             await self.close()
+        await self._end_overtaken(session)
         change = self._change(terms, request)
         if session is not None and change is not None:
             await self.close()  # another process resumes the session from the CLI's record
@@ -109,6 +115,16 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
             self._terms, self._session = terms, session_id
         return self._process
 
+    async def _end_overtaken(self, session: SessionStamp | None) -> None:
+        """End a process that may have kept a setting. Raises ``OneseatError`` when the conversation ends with it."""
+        process = self._process
+        place = self._overtaken(process) if process is not None else None
+        if place is None:
+            return
+        await self.close()
+        if session is None and self._begun:
+            raise _over(f"what decides who pays changed while it waited: `{place}`")
+
     def _change(self, terms: dict[str, object], request: Request) -> str | None:
         return self._changed_term(terms) or (
             self._unsupported(self._process, request) if self._process is not None else None
@@ -117,17 +133,11 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
     def _check(self, change: str | None) -> None:
         if change is not None:
             raise changed(change)
-        if self._terms is not None and self._process is None:
-            raise OneseatError(
-                ErrorInfo(
-                    code="provider.conversation_over",
-                    message="The conversation is over: the process that held it has ended",
-                    hint=NEW_CONVERSATION,
-                    whose_turn="you",
-                )
-            )
+        if self._begun and self._process is None:
+            raise _over("the process that held it has ended")
 
     async def _after(self, opened: Run, process: Process) -> None:
+        self._begun = self._begun or opened.sent
         if not opened.sent and not process.child.exited:
             return  # refused by the gate: nothing was sent, so the conversation is unchanged
         try:
@@ -142,3 +152,14 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
         """Make the process ready for the next message. Raises what ``stop`` raises."""
         if not opened.turn_ended:
             await opened.stop(_STOP_S)
+
+
+def _over(why: str) -> OneseatError:
+    return OneseatError(
+        ErrorInfo(
+            code="provider.conversation_over",
+            message=f"The conversation is over: {why}",
+            hint=NEW_CONVERSATION,
+            whose_turn="you",
+        )
+    )

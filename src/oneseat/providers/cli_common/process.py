@@ -15,9 +15,10 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.processes.child import Child
 from oneseat.host.processes.registry import ProcessRegistry
-from oneseat.host.processes.tree import private_prefix
+from oneseat.host.processes.tree import MARKER, private_prefix
 
 from .lines import Lines
+from .process_check import StartedAs
 
 Channel = TypeVar("Channel", bound=Lines[Any])
 
@@ -34,7 +35,7 @@ class Start(msgspec.Struct, frozen=True):
 class OfficialProcess(Generic[Channel]):
     """A running CLI. Always ``end`` or ``kill`` it, which also removes its folder ``private``.
 
-    ``marker`` is in the environment of the CLI and all that it starts, ``env`` is what it was given.
+    ``marker`` is in the environment of the CLI and all that it starts, ``env`` is what it was given, and ``started`` all of it.
     """
 
     def __init__(self, child: Child, channel: Channel, start: Start, private: Path) -> None:
@@ -42,6 +43,7 @@ class OfficialProcess(Generic[Channel]):
         self.channel = channel
         self.marker = start.marker
         self.env = start.env
+        self.started = StartedAs(child.pid, start.argv, {**start.env, MARKER: start.marker}, child.stdin)
         self._private = private
 
     async def end(self, patience_s: float) -> None:

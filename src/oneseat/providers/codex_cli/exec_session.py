@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 
 import msgspec
 
@@ -19,13 +18,11 @@ from oneseat.contract.stations import Dispatch
 from . import messages
 from .exec_parse import ExecParser
 from .launcher import Launcher
+from .login import ADMINISTRATOR_FILES
 from .parse import Setting
 from .permissions import check_tools, permissions_of
 from .process import CodexProcess
 
-#: Settings of the administrator: the app-server would name them, `exec` cannot be asked.
-_ADMINISTRATOR = ("config.toml", "managed_config.toml", "requirements.toml")
-_ADMINISTRATOR_FOLDER = Path("/etc/codex")
 #: What the CLI prints on stderr when it waits for its prompt, and how often that is looked for, in seconds.
 _ASKS = "Reading prompt from stdin"
 _LOOK_S = 0.02
@@ -90,6 +87,9 @@ class ExecSession:
             tampering=seen.tampering,
         )
 
+    def overtaken(self) -> str | None:
+        return self._opened().watch.changed()
+
     async def ready(self) -> bool:
         """Whether it has the run's tools. Raises ``OneseatError`` ``incomplete.tools_missing``."""
         check_tools(self._request, self._allowed)
@@ -139,12 +139,11 @@ async def _asked_for_prompt(process: CodexProcess) -> None:
 
 
 def _administrators() -> tuple[CredentialSource, ...]:
+    """The administrator's settings: the app-server would name what is in them, `exec` cannot be asked."""
     return tuple(
-        CredentialSource(
-            name=name, kind="mode", scope="managed_settings", place=str(_ADMINISTRATOR_FOLDER / name)
-        )
-        for name in _ADMINISTRATOR
-        if (_ADMINISTRATOR_FOLDER / name).exists()
+        CredentialSource(name=path.name, kind="mode", scope="managed_settings", place=str(path))
+        for path in ADMINISTRATOR_FILES
+        if path.exists()
     )
 
 

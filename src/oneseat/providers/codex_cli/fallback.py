@@ -46,6 +46,9 @@ class SessionWithFallback:
         """What the vendor's account says of the windows; nothing without an app-server."""
         return await self.server.limits(read_at) if self.fallback is None else ()
 
+    def overtaken(self) -> str | None:
+        return self._now.overtaken()
+
     async def ready(self) -> bool:
         return await self._now.ready()
 

@@ -16,12 +16,18 @@ from oneseat.contract.facts import CodexLogin, CredentialSource
 from oneseat.host.paths import expand_home
 from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan_environment
 from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
+from oneseat.providers.cli_common.stamps import Stamps, first_change, stamps
 
 #: Where the CLI keeps its login, unless CODEX_HOME says otherwise.
 _FOLDER = ".codex"
 _LOGIN_FILE = "auth.json"
 _CONFIG_FILE = "config.toml"
 _STORE = "cli_auth_credentials_store"
+_ADMINISTRATOR_FOLDER = Path("/etc/codex")
+#: An administrator's settings.
+ADMINISTRATOR_FILES = tuple(
+    _ADMINISTRATOR_FOLDER / name for name in ("config.toml", "managed_config.toml", "requirements.toml")
+)
 #: Settings that name an address the login is sent to.
 ADDRESSES = ("openai_base_url", "chatgpt_base_url")
 _NOTHING = frozenset({b"", b"null", b'""'})
@@ -56,7 +62,7 @@ def codex_login(folder: Path) -> CodexLogin:
     try:
         content = read_file(path)
         if content is None:
-            keyring = _config(folder / _CONFIG_FILE).get(_STORE) in {"keyring", "auto"}
+            keyring = config_of(folder).get(_STORE) in {"keyring", "auto"}
             return CodexLogin(kind="keyring" if keyring else "none", place=str(path))
         stored = decode(content[0], _LoginFile)
     except UnreadableError as error:
@@ -90,18 +96,63 @@ def withheld_sources(
 
 def moved_addresses(folder: Path) -> tuple[str, ...]:
     """The settings in the CLI's folder that send the login to another address, which happens as soon as the CLI starts."""
-    settings = _config(folder / _CONFIG_FILE)
+    settings = config_of(folder)
     return tuple(name for name in ADDRESSES if name in settings)
 
 
 def forces_a_login(folder: Path) -> bool:
     """Whether the CLI's settings force a kind of login: the CLI then deletes a stored login of another kind."""
-    return "forced_login_method" in _config(folder / _CONFIG_FILE)
+    return "forced_login_method" in config_of(folder)
 
 
-def _config(path: Path) -> dict[str, object]:
+class Watch:
+    """What decides who pays for one process with this environment and directory. Make it before the process is started.
+
+    The CLI reads its settings when it starts, and again when a conversation begins, which waits for its MCP servers.
+    """
+
+    def __init__(self, env: Mapping[str, str], cwd: str) -> None:
+        self._folder = folder = codex_home(env)
+        files = (
+            folder / "auth.json",
+            folder / "config.toml",
+            folder / "managed_config.toml",
+            folder / ".env",
+        )
+        project = Path(cwd, ".codex", "config.toml")
+        self._paths = tuple(map(str, (*files, project, _ADMINISTRATOR_FOLDER, *ADMINISTRATOR_FILES)))
+        self._seen = self._look()
+
+    def look(self) -> None:
+        """Compare with what is found now from here on."""
+        self._seen = self._look()
+
+    def changed(self) -> str | None:
+        """A file or folder whose change since the last ``look`` can change who pays; ``None`` without one."""
+        before, contents = self._seen
+        now = stamps(self._paths)
+        if now == before:
+            return None
+        # The CLI itself writes its login when it renews it, and notes of its own into its settings.
+        own = {os.fspath(self._folder / name) for name in ("auth.json", "config.toml")}
+        others = {path for path in now if path not in own and now[path] != before[path]}
+        if others or self._contents() != contents:
+            return first_change(before, now)
+        self._seen = now, contents
+        return None
+
+    def _look(self) -> tuple[Stamps, tuple[object, ...]]:
+        # The stamps come first: a change while the files are read is noticed later.
+        return stamps(self._paths), self._contents()
+
+    def _contents(self) -> tuple[object, ...]:
+        return *_decides(codex_login(self._folder)), config_of(self._folder)
+
+
+def config_of(folder: Path) -> dict[str, object]:
+    """The settings in the CLI's folder; none where they cannot be read."""
     try:
-        content = read_file(path)
+        content = read_file(folder / _CONFIG_FILE)
         return tomllib.loads(content[0].decode("utf-8")) if content else {}
     except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         # The CLI reports the error when it is asked for the settings in force.
@@ -117,3 +168,7 @@ def _moment(stamp: str | None) -> float | None:
         return datetime.fromisoformat(stamp).timestamp() if stamp else None
     except (ValueError, OverflowError):
         return None
+
+
+def _decides(login: CodexLogin) -> tuple[object, ...]:
+    return login.kind, login.auth_mode, login.has_key, login.account

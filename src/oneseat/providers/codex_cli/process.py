@@ -12,6 +12,7 @@ from oneseat.providers.cli_common.process import OfficialProcess, Start, startin
 from oneseat.providers.cli_common.process_check import ProcessCheck, inspect_process, joined
 
 from .channel import Channel
+from .login import Watch
 
 
 class CodexStart(Start, frozen=True):
@@ -23,12 +24,17 @@ class CodexStart(Start, frozen=True):
 class CodexProcess(OfficialProcess[Channel]):
     """A running app-server. Make it with ``start``; ``end`` or ``kill`` it, whatever happened.
 
+    ``watch`` tells whether what decides who pays has changed.
+
     What is learned of it outlives a run: its ``version`` (``None`` until it was opened), its ``thread`` and the ``model`` of that.
     """
 
-    def __init__(self, child: Child, channel: Channel, start: CodexStart, private: Path) -> None:
+    def __init__(
+        self, child: Child, channel: Channel, start: CodexStart, private: Path, watch: Watch
+    ) -> None:
         super().__init__(child, channel, start, private)
         self.addresses = start.addresses
+        self.watch = watch
         self.opened = False
         self.version: str | None = None
         self.thread: str | None = None
@@ -38,14 +44,15 @@ class CodexProcess(OfficialProcess[Channel]):
     def start(cls, start: CodexStart, private: Path, redact: Callable[[str], str]) -> CodexProcess:
         """Start the CLI; ``private`` is removed with it. Raises ``OneseatError`` ``provider.cannot_start``."""
         with starting(start.argv[0]):
+            watch = Watch(start.env, start.cwd)
             child = Child.start(start.argv, env=start.env, cwd=start.cwd, run_id=start.marker)
-        return cls(child, Channel(child, redact), start, private)
+        return cls(child, Channel(child, redact), start, private, watch)
 
     def look(self) -> ProcessCheck:
         """What the process really runs with, and everything below it: a script context the CLI starts another one."""
         below = [process.pid for process in descendants(self.child.pid)]
         seen = [
-            inspect_process(self.child.pid, pid, self.marker, self.env, CODEX_NAMES)
+            inspect_process(self.started, pid, CODEX_NAMES)
             for pid in (None, *(below if self.thread is None else ()))
         ]
         return joined(seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -131,6 +131,8 @@ class CodexSession:
         Asks the vendor's account for its plan, which no token pays for. Raises ``OneseatError`` (``provider.*``) when the CLI
         dies, is too old, has lost the conversation, or cannot reach the vendor.
         """
+        # Before the CLI answers: what changes while it does is noticed directly before the prompt is sent.
+        self._process.watch.look()
         await self._open()
         if self._around.resumed and not self._around.has_record:
             raise OneseatError(SESSION_LOST.info())
@@ -179,6 +181,9 @@ class CodexSession:
             return ()
         return all_readings(self._limits, "account/rateLimits/read", read_at)
 
+    def overtaken(self) -> str | None:
+        return self._process.watch.changed()
+
     async def ready(self) -> bool:
         """Whether the run's thread has begun, with its MCP servers and tools; after a no, ask again. Sends no prompt.
 
@@ -198,11 +203,9 @@ class CodexSession:
         return False
 
     async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
-        for event in self._early:
-            yield (event,)
         self._sent = True
         request = dispatch.request
-        async for batch in self._turn(messages.turn_input(request, dispatch.background)):
+        async for batch in self._turn(messages.turn_input(request, dispatch.background), self._early):
             yield batch
 
     async def say(self, text: str) -> AsyncIterator[Batch]:
@@ -342,7 +345,7 @@ class CodexSession:
             )
         return there
 
-    async def _turn(self, parts: list[dict[str, Any]]) -> AsyncIterator[Batch]:
+    async def _turn(self, parts: list[dict[str, Any]], early: Sequence[Event] = ()) -> AsyncIterator[Batch]:
         self._parser.begin()
         self._ended = False
         params: dict[str, Any] = {"threadId": self._process.thread, "input": parts}
@@ -353,8 +356,11 @@ class CodexSession:
         schema = messages.output_schema(self._around.request)
         if schema is not None:
             params["outputSchema"] = schema
+        # Before anything is handed over: a caller may take its time, and the payer was checked just now.
         number = await self._channel.send("turn/start", params)
         channel = self._channel
+        for event in early:
+            yield (event,)
         while await channel.more():
             line = channel.lines.popleft()
             if isinstance(line, wire.Envelope) and line.method is None:

@@ -10,7 +10,7 @@ from oneseat.contract.facts import CodexFacts, CredentialFacts, KeyFacts, PayerF
 from oneseat.contract.receipt import Evidence, Verdict, Wallet
 from oneseat.contract.stations import Budgeted, Cleared, Refused
 
-from . import api_key, claude, codex
+from . import api_key, claude, codex, messages
 from .claude import NO_SOURCE
 
 
@@ -37,6 +37,11 @@ def clear(budgeted: Budgeted, facts: PayerFacts, expected_wallet: Wallet) -> Cle
         policy = budgeted.permitted.policy
         return Refused(error=error, policy=policy, wallet=_doubted(wallet), evidence=evidence)
     return Cleared(budgeted=budgeted, wallet=wallet, evidence=evidence)
+
+
+def overtaken(place: str | None, *, sent: bool) -> ErrorInfo | None:
+    """Why a decision of the gate holds no more, given the file or folder that has changed since; ``None`` when it holds."""
+    return messages.overtaken(place, sent=sent) if place is not None else None
 
 
 #: The events that can show who pays.

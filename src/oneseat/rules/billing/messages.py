@@ -130,6 +130,23 @@ def tampered(why: str, cli: OfficialCli) -> ErrorInfo:
     return refusal(*_UNSAFE, why, cli.unwrap)
 
 
+def overtaken(place: str, *, sent: bool) -> ErrorInfo:
+    """What decides who pays has changed since the gate decided, before the prompt was ``sent`` or while it was answered."""
+    if sent:
+        return refusal(
+            "billing.changed_midway",
+            f"What decides who pays changed during the run, which was stopped: `{place}`",
+            "the official CLI applies such a change while it runs",
+            "See what is in force now, then run it again: `oneseat doctor`",
+        )
+    return refusal(
+        "billing.settings_changed",
+        f"What decides who pays changed before the prompt was sent: `{place}`",
+        "each attempt was given up with its process, as it may have read what is gone by now; nothing was sent",
+        "See what is in force now, then run it again: `oneseat doctor`",
+    )
+
+
 def signed_out(facts: SeatFacts, cli: OfficialCli, problem: str | None = None) -> ErrorInfo:
     """The CLI has no login. Names the keys that were withheld, so that the user knows why they did not help."""
     why, hint = cli.no_login, cli.sign_in

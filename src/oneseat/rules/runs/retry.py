@@ -33,6 +33,8 @@ PASSING = frozenset(
 _ONCE = frozenset({"incomplete.empty", "provider.crashed", "provider.output_closed"})
 #: Errors that are retried only if the prompt had not been sent.
 _ONCE_UNSENT = frozenset({"stall.start"})
+#: Errors that are retried at once, each time with another process: nothing was sent, and nobody is to be spared.
+_AT_ONCE_UNSENT = frozenset({"billing.settings_changed"})
 #: Errors that a new session heals, with the reason it is given.
 _HEALS: dict[str, EndReason] = {
     "provider.session_lost": "lost",
@@ -124,7 +126,7 @@ def not_repeated(failed: ErrorInfo, refused: ErrorInfo) -> ErrorInfo:
 
 def _may_pass(failure: Failure) -> bool:
     error = failure.error
-    if error.code in PASSING:
+    if error.code in PASSING or _at_once(failure):
         return True
     if error.code.startswith("limit."):
         # A full window: one retry after its reset, so that a limit that lasts longer than reported is not asked again and again.
@@ -134,8 +136,14 @@ def _may_pass(failure: Failure) -> bool:
     return once and error.code not in failure.earlier
 
 
+def _at_once(failure: Failure) -> bool:
+    return failure.error.code in _AT_ONCE_UNSENT and not failure.sent
+
+
 def _after_a_pause(failure: Failure, limits: RetryLimits, chance: float) -> Verdict:
     """Retry after the requested wait plus a random share of a pause that doubles each time; give up if that is too long."""
+    if _at_once(failure):
+        return Repeat(0.0)
     left = limits.max_wait_s - failure.waited_s
     asked = max(failure.error.retry_after_s or 0.0, failure.pause_s)
     if asked > left:

@@ -4,16 +4,16 @@
 all the same, which is worth a refusal.
 """
 
-from .fingerprints import fingerprints
 from .login import login_facts, token_fault, write_simulated_login
 from .paths import ClaudePaths
 from .scan import reaching, scan, scan_dotenv, scan_settings_files, scan_unkeepable
 from .settings_block import block_sources
+from .watch import Watch
 
 __all__ = [
     "ClaudePaths",
+    "Watch",
     "block_sources",
-    "fingerprints",
     "login_facts",
     "reaching",
     "scan",
