@@ -25,6 +25,8 @@ class AttemptRecord:
         self.dispatch: Dispatch | None = None
         self.tally = Tally()
         self.first_text: float | None = None
+        #: The structured answer as the caller's own type, made once, with the end of the turn that it was made from.
+        self.made: tuple[object, object] | None = None
 
     @property
     def answered(self) -> bool:
