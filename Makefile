@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 BOOTSTRAP := $(PYTHON) -m scripts.bootstrap
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 # All findings of all checks, not only the first. Named here so that `make -n test` prints them instead of running them.
-CHECK = $(MAKE) --no-print-directory --keep-going check
+# Two at a time: the type checks of three platforms take a core each.
+CHECK = $(MAKE) --no-print-directory --keep-going --jobs 2 check
 SUITE = $(MAKE) --no-print-directory suite
 
 # An environment variable that stops Python from keeping its bytecode would make every start, and every figure, slower.
@@ -19,7 +20,7 @@ home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT INT TERM && HOME="$$home"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-fast test test-all suite chaos check lint types floors docs-check docs bench lock clean
+.PHONY: help demo test-fast test test-all suite chaos check lint types types-linux types-darwin types-win32 floors docs-check docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,10 +55,13 @@ lint: .setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: .setup
+types: types-linux types-darwin types-win32
+
+types-linux: .setup
 	$(BIN)/mypy --platform linux
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+
+types-darwin types-win32: types-%: .setup
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* src
 
 floors: .setup
 	$(BIN)/lint-imports

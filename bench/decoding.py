@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from oneseat.testing import Simulator
+
 from .harness import Figure, Goal, Measure, Spread, compare, race
 from .processes import PROGRAMS, PYTHON, claude_env, measure, oneseat_env, scratch
 
@@ -19,17 +21,16 @@ _MESSAGE_EVERY = 20
 #: Every 4th message calls a tool, whose result follows.
 _TOOL_EVERY = 4
 OURS, WHOLE, SDK = "provider", "app", "claude-agent-sdk query()"
-#: Nothing listens there; the fake CLI needs no server.
-_NOWHERE = "http://127.0.0.1:9"
 
 
 def run() -> list[Figure]:
     """Count from the first line read to the last, inside the consuming process: neither start-up nor import is counted."""
     memory: list[list[float]] = []
-    with scratch() as home:
+    # The fake CLI asks no server, but a run checks first that one answers.
+    with scratch() as home, Simulator() as simulator:
         fake = write_fake_cli(home)
-        ours = {**oneseat_env(home, _NOWHERE), "ONESEAT_CLAUDE_PATH": str(fake)}
-        theirs = {**claude_env(home, _NOWHERE), "BENCH_CLAUDE": str(fake)}
+        ours = {**oneseat_env(home, simulator.url("ok")), "ONESEAT_CLAUDE_PATH": str(fake)}
+        theirs = {**claude_env(home, simulator.url("ok")), "BENCH_CLAUDE": str(fake)}
         samples = race(
             {
                 OURS: _events_per_s("oneseat_decode.py", ours, memory, "provider"),

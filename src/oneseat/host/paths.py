@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
@@ -157,6 +156,8 @@ def find_program(named: str, search_path: str | None) -> str | None:
 
 
 def _platform_paths() -> Paths:
+    import platformdirs  # noqa: PLC0415 - an import of oneseat takes a third longer with it, and a named home has no use for it
+
     dirs = platformdirs.PlatformDirs("oneseat", appauthor=False)
     try:
         paths = Paths(

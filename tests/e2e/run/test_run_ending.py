@@ -257,3 +257,41 @@ def test_an_orphan_that_dropped_every_mark_ends_with_the_command(number: int | N
     assert ended.code == (0 if number is None else 130)
     assert psutil.wait_procs([left], timeout=0)[1] == []
     seat.assert_nothing_left()
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_signal_while_the_result_is_printed_does_not_cut_it(number: int, tmp_path: Path) -> None:
+    text = (
+        "word " * 60_000
+    )  # more than a pipe holds, so that the command is still printing when the signal comes
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say(text), Result())))
+    with seat.start("run", "hello", "--json") as live:
+        live.read_until("{")
+        live.signal(number)
+        ended = live.finish()
+    assert (ended.code, ended.result["status"], ended.result["text"]) == (0, "completed", text)
+    (run,) = seat.runs()
+    assert (run["id"], run["status"]) == (ended.result["run_id"], "completed")
+
+
+def test_a_signal_ends_a_command_whose_reader_reads_nothing(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say("word " * 60_000), Result())))
+    with seat.start("run", "hello", "--json") as live:
+        live.read_until("{")
+        live.signal()
+        code = live.process.wait()
+        ended = live.finish()
+    (run,) = seat.runs()
+    assert (code, run["status"]) == (130, "completed")
+    assert f"oneseat show {run['id']}" in ended.stderr
+    assert ended.stdout.count('"run_id"') == 1
+
+
+def test_a_signal_behind_the_result_adds_nothing_to_it(tmp_path: Path) -> None:
+    seat, _ = fake_seat(tmp_path, Behaviour())
+    for _ in range(5):
+        with seat.start("run", "hello", "--json") as live:
+            live.read_until("}\n")
+            live.signal()
+            ended = live.finish()
+        assert (ended.code, ended.result["status"], ended.stdout.count("\n")) == (0, "completed", 1)

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import click
@@ -17,17 +17,21 @@ from oneseat.app import Installation
 from oneseat.app.wiring import RunStream, opened_app
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import Form, Output, check_stdout, complain, output_failed
+from oneseat.cli.output import CANCELLED, Form, Output, check_stdout, complain, output_failed
 from oneseat.cli.terminal.event_loop import canceller, run_stoppable
 from oneseat.cli.terminal.questions import OWNER_SAID_NO, ask_at_terminal
 from oneseat.cli.terminal.remote_run import run_remotely
 from oneseat.cli.terminal.shown import Note, Pieces, Shown
 from oneseat.cli.terminal.status_line import PERIOD_S, StatusLine
 from oneseat.cli.terminal.stdout import Sink
-from oneseat.contract.errors import exit_code
+from oneseat.cli.views.error import print_error
+from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import Question
 from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Permission, Request
+
+#: How long a result may take to be printed after a stop signal, in seconds.
+_PRINTING_S = 1.0
 
 
 @click.command(
@@ -88,10 +92,17 @@ async def _run(request: Request, output: Output) -> RunResult:
         if not output.quiet:
             complain(line + "\n")
 
-    async with opened_app(Installation(), as_command=True, say=say) as app:
-        status = StatusLine(enabled=not output.quiet)
-        asker = functools.partial(_ask_owner, status) if sys.stderr.isatty() else None
-        return await _drive(app.stream(request, ask=asker), output, status)
+    result: RunResult | None = None
+    try:
+        async with opened_app(Installation(), as_command=True, say=say) as app:
+            status = StatusLine(enabled=not output.quiet)
+            asker = functools.partial(_ask_owner, status) if sys.stderr.isatty() else None
+            result = await _drive(app.stream(request, ask=asker), output, status)
+    except asyncio.CancelledError:
+        if result is None:
+            raise
+    # Else the result has been printed: a stop signal while the app is closed must not add a second one.
+    return result
 
 
 async def _drive(stream: RunStream, output: Output, status: StatusLine) -> RunResult:
@@ -112,13 +123,40 @@ async def _drive(stream: RunStream, output: Output, status: StatusLine) -> RunRe
                 raise
     if stream.result is None:
         raise asyncio.CancelledError
-    await _write(sink, status, shown.result(stream.result))
-    await sink.flush()
-    await _write(sink, status, shown.ending(stream.result, written=sink.failure is None))
-    await sink.close()
+    await _to_the_end(_show_result(stream.result, sink, shown, status), stream.run_id)
     if sink.failure is not None:
         raise output_failed(sink.failure, stream.run_id)
     return stream.result
+
+
+async def _show_result(result: RunResult, sink: Sink, shown: Shown, status: StatusLine) -> None:
+    await _write(sink, status, shown.result(result))
+    await sink.flush()
+    await _write(sink, status, shown.ending(result, written=sink.failure is None))
+    await sink.close()
+
+
+async def _to_the_end(showing: Coroutine[Any, Any, None], run_id: str) -> None:
+    """Print the result of a run that has ended. A stop signal in the meantime only stops the wait for a reader that reads nothing.
+
+    Half a result, with the error of a cancelled command behind it, would be no JSON and no answer.
+    """
+    task = asyncio.ensure_future(showing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not (await asyncio.wait({task}, timeout=_PRINTING_S))[0]:
+            # On stderr only: stdout takes nothing more.
+            print_error(_unread(run_id), "text")
+            raise click.exceptions.Exit(CANCELLED) from None
+
+
+def _unread(run_id: str) -> ErrorInfo:
+    return ErrorInfo(
+        code="cancelled",
+        message="Cancelled while the answer was being printed",
+        hint=f"Look for the answer in the ledger: `oneseat show {run_id} --json`",
+    )
 
 
 async def _write(sink: Sink, status: StatusLine, pieces: Pieces) -> None:
