@@ -215,11 +215,15 @@ class RunRecord:
             self.candidate.broke_off(error)
         text, _ = outcome.answer(self._answering.tally)
         structured = _structure(self._answering) if self._schema() is not None else None
+        plain = self._shape().plain(structured)
+        if plain is not structured and not self._answering.tally.partial_text():
+            # The text is the object that held the answer, and nobody was shown it yet.
+            text = msgspec.json.encode(plain).decode()
         result = RunResult(
             run_id=self.run_id,
             status=outcome.status_of(error),
             text=text,
-            structured=self._shape().plain(structured),
+            structured=plain,
             error=error,
             session=self._session,
             receipt=self._receipt(),
