@@ -17,12 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from oneseat.app.library import App as App
     from oneseat.app.library import connect as connect
     from oneseat.app.library import in_project as in_project
     from oneseat.app.library import make_request as make_request
+    from oneseat.app.library import read_attachment as read_attachment
     from oneseat.app.library import run as run
     from oneseat.contract import events as events
     from oneseat.contract.errors import ErrorInfo as ErrorInfo
+    from oneseat.contract.errors import InternalError as InternalError
     from oneseat.contract.errors import OneseatError as OneseatError
     from oneseat.contract.errors import UsageError as UsageError
     from oneseat.contract.events import Question as Question
@@ -31,18 +34,18 @@ if TYPE_CHECKING:
     from oneseat.contract.request import Attachment as Attachment
     from oneseat.contract.request import Purpose as Purpose
     from oneseat.contract.request import Request as Request
-    from oneseat.engine.app import App as App
+    from oneseat.contract.request import Tools as Tools
     from oneseat.engine.app import RunStream as RunStream
-    from oneseat.host.files import read_attachment as read_attachment
     from oneseat.rules.inputs.functions import tool as tool
 
     from .contract.receipt import RunFailed as RunFailed
     from .contract.request import Permission as Permission
 
 _HOME_OF = {
-    "App": "oneseat.engine.app",
+    "App": "oneseat.app.library",
     "Attachment": "oneseat.contract.request",
     "ErrorInfo": "oneseat.contract.errors",
+    "InternalError": "oneseat.contract.errors",
     "OneseatError": "oneseat.contract.errors",
     "Permission": "oneseat.contract.request",
     "Purpose": "oneseat.contract.request",
@@ -52,11 +55,12 @@ _HOME_OF = {
     "RunFailed": "oneseat.contract.receipt",
     "RunResult": "oneseat.contract.receipt",
     "RunStream": "oneseat.engine.app",
+    "Tools": "oneseat.contract.request",
     "UsageError": "oneseat.contract.errors",
     "connect": "oneseat.app.library",
     "in_project": "oneseat.app.library",
     "make_request": "oneseat.app.library",
-    "read_attachment": "oneseat.host.files",
+    "read_attachment": "oneseat.app.library",
     "run": "oneseat.app.library",
     "tool": "oneseat.rules.inputs.functions",
 }

@@ -109,7 +109,7 @@ async def test_it_works_inside_a_running_loop(quick_seat: Seat) -> None:
 
 
 async def test_it_works_in_threads(quick_seat: Seat) -> None:
-    results = await asyncio.gather(*(asyncio.to_thread(oneseat.run, "hello") for _ in range(2)))
+    results = await asyncio.gather(*(asyncio.to_thread(lambda: oneseat.run("hello")) for _ in range(2)))
     assert [result.text for result in results] == ["ok from the fake"] * 2
     assert results[0].run_id != results[1].run_id
 

@@ -69,7 +69,7 @@ def test_no_instructions_and_empty_ones_are_the_same() -> None:
 
 @pytest.mark.parametrize("reason", get_args(EndReason))
 def test_every_reason_has_words(reason: EndReason) -> None:
-    event = renewed(LIVE, "new-id", reason, 2)
+    event = renewed(LIVE.id, "new-id", reason, 2)
     assert (event.previous, event.session_id, event.reason, event.carried) == (LIVE.id, "new-id", reason, 2)
     assert len(event.why) > 10
 

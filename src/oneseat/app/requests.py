@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
+from oneseat.contract.receipt import AnswerShape, T
+from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, SessionUse, Tools
 from oneseat.host import files
 from oneseat.host.paths import absolute_path, expand_home, working_directory
 from oneseat.installation import Installation
 from oneseat.rules.inputs import tools as tool_rules
+from oneseat.rules.inputs.answers import answer_of
 from oneseat.rules.inputs.functions import functions_of
-from oneseat.rules.inputs.schemas import check_schema, schema_of
+from oneseat.rules.inputs.schemas import check_schema
+from oneseat.rules.inputs.tools import with_permissions
+
+from .options import DEFAULTS, checked, exclude, shown
 
 if TYPE_CHECKING:
     from oneseat.settings import Project
 
 __all__ = [
     "MAX_INPUT_BYTES",
-    "RequestOptions",
+    "Place",
     "attachment",
     "check_text",
     "choose_tools",
@@ -35,52 +40,92 @@ __all__ = [
 
 #: The longest input, in bytes.
 MAX_INPUT_BYTES = files.MAX_INPUT_BYTES
+#: Names of sessions are parts of file names.
+SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
-class RequestOptions(TypedDict, total=False):
-    """Everything about a request but its prompt; what is left out has its default.
+#: The fields of a request that are options under the same name.
+_CHECKED = (
+    "system", "model", "fallback_model", "attachments", "tools", "cwd", "timeout_s", "max_turns", "max_budget_usd",
+    "over_limit", "role", "provider", "key", "purpose", "client",
+)  # fmt: skip
 
-    ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full. ``attachments`` are
-    sent along, see ``read_attachment``; ``timeout_s`` bounds the whole run in seconds; ``cwd`` is the directory the run
-    belongs to; ``purpose`` says who asks and who reads, ``client`` for whom it is. ``tools`` is a profile (none, read, edit,
-    all), a list of tool names with commas, or ``Tools``; ``schema`` is a JSON Schema or a Python type that the answer's
-    structure must fit. ``mcp_servers`` is a ``{"mcpServers": {...}}`` mapping or the path of a JSON file that holds one;
-    ``functions`` are Python functions with ``@oneseat.tool`` above them. Both offer tools to this run only. ``over_limit``
-    lets the run begin although a usage window is so full that runs are paused. ``max_budget_usd`` is what the run may cost at
-    list price, counted on a plan too, where nothing is charged; ``max_turns`` is how often it may ask the model. ``role``,
-    ``provider`` or ``key`` say who serves it, see the guide on routing.
-    """
 
-    system: str | None
-    model: str | None
-    fallback_model: str | None
-    attachments: Iterable[Attachment]
-    timeout_s: float | None
+class Place(NamedTuple):
+    """Where a request belongs: a directory, the working directory where it is ``None``, and perhaps a conversation in it."""
+
     cwd: str | Path | None
-    purpose: Purpose | None
-    client: str | None
-    tools: Tools | str
-    schema: object
-    mcp_servers: Mapping[str, object] | str | Path | None
-    functions: Iterable[Callable[..., Any]]
-    max_budget_usd: float | None
-    max_turns: int | None
-    over_limit: bool
-    role: str | None
-    provider: str | None
-    key: str | None
+    project: str | None = None
+    session: SessionUse | None = None
 
 
-def make_request(here: Installation, prompt: str, **options: Unpack[RequestOptions]) -> Request:
-    """Check the input and make a request of it.
+def make_request(here: Installation, prompt: str, **options: Any) -> Request[Any]:
+    """Check the input and make a request of it; the options are those of ``oneseat.make_request``, which names what it raises."""
+    given = checked(options)
+    _check_prompt(prompt)
+    if given["system"] is not None:
+        check_text(given["system"], "the instructions")
+    exclude(given, "role", "provider", "key", "model", why="a role names who serves it")
+    exclude(given, "provider", "key", why="a key has a provider")
+    place = _place(here, given)
+    schema, answer = (None, AnswerShape()) if given["schema"] is None else answer_of(given["schema"])
+    tools = _tools(here, given, place.project)
+    request: Request[Any] = Request(
+        prompt=prompt,
+        cwd=_directory(place.cwd),
+        system=given["system"],
+        model=_model(given["model"]),
+        fallback_model=_model(given["fallback_model"]),
+        attachments=(*given["attachments"], *map(_attached, given["files"])),
+        purpose=_purpose(here, given["purpose"], given["client"]),
+        client=given["client"],
+        tools=_allowed(tools),
+        schema=schema,
+        answer=answer,
+        timeout_s=given["timeout_s"],
+        mcp_servers=_servers(here, given["mcp_servers"]),
+        functions=functions_of(given["functions"]),
+        max_budget_usd=given["max_budget_usd"],
+        max_turns=given["max_turns"],
+        over_limit=given["over_limit"],
+        session=place.session,
+        role=given["role"],
+        provider=given["provider"],
+        key=given["key"],
+    )
+    return request if place.project is None else _of_project(here, request, given, place.project)
 
-    Raises ``UsageError``: ``usage.empty_prompt``, ``usage.too_large``, ``usage.invalid_utf8``, ``usage.unknown_model``,
-    ``usage.bad_directory``, ``usage.unknown_tool``, ``usage.bad_schema``, ``usage.bypass_as_root``, ``usage.bad_mcp_config``,
-    ``usage.bad_function``, ``usage.bad_budget``; ``TypeError`` for an option that does not exist.
+
+def check_request(request: Request[T]) -> Request[T]:
+    """A request that a caller made without ``make_request``, once its values were checked in the same way.
+
+    Raises ``UsageError`` like ``make_request``.
     """
-    strange = options.keys() - RequestOptions.__annotations__.keys()
-    if strange:
-        raise TypeError(f"make_request() got an unexpected option: {', '.join(sorted(strange))}")
+    _check_prompt(request.prompt)
+    own = {name: getattr(request, name) for name in _CHECKED}
+    checked({name: value for name, value in own.items() if value is not None})
+    _model(request.model)
+    _model(request.fallback_model)
+    _directory(request.cwd)
+    return request
+
+
+def _of_project(here: Installation, request: Request[Any], given: dict[str, Any], name: str) -> Request[Any]:
+    """The request in a project, with its own tools and purpose where it was given some."""
+    placed = in_project(here, request, name, new_session=given["new_session"], wait_s=given["wait_s"])
+    purpose = placed.purpose if given["purpose"] is None else request.purpose
+    return msgspec.structs.replace(placed, tools=request.tools, purpose=purpose)
+
+
+def _check_prompt(prompt: object) -> None:
+    if not isinstance(prompt, str):
+        raise UsageError(
+            ErrorInfo(
+                code="usage.no_prompt",
+                message=f"The prompt is no text: `{type(prompt).__name__}`",
+                hint='Give one: `oneseat run "say hello"`',
+            )
+        )
     if not prompt.strip():
         raise UsageError(
             ErrorInfo(
@@ -90,30 +135,71 @@ def make_request(here: Installation, prompt: str, **options: Unpack[RequestOptio
             )
         )
     check_text(prompt, "the prompt")
-    system, tools = options.get("system"), options.get("tools", "none")
-    if system is not None:
-        check_text(system, "the instructions")
-    return Request(
-        prompt=prompt,
-        cwd=_directory(options.get("cwd")),
-        system=system,
-        model=_model(options.get("model")),
-        fallback_model=_model(options.get("fallback_model")),
-        attachments=tuple(options.get("attachments", ())),
-        purpose=_purpose(here, options.get("purpose"), options.get("client")),
-        client=options.get("client"),
-        tools=_allowed(choose_tools(tools) if isinstance(tools, str) else tools),
-        schema=_schema(options.get("schema")),
-        timeout_s=options.get("timeout_s"),
-        mcp_servers=_servers(here, options.get("mcp_servers")),
-        functions=functions_of(options.get("functions", ())),
-        max_budget_usd=_dollars(options.get("max_budget_usd")),
-        max_turns=_turns(options.get("max_turns")),
-        over_limit=options.get("over_limit", False),
-        role=options.get("role"),
-        provider=options.get("provider"),
-        key=options.get("key"),
+
+
+def _place(here: Installation, given: dict[str, Any]) -> Place:
+    """The directory and the conversation of a request."""
+    exclude(given, "project", "session", "resume", "cwd", why="a project has a directory and a conversation")
+    exclude(given, "session", "resume", why="each names a conversation")
+    exclude(given, "resume", "new_session", why="one goes on with a conversation, the other begins one")
+    if given["session"] is None and given["project"] is None:
+        _need_conversation(given, "new_session")
+        if not given["resume"]:
+            _need_conversation(given, "wait_s")
+    if given["resume"] is not False:
+        from .sessions import place_to_resume  # noqa: PLC0415 - loads SQLite, and few requests look into the ledger
+
+        cwd = None if given["cwd"] is None else _directory(given["cwd"])
+        return place_to_resume(here, given["resume"], cwd, given["wait_s"])
+    if given["session"] is None:
+        return Place(given["cwd"], given["project"])
+    use = SessionUse(
+        name=_session_name(given["session"]), new_session=given["new_session"], wait_s=given["wait_s"]
     )
+    return Place(given["cwd"], None, use)
+
+
+def _need_conversation(given: dict[str, Any], name: str) -> None:
+    if given[name] != DEFAULTS[name]:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.arguments",
+                message=f"This option needs a conversation: `{name}`\n  the run belongs to no project and no session",
+                hint='Name one: `session="NAME"` or `project="NAME"`',
+            )
+        )
+
+
+def _session_name(name: str) -> str:
+    if SESSION_NAME.fullmatch(name):
+        return name
+    raise UsageError(
+        ErrorInfo(
+            code="usage.arguments",
+            message=f"Not a name for a session: `{shown(name)}`\n"
+            "  letters, digits, `_` and `-`, at most 64 of them; it begins with a letter or a digit",
+            hint="To go on with a session whose id you know: `resume=ID`",
+        )
+    )
+
+
+def _attached(file: str | Path | Attachment) -> Attachment:
+    return file if isinstance(file, Attachment) else attachment(file)
+
+
+def _tools(here: Installation, given: dict[str, Any], project: str | None) -> Tools:
+    """The tools that were named, else those of the project, whose permission mode belongs to its own tools alone."""
+    named, mode, directories = given["tools"], given["permission_mode"], given["add_dirs"]
+    if isinstance(named, Tools):
+        return with_permissions(named, mode, tuple(map(_directory, directories)))
+    if named is not None and not isinstance(named, str):
+        named = ",".join(named)
+    if project is not None:
+        found = _find_project(here, project)
+        mode = mode or (found.permission_mode if named is None else None)
+        named = found.tools if named is None else named
+        directories = directories or found.add_dirs
+    return choose_tools(named or "none", mode, directories)
 
 
 def _servers(here: Installation, given: Mapping[str, object] | str | Path | None) -> tuple[McpServer, ...]:
@@ -149,30 +235,6 @@ def _model(name: str | None) -> str | None:
     )
 
 
-def _dollars(amount: float | None) -> float | None:
-    if amount is None or (0 < amount < math.inf and not isinstance(amount, bool)):
-        return amount
-    raise UsageError(
-        ErrorInfo(
-            code="usage.bad_budget",
-            message=f"A budget must be more than 0 US dollars: `{amount}`",
-            hint="Set one, or omit the option: `oneseat run --max-budget-usd 0.50 ...`",
-        )
-    )
-
-
-def _turns(turns: int | None) -> int | None:
-    if turns is None or (turns >= 1 and not isinstance(turns, bool)):
-        return turns
-    raise UsageError(
-        ErrorInfo(
-            code="usage.bad_budget",
-            message=f"The number of turns must be 1 or more: `{turns}`",
-            hint="Set one, or omit the option: `oneseat run --max-turns 10 ...`",
-        )
-    )
-
-
 def in_project(
     here: Installation, request: Request, name: str, *, new_session: bool = False, wait_s: float = 0.0
 ) -> Request:
@@ -184,9 +246,7 @@ def in_project(
     ``usage.unknown_project``, ``usage.bad_directory``, ``usage.bad_mcp_config``, and those of the settings and of
     ``choose_tools``.
     """
-    from .settings import find_project  # noqa: PLC0415 - most runs have no project, and reading settings loads much
-
-    project = find_project(here, name)
+    project = _find_project(here, name)
     tools = request.tools
     if tools == Tools():
         tools = _allowed(choose_tools(project.tools or "none", project.permission_mode, project.add_dirs))
@@ -210,6 +270,12 @@ def in_project(
             month_budget_usd=project.month_budget_usd,
         ),
     )
+
+
+def _find_project(here: Installation, name: str) -> Project:
+    from .settings import find_project  # noqa: PLC0415 - most runs have no project, and reading settings loads much
+
+    return find_project(here, name)
 
 
 def _purpose(here: Installation, stated: Purpose | None, client: str | None) -> Purpose:
@@ -264,20 +330,16 @@ def _allowed(tools: Tools) -> Tools:
     )
 
 
-def _schema(schema: object) -> dict[str, Any] | None:
-    if schema is None:
-        return None
-    if isinstance(schema, type):
-        return schema_of(schema)
-    return check_schema(schema, "schema")
-
-
 def attachment(source: Path | str, data: bytes | None = None) -> Attachment:
     """A file to send along: an image, a PDF, or UTF-8 text; of ``data`` where that is given, else read from ``source``.
 
     Raises ``UsageError``: ``usage.unreadable_file``, ``usage.too_large``, ``usage.unsupported_file``.
     """
-    return files.read_attachment(Path(source)) if data is None else files.decode_attachment(str(source), data)
+    return (
+        files.read_attachment(expand_home(source))
+        if data is None
+        else files.decode_attachment(str(source), data)
+    )
 
 
 def input_text(source: Path | str, data: bytes | None = None) -> str:

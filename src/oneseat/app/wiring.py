@@ -14,7 +14,7 @@ from oneseat.contract.ports import Observer, RunHistory
 from oneseat.contract.warm import PoolLimits
 from oneseat.engine.app import App, RunStream
 from oneseat.engine.budgets import BudgetContext
-from oneseat.engine.deps import RunDeps
+from oneseat.engine.deps import RunDeps, as_it_is
 from oneseat.engine.limits import WindowGuard
 from oneseat.engine.policy import PolicyContext
 from oneseat.engine.sessions import SessionDeps
@@ -57,13 +57,15 @@ async def opened_app(
     as_command: bool = False,
     warm: int = 0,
     say: Callable[[str], None] | None = None,
+    words: Callable[[ErrorInfo], ErrorInfo] = as_it_is,
 ) -> AsyncIterator[App]:
     """An app on this machine's ledger; closes the ledger on leaving.
 
     ``observers`` are told of its runs. With ``as_command`` orphaned processes of its runs are adopted and ended, the log goes
     where the settings say, and traces where the variable OTEL_TRACES_EXPORTER says; else they go where the program sends
     them. ``warm`` is how many processes of the CLI are started ahead. ``say`` gets one line before an untested version of the
-    CLI is tried. Raises ``UsageError`` when the settings or the ledger cannot be used.
+    CLI is tried, and ``words`` puts errors of runs into the words of whoever reads them. Raises ``UsageError`` when the
+    settings or the ledger cannot be used.
     """
     settings = here.settings
     here.paths.ensure()
@@ -75,7 +77,8 @@ async def opened_app(
         async with opened_ledger(here) as ledger:
             provider = build_provider(here)
             async with _warm(provider, _pool_limits(settings, warm)):
-                yield build_app(here, ledger, audience, provider, _admission(here, VersionGate(here, say)))
+                admit = _admission(here, VersionGate(here, say))
+                yield build_app(here, ledger, audience, provider, admit, words)
 
 
 @contextlib.contextmanager
@@ -151,8 +154,9 @@ def build_app(
     audience: Dispatcher,
     provider: ClaudeCliProvider,
     admit: Callable[[str], Awaitable[None]],
+    words: Callable[[ErrorInfo], ErrorInfo] = as_it_is,
 ) -> App:
-    """Wire one app together. ``admit`` is asked before each run, with its provider."""
+    """Wire one app together. ``admit`` is asked before each run, with its provider; ``words`` as in ``opened_app``."""
     settings, depth = here.settings, nesting_depth(here.env)
     locks = locks_folder(here)
     clock = SystemClock()
@@ -181,6 +185,7 @@ def build_app(
         admit=admit,
         budgets=BudgetContext(price_table(here), ledger, budgets(here), clock.since),
         windows=WindowGuard(ledger, settings.limits_pause_at_percent, time.time),
+        words=words,
     )
     return App(parts, new_run_id)
 

@@ -46,7 +46,7 @@ class Routed(Event, frozen=True, kw_only=True, gc=False, tag="routed"):
 
 
 class SessionRenewed(Event, frozen=True, kw_only=True, gc=False, tag="session_renewed"):
-    """The project's session could not be continued, and the run starts a new one.
+    """The session could not be continued, and the run starts a new one. ``previous`` may be a run that had no session.
 
     ``carried`` earlier exchanges are quoted in the new session; 0 means none.
     """

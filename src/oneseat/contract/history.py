@@ -63,6 +63,14 @@ class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
     policy_inputs: dict[str, Any] | None = None
 
 
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The last run of a directory, its session where it had one, and whether its prompt and answer were kept."""
+
+    id: str
+    session: str | None
+    text_kept: bool
+
+
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event as ``--stream-json`` prints it, with its number in the run, counted from 1, and its time."""
 

@@ -205,7 +205,7 @@ class Sessions(Protocol):
         """Record that a run sends a message in ``session``. Any other one of its place has ended."""
 
     async def exchanges(self, session_id: str) -> tuple[Exchange, ...]:
-        """What was last said in a conversation, the latest at the end. Nothing when no text is kept."""
+        """What was last said in a conversation, or in a run of this id, the latest at the end. Nothing when no text is kept."""
 
 
 class ProjectLocks(Protocol):

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, Union
 
 import msgspec
 
 from .errors import ErrorInfo, OneseatError
+
+if TYPE_CHECKING:
+    from types import UnionType
+    from typing import TypeAlias, _SpecialForm
+
+    from typing_extensions import TypeVar
+
+    #: The type of a structured answer; ``Any`` where none was named.
+    T = TypeVar("T", default=Any)
+    #: A JSON Schema, or a Python type: a class, or a form such as ``Circle | Square`` or ``Literal["yes", "no"]``.
+    Kind: TypeAlias = "type[T] | UnionType | _SpecialForm | Mapping[str, Any] | None"
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+    Kind = Union[type[T], Mapping[str, Any], None]  # noqa: UP007 - what `|` makes takes no parameter
 
 Wallet = Literal["plan", "plan_overage", "api_key", "cloud", "simulator", "unknown"]
 Verdict = Literal["verified", "unverified", "misbilled", "nothing_sent"]
@@ -139,8 +156,32 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     requested_model: str | None = None
 
 
-class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a caller gets back from one run, whatever its end. ``denials`` names the tools that were not allowed."""
+class AnswerShape(msgspec.Struct, frozen=True, kw_only=True):
+    """How the object that a provider returns becomes the answer.
+
+    ``field`` is where the object holds an answer that is no object itself, such as a list. ``make`` turns plain JSON into the
+    caller's own type; it raises what that type raises for a value that it refuses.
+    """
+
+    field: str | None = None
+    make: Callable[[Any], Any] | None = None
+
+    def plain(self, structure: Any) -> Any:
+        """The answer as plain JSON, out of the object that held it."""
+        if self.field is None or not isinstance(structure, dict):
+            return structure
+        return structure.get(self.field, structure)
+
+
+#: Where a result keeps what ``parsed`` returns: no field, as it is no part of the JSON that commands print.
+_PARSED = "_parsed"
+
+
+class RunResult(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
+    """Everything a caller gets back from one run, whatever its end. ``denials`` names the tools that were not allowed.
+
+    ``structured`` is the structured answer as plain JSON, ``parsed`` the same as the type that ``schema`` named.
+    """
 
     run_id: str
     status: Status
@@ -150,6 +191,31 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionStamp | None = None
     receipt: Receipt
     denials: tuple[str, ...] = ()
+
+    @property
+    def parsed(self) -> T:
+        """The structured answer as an instance of the type that ``schema`` named, or as plain JSON where it was a JSON Schema.
+
+        ``None`` without a schema. Raises ``RunFailed`` when the run failed: there is no answer to trust then.
+        """
+        if self.error is not None:
+            raise RunFailed(self.error, self)
+        value: T = self.__dict__.get(_PARSED, self.structured)
+        return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The inherited one leaves out what is no field: a pickled result would come back without its instance.
+        return _rebuilt, (type(self), msgspec.structs.asdict(self), self.__dict__)
+
+
+def with_parsed(result: RunResult, value: object) -> RunResult:
+    """``result``, whose ``parsed`` returns ``value`` from now on."""
+    msgspec.structs.force_setattr(result, _PARSED, value)
+    return result
+
+
+def _rebuilt(kind: type[RunResult], fields: dict[str, Any], more: dict[str, Any]) -> RunResult:
+    return with_parsed(kind(**fields), more[_PARSED]) if more else kind(**fields)
 
 
 class RunFailed(OneseatError):  # noqa: N818 - reads as what happened, like the event `Failed`

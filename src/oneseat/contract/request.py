@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Generic, Literal
 
 import msgspec
 
 from .events import Question
 from .facts import CredentialSource
 from .policy import Author, Exposure, ReachableBy, Reader, WorkOwner, YesNo
+from .receipt import AnswerShape, T
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,10 +151,24 @@ class ProjectUse(msgspec.Struct, frozen=True, kw_only=True):
     month_budget_usd: float | None = None
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class SessionUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that belongs to no project, tied to the request's directory.
+
+    ``name`` tells the conversations of a directory apart; one has none. ``after`` is the id of the session that goes on, or of
+    a run that had none and is quoted. ``new_session`` and ``wait_s`` are those of ``ProjectUse``.
+    """
+
+    name: str = ""
+    after: str | None = None
+    new_session: bool = False
+    wait_s: float = 0.0
+
+
+class Request(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What a caller wants. ``cwd`` is absolute; ``timeout_s`` bounds the whole run in seconds.
 
-    ``schema`` is a JSON Schema that the answer's structure must fit. Without a ``project`` a run is a conversation of its own.
+    ``schema`` is a JSON Schema of an object that the answer's structure must fit, ``answer`` how that becomes the answer.
+    Without a ``project`` or a ``session`` a run is a conversation of its own.
     ``fallback_model`` answers when ``model`` is overloaded, not there, or its own usage window is full.
     ``mcp_servers`` and ``functions`` (the caller's own) offer tools to this run only.
     ``over_limit`` lets it begin although a usage window is so full that runs are paused.
@@ -169,11 +184,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose = Purpose()
     tools: Tools = Tools()
     schema: dict[str, Any] | None = None
+    answer: AnswerShape = AnswerShape()
     timeout_s: float | None = None
     max_budget_usd: float | None = None
     max_turns: int | None = None
     over_limit: bool = False
     project: ProjectUse | None = None
+    session: SessionUse | None = None
     #: Who shall serve it: a role of the settings, or a provider, or a key of the settings; at most one of role and the others.
     role: str | None = None
     provider: str | None = None

@@ -13,7 +13,7 @@ from .receipt import Tier
 #: What a candidate is paid from: the plan of a seat, API credits that a plan includes, or a key that is billed by use.
 PaidFrom = Literal["plan", "api_credits", "api_key"]
 #: What a request can need besides a text answer.
-Need = Literal["tools", "mcp", "functions", "schema", "images", "documents"]
+Need = Literal["tools", "mcp", "functions", "schema", "images", "documents", "sessions"]
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

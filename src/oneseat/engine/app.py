@@ -7,12 +7,15 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
+from typing import Generic
+
+import msgspec
 
 from oneseat._util.aio import uninterrupted
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.ports import Provider, Providers, RunNotifier
-from oneseat.contract.receipt import RunResult
+from oneseat.contract.receipt import RunResult, T
 from oneseat.contract.request import Asker, Request
 from oneseat.contract.routing import Candidate, RouteReport
 from oneseat.contract.warm import WarmProcess
@@ -25,6 +28,11 @@ from .record import RunRecord
 from .route_report import explain
 
 _CANCELLED = ErrorInfo(code="cancelled", message="The run was cancelled before it finished", whose_turn="you")
+_NOT_ENTERED = ErrorInfo(
+    code="usage.arguments",
+    message="The run was not entered\n  it begins inside `async with`, which ends it too",
+    hint="Enter it first: `async with app.stream(...) as stream:`, then `async for event in stream:`",
+)
 _BUG = ErrorInfo(
     code="bug.unexpected",
     message="oneseat failed inside a run; everything received so far is kept",
@@ -33,16 +41,16 @@ _BUG = ErrorInfo(
 )
 
 
-class RunStream:
+class RunStream(Generic[T]):
     """One run. ``async with app.stream(request) as run: async for event in run: ...``; afterwards ``run.result`` is set.
 
     Leaving early cancels the run and returns only when every process it started is gone; a task that waits for its next event
     meanwhile is cancelled. Opening, reading and leaving may be done by different tasks.
     """
 
-    def __init__(self, deps: RunDeps, request: Request, run_id: str, ask: Asker | None = None) -> None:
+    def __init__(self, deps: RunDeps, request: Request[T], run_id: str, ask: Asker | None = None) -> None:
         self.run_id = run_id
-        self.result: RunResult | None = None
+        self.result: RunResult[T] | None = None
         self._deps = deps
         self._request = request
         self._ask = ask
@@ -51,7 +59,7 @@ class RunStream:
         self._task: asyncio.Task[Batch] | None = None
         self._cancelled = False
 
-    async def __aenter__(self) -> RunStream:
+    async def __aenter__(self) -> RunStream[T]:
         self._events = self._read()
         return self
 
@@ -67,7 +75,7 @@ class RunStream:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         if self._events is None:
-            raise RuntimeError("use `async with` before iterating over a run")
+            raise UsageError(_NOT_ENTERED)
         return self._events
 
     async def _read(self) -> AsyncGenerator[Event, None]:
@@ -119,9 +127,9 @@ class RunStream:
         await notifier.ended(result)
         return (*leftovers, Finished(result=result) if result.error is None else Failed(result=result))
 
-    async def _finish(self, leftovers: tuple[Event, ...], error: ErrorInfo | None) -> RunResult:
+    async def _finish(self, leftovers: tuple[Event, ...], error: ErrorInfo | None) -> RunResult[T]:
         deps, record = self._deps, self._record
-        result = record.result(error)
+        result = self._in_words(record.result(error))
         try:
             for event in leftovers:
                 await deps.ledger.record(self.run_id, event)
@@ -130,8 +138,14 @@ class RunStream:
             await deps.ledger.finish(result)
         except OneseatError as failure:
             # A run that the ledger does not have did not complete; the caller keeps the text all the same.
-            return record.result(result.error or failure.info)
+            return self._in_words(record.result(result.error or failure.info))
         return result
+
+    def _in_words(self, result: RunResult) -> RunResult:
+        """The result with an error that names what its reader can type."""
+        if result.error is None:
+            return result
+        return msgspec.structs.replace(result, error=self._deps.words(result.error))
 
 
 class _WithConversation:
@@ -193,14 +207,16 @@ class App:
         """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
         return await explain(self._deps, request)
 
-    def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
+    def stream(
+        self, request: Request[T], *, ask: Asker | None = None, run_id: str | None = None
+    ) -> RunStream[T]:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.
 
         ``ask`` answers when the assistant wants a tool that its permissions do not cover; without it the answer is no.
         """
         return RunStream(self._deps, request, run_id or self._new_run_id(), ask)
 
-    async def run(self, request: Request, *, ask: Asker | None = None) -> RunResult:
+    async def run(self, request: Request[T], *, ask: Asker | None = None) -> RunResult[T]:
         """Run to the end and return the result, whatever its ``status`` and ``error``. ``ask`` as for ``stream``."""
         async with self.stream(request, ask=ask) as stream:
             async for _ in stream:

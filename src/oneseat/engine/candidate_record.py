@@ -29,6 +29,8 @@ class AttemptRecord:
         self.tally = Tally()
         self.first_text: float | None = None
         self.other_models: set[str] = set()
+        #: The structured answer as the caller's own type, made once, with the end of the turn that it was made from.
+        self.made: tuple[object, object] | None = None
 
     @property
     def answered(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.ports import Clock, Dispatcher, Ledger, Outcomes, Provider, Providers, RunSlots
 from oneseat.contract.routing import RouteTable
 from oneseat.rules.runs.retry import RetryLimits
@@ -17,11 +18,16 @@ from .sessions import SessionDeps
 from .watchdog import Timeouts
 
 
+def as_it_is(error: ErrorInfo) -> ErrorInfo:
+    """The error in the words of a command line, in which it was made."""
+    return error
+
+
 class RunDeps(NamedTuple):
     """What every run needs.
 
     ``provider`` is that of the owner's seat. ``chance`` returns random numbers from 0 up to 1; ``admit`` raises
-    ``OneseatError`` for a provider whose program must not be used.
+    ``OneseatError`` for a provider whose program must not be used. ``words`` puts a result's error into its reader's words.
     """
 
     provider: Provider
@@ -41,3 +47,4 @@ class RunDeps(NamedTuple):
     admit: Callable[[str], Awaitable[None]]
     budgets: BudgetContext
     windows: WindowGuard
+    words: Callable[[ErrorInfo], ErrorInfo] = as_it_is

@@ -13,6 +13,7 @@ from oneseat.contract.facts import SessionInfo
 from oneseat.contract.ports import Clock, Provider, ProviderSession
 from oneseat.contract.receipt import (
     NO_TOKENS,
+    AnswerShape,
     CostSource,
     Evidence,
     PolicyStamp,
@@ -21,12 +22,13 @@ from oneseat.contract.receipt import (
     SessionStamp,
     TokenUsage,
     Wallet,
+    with_parsed,
 )
 from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, PassedOver
 from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
 from oneseat.rules.billing import gate as billing
-from oneseat.rules.inputs import schemas
+from oneseat.rules.inputs import answers, schemas
 from oneseat.rules.policy.decide import PolicyView
 from oneseat.rules.runs import models, outcome, retry
 from oneseat.rules.runs.totals import Tally, sum_of_costs, sum_of_usages
@@ -215,7 +217,9 @@ class RunRecord:
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
             return []
-        return schemas.schema_errors(schema, _structure(self._now))
+        found = schemas.schema_errors(schema, _structure(self._now))
+        made = None if found else self._made(self._now)
+        return [f"the whole: {made.why}"] if isinstance(made, answers.Refused) else found
 
     def failure(self) -> ErrorInfo | None:
         """Why the attempt that ended by itself is no success; ``None`` when it is one, or when it was refused."""
@@ -242,16 +246,23 @@ class RunRecord:
             self.candidate.broke_off(error)
         text, _ = outcome.answer(self._answering.tally)
         structured = _structure(self._answering) if self._schema() is not None else None
-        return RunResult(
+        plain = self._shape().plain(structured)
+        if plain is not structured and not self._answering.tally.partial_text():
+            # The text is the object that held the answer, and nobody was shown it yet.
+            text = msgspec.json.encode(plain).decode()
+        result = RunResult(
             run_id=self.run_id,
             status=outcome.status_of(error),
             text=text,
-            structured=structured,
+            structured=plain,
             error=error,
             session=self._session,
             receipt=self._receipt(),
             denials=tuple(dict.fromkeys(name for it in self._attempts for name in it.tally.denials())),
         )
+        if error is not None or self._shape().make is None:
+            return result
+        return with_parsed(result, self._made(self._answering))
 
     @property
     def _now(self) -> AttemptRecord:
@@ -280,6 +291,18 @@ class RunRecord:
     def _schema(self) -> dict[str, Any] | None:
         dispatch = self._answering.dispatch
         return dispatch.request.schema if dispatch is not None else None
+
+    def _shape(self) -> AnswerShape:
+        dispatch = self._answering.dispatch
+        return dispatch.request.answer if dispatch is not None else AnswerShape()
+
+    def _made(self, attempt: AttemptRecord) -> object:
+        """The answer of an attempt as the caller's own type; ``Refused`` when that type refuses it."""
+        ended = attempt.tally.ended
+        # Once for each turn: making it runs the caller's own code.
+        if attempt.made is None or attempt.made[0] is not ended:
+            attempt.made = (ended, answers.made(self._shape(), _structure(attempt)))
+        return attempt.made[1]
 
     def _finding(self) -> tuple[CandidateRecord, billing.Finding]:
         """The candidate that answers for the run, with who paid; the worst verdict of all of them counts."""

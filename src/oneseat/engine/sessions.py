@@ -1,4 +1,4 @@
-"""Which conversation a run belongs to: the live one of its project, a new one, or none."""
+"""Which conversation a run belongs to: the live one of its project or name, a new one, or none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from oneseat.contract.events import SessionRenewed
 from oneseat.contract.ports import Clock, ProjectLocks, Provider, Sessions
 from oneseat.contract.receipt import SessionStamp
-from oneseat.contract.request import ProjectUse, Request
+from oneseat.contract.request import ProjectUse, Request, SessionUse
 from oneseat.contract.sessions import EndReason, Session
 from oneseat.rules.runs import sessions
 from oneseat.rules.runs.sessions import Brief, SessionLimits
@@ -69,22 +69,27 @@ class Conversation:
             return 0
         return await transcripts.written_bytes(self._session.id, self._session.cwd)
 
-    async def choose(self, request: Request, use: ProjectUse) -> None:
-        """Continue the project's conversation of this directory, or begin one where there is none or it must not grow further."""
+    async def choose(self, request: Request, use: ProjectUse | SessionUse) -> None:
+        """Continue the conversation of this place and directory, or begin one where there is none or it must not grow further."""
         now, instructions = self._clock.utc_iso(), sessions.fingerprint(request.system)
+        place, wallet, provider = sessions.place_of(use), self._provider.wallet, self._provider.name
         self._session = Session(
             id=str(uuid.uuid4()),
-            project=use.name,
+            project=place,
             cwd=request.cwd,
-            wallet=self._provider.wallet,
-            provider=self._provider.name,
+            wallet=wallet,
+            provider=provider,
             created_at=now,
             used_at=now,
             messages=0,
             instructions=instructions,
         )
-        wallet, provider = self._provider.wallet, self._provider.name
-        live = await self._deps.sessions.live_session(use.name, request.cwd, wallet, provider)
+        live = await self._deps.sessions.live_session(place, request.cwd, wallet, provider)
+        after = use.after if isinstance(use, SessionUse) else None
+        if after is not None and (live is None or live.id != after):
+            await self._carry(after)
+            self._renew(after, "not_kept", self._session)
+            return
         if live is None or use.new_session:
             return
         transcripts = self._provider.transcripts
@@ -93,25 +98,28 @@ class Conversation:
         reason = sessions.end_reason(live, now=now, size=size, instructions=instructions, limits=limits)
         if reason is None:
             self._session = live
-        elif reason == "bytes":
-            # It ends in the middle of its work, so the new one begins with a summary of it.
-            await self._carry(live)
-            self._renew(live, reason, self._session)
-        else:
-            self._renew(live, reason, self._session)
+            return
+        # "bytes" ends it in the middle of its work, and who asked for this very conversation must not lose it to a limit.
+        if reason == "bytes" or isinstance(use, SessionUse):
+            await self._carry(live.id)
+        self._renew(live.id, reason, self._session)
 
-    async def summary_from(self, request: Request, use: ProjectUse, seat: Provider) -> None:
-        """Give a provider without conversations of its own a summary of the project's conversation with ``seat``."""
+    async def summary_from(self, request: Request, use: ProjectUse | SessionUse, seat: Provider) -> None:
+        """Give a provider without conversations of its own a summary of the conversation with ``seat``."""
         if use.new_session:
             return
-        live = await self._deps.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
+        if isinstance(use, SessionUse) and use.after is not None:
+            await self._carry(use.after)
+            return
+        place = sessions.place_of(use)
+        live = await self._deps.sessions.live_session(place, request.cwd, seat.wallet, seat.name)
         if live is not None:
-            await self._carry(live)
+            await self._carry(live.id)
 
     async def heal(self, reason: EndReason) -> None:
         """Continue in a new conversation that begins with a summary of this one."""
         if self._session is not None:
-            await self._carry(self._session)
+            await self._carry(self._session.id)
             self._begin_anew(self._session, reason)
 
     def repeat(self) -> None:
@@ -137,17 +145,17 @@ class Conversation:
             await self._deps.sessions.use_session(used, self._run_id, self._replaces)
             self._recorded = True
 
-    async def _carry(self, session: Session) -> None:
-        self._brief = sessions.brief(await self._deps.sessions.exchanges(session.id))
+    async def _carry(self, previous: str) -> None:
+        self._brief = sessions.brief(await self._deps.sessions.exchanges(previous))
 
     def _begin_anew(self, previous: Session, reason: EndReason) -> None:
         now = self._clock.utc_iso()
         self._session = msgspec.structs.replace(
             previous, id=str(uuid.uuid4()), created_at=now, used_at=now, messages=0
         )
-        self._renew(previous, reason, self._session)
+        self._renew(previous.id, reason, self._session)
 
-    def _renew(self, previous: Session, reason: EndReason, fresh: Session) -> None:
+    def _renew(self, previous: str, reason: EndReason, fresh: Session) -> None:
         self._recorded = False
         self._replaces = reason
         self._renewed = sessions.renewed(previous, fresh.id, reason, self._brief.exchanges)
@@ -163,18 +171,18 @@ async def open_conversation(
     provider: Provider,
     seat: Callable[[], Provider],
 ) -> AsyncIterator[Conversation]:
-    """Open the conversation of a run. Its project stays locked until the run is over, so that no other run writes to it.
+    """Open the conversation of a run. It, or its project, stays locked until the run is over, so that no other run writes to it.
 
     ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; others never load it.
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """
     conversation = Conversation(deps, run_id, provider, clock)
-    use = request.project
+    use = request.project or request.session
     if use is None:
         yield conversation
         return
-    async with deps.locks.held(use.name, run_id, use.wait_s):
+    async with deps.locks.held(sessions.lock_of(use, request.cwd), run_id, use.wait_s):
         if provider.features.sessions:
             await conversation.choose(request, use)
         else:

@@ -183,13 +183,16 @@ def _busy(project: str, holder: Holder | None, *, inside: bool) -> UsageError:
         if holder
         else "it is just starting or ending"
     )
-    hint: str | None = f"Wait for it: `oneseat run --project {project} --wait ...`"
+    # The name of a conversation of its own begins with `@` and ends with its directory's hash.
+    name = project[1:].rpartition("-")[0] if project.startswith("@") else project
+    what, again = ("conversation", "") if project.startswith("@") else ("project", f"--project {name} ")
+    hint: str | None = f"Wait for it: `oneseat run {again}--wait ...`"
     if inside:
         who, hint = f"{who}, and this run was started inside it", None
     return UsageError(
         ErrorInfo(
             code="usage.project_busy",
-            message=f"Another run of this project is in progress: `{project}`\n  {who}",
+            message=f"Another run of this {what} is in progress: `{name}`\n  {who}",
             hint=hint,
             whose_turn="you" if inside else "wait",
         )

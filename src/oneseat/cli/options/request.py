@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from oneseat.app import Installation, requests
+from oneseat.app.sessions import place_to_resume
 from oneseat.app.settings import Project, find_project
 from oneseat.cli.output import read_beside_prompt, read_stdin
 from oneseat.contract.errors import ErrorInfo, UsageError
@@ -83,6 +84,13 @@ _OPTIONS = (
         "--project",
         metavar="NAME",
         help="Run in this project of your oneseat.toml and continue its conversation.",
+    ),
+    click.option(
+        "--continue",
+        "-c",
+        "resume",
+        is_flag=True,
+        help="Continue the last conversation of this directory.",
     ),
     click.option("--new-session", is_flag=True, help="Start a new conversation in the project."),
     click.option(
@@ -159,7 +167,8 @@ def request_options(command: _Command) -> _Command:
 def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[str, Any]) -> Request:
     """The request of a command line. Raises ``UsageError`` and ``click.UsageError`` for what is wrong in it."""
     here = Installation()
-    project = _project(here, options)
+    place = _place(here, options)
+    project = find_project(here, place.project) if place.project is not None else None
     tools = _tools(options, project)
     _check_route(options)
     request = requests.make_request(
@@ -183,7 +192,9 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
         purpose=words_of(here, options, project).purpose(),
         client=options["client"],
     )
-    request = msgspec.structs.replace(request, entry=Entry(attended=sys.stderr.isatty()))
+    request = msgspec.structs.replace(
+        request, entry=Entry(attended=sys.stderr.isatty()), session=place.session
+    )
     if project is None:
         return request
     own = request.purpose
@@ -201,12 +212,16 @@ def _check_route(options: dict[str, Any]) -> None:
         raise click.UsageError("--provider and --key are mutually exclusive: a key has a provider")
 
 
-def _project(here: Installation, options: dict[str, Any]) -> Project | None:
-    if options["project"] is not None:
-        return find_project(here, options["project"])
-    if options["new_session"] or options["wait"] is not None:
-        raise click.UsageError("--new-session and --wait need --project NAME")
-    return None
+def _place(here: Installation, options: dict[str, Any]) -> requests.Place:
+    """The project or the conversation that a run belongs to."""
+    wait_s = options["wait"] or 0.0
+    if options["resume"]:
+        if options["project"] is not None or options["new_session"]:
+            raise click.UsageError("--continue excludes --project and --new-session")
+        return place_to_resume(here, which=True, cwd=None, wait_s=wait_s)
+    if options["project"] is None and (options["new_session"] or options["wait"] is not None):
+        raise click.UsageError("--new-session needs --project NAME, --wait needs that or --continue")
+    return requests.Place(None, options["project"])
 
 
 def _tools(options: dict[str, Any], project: Project | None) -> Tools:

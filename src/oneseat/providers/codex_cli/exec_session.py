@@ -150,4 +150,4 @@ def _administrators() -> tuple[CredentialSource, ...]:
 def can_do(request: Request) -> bool:
     """Whether `codex exec` can serve a request: no conversation, no servers, no schema, no pictures."""
     pictures = any(attached.media_type.startswith("image/") for attached in request.attachments)
-    return not (request.project or request.mcp_servers or request.schema or pictures)
+    return not (request.project or request.session or request.mcp_servers or request.schema or pictures)

@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__oneseat_tool__"
 #: The vendor accepts 64 characters, and the CLI prepends `mcp__oneseat__`.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}", re.ASCII)
+_NO_FUNCTION = "it is bound to an object, or built in: write a function that calls it, and decorate that one"
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -34,7 +35,11 @@ def tool(function: F | None = None, /, *, read_only: bool = False) -> F | Callab
     """
 
     def mark(marked: F) -> F:
-        setattr(marked, _MARK, _function_of(marked, read_only=read_only))
+        described = _function_of(marked, read_only=read_only)
+        try:
+            setattr(marked, _MARK, described)
+        except AttributeError:
+            raise _bad(described.name, _NO_FUNCTION) from None
         return marked
 
     return mark if function is None else mark(function)
@@ -57,6 +62,8 @@ def functions_of(given: Iterable[Callable[..., Any]]) -> tuple[Function, ...]:
 
 
 def _function_of(function: Callable[..., Any], *, read_only: bool) -> Function:
+    if not callable(function):
+        raise _bad(type(function).__name__, "it is no function")
     name, description = _name_of(function), inspect.getdoc(function)
     if not _NAME.fullmatch(name):
         raise _bad(name, "its name must be letters, digits and underscores, at most 50 of them")

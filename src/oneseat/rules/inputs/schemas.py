@@ -18,23 +18,25 @@ _DATA = frozenset({"const", "enum", "default", "examples"})
 
 
 def check_schema(schema: object, source: str) -> dict[str, Any]:
-    """Return ``schema`` when it is a JSON Schema for an object. Raises ``UsageError`` ``usage.bad_schema``.
+    """Return ``schema`` when it is a JSON Schema. Raises ``UsageError`` ``usage.bad_schema``.
 
     The official CLI silently ignores a schema it cannot use and answers in plain text (measured).
     """
     import jsonschema  # noqa: PLC0415 - 60 ms, needed only for runs with a schema
 
     if not isinstance(schema, dict):
-        raise _bad(source, "a schema must be a JSON object")
+        raise bad_schema(source, "a schema must be a JSON object")
+    try:
+        msgspec.json.encode(schema)
+    except (TypeError, ValueError) as error:
+        raise bad_schema(source, f"it holds what is no JSON: {error}") from error
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise _bad(source, f"{_place(error)}: {error.message}") from error
+        raise bad_schema(source, f"{_place(error)}: {error.message}") from error
     lost = _lost_reference(schema)
     if lost is not None:
-        raise _bad(source, f"nothing in it is called `{lost}`, and no other file is read")
-    if schema.get("type") != "object":
-        raise _bad(source, 'the answer is an object, so the schema must say `"type": "object"`')
+        raise bad_schema(source, f"nothing in it is called `{lost}`, and no other file is read")
     return schema
 
 
@@ -98,24 +100,12 @@ def schema_errors(schema: dict[str, Any], value: object) -> list[str]:
     return found if len(errors) <= _SHOWN else [*found, f"and {len(errors) - _SHOWN} more"]
 
 
-def schema_of(kind: type) -> dict[str, Any]:
-    """The JSON Schema of a Python type: a msgspec struct, a dataclass, a TypedDict. Raises ``UsageError`` ``usage.bad_schema``."""
-    try:
-        schema = msgspec.json.schema(kind)
-    except TypeError as error:
-        raise _bad(kind.__qualname__, str(error)) from error
-    name = str(schema.get("$ref", "")).rpartition("/")[2]
-    if name:
-        # The vendor requires an object at the top level, not a reference.
-        schema = {**schema["$defs"][name], "$defs": schema["$defs"]}
-    return check_schema(schema, kind.__qualname__)
-
-
 def _place(error: Any) -> str:
     return "/".join(map(str, error.absolute_path)) or "the whole"
 
 
-def _bad(source: str, why: str) -> UsageError:
+def bad_schema(source: str, why: str) -> UsageError:
+    """The error of a schema from ``source`` that cannot be used."""
     return UsageError(
         ErrorInfo(code="usage.bad_schema", message=f"The schema cannot be used: `{source}`\n  {why}")
     )

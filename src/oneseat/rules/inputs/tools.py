@@ -6,6 +6,8 @@ import re
 from difflib import get_close_matches
 from typing import get_args
 
+import msgspec
+
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
 
@@ -42,6 +44,15 @@ def choose_tools(named: str, mode: str | None = None, directories: tuple[str, ..
     required = tuple(name for name in names if name != "Task")
     return Tools(
         names=tuple(names), required=required, mode=_mode(mode) if mode else chosen, directories=directories
+    )
+
+
+def with_permissions(tools: Tools, mode: str | None, directories: tuple[str, ...]) -> Tools:
+    """``tools`` with another permission mode, where one is named, and with further directories. Raises like ``choose_tools``."""
+    return msgspec.structs.replace(
+        tools,
+        mode=tools.mode if mode is None else _mode(mode),
+        directories=(*tools.directories, *directories),
     )
 
 

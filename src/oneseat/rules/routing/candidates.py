@@ -91,6 +91,8 @@ def needs(request: Request) -> Iterator[Need]:
         "schema": request.schema is not None,
         "images": any(kind.startswith("image/") for kind in kinds),
         "documents": "application/pdf" in kinds,
+        # A quotation of what was said goes to any of them; a conversation is kept by those that can.
+        "sessions": request.session is not None and request.session.after is None,
     }
     return (need for need, needed in found.items() if needed)
 

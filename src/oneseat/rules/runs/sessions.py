@@ -11,6 +11,7 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import SessionRenewed
+from oneseat.contract.request import ProjectUse, SessionUse
 from oneseat.contract.sessions import EndReason, Exchange, Session
 
 #: The size of the summary for a new session: enough to continue the subject, far from filling the context.
@@ -57,6 +58,7 @@ _BECAUSE: dict[EndReason, str] = {
     "overflow": "the conversation no longer fits the model's context",
     "repeated": "its only message failed and is sent again, which needs a new session",
     "ended": "the session was ended",
+    "not_kept": "the official CLI has no session of what was said before",
 }
 
 
@@ -84,12 +86,21 @@ def end_reason(
     return "instructions" if session.instructions != instructions else None
 
 
-def renewed(previous: Session, session_id: str, reason: EndReason, carried: int) -> SessionRenewed:
+def place_of(use: ProjectUse | SessionUse) -> str:
+    """Under which name the ledger keeps a conversation: a project's name, or one that no project can have."""
+    return use.name if isinstance(use, ProjectUse) else f"@{use.name}"
+
+
+def lock_of(use: ProjectUse | SessionUse, cwd: str) -> str:
+    """What only one run at a time may hold, as the name of a file: a project, or a conversation of one directory."""
+    place = place_of(use)
+    return place if isinstance(use, ProjectUse) else f"{place}-{fingerprint(cwd)[:16]}"
+
+
+def renewed(previous: str, session_id: str, reason: EndReason, carried: int) -> SessionRenewed:
     """The event for a run that continues in a new session, which is told of ``carried`` earlier exchanges."""
     why = _BECAUSE[reason]
-    return SessionRenewed(
-        previous=previous.id, session_id=session_id, reason=reason, why=why, carried=carried
-    )
+    return SessionRenewed(previous=previous, session_id=session_id, reason=reason, why=why, carried=carried)
 
 
 def brief(exchanges: Sequence[Exchange]) -> Brief:

@@ -16,7 +16,7 @@ from oneseat._util.time import iso_ms
 from oneseat.contract.budgets import Bound, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
-from oneseat.contract.history import RunFilter, RunSummary, StoredEvent, StoredRun
+from oneseat.contract.history import LastRun, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import Evidence, RunResult, Wallet
 from oneseat.contract.sessions import Session
@@ -110,6 +110,17 @@ class LedgerReader:
         if not named and not begun:
             raise _no_such_session(name)
         return (named or begun)[0]
+
+    def last_in(self, cwd: str, *, simulated: bool) -> LastRun | None:
+        """The owner's last run in a directory that something can go on from: one of a session, or one that has answered."""
+        query = (
+            "SELECT id, session_id, prompt_preview IS NOT NULL AND text IS NOT NULL FROM runs WHERE cwd = :cwd"
+            " AND client IS NULL AND coalesce(expected_wallet = 'simulator', :simulated) = :simulated"
+            " AND (session_id IS NOT NULL OR status = 'completed') ORDER BY created_at DESC, rowid DESC LIMIT 1"
+        )
+        for run_id, session, kept in self._rows(query, {"cwd": storable(cwd), "simulated": simulated}):
+            return LastRun(id=run_id, session=session, text_kept=bool(kept))
+        return None
 
     def evidence(self, run_id: str) -> tuple[Evidence, ...]:
         """The evidence of who paid: from the receipt, or from the billing gate while the run is running."""

@@ -49,11 +49,11 @@ def end(db: sqlite3.Connection, project: str, at: str) -> list[Session]:
 
 
 def exchanges(db: sqlite3.Connection, session_id: str, most: int) -> tuple[Exchange, ...]:
-    """Prompts and answers of the last completed runs of a conversation, the latest at the end."""
+    """Prompts and answers of the last completed runs of a conversation, the latest at the end; or of a run of this id."""
     rows = db.execute(
-        "SELECT prompt_preview, text FROM runs WHERE session_id = ? AND status = 'completed'"
+        "SELECT prompt_preview, text FROM runs WHERE (session_id = ? OR id = ?) AND status = 'completed'"
         " AND prompt_preview IS NOT NULL AND text IS NOT NULL ORDER BY created_at DESC, rowid DESC LIMIT ?",
-        (session_id, most),
+        (session_id, session_id, most),
     ).fetchall()
     return tuple(Exchange(asked, answered) for asked, answered in reversed(rows))
 
