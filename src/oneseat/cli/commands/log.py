@@ -61,6 +61,6 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     if as_json:
         echo(to_json(report))
     elif report.runs:
-        echo(list_text(report.runs))
+        echo(list_text(report))
     else:
         complain('No runs yet. Start one: oneseat run "say hello"\n')

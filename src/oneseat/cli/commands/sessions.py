@@ -30,7 +30,7 @@ def list_sessions(every: bool, as_json: bool) -> None:
     if as_json:
         echo(to_json(report))
     elif report.sessions:
-        echo(sessions_text(report.sessions))
+        echo(sessions_text(report))
     else:
         complain("No conversations. Start one: oneseat run --project NAME ...\n")
 
