@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import Attachment, McpServer, ProjectUse, Purpose, Request, Tools
+from oneseat.contract.request import MOST_TURNS, Attachment, McpServer, ProjectUse, Purpose, Request, Tools
 from oneseat.host import files
 from oneseat.host.paths import absolute_path, expand_home, working_directory
 from oneseat.installation import Installation
@@ -162,12 +162,12 @@ def _dollars(amount: float | None) -> float | None:
 
 
 def _turns(turns: int | None) -> int | None:
-    if turns is None or (turns >= 1 and not isinstance(turns, bool)):
+    if turns is None or (1 <= turns <= MOST_TURNS and not isinstance(turns, bool)):
         return turns
     raise UsageError(
         ErrorInfo(
             code="usage.bad_budget",
-            message=f"The number of turns must be 1 or more: `{turns}`",
+            message=f"The number of turns must be 1 to {MOST_TURNS}: `{turns}`",
             hint="Set one, or omit the option: `oneseat run --max-turns 10 ...`",
         )
     )
@@ -234,6 +234,11 @@ def choose_tools(named: str, mode: str | None = None, directories: Iterable[str 
     Raises ``UsageError``: ``usage.unknown_tool``, ``usage.unknown_permission_mode``, ``usage.bad_directory``.
     """
     return tool_rules.choose_tools(named, mode, tuple(_directory(folder) for folder in directories))
+
+
+def tool_names() -> tuple[str, ...]:
+    """The profiles and the official CLI's tools that a run may name."""
+    return (*tool_rules.PROFILES, *tool_rules.PROFILES["all"][0])
 
 
 def read_schema(path: Path) -> dict[str, Any]:

@@ -70,9 +70,9 @@ def rendered(text: str, stream: TextIO) -> str:
         return text
     if not wants_colour(stream):
         return text.translate(_NOTHING)
-    shown = text.translate(_CODES)
     # A text from elsewhere may hold the beginning of a style alone.
-    return shown if shown == text or shown.endswith("\x1b[0m") else f"{shown}\x1b[0m"
+    is_open = max(map(text.rfind, _BEGINS.values())) > text.rfind(_ENDS)
+    return text.translate(_CODES) + ("\x1b[0m" if is_open else "")
 
 
 def restyled(text: str, like: str) -> str:

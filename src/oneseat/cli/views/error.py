@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from oneseat.cli.output import Form, complain, echo, printable
-from oneseat.cli.screen import styled
+from oneseat.cli.output import Form, complain, echo
+from oneseat.cli.screen import printable, styled
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .timefmt import duration

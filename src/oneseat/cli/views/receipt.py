@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneseat._util.json import to_json
-from oneseat.cli.output import printable
-from oneseat.cli.screen import styled
+from oneseat.cli.screen import printable, styled
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
 from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage, Verdict
