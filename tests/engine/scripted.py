@@ -328,9 +328,15 @@ def scripted_app(
         chance=lambda: chance,
         telemetry=Dispatcher((), EventLog(lambda text: text)),
         admit=anything,
+        foresee=nothing_foreseen,
         windows=WindowGuard(memory, None, lambda: asyncio.get_running_loop().time()),
     )
     return App(deps, iter_ids().__next__)
+
+
+async def nothing_foreseen(_: Candidate) -> ErrorInfo | None:
+    """No candidate is known to fail."""
+    return None
 
 
 def iter_ids() -> Iterator[str]:

@@ -165,8 +165,6 @@ def test_an_entry_that_oneseat_did_not_write_is_named_as_damage(tmp_path: Path) 
     writer._db.execute("UPDATE runs SET result = '{\"run_id\": 5}'")
     writer.close()
     with LedgerReader(path) as reader:
-        info = refused(lambda: reader.run("r1"))
-    assert info.code == "usage.ledger_corrupt"
-    assert info.message.startswith(
-        f"The ledger cannot be read: `{path}`\n  an entry is not what oneseat wrote: Expected `str`, got `int`"
-    )
+        found = reader.run("r1")
+    assert found.result is None
+    assert found.damaged == ("result: Expected `str`, got `int` - at `$.run_id`",)

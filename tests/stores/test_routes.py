@@ -24,8 +24,8 @@ TALK = Session(
     cwd="/desk",
     wallet="plan",
     provider="claude-cli",
-    created_at="t1",
-    used_at="t1",
+    created_at="2026-11-20T14:00:00.000Z",
+    used_at="2026-11-20T14:00:00.000Z",
     messages=1,
     instructions="",
 )
@@ -49,7 +49,7 @@ def test_a_run_is_found_under_the_provider_it_went_to_last(writer: LedgerWriter,
 
 
 def test_two_seats_have_a_live_conversation_each_in_one_place(writer: LedgerWriter) -> None:
-    other = msgspec.structs.replace(TALK, id="s2", provider="codex-cli", used_at="t2")
+    other = msgspec.structs.replace(TALK, id="s2", provider="codex-cli", used_at="2026-11-20T15:00:00.000Z")
     for run_id, session in (("r1", TALK), ("r2", other)):
         writer.begin(run_id, make_request(), session.provider)
         writer.use_session(session, run_id, "new_session")
@@ -57,7 +57,9 @@ def test_two_seats_have_a_live_conversation_each_in_one_place(writer: LedgerWrit
     assert writer.live_session("shop", "/desk", "plan", "codex-cli") == other
     assert writer.live_session("shop", "/desk", "plan", "gemini") is None
     # A fresh one takes the place of its own seat's only.
-    writer.use_session(msgspec.structs.replace(TALK, id="s3", used_at="t3"), "r1", "age")
+    writer.use_session(
+        msgspec.structs.replace(TALK, id="s3", used_at="2026-11-20T16:00:00.000Z"), "r1", "age"
+    )
     assert writer.live_session("shop", "/desk", "plan", "codex-cli") == other
     assert {session.id for session in writer.end_sessions("shop")} == {"s2", "s3"}
 

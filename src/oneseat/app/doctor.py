@@ -11,7 +11,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.facts import CodexFacts, CredentialFacts, LoginFacts
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.reports.compat import CanaryReport
-from oneseat.contract.reports.doctor import CodexCheckup, Observations, OpenFile, Report
+from oneseat.contract.reports.doctor import CodexCheckup, Instead, Observations, OpenFile, Report, Unusable
 from oneseat.contract.request import Request
 from oneseat.contract.stations import Refused
 from oneseat.installation import Installation, new_run_id
@@ -28,6 +28,7 @@ from oneseat.rules.policy import inputs as policy_inputs
 from oneseat.rules.policy import messages as policy_words
 from oneseat.stores.compat import CanaryResults
 
+from .foresight import key_failure
 from .limits_refresh import answer_within_s, question, silent
 from .providers import build_codex, build_provider, unreachable_simulator
 
@@ -60,6 +61,9 @@ async def _observe(here: Installation) -> Observations:
     settings, paths = here.settings, here.paths
     (facts, version, failure), codex = await asyncio.gather(_ask_cli(here), _ask_codex(here))
     refusal, wallet = _gate(here, facts)
+    unusable, instead = _elsewhere(here)
+    if instead is not None:
+        wallet = "api_key" if settings.simulator_url is None else "simulator"
     path = _cli_path(here)
     beyond = (discovery.parse_version(version or "") or discovery.NEWEST) > discovery.NEWEST
     canary = _stored_trial(here, path)
@@ -85,6 +89,8 @@ async def _observe(here: Installation) -> Observations:
         codex=codex,
         canary=canary,
         old_pack=_old_pack(here),
+        unusable=unusable,
+        instead=instead,
         canary_refusal=untested.refusal(canary, dotted(discovery.NEWEST))
         if canary is not None and beyond and settings.canary_auto
         else None,
@@ -150,18 +156,42 @@ def _old_pack(here: Installation) -> str | None:
 
 
 def _gate(here: Installation, facts: CredentialFacts | None) -> tuple[ErrorInfo | None, Wallet]:
-    if facts is None:
-        return None, "unknown"
+    """Why an ordinary run on the plan is refused, and who would pay."""
     expected: Wallet = "plan" if here.settings.simulator_url is None else "simulator"
     view = here.policy_view
     permitted = policy.for_seat(policy.decide(Request(prompt="(none)", cwd="/"), view))
     if isinstance(permitted, Refused):
         return permitted.error, "unknown"
+    if facts is None:
+        return None, "unknown"
     cleared = billing.clear(bounds.reserve(permitted, NO_BUDGET), facts, expected)
     if isinstance(cleared, Refused):
         return cleared.error, cleared.wallet
     confirmed = policy.confirm(permitted, facts, view)
     return (confirmed.error if isinstance(confirmed, Refused) else None), cleared.wallet
+
+
+def _elsewhere(here: Installation) -> tuple[tuple[Unusable, ...], Instead | None]:
+    """What cannot be used of the keys that the settings send runs to, and who serves runs that the plan may not."""
+    routes = here.routes
+    named = {"fallback.to": routes.fallback} | {
+        f"roles.{role.name}": role.candidates for role in routes.roles.values()
+    }
+    failures = {
+        (place, each): error
+        for place, candidates in named.items()
+        for each in candidates
+        if each.key is not None and (error := key_failure(here, each)) is not None
+    }
+    unusable = tuple(
+        Unusable(place=place, candidate=each.label, error=error) for (place, each), error in failures.items()
+    )
+    usable = [each for each in routes.fallback if ("fallback.to", each) not in failures]
+    decided = policy.decide(Request(prompt="(none)", cwd="/"), here.policy_view)
+    if isinstance(decided, Refused) or decided.objection is None:
+        return unusable, None
+    serves = next((each for each in usable if each.paid_from in decided.paid_from), None)
+    return unusable, None if serves is None else Instead(candidate=serves.label, why=decided.objection)
 
 
 def _cli_path(here: Installation) -> str | None:
@@ -202,6 +232,7 @@ def _kept_proxies(here: Installation) -> tuple[str, ...]:
 def _folder_failure(here: Installation) -> ErrorInfo | None:
     try:
         here.paths.ensure()
+        here.paths.check_space()
     except UsageError as error:
         return error.info
     return None

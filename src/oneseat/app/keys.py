@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
+from oneseat.contract.providers import KeyProvider
 from oneseat.contract.reports.keys import KeyList, KeyState
 from oneseat.host.keys.keyring import OsKeyring
 from oneseat.host.keys.store import KeyStore
@@ -89,9 +91,12 @@ def change_key(here: Installation, name: str, chosen: Mapping[str, str | None]) 
 
 def _first_of_its_name(here: Installation, name: str, given: dict[str, Any]) -> KeyChange:
     if "provider" not in given:
+        options = "".join(
+            f" --{option.replace('_', '-')} {shlex.quote(str(value))}" for option, value in given.items()
+        )
         raise _arguments(
-            f"No such API key: `{name}`",
-            f"Name its provider: `oneseat key set {name} --provider anthropic`",
+            f"No such API key: `{name}`\n  a new one needs its provider: {', '.join(get_args(KeyProvider))}",
+            f"Name its provider: `oneseat key set {shlex.quote(name)} --provider anthropic{options}`",
         )
     key = new_key(name, given)
     text = with_table(settings_text(here), ("keys", name), given)

@@ -54,6 +54,7 @@ def read_limits(
         seats=tuple(seats),
         budgets=tuple(budgets),
         estimate=estimate,
+        not_read=ledger.not_read,
     )
 
 

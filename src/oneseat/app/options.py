@@ -13,12 +13,10 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import MOST_USD
-from oneseat.contract.request import Attachment, Purpose, Tools
+from oneseat.contract.request import MOST_SECONDS, MOST_TURNS, Attachment, Purpose, Tools
 
 __all__ = ["DEFAULTS", "bad_option", "bad_value", "checked", "exclude", "in_python_words", "shown"]
 
-#: More turns than this takes no run: a larger number is a mistake.
-MOST_TURNS = 10_000
 _SHOWN = 60
 
 
@@ -129,7 +127,7 @@ _OPTIONS: dict[str, _Option] = {
     ),
     "timeout_s": _Option(
         None,
-        lambda value: _is_number(value) and 0 < value < math.inf,
+        lambda value: _is_number(value) and 0 < value <= MOST_SECONDS,
         "a number of seconds above 0",
         "120",
     ),

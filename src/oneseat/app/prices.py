@@ -15,12 +15,17 @@ from oneseat.installation import Installation
 from oneseat.settings import CLIENTS, PROJECTS
 from oneseat.settings.prices import PRICES
 from oneseat.settings.roles import ROLES
-from oneseat.stores.prices import PriceTable
+from oneseat.stores.prices import PriceTable, bundled_names
 
 if TYPE_CHECKING:
     from oneseat.contract.policy_catalogue import PackPrice, PriceTier
 
-__all__ = ["budgets", "price_table", "shared_bounds"]
+__all__ = ["budgets", "model_names", "price_table", "shared_bounds"]
+
+
+def model_names(here: Installation) -> list[str]:
+    """The full names of models with a price: the owner's own, then those of the bundled tables. Raises ``UsageError``."""
+    return [*here.named(PRICES), *bundled_names()]
 
 
 class Budgeted(Protocol):

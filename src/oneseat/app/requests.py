@@ -302,6 +302,11 @@ def choose_tools(named: str, mode: str | None = None, directories: Iterable[str 
     return tool_rules.choose_tools(named, mode, tuple(_directory(folder) for folder in directories))
 
 
+def tool_names() -> tuple[str, ...]:
+    """The profiles and the official CLI's tools that a run may name."""
+    return (*tool_rules.PROFILES, *tool_rules.PROFILES["all"][0])
+
+
 def read_schema(path: Path) -> dict[str, Any]:
     """Read a JSON Schema from a file. Raises ``UsageError``: ``usage.bad_schema`` and those of ``input_text``."""
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from oneseat.contract.errors import UsageError
 from oneseat.contract.history import RunFilter
@@ -35,7 +36,7 @@ def find_runs(here: Installation, wanted: RunFilter) -> RunList:
     if wanted.cwd is not None:
         wanted = msgspec.structs.replace(wanted, cwd=str(absolute_path(wanted.cwd)))
     with opened_reader(here) as ledger:
-        return RunList(runs=tuple(ledger.runs(wanted)))
+        return RunList(runs=tuple(ledger.runs(wanted)), not_read=ledger.not_read)
 
 
 def find_run(here: Installation, name: str) -> RunReport:
@@ -50,6 +51,7 @@ def find_run(here: Installation, name: str) -> RunReport:
             result=None if stored.result is None else ResultReport.of(stored.result),
             events=tuple(ledger.events(stored.summary.id)),
             policy_inputs=stored.policy_inputs,
+            damaged=stored.damaged or UNSET,
         )
 
 

@@ -25,8 +25,8 @@ _RUNS_SHOWN = 100
 def find_sessions(here: Installation, *, ended: bool = False) -> SessionList:
     """The conversations that can go on, the last used first; with ``ended`` all of them. Raises like ``find_runs``."""
     with opened_reader(here) as ledger:
-        found = (session for session in ledger.sessions() if ended or session.ended_at is None)
-        return SessionList(sessions=tuple(found))
+        found = [session for session in ledger.sessions() if ended or session.ended_at is None]
+        return SessionList(sessions=tuple(found), not_read=ledger.not_read)
 
 
 def find_session(here: Installation, name: str) -> SessionReport:
@@ -37,7 +37,7 @@ def find_session(here: Installation, name: str) -> SessionReport:
     with opened_reader(here) as ledger:
         session = ledger.session(name)
         runs = ledger.runs(RunFilter(session=session.id, limit=_RUNS_SHOWN))
-        return SessionReport(session=session, runs=tuple(reversed(runs)))
+        return SessionReport(session=session, runs=tuple(reversed(runs)), not_read=ledger.not_read)
 
 
 def place_to_resume(

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.reports.settings import SettingInForce, SettingsCheck, SettingsFinding, SettingsList
+from oneseat.contract.reports.setup import SettingsPath
 from oneseat.host import settings_file
 from oneseat.installation import Installation
 from oneseat.settings import CLIENTS, PROJECTS, Client, Project
-from oneseat.settings.checking import inspect
+from oneseat.settings.checking import InForce, inspect
+from oneseat.settings.entries import find_project_file, read_text
 from oneseat.settings.formatting import toml
+from oneseat.settings.positions import position, positions
+
+from .needs import Need, unmet_needs
 
 __all__ = [
     "Client",
     "Project",
+    "broken_settings",
     "check_settings",
+    "clients",
     "find_client",
     "find_project",
     "list_settings",
+    "projects",
+    "settings_path",
     "toml",
 ]
 
@@ -29,20 +38,35 @@ _Row = TypeVar("_Row")
 
 
 def check_settings(here: Installation) -> SettingsCheck:
-    """Everything that is wrong. Raises ``UsageError`` only where oneseat's own folder cannot be named."""
+    """Everything that is wrong, in the settings and in what they name.
+
+    Raises ``UsageError`` only where oneseat's own folder cannot be named.
+    """
     seen = inspect(here.env, here.cwd, here.paths.config_dir)
-    findings = [
-        SettingsFinding(
-            file=each.file,
-            line=each.line,
-            column=each.column,
-            code=each.error.code,
-            message=each.error.message,
-            hint=each.error.hint,
-        )
-        for each in seen.findings
-    ]
+    findings = [_finding(each.error, each.file, each.line, each.column) for each in seen.findings]
+    if not findings:
+        findings = [_placed(need, seen.settings) for need in unmet_needs(here)]
     return SettingsCheck(files=seen.files, findings=tuple(findings))
+
+
+def broken_settings(here: Installation) -> int:
+    """How many errors keep every run from starting. Raises like ``check_settings``."""
+    return len(inspect(here.env, here.cwd, here.paths.config_dir).findings)
+
+
+def _placed(need: Need, settings: Iterable[InForce]) -> SettingsFinding:
+    """The finding of something that a setting names in vain, at the line of that setting."""
+    source = next((each.source for each in settings if each.name == ".".join(need.key)), None)
+    if source is None or not Path(source).is_file():
+        return _finding(need.error, None, None, None)
+    line, column = position(need.key, positions(read_text(Path(source)))) or (None, None)
+    return _finding(need.error, source, line, column)
+
+
+def _finding(error: ErrorInfo, file: str | None, line: int | None, column: int | None) -> SettingsFinding:
+    return SettingsFinding(
+        file=file, line=line, column=column, code=error.code, message=error.message, hint=error.hint
+    )
 
 
 def list_settings(here: Installation) -> SettingsList:
@@ -64,6 +88,25 @@ def find_client(here: Installation, name: str) -> Client:
     """A client of the owner's settings. Raises ``UsageError`` ``usage.unknown_client``, and those of the settings."""
     rows = here.named(CLIENTS)
     return _found(name, rows, kind="client", code="usage.unknown_client", least='work_of = "client"')
+
+
+def projects(here: Installation) -> list[Project]:
+    """The projects of the owner's settings. Raises ``UsageError`` for settings that are wrong."""
+    return list(here.named(PROJECTS).values())
+
+
+def clients(here: Installation) -> list[Client]:
+    """The clients of the owner's settings. Raises like ``projects``."""
+    return list(here.named(CLIENTS).values())
+
+
+def settings_path(here: Installation) -> SettingsPath:
+    """Where the settings of this directory are. Raises ``UsageError`` only where oneseat's own folder cannot be named."""
+    file = here.settings_file
+    project = find_project_file(here.cwd, file)
+    return SettingsPath(
+        file=str(file), exists=file.exists(), project=None if project is None else str(project)
+    )
 
 
 def settings_text(here: Installation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from oneseat.compat.gate import VersionGate
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.ports import Observer, RunHistory
+from oneseat.contract.routing import Candidate
 from oneseat.contract.warm import PoolLimits
 from oneseat.engine.app import App, RunStream
 from oneseat.engine.budgets import BudgetContext
@@ -104,6 +106,12 @@ def _admission(here: Installation, versions: VersionGate) -> Callable[[str], Awa
     return admit
 
 
+async def _foresee(here: Installation, candidate: Candidate) -> ErrorInfo | None:
+    from .foresight import foreseen  # noqa: PLC0415 - only `oneseat route` asks
+
+    return await foreseen(here, candidate)
+
+
 def _warm(provider: ClaudeCliProvider, limits: PoolLimits) -> contextlib.AbstractAsyncContextManager[None]:
     return provider.warm(limits) if limits.size else contextlib.nullcontext()
 
@@ -183,6 +191,7 @@ def build_app(
         chance=secrets.SystemRandom().random,
         telemetry=audience,
         admit=admit,
+        foresee=functools.partial(_foresee, here),
         budgets=BudgetContext(price_table(here), ledger, budgets(here), clock.since),
         windows=WindowGuard(ledger, settings.limits_pause_at_percent, time.time),
         words=words,

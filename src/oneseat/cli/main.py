@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -19,6 +19,7 @@ from .views.error import print_error
 #: Commands with their help. The module of a command is loaded when it is used, to keep start-up short.
 _COMMANDS = {
     "run": "Send one prompt to your assistant and print the answer",
+    "chat": "Talk with your assistant in the terminal",
     "route": "Show which provider would serve a prompt, and who would pay",
     "log": "List past runs and who paid for them",
     "show": "Print one run with its events and evidence",
@@ -32,10 +33,11 @@ _COMMANDS = {
     "doctor": "Check which wallet would pay, and whether this machine is ready",
     "init": "Set up oneseat: answer a few questions, get your settings",
     "key": "Store, list and remove API keys",
-    "config": "Check your settings, and show what is in force",
+    "config": "Check your settings, show what is in force, and edit them",
     "demo": "Watch a run and the billing gate on a simulator",
     "simulator": "Start a local server that simulates the vendors",
     "completion": "Print the completion script for your shell",
+    "help": "Print the help of a command",
 }
 
 
@@ -66,10 +68,7 @@ class _Lazy(click.Group):
 
 
 def _no_such_command(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a typo needs it
-
-    near = get_close_matches(name, _COMMANDS, n=1)
-    return f"No such command: `{name}`" + (f"\n  did you mean `{near[0]}`" if near else "")
+    return f"No such command: `{name}`" + _did_you_mean(*_nearest(name, _COMMANDS))
 
 
 @click.group(
@@ -119,8 +118,37 @@ def explain(error: BaseException, arguments: Sequence[str]) -> ErrorInfo:
 
 def _usage(error: click.UsageError, arguments: Sequence[str]) -> ErrorInfo:
     command = f"oneseat {arguments[0]}" if arguments[:1] and arguments[0] in _COMMANDS else "oneseat"
-    message = re.sub(r"'([^']*)'", r"`\1`", error.format_message().rstrip("."))
-    return ErrorInfo(code="usage.arguments", message=message, hint=f"See the options: `{command} --help`")
+    if error.ctx is not None:
+        command = error.ctx.command_path
+    return ErrorInfo(
+        code="usage.arguments",
+        message=re.sub(r"'([^']*)'", r"`\1`", _message(error).rstrip(".")),
+        hint=f"See the options: `{command} --help`",
+    )
+
+
+def _message(error: click.UsageError) -> str:
+    """What is wrong, with the nearest name where there is one: the first guess is mostly right, and more are no help."""
+    match error:
+        case click.NoSuchOption() | click.NoSuchCommand():
+            # Without click's own guesses, of which there may be three.
+            return error.message.rstrip(".") + _did_you_mean(*(error.possibilities or ())[:1])
+        case click.BadParameter(param=click.Parameter(type=click.Choice() as kind)):
+            typed = re.search(r"'([^']*)' is not one of", error.message)
+            near = _nearest(typed[1], map(str, kind.choices)) if typed else ()
+            return error.format_message().rstrip(".") + _did_you_mean(*near)
+        case _:
+            return error.format_message()
+
+
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typo needs it
+
+    return get_close_matches(name, known, n=1)
+
+
+def _did_you_mean(*near: str) -> str:
+    return f"\n  did you mean `{near[0]}`" if near else ""
 
 
 def _bug(error: BaseException) -> ErrorInfo:

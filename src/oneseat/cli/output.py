@@ -10,12 +10,12 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
+from .screen import printable, rendered
+
 if TYPE_CHECKING:
     from oneseat.contract.errors import UsageError
 
-#: A terminal obeys control characters: text from elsewhere must not move the cursor or rename the window.
-_CONTROL = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
-#: The same as JSON writes it. JSON itself escapes only what is below 32.
+#: Control characters as JSON writes them. JSON itself escapes only what is below 32.
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 
 #: The exit code of a command whose reader left.
@@ -73,11 +73,6 @@ def check_stdout() -> None:
             raise output_failed(OSError(errno.EBADF, os.strerror(errno.EBADF)))
 
 
-def printable(text: str) -> str:
-    """``text`` with every control character but line ends and tabs replaced."""
-    return text.translate(_CONTROL)
-
-
 def printable_json(line: bytes) -> bytes:
     """JSON that means the same and holds no control character."""
     return line.decode("utf-8").translate(_ESCAPED).encode("utf-8")
@@ -109,7 +104,7 @@ def echo(text: str | bytes, *, newline: bool = True) -> None:
 
     Raises ``UsageError`` ``usage.output`` when it cannot be written.
     """
-    data = printable_json(text) if isinstance(text, bytes) else printable(text).encode("utf-8", "replace")
+    data = printable_json(text) if isinstance(text, bytes) else _shown(text)
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data + b"\n" if newline else data)
@@ -123,10 +118,14 @@ def echo(text: str | bytes, *, newline: bool = True) -> None:
         raise output_failed(error) from error
 
 
+def _shown(text: str) -> bytes:
+    return rendered(printable(text), sys.stdout).encode("utf-8", "replace")
+
+
 def complain(text: str) -> None:
     """Write to standard error; without a reader, nothing happens."""
     try:
-        sys.stderr.write(text)
+        sys.stderr.write(rendered(text, sys.stderr))
         sys.stderr.flush()
     except OSError:
         _forget_unwritten(sys.stderr)

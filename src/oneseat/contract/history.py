@@ -53,7 +53,7 @@ class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run with its redacted result, which is ``None`` while it is running.
 
     ``text_kept`` is false when the ledger was told to keep no text; the result's text is then empty. ``policy_inputs`` is what
-    the policy decided on; ``None`` when it was not asked.
+    the policy decided on; ``None`` when it was not asked. ``damaged`` names what cannot be read in its row.
     """
 
     summary: RunSummary
@@ -61,6 +61,7 @@ class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
     text_kept: bool
     result: RunResult | None
     policy_inputs: dict[str, Any] | None = None
+    damaged: tuple[str, ...] = ()
 
 
 class LastRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ class Attachment(msgspec.Struct, frozen=True):
     data: bytes
 
 
+#: More than any run takes: turns of the model, and seconds (ten years). What is above was mistyped, and no clock holds it.
+MOST_TURNS, MOST_SECONDS = 10_000, 315_360_000.0
 #: How the names of MCP tools begin.
 MCP_PREFIX = "mcp__"
 #: The name under which the caller's own functions are offered as an MCP server.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.ports import Clock, Dispatcher, Ledger, Outcomes, Provider, Providers, RunSlots
-from oneseat.contract.routing import RouteTable
+from oneseat.contract.routing import Candidate, RouteTable
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting
 
@@ -27,7 +27,8 @@ class RunDeps(NamedTuple):
     """What every run needs.
 
     ``provider`` is that of the owner's seat. ``chance`` returns random numbers from 0 up to 1; ``admit`` raises
-    ``OneseatError`` for a provider whose program must not be used. ``words`` puts a result's error into its reader's words.
+    ``OneseatError`` for a provider whose program must not be used; ``foresee`` says why a candidate would fail at its start,
+    as far as that shows without starting anything. ``words`` puts a result's error into its reader's words.
     """
 
     provider: Provider
@@ -45,6 +46,7 @@ class RunDeps(NamedTuple):
     chance: Callable[[], float]
     telemetry: Dispatcher
     admit: Callable[[str], Awaitable[None]]
+    foresee: Callable[[Candidate], Awaitable[ErrorInfo | None]]
     budgets: BudgetContext
     windows: WindowGuard
     words: Callable[[ErrorInfo], ErrorInfo] = as_it_is

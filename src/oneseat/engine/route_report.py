@@ -11,6 +11,7 @@ from oneseat.rules.budgets.meter import input_tokens
 from oneseat.rules.policy import decide as policy
 from oneseat.rules.routing import candidates as routing
 from oneseat.rules.routing.candidates import CandidateFailure
+from oneseat.rules.runs import sessions
 
 from . import availability
 from .budgets import CandidateBudget
@@ -19,7 +20,13 @@ from .limits import check_windows
 
 
 async def explain(deps: RunDeps, request: Request) -> RouteReport:
-    """Raises ``OneseatError`` for a role, key or provider that is not there, and for a ledger that cannot be read."""
+    """Who would serve, decided as the run itself decides.
+
+    Raises ``OneseatError`` for a request that the run would refuse, whoever served it, and for a ledger that cannot be read.
+    """
+    nesting_error = sessions.nesting_error(deps.nesting)
+    if nesting_error is not None:
+        raise OneseatError(nesting_error)
     permitted = policy.decide(request, await deps.policy.view(deps.provider))
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
@@ -27,9 +34,15 @@ async def explain(deps: RunDeps, request: Request) -> RouteReport:
     if isinstance(candidates, ErrorInfo):
         raise OneseatError(candidates)
     alone = len(candidates) == 1
-    found = [await _report(deps, candidate, permitted, alone=alone) for candidate in candidates]
-    failures = [failure for _, failure in found if failure is not None]
-    reports = tuple(report for report, _ in found)
+    failures: list[CandidateFailure] = []
+    reports: list[CandidateReport] = []
+    for candidate in candidates:
+        if not any(each.serves for each in reports) and not routing.goes_on(failures, candidate):
+            reports.append(_not_tried(candidate, failures[-1].error))
+            continue
+        report, failure = await _report(deps, candidate, permitted, alone=alone)
+        reports.append(report)
+        failures += [failure] if failure is not None else []
     chosen = next((report.candidate for report in reports if report.serves), None)
     return RouteReport(
         chosen=chosen,
@@ -39,7 +52,7 @@ async def explain(deps: RunDeps, request: Request) -> RouteReport:
         pack=permitted.policy.pack,
         needs=tuple(routing.needs(request)),
         prompt_tokens=input_tokens(request),
-        candidates=reports,
+        candidates=tuple(reports),
         error=routing.no_candidate_error(failures) if chosen is None else None,
     )
 
@@ -49,8 +62,8 @@ async def _report(
 ) -> tuple[CandidateReport, CandidateFailure | None]:
     provider, failure = await availability.check(deps, candidate, permitted, alone=alone)
     if failure is None and provider is not None:
-        error = await _refusal(deps, candidate, provider, permitted)
-        failure = CandidateFailure(candidate, error) if error is not None else None
+        error = await _refusal(deps, candidate, provider, permitted) or await deps.foresee(candidate)
+        failure = CandidateFailure(candidate, error, served=True) if error is not None else None
     passed = None
     if failure is not None:
         passed = routing.passed_over(candidate, failure.error, deps.windows.now())
@@ -67,6 +80,20 @@ async def _report(
         until=passed.until if passed is not None else None,
     )
     return report, failure
+
+
+def _not_tried(candidate: Candidate, left: ErrorInfo) -> CandidateReport:
+    """A candidate to which the run does not go on: the one before failed in a way that no other wallet may cure."""
+    return CandidateReport(
+        candidate=candidate.label,
+        provider=candidate.provider,
+        model=candidate.model,
+        paid_from=candidate.paid_from,
+        key=candidate.key,
+        serves=False,
+        code=left.code,
+        why="it would not be tried after this failure of the one before",
+    )
 
 
 async def _refusal(

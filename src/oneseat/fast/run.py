@@ -18,7 +18,13 @@ from oneseat.cli.output import Form, Output
 #: The most that the official CLI takes, in bytes.
 _MAX_BYTES = 10_000_000
 _FLAGS = {"--json": "json", "--stream-json": "stream-json", "-q": "quiet", "--quiet": "quiet"}
-_TEXTS = {"--system": "system", "--model": "model", "--fallback-model": "fallback_model"}
+_TEXTS = {
+    "-s": "system",
+    "--system": "system",
+    "-m": "model",
+    "--model": "model",
+    "--fallback-model": "fallback_model",
+}
 
 
 class Plain(NamedTuple):

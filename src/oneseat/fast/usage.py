@@ -8,6 +8,7 @@ import sys
 from oneseat import __version__
 from oneseat.app import Installation
 from oneseat.app.usage import VIEWS, read_text
+from oneseat.cli.screen import printable, rendered, terminal_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def answered(arguments: Sequence[str]) -> bool:
     collecting = gc.isenabled()
     gc.disable()  # nothing here is a cycle, and looking for some among thousands of files takes a tenth of the time
     try:
-        text = read_text(Installation(), view, _text, __version__).encode("utf-8", "replace") + b"\n"
-        sys.stdout.buffer.write(text)
+        # A text is kept as it is for one width; its colours are added, or left out, when it is printed.
+        made = f"{__version__} {terminal_columns() or ''}"
+        text = rendered(printable(read_text(Installation(), view, _text, made)), sys.stdout)
+        sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
         sys.stdout.buffer.flush()
     except Exception:  # noqa: BLE001 - the ordinary command meets the same and explains it
         return False

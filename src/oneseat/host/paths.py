@@ -15,9 +15,11 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 
+#: What a run may write at once: SQLite's pages and its log.
+_A_RUN_BYTES = 262_144
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class PathFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +85,19 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
             # Unlike the mode bits, this also covers read-only file systems and access lists.
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise _unwritable(folder, "it cannot be written by this user")
+
+    def check_space(self) -> None:
+        """Write as much as a run does into each folder, and take it back. Raises like ``ensure``."""
+        import tempfile  # noqa: PLC0415 - loads 8 ms of modules that only the doctor needs here
+
+        for folder in self._folders():
+            try:
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    file.write(bytes(_A_RUN_BYTES))
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise home_error(error, folder) from None
 
     def findings(self) -> tuple[PathFinding, ...]:
         """Every file and folder here that other users may open. Windows has no mode bits, so no findings."""

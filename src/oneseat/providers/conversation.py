@@ -15,7 +15,7 @@ from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.stations import Permitted
 
 #: What to do about a conversation that cannot go on.
-NEW_CONVERSATION = "Start another one: `async with app.conversation() as talk`"
+NEW_CONVERSATION = "Start another one: `oneseat chat`, in Python `async with app.conversation() as talk`"
 
 
 class ConversationProvider(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import ErrorInfo, exit_code
@@ -63,9 +64,11 @@ def assess(seen: Observations) -> Report:
 
 
 def _findings(seen: Observations) -> Iterator[CheckupFinding]:
-    for error in (seen.folder_failure, seen.failure, seen.refusal):
+    refusal = seen.refusal if seen.instead is None else None
+    for error in dict.fromkeys((seen.folder_failure, seen.failure, refusal)):
         if error is not None:
             yield _problem(error)
+    yield from _elsewhere(seen)
     if seen.failure is None and seen.refusal is None:
         yield CheckupFinding(level="ok", code="ready.wallet", message=f"The wallet `{seen.wallet}` would pay")
     yield from _version(seen)
@@ -94,6 +97,24 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
             code="simulator.on",
             message=f"Runs go to the simulator `{seen.simulator}`: the real login is not used, nothing is paid",
             fix="`unset ONESEAT_SIMULATOR_URL` for real runs",
+        )
+
+
+def _elsewhere(seen: Observations) -> Iterator[CheckupFinding]:
+    """Where runs go besides the plan: in its place, or in vain."""
+    if seen.instead is not None:
+        yield CheckupFinding(
+            level="warning",
+            code="plan.not_used",
+            message=f"Your plan is not used, {seen.instead.candidate} serves runs instead\n  {seen.instead.why.message}",
+            fix=seen.instead.why.hint,
+        )
+    for each in seen.unusable:
+        yield CheckupFinding(
+            level="warning",
+            code=each.error.code,
+            message=f"`{each.place}` names what cannot serve: {each.candidate}\n  {each.error.message}",
+            fix=each.error.hint,
         )
 
 
@@ -136,7 +157,7 @@ def _login(login: LoginFacts, now_ms: int) -> Iterator[CheckupFinding]:
             level="warning",
             code="login.open",
             message=f"Other users can read your login: `{login.place}` (mode {login.mode:o})",
-            fix=f"`chmod 600 {login.place}`",
+            fix=f"`chmod 600 {quote(login.place)}`",
         )
     if login.scopes and _INFERENCE not in login.scopes:
         yield CheckupFinding(

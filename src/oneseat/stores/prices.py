@@ -132,6 +132,11 @@ def _rates(five: _Five) -> Rates:
     return Rates(input=given, output=out, cache_read=read, cache_write_5m=short, cache_write_1h=long)
 
 
+def bundled_names() -> list[str]:
+    """The full names of the models in the bundled tables, in the order of the tables."""
+    return [name for vendor in sorted(path.stem for path in FOLDER.glob("*.json")) for name in _index(vendor)]
+
+
 @cache
 def _table(vendor: str) -> _Table:
     return msgspec.json.decode((FOLDER / f"{vendor}.json").read_bytes(), type=_Table)

@@ -15,6 +15,7 @@ import pytest
 
 from oneseat._util.json import to_json
 from oneseat.app.limits import read_limits
+from oneseat.cli.screen import plain
 from oneseat.cli.views.limits import limits_text, statusline
 from oneseat.cli.views.timefmt import clock, tight
 from oneseat.contract.limits import SeenLimit
@@ -168,7 +169,7 @@ def test_the_report_at_a_fixed_time(fill: Fill) -> None:
         ),
     )
     shown = read_limits(Installation(), NOW)
-    assert limits_text(shown).splitlines() == REPORT
+    assert plain(limits_text(shown)).splitlines() == REPORT
     assert statusline(shown) == "5h 80% 2h10 | week >12% | lunar_month ? | extra usage"
 
 

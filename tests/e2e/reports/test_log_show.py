@@ -73,7 +73,7 @@ def moments(seat: Seat) -> list[datetime]:
 def test_a_new_ledger_says_how_to_begin(tmp_path: Path) -> None:
     seat = Seat(tmp_path, tmp_path / "claude")
     check_snapshot("log-empty", seat, seat.run("log"))
-    assert seat.run("log", "--json").stdout == '{"runs":[]}\n'
+    assert seat.run("log", "--json").stdout == '{"runs":[],"not_read":{}}\n'
     assert not seat.home.exists()
 
 

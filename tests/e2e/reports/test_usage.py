@@ -185,6 +185,7 @@ def test_what_cannot_be_read_is_in_the_footnotes(seat: Seat, corpus: Corpus) -> 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_report_fits_a_terminal_and_quick_and_ordinary_answers_are_one(seat: Seat, view: str) -> None:
+    seat.env["COLUMNS"] = "80"
     quick = seat.run("usage", view)
     assert (quick.code, quick.stderr) == (0, "")
     assert max(map(len, quick.stdout.splitlines())) <= 80

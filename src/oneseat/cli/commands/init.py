@@ -9,8 +9,10 @@ from typing import get_args
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.doctor import examine
+from oneseat.app.foresight import everything_refused
 from oneseat.app.keys import new_key
 from oneseat.app.setup import HOSTS, PLANS, Choices, Prepared, Written
 from oneseat.cli.options.init_prompts import Chosen, ask, key_settings, key_value, said_host, usual_seat
@@ -19,7 +21,13 @@ from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.providers import SEATS, KeyProvider
 from oneseat.contract.reports.doctor import Report
+from oneseat.contract.reports.setup import InitReport
 
+#: What to do about settings with which no run is served.
+_WAYS_OUT = (
+    "  with an API key it is served: `oneseat init --yes --replace --key anthropic ...`;"
+    " see what the policy says: `oneseat policy explain`"
+)
 #: The options that describe the key.
 _OF_A_KEY = (
     "key_name",
@@ -77,17 +85,21 @@ Examples:
     metavar="PERCENT",
     help="Pause unattended runs when a usage window is this full.",
 )
-def command(*, yes: bool, replace: bool, **options: object) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; needs `--yes`.")
+def command(*, yes: bool, replace: bool, as_json: bool, **options: object) -> None:
     """Set up oneseat: look for official CLIs, ask a few questions, and write your settings.
 
     Nothing is written before you answer the last question. No prompt is sent, nothing is spent, and no login is read.
     """
+    if as_json and not yes:
+        raise click.UsageError("--json needs --yes: it prints no questions")
     if yes:
         _check_key_options(options)
     here = Installation()
     there = _settings_are_there(here.settings_file, ask_first=not yes, replace=replace)
     report = run_stoppable(examine(here))
-    echo("\n".join(_found(report)))
+    if not as_json:
+        echo("\n".join(_found(report)))
     ready = _ready(report)
     choices = _choices(options, ready) if yes else ask(options, ready, plan_is_known=_names_plan(report))
     prepared = Prepared(here, choices)
@@ -96,8 +108,24 @@ def command(*, yes: bool, replace: bool, **options: object) -> None:
         value = key_value(prepared, choices.key)
         echo(f"\n{prepared.text}")
         _confirm(here.settings_file, there=there and not replace)
-    echo("\n".join(_done(prepared.write(value))))
+    written = prepared.write(value)
+    refused = everything_refused(Installation())
+    if as_json:
+        echo(to_json(_report(written, refused)))
+        return
+    echo("\n".join(_done(written)))
+    if refused is not None:
+        complain(f"warning: every run would be refused: {refused.message}\n{_WAYS_OUT}\n")
     echo("\n".join(_next(report, choices, given=value is not None)))
+
+
+def _report(written: Written, refused: ErrorInfo | None) -> InitReport:
+    return InitReport(
+        written=str(written.path),
+        copy=None if written.copy is None else str(written.copy),
+        doubt=written.doubt,
+        refused=refused,
+    )
 
 
 def _check_key_options(options: Chosen) -> None:

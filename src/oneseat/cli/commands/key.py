@@ -10,10 +10,12 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.keys import MAX_KEY_LENGTH, change_key, list_keys, looks_like_key, remove_key
+from oneseat.cli.options.completing import key_names
 from oneseat.cli.output import complain, echo, read_stdin
 from oneseat.cli.views.keys import list_text
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.providers import KeyProvider
+from oneseat.contract.reports.setup import KeyRemoved, KeyStored
 
 
 @click.group(
@@ -37,12 +39,13 @@ Examples:
   oneseat key set ci --provider openai --env OPENAI_API_KEY
   oneseat key set work --provider gemini --file ~/.config/keys/gemini""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=key_names)
 @click.argument("key", nargs=-1, metavar="")
 @click.option("--provider", type=click.Choice(get_args(KeyProvider)), help="Whose API the key is for.")
 @click.option("--env", metavar="VARIABLE", help="Read the key from this variable; oneseat stores nothing.")
 @click.option("--file", metavar="PATH", help="Store the key in this private file, not in the keyring.")
 @click.option("--base-url", metavar="URL", help="Send requests to this address instead of the vendor's.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: where the key is.")
 def set_key(
     *,
     name: str,
@@ -51,6 +54,7 @@ def set_key(
     env: str | None,
     file: str | None,
     base_url: str | None,
+    as_json: bool,
 ) -> None:
     """Store the API key NAME: typed at a hidden prompt, or read from standard input."""
     is_key = looks_like_key(name)
@@ -68,6 +72,20 @@ def set_key(
         Installation(), name, {"provider": provider, "env": env, "file": file, "base_url": base_url}
     )
     doubt, changed = change.store(_value(name) if change.takes_value else None)
+    if as_json:
+        settings_file = change.settings_file if changed else None
+        echo(
+            to_json(
+                KeyStored(
+                    name=name,
+                    place=change.key.place,
+                    stored=change.takes_value,
+                    settings_file=settings_file,
+                    doubt=doubt,
+                )
+            )
+        )
+        return
     if doubt is not None:
         complain(f"warning: {doubt}\n")
     if change.takes_value:
@@ -92,10 +110,14 @@ def show_keys(*, as_json: bool) -> None:
 
 
 @command.command("remove")
-@click.argument("name")
-def remove(*, name: str) -> None:
+@click.argument("name", shell_complete=key_names)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def remove(*, name: str, as_json: bool) -> None:
     """Delete the API key NAME from where oneseat stores it."""
     there, still_named = remove_key(Installation(), name)
+    if as_json:
+        echo(to_json(KeyRemoved(name=name, removed=there, still_named=still_named)))
+        return
     echo(f"removed: {name}" if there else f"nothing to remove: {name}")
     if still_named:
         echo(f"your settings still name it: [keys.{name}]")

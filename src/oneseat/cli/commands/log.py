@@ -12,9 +12,12 @@ from oneseat.app import Installation
 from oneseat.app.runs import find_runs
 from oneseat.cli.options.days import Moment
 from oneseat.cli.output import complain, echo
+from oneseat.cli.views.footnotes import not_read
 from oneseat.cli.views.runs import list_text
 from oneseat.contract.history import RunFilter
 from oneseat.contract.receipt import Wallet
+
+_FILTERS = ("status", "since", "until", "wallet", "error")
 
 
 @click.command(
@@ -61,6 +64,15 @@ def command(as_json: bool, cwd: Path | None, **wanted: object) -> None:
     if as_json:
         echo(to_json(report))
     elif report.runs:
-        echo(list_text(report.runs))
+        echo(list_text(report))
+    elif any(value is not None for value in (where, *(wanted[name] for name in _FILTERS))):
+        complain(f"No run matches: {_named(cwd, wanted)}\n")
+    elif report.not_read:
+        complain("\n".join(not_read(report.not_read)) + "\n")
     else:
         complain('No runs yet. Start one: oneseat run "say hello"\n')
+
+
+def _named(cwd: Path | None, wanted: dict[str, object]) -> str:
+    options = {**{name: wanted[name] for name in _FILTERS}, "dir": cwd}
+    return ", ".join(f"--{name}" for name, value in options.items() if value is not None)

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import sys
-import threading
-from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import click
 import msgspec
 
 from oneseat.app import Installation
-from oneseat.app.wiring import RunStream, opened_app
+from oneseat.app.wiring import opened_app
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import CANCELLED, Form, Output, check_stdout, complain, output_failed
-from oneseat.cli.terminal.event_loop import canceller, run_stoppable
-from oneseat.cli.terminal.questions import OWNER_SAID_NO, ask_at_terminal
+from oneseat.cli.output import Form, Output, check_stdout, complain
+from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.cli.terminal.remote_run import run_remotely
-from oneseat.cli.terminal.shown import Note, Pieces, Shown
-from oneseat.cli.terminal.status_line import PERIOD_S, StatusLine
-from oneseat.cli.terminal.stdout import Sink
-from oneseat.cli.views.error import print_error
-from oneseat.contract.errors import ErrorInfo, exit_code
-from oneseat.contract.events import Question
+from oneseat.cli.terminal.showing import ask_owner, show_run
+from oneseat.cli.terminal.status_line import StatusLine
+from oneseat.contract.errors import exit_code
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Permission, Request
-
-#: How long a result may take to be printed after a stop signal, in seconds.
-_PRINTING_S = 1.0
+from oneseat.contract.request import Request
 
 
 @click.command(
@@ -96,108 +86,10 @@ async def _run(request: Request, output: Output) -> RunResult:
     try:
         async with opened_app(Installation(), as_command=True, say=say) as app:
             status = StatusLine(enabled=not output.quiet)
-            asker = functools.partial(_ask_owner, status) if sys.stderr.isatty() else None
-            result = await _drive(app.stream(request, ask=asker), output, status)
+            asker = functools.partial(ask_owner, status) if sys.stderr.isatty() else None
+            result = await show_run(app.stream(request, ask=asker), output, status)
     except asyncio.CancelledError:
         if result is None:
             raise
     # Else the result has been printed: a stop signal while the app is closed must not add a second one.
     return result
-
-
-async def _drive(stream: RunStream, output: Output, status: StatusLine) -> RunResult:
-    """Run and show. A cancelled run has a result and is shown like any other."""
-    cancel = canceller(asyncio.current_task())
-    sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    shown = Shown(output, status)
-    async with _ticking(status):
-        try:
-            async with stream:
-                async for event in stream:
-                    await _write(sink, status, shown.event(event))
-        except (
-            asyncio.CancelledError,
-            Exception,
-        ):  # even after a bug, show what was received, with its receipt
-            if stream.result is None:
-                raise
-    if stream.result is None:
-        raise asyncio.CancelledError
-    await _to_the_end(_show_result(stream.result, sink, shown, status), stream.run_id)
-    if sink.failure is not None:
-        raise output_failed(sink.failure, stream.run_id)
-    return stream.result
-
-
-async def _show_result(result: RunResult, sink: Sink, shown: Shown, status: StatusLine) -> None:
-    await _write(sink, status, shown.result(result))
-    await sink.flush()
-    await _write(sink, status, shown.ending(result, written=sink.failure is None))
-    await sink.close()
-
-
-async def _to_the_end(showing: Coroutine[Any, Any, None], run_id: str) -> None:
-    """Print the result of a run that has ended. A stop signal in the meantime only stops the wait for a reader that reads nothing.
-
-    Half a result, with the error of a cancelled command behind it, would be no JSON and no answer.
-    """
-    task = asyncio.ensure_future(showing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not (await asyncio.wait({task}, timeout=_PRINTING_S))[0]:
-            # On stderr only: stdout takes nothing more.
-            print_error(_unread(run_id), "text")
-            raise click.exceptions.Exit(CANCELLED) from None
-
-
-def _unread(run_id: str) -> ErrorInfo:
-    return ErrorInfo(
-        code="cancelled",
-        message="Cancelled while the answer was being printed",
-        hint=f"Look for the answer in the ledger: `oneseat show {run_id} --json`",
-    )
-
-
-async def _write(sink: Sink, status: StatusLine, pieces: Pieces) -> None:
-    for piece in pieces:
-        if isinstance(piece, Note):
-            await sink.flush()
-            status.interrupt(piece.text)
-        else:
-            await sink.write(piece)
-
-
-@contextlib.asynccontextmanager
-async def _ticking(status: StatusLine) -> AsyncIterator[None]:
-    async def tick() -> None:
-        while status.shown:
-            status.draw()
-            await asyncio.sleep(PERIOD_S)
-
-    ticks = asyncio.create_task(tick())
-    try:
-        yield
-    finally:
-        ticks.cancel()
-        status.pause()
-
-
-async def _ask_owner(status: StatusLine, question: Question) -> Permission:
-    """Put a question to the controlling terminal; anything but a clear yes is a no."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bool] = loop.create_future()
-
-    def settle(allowed: bool) -> None:
-        if not answer.done():
-            answer.set_result(allowed)
-
-    def work() -> None:
-        with status.asking():
-            allowed = ask_at_terminal(question)
-        with contextlib.suppress(RuntimeError):  # the run was cancelled and the loop is closed
-            loop.call_soon_threadsafe(settle, allowed)
-
-    # A daemon thread: a cancelled run must not wait for a key press.
-    threading.Thread(target=work, name="oneseat-question", daemon=True).start()
-    return Permission(allowed=await answer, why=OWNER_SAID_NO)

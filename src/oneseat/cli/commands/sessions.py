@@ -7,6 +7,7 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.sessions import end_sessions, find_session, find_sessions
+from oneseat.cli.options.completing import project_names, session_names
 from oneseat.cli.output import complain, echo
 from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.cli.views.runs import session_text, sessions_text
@@ -30,13 +31,14 @@ def list_sessions(every: bool, as_json: bool) -> None:
     if as_json:
         echo(to_json(report))
     elif report.sessions:
-        echo(sessions_text(report.sessions))
+        echo(sessions_text(report))
     else:
-        complain("No conversations. Start one: oneseat run --project NAME ...\n")
+        ended = "" if every else "; those that have ended: oneseat sessions list --all"
+        complain(f"No conversations. Start one: oneseat run --project NAME ...{ended}\n")
 
 
 @command.command("show")
-@click.argument("name", metavar="ID|PROJECT")
+@click.argument("name", metavar="ID|PROJECT", shell_complete=session_names)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: conversation and runs.")
 def show(name: str, as_json: bool) -> None:
     """Print one conversation and its runs. ID may be the beginning of an id; for a project, the last used is shown."""
@@ -45,7 +47,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @command.command("end")
-@click.argument("project")
+@click.argument("project", shell_complete=project_names)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the conversations that were ended."
 )

@@ -8,7 +8,9 @@ import signal
 
 import click
 
+from oneseat._util.json import to_json
 from oneseat.cli.output import echo
+from oneseat.contract.reports.setup import Scenario, ScenarioList
 from oneseat.testing import SCENARIOS, Simulator
 
 
@@ -29,11 +31,18 @@ In another terminal:
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--list", "list_scenarios", is_flag=True, help="List the scenarios and stop.")
-def command(port: int, list_scenarios: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="With `--list`: print one JSON object.")
+def command(port: int, list_scenarios: bool, as_json: bool) -> None:
     """Start a local server that simulates the vendors, so that tests send and spend nothing.
 
     The path of the URL names the scenario: /s/SCENARIO, or /s/SCENARIO/LABEL to count a run apart from others.
     """
+    if as_json and not list_scenarios:
+        raise click.UsageError("--json works with --list only")
+    if as_json:
+        found = tuple(Scenario(name=name, meaning=meaning) for name, meaning in SCENARIOS.items())
+        echo(to_json(ScenarioList(scenarios=found)))
+        return
     if list_scenarios:
         for name, meaning in SCENARIOS.items():
             echo(f"{name:<24} {meaning}")

@@ -15,6 +15,7 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.audit import check_usage
 from oneseat.app.usage import VIEWS, Filter, Report, read_usage, usage_report
+from oneseat.cli.options.completing import model_names
 from oneseat.cli.options.days import Day, number_of
 from oneseat.cli.output import complain, echo
 from oneseat.cli.views.audit import check_text
@@ -52,7 +53,9 @@ expected paid, and 8 when something else does not add up.""",
 @click.option("--since", type=Day(), metavar="DAY", help="Only from this day on: 2026-11-20, 7d, 4w.")
 @click.option("--until", type=Day(), metavar="DAY", help="Only up to this day, which is included.")
 @click.option("--project", metavar="TEXT", help="Only projects with this text in their directory.")
-@click.option("--model", metavar="TEXT", help="Only models with this text in their name.")
+@click.option(
+    "--model", metavar="TEXT", shell_complete=model_names, help="Only models with this text in their name."
+)
 @click.option(
     "--wallet",
     type=click.Choice(get_args(Wallet)),
@@ -105,7 +108,13 @@ def command(
     elif as_csv:
         echo(_csv(usage_report(report)), newline=False)
     else:
-        echo(report_text(report, chart=chart))
+        echo(report_text(report, chart=chart, none=_none(wanted, days)))
+
+
+def _none(*chosen: dict[str, Any]) -> str:
+    """What is said where nothing was found: nothing at all, or nothing that fits the filters."""
+    named = [f"--{name}" for filters in chosen for name, value in filters.items() if value is not None]
+    return f"Nothing matches: {', '.join(named)}" if named else "No usage found."
 
 
 def _check(since: date | None, until: date | None, *, as_json: bool) -> None:

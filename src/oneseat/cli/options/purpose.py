@@ -10,6 +10,8 @@ from oneseat.app import Installation
 from oneseat.app.settings import Project, find_client
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
+from .completing import client_names
+
 #: In the order of `--help`.
 PURPOSE_OPTIONS = (
     click.option(
@@ -30,7 +32,12 @@ PURPOSE_OPTIONS = (
         type=click.Choice(OWNERS),
         help="Whose work it is: me, employer, client, other.",
     ),
-    click.option("--client", metavar="NAME", help="The client of your oneseat.toml that the work is for."),
+    click.option(
+        "--client",
+        metavar="NAME",
+        shell_complete=client_names,
+        help="The client of your oneseat.toml that the work is for.",
+    ),
 )
 
 

@@ -16,8 +16,10 @@ from oneseat.app.sessions import place_to_resume
 from oneseat.app.settings import Project, find_project
 from oneseat.cli.output import read_beside_prompt, read_stdin
 from oneseat.contract.errors import ErrorInfo, UsageError
-from oneseat.contract.request import Attachment, Entry, Request, Tools
+from oneseat.contract.receipt import MOST_USD
+from oneseat.contract.request import MOST_SECONDS, MOST_TURNS, Attachment, Entry, Request, Tools
 
+from .completing import key_names, model_names, project_names, provider_names, role_names, tool_lists
 from .prompt import OptionalSeconds
 from .purpose import PURPOSE_OPTIONS, words_of
 
@@ -25,19 +27,20 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _AboveZero(click.ParamType[float]):
-    """A number above 0; ``called`` is its name in errors."""
+    """A number above 0, at most ``most``; ``called`` is its name in errors."""
 
-    def __init__(self, unit: str, called: str) -> None:
+    def __init__(self, unit: str, called: str, most: float) -> None:
         self.name = unit
         self._called = called
+        self._most = most
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             amount = float(value)
         except ValueError:
             amount = math.nan
-        if not (math.isfinite(amount) and amount > 0):
-            self.fail(f"`{value}` is not {self._called} above 0", param, ctx)
+        if not 0 < amount <= self._most:
+            self.fail(f"`{value}` is not {self._called} above 0 and up to {self._most:,.0f}", param, ctx)
         return amount
 
 
@@ -51,14 +54,14 @@ class _Turns(click.ParamType[int]):
             turns = int(value)
         except ValueError:
             turns = 0
-        if turns < 1:
-            self.fail(f"`{value}` is not a whole number from 1", param, ctx)
+        if not 1 <= turns <= MOST_TURNS:
+            self.fail(f"`{value}` is not a whole number from 1 to {MOST_TURNS}", param, ctx)
         return turns
 
 
 _OPTIONS = (
     click.argument("prompt", nargs=-1, metavar="[PROMPT]"),
-    click.option("--system", metavar="TEXT", help="Instructions for the assistant."),
+    click.option("-s", "--system", metavar="TEXT", help="Instructions for the assistant."),
     click.option(
         "--system-file",
         metavar="FILE",
@@ -66,11 +69,16 @@ _OPTIONS = (
         help="Read the instructions from FILE.",
     ),
     click.option(
-        "--model", metavar="NAME", help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]"
+        "-m",
+        "--model",
+        metavar="NAME",
+        shell_complete=model_names,
+        help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]",
     ),
     click.option(
         "--fallback-model",
         metavar="NAME",
+        shell_complete=model_names,
         help="Model to use when the first one is unavailable.",
     ),
     click.option(
@@ -83,6 +91,7 @@ _OPTIONS = (
     click.option(
         "--project",
         metavar="NAME",
+        shell_complete=project_names,
         help="Run in this project of your oneseat.toml and continue its conversation.",
     ),
     click.option(
@@ -103,6 +112,7 @@ _OPTIONS = (
     click.option(
         "--tools",
         metavar="LIST",
+        shell_complete=tool_lists,
         help="Tools it may use: none, read, edit, all, or names: read,Bash.",
     ),
     click.option(
@@ -133,28 +143,35 @@ _OPTIONS = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=_AboveZero("seconds", "a number of seconds"),
+        type=_AboveZero("seconds", "a number of seconds", MOST_SECONDS),
         help="Time limit of the whole run. [default: 1800]",
     ),
     click.option(
         "--max-budget-usd",
         metavar="USD",
-        type=_AboveZero("dollars", "an amount of US dollars"),
+        type=_AboveZero("dollars", "an amount of US dollars", MOST_USD),
         help="Stop at this cost at list price.",
     ),
     click.option("--max-turns", metavar="N", type=_Turns(), help="Stop after N calls of the model."),
     click.option(
         "--over-limit", is_flag=True, help="Run even when a usage window is so full that runs pause."
     ),
-    click.option("--role", metavar="NAME", help="Use this role of your oneseat.toml."),
+    click.option(
+        "--role", metavar="NAME", shell_complete=role_names, help="Use this role of your oneseat.toml."
+    ),
     click.option(
         "--provider",
         metavar="NAME",
+        shell_complete=provider_names,
         help="Use this seat, or an API key for this provider.",
     ),
-    click.option("--key", metavar="NAME", help="Use this API key."),
+    click.option("--key", metavar="NAME", shell_complete=key_names, help="Use this API key."),
     *PURPOSE_OPTIONS,
 )
+
+
+#: Options that a conversation does not have: they belong to one message, to a project, or to an answer of one form.
+OF_ONE_RUN = frozenset({"prompt", "files", "project", "new_session", "wait", "schema", "role"})
 
 
 def request_options(command: _Command) -> _Command:
@@ -164,8 +181,19 @@ def request_options(command: _Command) -> _Command:
     return command
 
 
-def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[str, Any]) -> Request:
-    """The request of a command line. Raises ``UsageError`` and ``click.UsageError`` for what is wrong in it."""
+def read_message(prompt: str, files: tuple[str, ...], options: dict[str, Any]) -> Request:
+    """The request of one message of a conversation. Raises like ``read_request``."""
+    missing: dict[str, Any] = dict.fromkeys(OF_ONE_RUN)
+    return read_request((prompt,), files, {**missing, **options, "new_session": False}, beside=False)
+
+
+def read_request(
+    prompt: tuple[str, ...], files: tuple[str, ...], options: dict[str, Any], *, beside: bool = True
+) -> Request:
+    """The request of a command line, with what is on standard input ``beside`` the prompt.
+
+    Raises ``UsageError`` and ``click.UsageError`` for what is wrong in it.
+    """
     here = Installation()
     place = _place(here, options)
     project = find_project(here, place.project) if place.project is not None else None
@@ -173,7 +201,7 @@ def read_request(prompt: tuple[str, ...], files: tuple[str, ...], options: dict[
     _check_route(options)
     request = requests.make_request(
         here,
-        _prompt(_only(prompt), files),
+        _prompt(_only(prompt), files) if beside else prompt[0],
         system=_system(options["system"], options["system_file"]),
         model=options["model"],
         fallback_model=options["fallback_model"],

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.cli.output import Output, printable, printable_json
+from oneseat.cli.output import Output, printable_json
+from oneseat.cli.screen import printable
 from oneseat.cli.views.error import error_text
 from oneseat.cli.views.numbers import percent
 from oneseat.cli.views.receipt import event_line, receipt_line, result_line, tagged_result

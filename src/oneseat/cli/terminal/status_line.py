@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from oneseat.cli.output import complain, printable
+from oneseat.cli.output import complain
+from oneseat.cli.screen import printable
 
 #: How often the line is drawn anew, in seconds.
 PERIOD_S = 0.5

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from oneseat.contract.reports.advice import Advice, Caching, Lean, Mix, Option, OtherModel, Tokens, Workload
 
+from .footnotes import not_read
 from .numbers import short, usd, usd_about
 from .table import clip, plural, table
 from .text import listed, wrapped
-from .usage import not_read, unpriced
+from .usage import unpriced
 
 _LABEL = 14
 #: The columns of a plan's name and of its prices.
@@ -65,7 +66,7 @@ def _sums(workload: Workload) -> list[str]:
     ):
         if tokens is not None:
             rows.append((label, *_counts(tokens, least=least), usd_about(price, at_least=least)))
-    return table(rows, right=range(1, 6))
+    return table(rows, right=range(1, 6), head=True)
 
 
 def _counts(tokens: Tokens, *, least: bool) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oneseat.cli.screen import styled
 from oneseat.contract.reports.audit import CheckReport, Finding
 
+from .footnotes import not_read
 from .numbers import percent, usd
-from .table import plural
+from .table import padded, plural
 from .text import wrapped
 from .timefmt import local_time_of
-from .usage import not_read
 
 _INDENT = " " * 8
 _COMPARED = {
@@ -33,7 +34,8 @@ def check_text(report: CheckReport) -> str:
 
 
 def _finding(each: Finding) -> Iterator[str]:
-    yield from wrapped(each.what, _INDENT, ("WRONG" if each.wrong else "note").ljust(len(_INDENT)))
+    mark = styled("WRONG", "bad") if each.wrong else "note"
+    yield from wrapped(each.what, _INDENT, padded(mark, len(_INDENT)))
     numbers = ", ".join(f"{_name(name)} {_number(name, value)}" for name, value in each.numbers.items())
     yield from wrapped(numbers, _INDENT)
     if each.runs:

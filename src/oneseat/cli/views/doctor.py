@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from oneseat.cli.screen import styled
 from oneseat.contract.facts import LoginFacts
 from oneseat.contract.reports.compat import CanaryReport
-from oneseat.contract.reports.doctor import CodexCheckup, Report
+from oneseat.contract.reports.doctor import CodexCheckup, Level, Report
 
-from .table import table
+from .table import padded, table
 from .timefmt import local_time_of
 
-_MARK = {"ok": "ok      ", "warning": "warning ", "problem": "problem "}
+if TYPE_CHECKING:
+    from oneseat.cli.screen import Style
+
+_COLOURS: dict[Level, Style] = {"ok": "good", "warning": "doubtful", "problem": "bad"}
+_MARK = 8
 _LABEL = 28
 
 
@@ -24,7 +30,8 @@ def trial_text(report: CanaryReport) -> str:
     """Every assumption about the official CLI, and what was seen where one does not hold."""
     lines = [f"official CLI  {report.cli.path} ({report.version or 'unknown version'})"]
     for each in report.assumptions:
-        lines.append(f"{'holds   ' if each.holds else 'BROKEN  '}{each.name:<14}  {each.expected}")
+        mark = styled("holds", "good") if each.holds else styled("BROKEN", "bad")
+        lines.append(f"{padded(mark, _MARK)}{each.name:<14}  {each.expected}")
         if not each.holds:
             lines.append(f"{'':<24}seen: {each.seen}".replace("\n", "\n" + " " * 24))
     return "\n".join([*lines, _trial(report)])
@@ -51,11 +58,12 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"folders       {', '.join(report.folders)}"
     yield ""
     for finding in report.findings:
-        yield _MARK[finding.level] + finding.message.replace("\n", "\n      ")
+        mark = padded(styled(finding.level, _COLOURS[finding.level]), _MARK)
+        yield mark + finding.message.replace("\n", "\n      ")
         if finding.fix is not None:
             yield f"          fix: {finding.fix}"
     yield ""
-    yield "ready" if report.ready else "not ready"
+    yield styled("ready", "good") if report.ready else styled("not ready", "bad")
 
 
 def _codex(codex: CodexCheckup) -> Iterator[str]:

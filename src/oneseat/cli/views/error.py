@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from oneseat.cli.output import Form, complain, echo, printable
+from oneseat.cli.output import Form, complain, echo
+from oneseat.cli.screen import printable, styled
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .timefmt import duration
@@ -25,9 +26,9 @@ def print_error(info: ErrorInfo, form: Form) -> None:
 
 def error_text(info: ErrorInfo) -> str:
     """What failed, why, and one hint; readable without colour."""
-    lines = [f"error: {info.message}", f"  code {info.code}"]
+    lines = [f"{styled('error:', 'bad')} {info.message}", styled(f"  code {info.code}", "quiet")]
     if info.retry_after_s is not None:
         lines.append(f"  retry in {duration(info.retry_after_s)}")
     if info.hint is not None:
-        lines += ["", f"hint: {info.hint}"]
+        lines += ["", f"{styled('hint:', 'strong')} {info.hint}"]
     return printable("\n".join(lines) + "\n")

@@ -9,7 +9,8 @@ from .table import table
 
 def list_text(report: KeyList) -> str:
     """One key a line."""
-    return "\n".join(table([("name", "provider", "place", "there"), *map(_row, report.keys)]))
+    rows = [("name", "provider", "place", "there"), *map(_row, report.keys)]
+    return "\n".join(table(rows, head=True))
 
 
 def _row(state: KeyState) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oneseat.cli.screen import styled
 from oneseat.contract.reports.limits import (
     BudgetReport,
     LimitForecast,
@@ -13,8 +14,10 @@ from oneseat.contract.reports.limits import (
     WindowReport,
 )
 
+from .footnotes import not_read
 from .numbers import percent, usd, whole_percent
 from .table import clip, table
+from .text import fitting
 from .timefmt import clock, duration, epoch, tight
 
 _LABELS = {"five_hour": "five hours", "seven_day": "week"}
@@ -29,6 +32,8 @@ _SOURCES = {
 _SHORT_SEATS = {"codex-cli": "codex"}
 #: From here on, the status line says when a window is reset.
 _SOON_PERCENT = 75
+#: From here on, little is left.
+_FULL_PERCENT = 90
 #: An older share is marked as a lower bound.
 _OLD_S = 900
 
@@ -41,7 +46,7 @@ def limits_text(report: LimitsReport) -> str:
         lines += [*_forecasts(report, seat), ""]
     if report.estimate is not None:
         lines += [*_estimate(report.estimate, epoch(report.read_at)), ""]
-    return "\n".join([*lines, _pause(report)])
+    return "\n".join([*lines, *fitting(_pause(report)), *not_read(report.not_read)])
 
 
 def statusline(report: LimitsReport) -> str:
@@ -67,7 +72,7 @@ def _windows(report: LimitsReport, seat: SeatLimits) -> list[str]:
     if seat is report.seats[0]:
         # Budgets count the runs of all seats: one table is enough.
         rows += [_budget(each, now) for each in report.budgets]
-    return table(rows)
+    return table(rows, head=True)
 
 
 def _window(window: WindowReport, now: float) -> tuple[str, ...]:
@@ -77,21 +82,33 @@ def _window(window: WindowReport, now: float) -> tuple[str, ...]:
             return name, "unknown", "", "", ""
         before = "" if window.used_before_reset is None else f"{percent(window.used_before_reset)} before"
         return name, "unknown", "reset", clock(epoch(window.resets_at), now), before
-    used = "unknown" if window.used is None else percent(window.used)
+    used = "unknown" if window.used is None else _share(window.used)
     source = _SOURCES.get(window.source or "", window.source or "")
     return name, used, window.status, _until(window.resets_at, now), f"{_ago(window.age_s or 0)}, {source}"
 
 
 def _budget(budget: BudgetReport, now: float) -> tuple[str, ...]:
     when = "today" if budget.period == "day" else "this month"
-    of = "" if budget.name is None else f", {budget.scope} {clip(budget.name)}"
+    of = "" if budget.name is None else f", {budget.scope} {budget.name}"
     reserved = f", {usd(budget.held_usd)} of it reserved" if budget.held_usd else ""
     return (
         f"{when}{of}",
-        percent(budget.used),
+        _share(budget.used),
         f"{usd(budget.used_usd)} of {usd(budget.limit_usd)}{reserved}",
         _until(budget.resets_at, now),
         "by the ledger",
+    )
+
+
+def _share(share: float) -> str:
+    full = whole_percent(share)
+    text = percent(share)
+    return (
+        styled(text, "bad")
+        if full >= _FULL_PERCENT
+        else styled(text, "doubtful")
+        if full >= _SOON_PERCENT
+        else text
     )
 
 
@@ -140,7 +157,7 @@ def _pause(report: LimitsReport) -> str:
 
 
 def _label(name: str) -> str:
-    return _LABELS.get(name) or clip(name)
+    return _LABELS.get(name) or name
 
 
 def _short(window: WindowReport, report: LimitsReport) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from oneseat.cli.screen import styled
 from oneseat.contract.reports.policy import (
     SECTIONS,
     ConfirmationReport,
@@ -21,11 +22,15 @@ from .table import table
 from .text import field
 from .timefmt import local_time
 
+if TYPE_CHECKING:
+    from oneseat.cli.screen import Style
+
 _STATES = {
     "fresh": "fresh",
     "review_due": "due for review",
     "hard_stale": "too old: its GREEN rules do not count",
 }
+_COLOURS: dict[str, Style] = {"GREEN": "good", "GREY": "doubtful", "RED": "bad"}
 _EFFECTS = {"looser": "allows more", "tighter": "allows less", "other": "differs"}
 _ACTIONS = {
     "plan": "the plan may serve it",
@@ -48,7 +53,13 @@ def show_text(report: PolicyReport) -> str:
     rules = sorted(report.rules, key=lambda rule: (order[rule.tier] if rule.when else 3, rule.priority))
     rows: list[tuple[str, ...]] = [("rule", "tier", "in force", "why")]
     rows += [
-        (rule.id, rule.tier, "yes" if rule.holds(report.day) else rule.status, rule.reason) for rule in rules
+        (
+            rule.id,
+            styled(rule.tier, _COLOURS[rule.tier]),
+            "yes" if rule.holds(report.day) else rule.status,
+            rule.reason,
+        )
+        for rule in rules
     ]
     origin = "comes with oneseat" if report.bundled else "installed by you"
     return "\n".join(
@@ -57,7 +68,7 @@ def show_text(report: PolicyReport) -> str:
             f"  as of {meta.as_of}, review by {meta.review_after}, GREEN rules count until {meta.hard_stale_after}",
             f"  tested with the official CLI {meta.tested_cli_min} to {meta.tested_cli_max}",
             "",
-            *table(rows),
+            *table(rows, head=True),
             "",
             f"sections: {', '.join(SECTIONS)}",
         ]
@@ -67,7 +78,7 @@ def show_text(report: PolicyReport) -> str:
 def rule_text(rule: RuleReport, conditions: str) -> str:
     """One rule as a page."""
     lines = [
-        f"{rule.id} · {rule.tier} · {_ACTIONS[rule.action]}",
+        f"{rule.id} · {styled(rule.tier, _COLOURS[rule.tier])} · {_ACTIONS[rule.action]}",
         *field("why", rule.reason),
         *field("when", conditions),
         *field("basis", f"{_BASIS[rule.basis]}; confidence {rule.confidence}, read {rule.as_of}"),
@@ -91,7 +102,7 @@ def section_text(section: Any) -> str:
 def explanation_text(found: PolicyExplanation) -> str:
     """One decision as a page."""
     lines = [
-        f"{found.tier}: {_verdict(found)}",
+        f"{styled(found.tier, _COLOURS[found.tier])}: {_verdict(found)}",
         *field("rule", f"{found.rule}: {found.reason}"),
         *field("because", ", ".join(f"{name} = {_value(value)}" for name, value in found.because.items())),
         *field("basis", f"{_BASIS[found.basis]}; confidence {found.confidence}, read {found.as_of}"),

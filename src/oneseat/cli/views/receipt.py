@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oneseat._util.json import to_json
-from oneseat.cli.output import printable
+from oneseat.cli.screen import printable, styled
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, Failed, Finished
-from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage
+from oneseat.contract.receipt import NO_TOKENS, Receipt, RunResult, TokenUsage, Verdict
 from oneseat.contract.reports.runs import ResultReport
 
 from .numbers import usd
+
+if TYPE_CHECKING:
+    from oneseat.cli.screen import Style
+
+_COLOURS: dict[Verdict, Style] = {
+    "verified": "good",
+    "unverified": "doubtful",
+    "misbilled": "bad",
+    "nothing_sent": "quiet",
+}
 
 
 def result_line(result: RunResult) -> bytes:
@@ -48,7 +60,7 @@ def receipt_line(result: RunResult) -> str:
     """The receipt in one line for stderr."""
     receipt = result.receipt
     parts = [
-        f"wallet {receipt.wallet} ({receipt.verdict.replace('_', ' ')})",
+        f"wallet {receipt.wallet} ({verdict_text(receipt)})",
         _model_text(receipt),
         tokens_text(receipt.usage),
         cost_text(receipt),
@@ -62,6 +74,11 @@ def receipt_line(result: RunResult) -> str:
 def _model_text(receipt: Receipt) -> str:
     instead = f" instead of {receipt.requested_model}" if receipt.requested_model is not None else ""
     return (receipt.model or "no model") + instead
+
+
+def verdict_text(receipt: Receipt) -> str:
+    """The verdict in words."""
+    return styled(receipt.verdict.replace("_", " "), _COLOURS[receipt.verdict])
 
 
 def _withheld(receipt: Receipt) -> list[str]:

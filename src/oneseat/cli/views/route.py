@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oneseat.cli.screen import styled
 from oneseat.contract.routing import CandidateReport, RouteReport
 
 from .timefmt import local_time
@@ -23,6 +24,6 @@ def route_text(report: RouteReport) -> str:
 def _line(number: int, each: CandidateReport, chosen: str | None) -> str:
     if each.serves:
         first = each.candidate == chosen
-        return f"{number}. {each.candidate}: {'serves it' if first else 'serves it if those before cannot'}"
+        return f"{number}. {each.candidate}: {styled('serves it', 'good') if first else 'serves it if those before cannot'}"
     until = f", until {local_time(each.until)}" if each.until is not None else ""
-    return f"{number}. {each.candidate}: no, {each.code}: {each.why}{until}"
+    return f"{number}. {each.candidate}: {styled('no', 'bad')}, {each.code}: {each.why}{until}"

@@ -7,26 +7,45 @@ from textwrap import wrap
 
 import msgspec
 
+from oneseat.cli.screen import styled, terminal_columns
 from oneseat.contract.history import RunSummary, StoredEvent
 from oneseat.contract.receipt import Receipt
-from oneseat.contract.reports.runs import RunReport, SessionReport
+from oneseat.contract.reports.runs import RunList, RunReport, SessionList, SessionReport
 from oneseat.contract.sessions import Session
 
+from .footnotes import not_read
 from .numbers import percent, usd
-from .receipt import cost_text, tokens_text
-from .table import clip, plural, table
+from .receipt import cost_text, tokens_text, verdict_text
+from .table import clip, plural, table, width_of
 from .timefmt import local_time
 
 _CUT = 160
+#: Neither a success nor a failure.
+_OPEN = frozenset({"running", "cancelled"})
 _PREVIEW = 44
 _WIDTH = 100
 _WHEN = {"before": "before sending", "during": "while it ran", "after": "with the result"}
 
 
-def list_text(runs: Sequence[RunSummary]) -> str:
-    """One run a line."""
-    head = ("run", "when", "status", "wallet", "model", "list price", "took", "prompt")
-    return "\n".join(table([head, *map(_row, runs)]))
+def list_text(report: RunList) -> str:
+    """One run a line, as far as the terminal has room for it."""
+    rows = [("run", "when", "status", "wallet", "model", "list price", "took"), *map(_row, report.runs)]
+    room = _room_beside(rows)
+    prompts = [
+        "prompt",
+        *(clip(run.prompt_preview or f"{run.prompt_bytes} bytes", room) for run in report.runs),
+    ]
+    lines = table([(*row, prompt) for row, prompt in zip(rows, prompts, strict=True)], head=True)
+    return "\n".join([*lines, *not_read(report.not_read)])
+
+
+def _room_beside(rows: Sequence[Sequence[str]]) -> int:
+    """How much of a prompt is shown behind these columns."""
+    columns = terminal_columns()
+    if columns is None:
+        return _PREVIEW
+    taken = sum(max(map(width_of, column)) + 2 for column in zip(*rows, strict=True))
+    return columns - taken if columns - taken >= _PREVIEW // 2 else columns
 
 
 def run_text(report: RunReport) -> str:
@@ -34,13 +53,13 @@ def run_text(report: RunReport) -> str:
     return "\n".join(_lines(report))
 
 
-def sessions_text(sessions: Sequence[Session]) -> str:
+def sessions_text(report: SessionList) -> str:
     """One conversation a line."""
     rows: list[tuple[str, ...]] = [("project", "messages", "last used", "state", "id", "directory")]
-    for session in sessions:
+    for session in report.sessions:
         last = local_time(session.used_at)
         rows.append((session.project, str(session.messages), last, _state(session), session.id, session.cwd))
-    return "\n".join(table(rows))
+    return "\n".join([*table(rows, head=True), *not_read(report.not_read)])
 
 
 def session_text(report: SessionReport) -> str:
@@ -57,6 +76,7 @@ def session_text(report: SessionReport) -> str:
                 f"  run {run.id}  {local_time(run.created_at)}  {run.error_code or run.status}"
                 for run in report.runs
             ),
+            *not_read(report.not_read),
         ]
     )
 
@@ -65,9 +85,12 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     wallet = f"{run.wallet} ({run.verdict.replace('_', ' ')})" if run.wallet and run.verdict else "-"
     price = usd(run.equivalent_cost_usd) if run.equivalent_cost_usd is not None else "-"
     took = f"{run.duration_ms / 1000:.1f} s" if run.duration_ms is not None else "-"
-    status = run.error_code or run.status
-    preview = clip(run.prompt_preview or f"{run.prompt_bytes} bytes", _PREVIEW)
-    return run.id, local_time(run.created_at), status, wallet, run.model or "-", price, took, preview
+    return run.id, local_time(run.created_at), _status(run), wallet, run.model or "-", price, took
+
+
+def _status(run: RunSummary) -> str:
+    word = run.error_code or run.status
+    return word if run.status == "completed" else styled(word, "doubtful" if run.status in _OPEN else "bad")
 
 
 def _state(session: Session) -> str:
@@ -78,26 +101,28 @@ def _lines(report: RunReport) -> Iterator[str]:
     run, result = report.run, report.result
     # The ledger keeps the beginning of a prompt exactly where it keeps texts.
     text_kept = run.prompt_preview is not None
-    yield f"run {run.id} · {run.status} · {local_time(run.created_at)}"
+    yield f"{styled(f'run {run.id}', 'strong')} · {run.status} · {local_time(run.created_at)}"
+    for part in report.damaged or ():
+        yield f"  {styled('damaged', 'bad')}    {part}"
     yield f"  directory  {run.cwd}"
     yield f"  prompt     {run.prompt_bytes:,} bytes: {clip(run.prompt_preview or '(not kept)', _CUT)}"
     if result is not None:
         if result.error is not None:
             what, *why = result.error.message.splitlines()
-            yield f"  error      {what} ({result.error.code})"
+            yield f"  {styled('error', 'bad')}      {what} ({result.error.code})"
             yield from (f"             {line.strip()}" for line in why)
         yield from _receipt(result.receipt)
     if report.policy_inputs is not None:
-        yield "policy inputs"
+        yield styled("policy inputs", "strong")
         inputs = ", ".join(
             f"{name}={'unknown' if value is None else value}" for name, value in report.policy_inputs.items()
         )
-        yield from (f"  {line}" for line in wrap(inputs, _WIDTH, break_on_hyphens=False))
-    yield "events"
+        yield from (f"  {line}" for line in wrap(inputs, _page(_WIDTH), break_on_hyphens=False))
+    yield styled("events", "strong")
     yield from map(_event, report.events)
     if result is not None:
         # Last, next to the prompt of the shell, and whole.
-        yield "answer" if result.text or not text_kept else "no answer"
+        yield styled("answer" if result.text or not text_kept else "no answer", "strong")
         yield from (f"  {line}" for line in (result.text if text_kept else "(not kept)").splitlines())
 
 
@@ -105,12 +130,18 @@ def _event(event: StoredEvent) -> str:
     rest = {name: value for name, value in event.event.items() if name not in ("type", "result")}
     moment = local_time(event.at, "milliseconds")[11:]
     kind = event.event.get("type", "?")
-    return f"  {event.seq:>4}  {moment}  {kind:<16} {clip(msgspec.json.encode(rest).decode(), _CUT)}"
+    begin = f"  {event.seq:>4}  {moment}  {kind:<16} "
+    return f"{begin}{clip(msgspec.json.encode(rest).decode(), max(_page(_CUT + len(begin)) - len(begin), _PREVIEW))}"
+
+
+def _page(width: int) -> int:
+    """``width``, or that of a narrower terminal."""
+    return min(terminal_columns() or width, width)
 
 
 def _receipt(receipt: Receipt) -> Iterator[str]:
-    yield "receipt"
-    yield f"  wallet     {receipt.wallet}, expected {receipt.expected_wallet}: {receipt.verdict.replace('_', ' ')}"
+    yield styled("receipt", "strong")
+    yield f"  wallet     {receipt.wallet}, expected {receipt.expected_wallet}: {verdict_text(receipt)}"
     yield f"  provider   {receipt.provider} {receipt.cli_version or ''}, model {receipt.model or 'none'}"
     yield f"  tokens     {tokens_text(receipt.usage)}"
     yield f"  money      {cost_text(receipt)}"
@@ -122,9 +153,9 @@ def _receipt(receipt: Receipt) -> Iterator[str]:
         used = f"{percent(limit.used)} used" if limit.used is not None else "usage unknown"
         resets = f", resets {local_time(limit.resets_at)}" if limit.resets_at else ""
         yield f"  limit      {limit.window}: {limit.status}, {used}{resets}"
-    yield "evidence"
-    for evidence in receipt.evidence:
-        yield f"  {evidence.what:<28} {_value(evidence.value):<32} {_WHEN[evidence.when]}"
+    yield styled("evidence", "strong")
+    rows = [(each.what, _value(each.value), _WHEN[each.when]) for each in receipt.evidence]
+    yield from (f"  {line}" for line in table(rows, indent=2)) if rows else ()
 
 
 def _value(value: str | bool | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from oneseat.cli.screen import styled
 from oneseat.contract.reports.settings import SettingInForce, SettingsCheck, SettingsFinding, SettingsList
 
 from .table import plural, table
@@ -21,7 +22,8 @@ def check_text(report: SettingsCheck) -> str:
 
 def list_text(report: SettingsList, toml: Callable[[Any], str]) -> str:
     """Every setting with its value, as ``toml`` writes it, and where that comes from."""
-    return "\n".join(table([("setting", "value", "from"), *(_row(each, toml) for each in report.settings)]))
+    rows = [("setting", "value", "from"), *(_row(each, toml) for each in report.settings)]
+    return "\n".join(table(rows, head=True))
 
 
 def chosen_text(report: SettingsList, toml: Callable[[Any], str]) -> str | None:
@@ -36,6 +38,6 @@ def _row(setting: SettingInForce, toml: Callable[[Any], str]) -> tuple[str, ...]
 
 def _finding(finding: SettingsFinding) -> Iterator[str]:
     place = ":".join(str(part) for part in (finding.file, finding.line, finding.column) if part is not None)
-    yield f"{place or 'environment'}: {finding.message}"
+    yield f"{styled(place or 'environment', 'strong')}: {finding.message}"
     if finding.hint is not None:
-        yield f"  hint: {finding.hint}"
+        yield f"  {styled('hint:', 'strong')} {finding.hint}"

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import textwrap
+from oneseat.cli.screen import terminal_columns
 
-#: The narrowest terminal that everything fits.
-WIDTH = 80
-#: The width of a text behind its name, on a page of 100 characters.
-_PAGE = 86
+from .table import lines_of, width_of
+
+#: The width of a page where no terminal has one, and the widest that a person reads with ease.
+_WIDTH, _WIDEST = 80, 100
+#: The room of the name in front of a text.
+_NAME = 14
 
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
-    """Lines of at most 80 characters, each behind ``indent``, or the first one behind ``first``."""
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-    )
+    """Lines as wide as the terminal, at most 100 columns (80 without one), behind ``indent``, or the first behind ``first``."""
+    if not text:
+        return []
+    begin = indent if first is None else first
+    width = min(terminal_columns() or _WIDTH, _WIDEST)
+    # A narrow terminal has more use for the text than for its place below the one before.
+    indent = indent if len(indent) * 2 <= width else "    "
+    lines = lines_of(text, max(width - max(width_of(begin), len(indent)), 1))
+    return [f"{begin if number == 0 else indent}{line}" for number, line in enumerate(lines)]
+
+
+def fitting(text: str, indent: str = "  ") -> list[str]:
+    """A line, continued behind ``indent`` where the terminal is narrower; whole in a pipe or a file."""
+    columns = terminal_columns()
+    return [text] if columns is None else wrapped(text, indent, "")
 
 
 def field(name: str, text: str) -> list[str]:
     """A named text: the name once, and each line of the text wrapped behind it. A command or an address stays whole."""
+    import textwrap  # noqa: PLC0415 - `oneseat usage` wraps nothing, and has to be quick
+
+    room = min(terminal_columns() or _WIDEST, _WIDEST) - _NAME
     lines = [
         piece
         for line in text.splitlines()
-        for piece in textwrap.wrap(line, _PAGE, break_on_hyphens=False, break_long_words=False)
+        for piece in textwrap.wrap(line, max(room, 1), break_on_hyphens=False, break_long_words=False)
     ]
-    return [f"  {name if number == 0 else '':<12}{line}" for number, line in enumerate(lines)]
+    return [f"  {name if number == 0 else '':<{_NAME - 2}}{line}" for number, line in enumerate(lines)]
 
 
 def listed(head: str, lines: list[str]) -> list[str]:

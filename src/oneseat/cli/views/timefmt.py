@@ -9,8 +9,15 @@ _DAY_S = 86_400
 
 
 def local_time(iso: str, precision: str = "seconds") -> str:
-    """An ISO 8601 time as ``2026-11-20 14:30:00``, or to ``minutes`` or ``milliseconds``."""
-    return datetime.fromisoformat(iso).astimezone().replace(tzinfo=None).isoformat(" ", precision)
+    """An ISO 8601 time as ``2026-11-20 14:30:00``, or to ``minutes`` or ``milliseconds``.
+
+    A text that is none, from a damaged row of the ledger, stays as it is.
+    """
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return moment.astimezone().replace(tzinfo=None).isoformat(" ", precision)
 
 
 def local_time_of(epoch_ms: float) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from oneseat.app.usage import Block, Sum, date_text
+from oneseat.cli.screen import terminal_columns
 
+from .footnotes import not_read
 from .numbers import short, usd
-from .table import clip, plural, table
+from .table import clip, plural, table, width_of
+from .text import fitting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,27 +30,16 @@ _HEADS = {
     "blocks": "five hours from",
 }
 _BAR = 32
-#: Why something was not read.
-_NOT_READ = {
-    "not_json": "an incomplete line",
-    "wrong_shape": "a line whose token counts are not numbers",
-    "too_long": "a line over 4 MiB that may hold an answer",
-    "unfinished": "a last line that is still being written",
-    "unreadable": "a file that cannot be opened",
-    "closed_folders": "a folder that cannot be opened",
-    "ledger_rows": "an entry of the ledger that is not as oneseat writes it",
-    "links": "a symbolic link, not followed",
-    "ledger": "the ledger of oneseat's own runs, which cannot be read",
-}
 
 
-def report_text(report: Report, *, chart: bool = False) -> str:
-    """The whole report."""
+def report_text(report: Report, *, chart: bool = False, none: str = "No usage found.") -> str:
+    """The whole report; ``none`` is said where there is nothing to report."""
     rows = rows_of(report)
     if not rows:
-        return "\n".join(["No usage found.", *_footnotes(report)])
+        return "\n".join([none, *_footnotes(report)])
     shown = _chart(rows) if chart else _table(_HEADS[report.view], rows, report.total)
-    return "\n".join([title_of(report), "", *shown, "", *_money(report), *_footnotes(report)])
+    below = [piece for line in (*_money(report), *_footnotes(report)) for piece in fitting(line) or [""]]
+    return "\n".join([*fitting(title_of(report)), "", *shown, "", *below])
 
 
 def rows_of(report: Report) -> list[tuple[str, Sum]]:
@@ -73,20 +65,18 @@ def title_of(report: Report) -> str:
 
 
 def _table(head: str, rows: list[tuple[str, Sum]], total: Sum) -> list[str]:
-    lines: list[tuple[str, ...]] = [(head, "answers", "input", "output", "cached", "written", "list price")]
-    lines += [_cells(label, found) for label, found in rows]
+    names = (head, "answers", "input", "output", "cached", "written", "list price")
+    lines: list[tuple[str, ...] | None] = [names, None, *(_cells(label, found) for label, found in rows)]
     if len(rows) > 1:
-        lines.append(_cells("total", total))
-    first, *texts = table(lines, right=range(1, 7))
-    rule = "-" * max(map(len, (first, *texts)))
-    return [first, rule, *texts[:-1], rule, texts[-1]] if len(rows) > 1 else [first, rule, *texts]
+        lines += [None, _cells("total", total)]
+    return table(lines, right=range(1, 7), head=True)
 
 
 def _cells(label: str, found: Sum) -> tuple[str, ...]:
     sent, output, read, five, hour = found.tokens
     least = ">" if found.at_least and output else ""
     return (
-        clip(label, end=True),
+        label,
         f"{found.answers:,}",
         short(sent),
         least + short(output),
@@ -105,20 +95,24 @@ def _chart(rows: list[tuple[str, Sum]]) -> list[str]:
     priced = any(found.listed for _, found in rows)
     values = [(found.listed or 0.0) if priced else float(sum(found.tokens)) for _, found in rows]
     most = max(values) or 1.0
-    return table(
-        [
-            (
-                clip(label, end=True),
-                _bar(value / most).ljust(_BAR),
-                _price(found) if priced else f"{short(sum(found.tokens))} tokens",
-            )
-            for (label, found), value in zip(rows, values, strict=True)
-        ]
-    )
+    names = [label for label, _ in rows]
+    costs = [_price(found) if priced else f"{short(sum(found.tokens))} tokens" for _, found in rows]
+    widest = _bar_width(names, costs)
+    bars = [_bar(value / most, widest).ljust(widest) for value in values]
+    return table(list(zip(names, bars, costs, strict=True)))
 
 
-def _bar(share: float) -> str:
-    eighths = round(share * _BAR * 8)
+def _bar_width(names: list[str], costs: list[str]) -> int:
+    """Shorter bars on a terminal that has no room for the usual ones beside their names and values."""
+    columns = terminal_columns()
+    if columns is None:
+        return _BAR
+    name = min(max(map(width_of, names)), columns // 3)
+    return max(min(columns - name - max(map(len, costs)) - 4, _BAR), _BAR // 4)
+
+
+def _bar(share: float, width: int) -> str:
+    eighths = round(share * width * 8)
     # Very little is still more than nothing.
     eighths = max(eighths, 1) if share > 0 else 0
     return "█" * (eighths // 8) + ("" if eighths % 8 == 0 else "▏▎▍▌▋▊▉"[eighths % 8 - 1])
@@ -156,13 +150,6 @@ def _footnotes(report: Report) -> list[str]:
         )
     lines += not_read(report.notes)
     return ["", *lines] if lines else []
-
-
-def not_read(counts: Mapping[str, int]) -> Iterator[str]:
-    """What could not be read, by reason."""
-    for reason, count in counts.items():
-        times = f" ({count:,} times)" if count > 1 else ""
-        yield f"not read: {_NOT_READ.get(reason, reason)}{times}"
 
 
 def unpriced(found: Mapping[str, int]) -> Iterator[str]:

@@ -41,6 +41,21 @@ class CodexCheckup(msgspec.Struct, frozen=True, kw_only=True):
     refusal: ErrorInfo | None = None
 
 
+class Unusable(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that the settings name at ``place`` and that cannot serve as things are."""
+
+    place: str
+    candidate: str
+    error: ErrorInfo
+
+
+class Instead(msgspec.Struct, frozen=True, kw_only=True):
+    """The candidate that serves an ordinary run because the policy does not let the plan do it, and why not."""
+
+    candidate: str
+    why: ErrorInfo
+
+
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the doctor saw. ``facts`` is ``None`` when the CLI could not be asked; ``failure`` then says why.
 
@@ -48,7 +63,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     ones where a simulator is in use. ``proxies`` are kept from the CLI, ``passed`` are the variables that ``settings_file`` has
     it see. ``now_ms`` is in milliseconds since the epoch. ``canary`` is the stored trial of the installed CLI, ``canary_refusal``
     why runs refuse it. ``old_pack`` says why the rules of the policy are to be looked at, ``None`` while they are fresh.
-    ``codex`` is the other official CLI, where it is installed.
+    ``codex`` is the other official CLI, where it is installed. ``unusable`` are keys that the settings name in vain;
+    ``instead`` is who serves runs where the policy keeps the plan out of it.
     """
 
     cli_path: str | None
@@ -73,6 +89,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     canary_refusal: ErrorInfo | None = None
     old_pack: str | None = None
     codex: CodexCheckup | None = None
+    unusable: tuple[Unusable, ...] = ()
+    instead: Instead | None = None
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):

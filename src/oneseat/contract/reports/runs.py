@@ -32,28 +32,35 @@ class ResultReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. ``result`` is ``None`` while it goes on, ``policy_inputs`` where the policy was not asked."""
+    """One run. ``result`` is ``None`` while it goes on, ``policy_inputs`` where the policy was not asked.
+
+    ``damaged`` names what cannot be read in its row of the ledger; it is there only where something is.
+    """
 
     run: RunSummary
     result: ResultReport | None
     events: tuple[StoredEvent, ...]
     policy_inputs: dict[str, Any] | None
+    damaged: tuple[str, ...] | UnsetType = UNSET
 
 
 class RunList(msgspec.Struct, frozen=True, kw_only=True):
-    """Past runs, newest first."""
+    """Past runs, newest first. ``not_read`` counts what could not be read, by reason."""
 
     runs: tuple[RunSummary, ...]
+    not_read: dict[str, int] = {}
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversation and its last runs, oldest first."""
+    """One conversation and its last runs, oldest first. ``not_read`` as in ``RunList``."""
 
     session: Session
     runs: tuple[RunSummary, ...]
+    not_read: dict[str, int] = {}
 
 
 class SessionList(msgspec.Struct, frozen=True, kw_only=True):
-    """Conversations, the last used first."""
+    """Conversations, the last used first. ``not_read`` as in ``RunList``."""
 
     sessions: tuple[Session, ...]
+    not_read: dict[str, int] = {}

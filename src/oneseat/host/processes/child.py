@@ -60,6 +60,7 @@ class Child:
         self._received = 0
         self._exited = asyncio.Event()
         self._descendants: list[psutil.Process] = []
+        self._splitter = LineSplitter()
         self._write_lock = asyncio.Lock()
         self._threads = [
             threading.Thread(target=self._drain_output, name=f"oneseat-stdout-{popen.pid}", daemon=True),
@@ -134,8 +135,11 @@ class Child:
                 await asyncio.to_thread(self._write_all, data)
 
     async def blocks(self) -> AsyncGenerator[bytes | OversizedLine, None]:
-        """Yield stdout until the child closes it, in blocks of whole lines, without the newline of the last one."""
-        splitter = LineSplitter()
+        """Yield stdout until the child closes it, in blocks of whole lines, without the newline of the last one.
+
+        Where a reader is cancelled, the next call goes on, also in the middle of a line.
+        """
+        splitter = self._splitter
         while chunk := await self._output.take():
             for block in splitter.feed(chunk):
                 yield block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -58,7 +59,12 @@ class Lines(Generic[Known]):
     async def more(self) -> bool:
         """Wait until there is a line to take; false at the end of the output. Lines arrive in blocks, for speed."""
         while not self._lines:
-            block = await anext(self._blocks, None)
+            try:
+                block = await anext(self._blocks, None)
+            except asyncio.CancelledError:
+                # That has ended the generator, and a process that serves further runs would seem to have closed its output.
+                self._blocks = self._child.blocks()
+                raise
             if block is None:
                 return False
             self._lines.extend(self._read(block))

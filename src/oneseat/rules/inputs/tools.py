@@ -15,6 +15,43 @@ _READ = ("Glob", "Grep", "Read")
 _EDIT = (*_READ, "Edit", "Write")
 #: Without the CLI's timers, messages and background workers: they outlive the turn with which a run ends.
 _ALL = (*_EDIT, "Bash", "NotebookEdit", "Task", "WebFetch", "WebSearch")
+#: What else the official CLI has or had. A name beyond these may be new; one that is nearly one of them is a slip.
+_OTHERS = (
+    "Agent",
+    "AskUserQuestion",
+    "BashOutput",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "EnterPlanMode",
+    "EnterWorktree",
+    "ExitPlanMode",
+    "ExitWorktree",
+    "KillShell",
+    "LS",
+    "LSP",
+    "ListMcpResourcesTool",
+    "Monitor",
+    "MultiEdit",
+    "NotebookRead",
+    "PowerShell",
+    "ReadMcpResourceTool",
+    "SendMessage",
+    "Skill",
+    "SlashCommand",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "TaskUpdate",
+    "TodoRead",
+    "TodoWrite",
+    "ToolSearch",
+    "Workflow",
+)
+#: How alike a name and a known tool are: `Bsh` and `Bash`.
+_ALIKE = 0.75
 PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
     "none": ((), "default"),
     "read": (_READ, "default"),
@@ -37,7 +74,9 @@ def choose_tools(named: str, mode: str | None = None, directories: tuple[str, ..
         if word in PROFILES:
             names |= dict.fromkeys(PROFILES[word][0])
             chosen = PROFILES[word][1]
-        elif _NAME.fullmatch(word) and (word.startswith(MCP_PREFIX) or not word.islower()):
+        elif (word.startswith(MCP_PREFIX) and _NAME.fullmatch(word)) or (
+            _NAME.fullmatch(word) and not word.islower() and not _is_slip(word)
+        ):
             names[word] = None
         else:
             raise _unknown(word)
@@ -72,8 +111,13 @@ def _mode(mode: str) -> PermissionMode:
     )
 
 
+def _is_slip(word: str) -> bool:
+    known = (*_ALL, *_OTHERS)
+    return word not in known and bool(get_close_matches(word, known, n=1, cutoff=_ALIKE))
+
+
 def _unknown(word: str) -> UsageError:
-    near = get_close_matches(word, [*PROFILES, *_ALL], n=1)
+    near = get_close_matches(word, [*PROFILES, *_ALL, *_OTHERS], n=1)
     return UsageError(
         ErrorInfo(
             code="usage.unknown_tool",

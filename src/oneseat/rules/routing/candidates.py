@@ -17,6 +17,7 @@ from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, Need, Outcome, PassedOver, RouteTable
 from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
 from oneseat.rules.budgets.meter import input_tokens
+from oneseat.rules.inputs.models import probable_model
 from oneseat.rules.limits.windows import concerns, percents, windows
 from oneseat.rules.runs.retry import PASSING
 
@@ -66,6 +67,11 @@ def candidates(request: Request, table: RouteTable) -> tuple[Candidate, ...] | E
 
     Asked for a provider or a key, the request is served by that or not at all. The fallback is for what asks for nothing.
     """
+    found = _wanted(request, table)
+    return found if isinstance(found, ErrorInfo) else _mistyped(request, found[0]) or found
+
+
+def _wanted(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
     if request.role is not None:
         role = table.roles.get(request.role)
         return _unknown("usage.unknown_role", request.role, table.roles) if role is None else role.candidates
@@ -304,6 +310,22 @@ def _unmet(candidate: Candidate, why: str) -> ErrorInfo:
 
 def _waiting(code: str, why: str, candidate: Candidate, wait: float | None) -> ErrorInfo:
     return ErrorInfo(code=code, message=f"{why}: {candidate.label}", whose_turn="wait", retry_after_s=wait)
+
+
+def _mistyped(request: Request, first: Candidate) -> ErrorInfo | None:
+    """A model that is nearly a known one. What a server of the owner's choice calls its models, only that server knows."""
+    row = ROWS.get(first.provider)
+    if row is None or row.vendor is None:
+        return None
+    for option, name in (("model", request.model), ("fallback-model", request.fallback_model)):
+        meant = probable_model(name) if name is not None else None
+        if meant is not None:
+            return ErrorInfo(
+                code="usage.unknown_model",
+                message=f"Unknown model: `{name}`\n  it is nearly the name of another one",
+                hint=f"Did you mean this: `oneseat run --{option} {meant} ...`",
+            )
+    return None
 
 
 def _unknown_model(model: str, offered: tuple[str, ...]) -> ErrorInfo:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from datetime import datetime
+from typing import Any
 
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import LimitReading
@@ -12,6 +14,8 @@ from oneseat.contract.receipt import LimitReading
 _SAME_WINDOW_S = 60.0
 #: Longer than any known window.
 _KEPT_S = 8 * 86_400.0
+#: The year 3000, in seconds since 1970.
+_END_OF_TIME_S = 32_503_680_000.0
 _COLUMNS = ", ".join(SeenLimit._fields)
 _OF_WINDOW = "provider = ? AND simulated = ? AND window = ?"
 _NEWEST = f"SELECT rowid, {_COLUMNS} FROM limits WHERE {_OF_WINDOW} ORDER BY last_at DESC, rowid DESC LIMIT 1"  # noqa: S608 - names of columns
@@ -46,14 +50,27 @@ def note(
     )
 
 
-def seen(db: sqlite3.Connection, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
-    """Reports of a provider's windows, as far back as the longest window, the newest last."""
-    rows = db.execute(_SINCE, (now - _KEPT_S, provider, simulated))
+def seen(
+    db: sqlite3.Connection, provider: str, now: float, *, simulated: bool
+) -> tuple[list[SeenLimit], int]:
+    """Reports of a provider's windows, as far back as the longest window, the newest last; and how many rows are damaged."""
+    rows = db.execute(_SINCE, (now - _KEPT_S, provider, simulated)).fetchall()
+    found = [SeenLimit._make(row) for row in rows if _is_whole(*row)]
     # SQLite returns booleans as integers.
-    return [
-        one._replace(overage=None if one.overage is None else bool(one.overage))
-        for one in map(SeenLimit._make, rows)
-    ]
+    return [one._replace(overage=None if one.overage is None else bool(one.overage)) for one in found], len(
+        rows
+    ) - len(found)
+
+
+def _is_whole(window: Any, status: Any, used: Any, resets_at: Any, source: Any, *rest: Any) -> bool:
+    """Whether a row holds what a report can: a moment out of the calendar, or a text for a share, would stop every report."""
+    _, *seen = rest
+    moments = (0 if resets_at is None else resets_at, *seen)
+    return (
+        all(isinstance(each, int | float) and 0 <= each < _END_OF_TIME_S for each in moments)
+        and (used is None or (isinstance(used, int | float) and 0 <= used < math.inf))
+        and all(isinstance(each, str) for each in (window, status, source))
+    )
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.history import LastRun, RunFilter, RunSummary, StoredEvent, StoredRun
 from oneseat.contract.limits import SeenLimit
-from oneseat.contract.receipt import Evidence, RunResult, Wallet
+from oneseat.contract.receipt import Evidence, Wallet
 from oneseat.contract.sessions import Session
 from oneseat.stores.files import printable
 
-from . import budgets, failures, limits, sessions
+from . import budgets, failures, limits, rows, sessions
 from .schema import open_ledger
 from .serialise import storable
 
@@ -30,12 +31,16 @@ _MATCHES = 5
 
 
 class LedgerReader:
-    """A reader of the ledger at ``path``, and a context manager. Methods raise ``UsageError`` when the file cannot be used."""
+    """A reader of the ledger at ``path``, and a context manager. Methods raise ``UsageError`` when the file cannot be used.
+
+    Lists leave out damaged rows: ``not_read`` counts them.
+    """
 
     def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
         self._db: sqlite3.Connection | None = None
+        self._damaged = 0
 
     def __enter__(self) -> LedgerReader:
         return self
@@ -44,6 +49,11 @@ class LedgerReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def not_read(self) -> dict[str, int]:
+        """How many rows were left out so far, by the reason that `oneseat usage` names too; empty for none."""
+        return {"ledger_rows": self._damaged} if self._damaged else {}
 
     def close(self) -> None:
         """Close the file. The next call opens it again."""
@@ -54,11 +64,13 @@ class LedgerReader:
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """The runs that match, newest first."""
         where, values = _conditions(wanted)
-        rows = self._rows(
-            f"SELECT {_SUMMARY} FROM runs WHERE {where} ORDER BY created_at DESC, rowid DESC LIMIT :limit",  # noqa: S608 - no value is in the text
+        found = self._rows(
+            f"SELECT {rows.SUMMARY} FROM runs WHERE {where} ORDER BY created_at DESC, rowid DESC LIMIT :limit",  # noqa: S608 - no value is in the text
             {**values, "limit": wanted.limit},
         )
-        return [_summary(row) for row in rows]
+        read = [rows.summary(row) for row in found]
+        self._damaged += sum(1 for _, damaged in read if damaged)
+        return [summary for summary, damaged in read if not damaged]
 
     def run(self, name: str) -> StoredRun:
         """One run by its id or the beginning of its id.
@@ -66,38 +78,47 @@ class LedgerReader:
         Raises ``UsageError`` ``usage.no_such_run`` or ``usage.ambiguous_run``, both with similar ids.
         """
         run_id = self._find(storable(name))
-        rows = self._rows(
-            f"SELECT prompt_sha256, text, result, policy_inputs, {_SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
+        found = self._rows(
+            f"SELECT prompt_sha256, text, result, policy_inputs, {rows.SUMMARY} FROM runs WHERE id = :id",  # noqa: S608 - no value is in the text
             {"id": run_id},
         )
-        sha256, text, result, inputs, *summary = rows[0]
+        sha256, text, stored, inputs, *columns = found[0]
+        summary, damaged = rows.summary(columns)
+        result, of_result = rows.result(stored, text or "")
+        decided_on, of_inputs = rows.policy_inputs(inputs)
         return StoredRun(
-            summary=_summary(summary),
+            summary=summary,
             prompt_sha256=sha256,
             text_kept=text is not None,
-            result=None if result is None else self._result(result, text or ""),
-            policy_inputs=None if inputs is None else msgspec.json.decode(inputs),
+            result=result,
+            policy_inputs=decided_on,
+            damaged=(*damaged, *of_result, *of_inputs),
         )
 
     def events(self, run_id: str) -> Iterator[StoredEvent]:
-        """The events of a run in order. The last one is made from the run's result, once it has ended."""
+        """The events of a run in order. The last one is made from the run's result, once it has ended.
+
+        An event that cannot be read is of the type ``damaged``.
+        """
         seq = 0
         with failures.reported(self._path):
             db = self._opened()
-            rows = (
+            found = (
                 db.execute("SELECT seq, at, json FROM events WHERE run_id = ? ORDER BY seq", (run_id,))
                 if db
                 else ()
             )
-            for seq, at, json in rows:
-                yield StoredEvent(seq=seq, at=at, event=msgspec.json.decode(json))
+            for seq, at, json in found:
+                yield rows.event(seq, at, json)
         yield from self._end(run_id, seq + 1)
 
     def sessions(self) -> list[Session]:
         """All conversations of all projects, the last used first."""
         with failures.reported(self._path):
             db = self._opened()
-            return sessions.every(db) if db else []
+            found, damaged = sessions.every(db) if db else ([], 0)
+        self._damaged += damaged
+        return found
 
     def session(self, name: str) -> Session:
         """One conversation by its project, its id or the beginning of its id; of several the last used one.
@@ -127,10 +148,11 @@ class LedgerReader:
         for (result,) in self._rows(
             "SELECT result FROM runs WHERE id = :id AND result IS NOT NULL", {"id": run_id}
         ):
-            return self._result(result, "").receipt.evidence
+            read, _ = rows.result(result, "")
+            return read.receipt.evidence if read is not None else ()
         query = "SELECT json FROM events WHERE run_id = :id AND type = 'wallet_verified' ORDER BY seq DESC LIMIT 1"
-        with failures.reported(self._path):
-            for (json,) in self._rows(query, {"id": run_id}):
+        for (json,) in self._rows(query, {"id": run_id}):
+            with contextlib.suppress(msgspec.DecodeError):
                 return msgspec.json.decode(json, type=WalletVerified).evidence
         return ()
 
@@ -138,7 +160,9 @@ class LedgerReader:
         """Reports of a provider's usage windows, the newest last. ``now`` is in seconds since 1970."""
         with failures.reported(self._path):
             db = self._opened()
-            return limits.seen(db, provider, now, simulated=simulated) if db else []
+            found, damaged = limits.seen(db, provider, now, simulated=simulated) if db else ([], 0)
+        self._damaged += damaged
+        return found
 
     def spent(self, bounds: tuple[Bound, ...], wallet: Wallet, since: Since) -> tuple[Spent, ...]:
         """What all runs have cost in each budget of a day or a month."""
@@ -151,10 +175,12 @@ class LedgerReader:
     def _end(self, run_id: str, seq: int) -> Iterator[StoredEvent]:
         query = "SELECT ended_at, status, text, result FROM runs WHERE id = :id AND result IS NOT NULL"
         for at, status, text, result in self._rows(query, {"id": run_id}):
-            with failures.reported(self._path):
-                fields = {**msgspec.json.decode(result), "text": text or ""}
-            kind = "finished" if status == "completed" else "failed"
-            yield StoredEvent(seq=seq, at=at, event={"type": kind, "result": fields})
+            end = rows.event(seq, at, result)
+            if end.event.get("type") != rows.DAMAGED:
+                kind = "finished" if status == "completed" else "failed"
+                fields = {"type": kind, "result": {**end.event, "text": text or ""}}
+                end = msgspec.structs.replace(end, event=fields)
+            yield end
 
     def _find(self, name: str) -> str:
         ids = self._beginning_with(name)
@@ -188,17 +214,6 @@ class LedgerReader:
             self._db = open_ledger(self._path, self._busy_timeout_s)
             self._db.execute("PRAGMA query_only = ON")
         return self._db
-
-    def _result(self, json: str, text: str) -> RunResult:
-        with failures.reported(self._path):
-            return msgspec.structs.replace(msgspec.json.decode(json, type=RunResult), text=text)
-
-
-_SUMMARY = ", ".join(RunSummary.__struct_fields__)
-
-
-def _summary(row: Any) -> RunSummary:
-    return RunSummary(**dict(zip(RunSummary.__struct_fields__, row, strict=True)))
 
 
 def _conditions(wanted: RunFilter) -> tuple[str, dict[str, Any]]:

@@ -36,18 +36,18 @@ def interrupted_result(db: sqlite3.Connection, run_id: str, owner_pid: int) -> R
             wallet=gate.wallet if gate else "unknown",
             expected_wallet=gate.wallet if gate else "unknown",
             # `wallet_verified` is written before the prompt is sent: without it nothing was sent, with it that is unknown.
-            verdict="unverified" if gate else "nothing_sent",
+            verdict="unverified" if gates else "nothing_sent",
             evidence=gate.evidence if gate else (),
-            usage=TokenUsage() if gate else NO_TOKENS,
-            cost_usd=None if gate else 0.0,
-            equivalent_cost_usd=None if gate else 0.0,
+            usage=TokenUsage() if gates else NO_TOKENS,
+            cost_usd=None if gates else 0.0,
+            equivalent_cost_usd=None if gates else 0.0,
             attempts=gates,
         ),
     )
 
 
 def last_gate(db: sqlite3.Connection, run_id: str) -> WalletVerified | None:
-    """The last ``wallet_verified`` event of a run; ``None`` before the first one."""
+    """The last ``wallet_verified`` event of a run; ``None`` before the first one, and where it is damaged."""
     return _last(db, run_id, "wallet_verified", WalletVerified)
 
 
@@ -62,4 +62,7 @@ def _last(
         f"SELECT json FROM events WHERE run_id = :run AND type = :name AND seq < {before} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - from above
         {"run": run_id, "name": name},
     ).fetchone()
-    return None if row is None else msgspec.json.decode(row[0], type=kind)
+    try:
+        return None if row is None else msgspec.json.decode(row[0], type=kind)
+    except msgspec.DecodeError:  # an event that was damaged since must not keep every later run from starting
+        return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ _PLACE = (
 def live(db: sqlite3.Connection, project: str, cwd: str, wallet: str, provider: str) -> Session | None:
     """The conversation that the next run of this place continues."""
     place = {"project": project, "cwd": cwd, "wallet": wallet, "provider": provider}
-    found = _rows(db, f"WHERE {_PLACE}", place)
+    found, _ = _rows(db, f"WHERE {_PLACE}", place)
     return found[0] if found else None
 
 
@@ -43,9 +45,10 @@ def end(db: sqlite3.Connection, project: str, at: str) -> list[Session]:
     """End a project's conversations in all directories. Returns them as they are now."""
     values = {"project": project, "at": at}
     which = "WHERE project = :project AND ended_at IS NULL"
-    live_ids = [session.id for session in _rows(db, which, values)]
+    live_ids = [session.id for session in _rows(db, which, values)[0]]
     db.execute(f"UPDATE sessions SET ended_at = :at, end_reason = 'ended' {which}", values)  # noqa: S608 - no value is in the text
-    return [session for session in _rows(db, "WHERE project = :project", values) if session.id in live_ids]
+    found, _ = _rows(db, "WHERE project = :project", values)
+    return [session for session in found if session.id in live_ids]
 
 
 def exchanges(db: sqlite3.Connection, session_id: str, most: int) -> tuple[Exchange, ...]:
@@ -58,11 +61,18 @@ def exchanges(db: sqlite3.Connection, session_id: str, most: int) -> tuple[Excha
     return tuple(Exchange(asked, answered) for asked, answered in reversed(rows))
 
 
-def every(db: sqlite3.Connection) -> list[Session]:
-    """All conversations, the last used first."""
+def every(db: sqlite3.Connection) -> tuple[list[Session], int]:
+    """All conversations, the last used first, and how many rows are damaged."""
     return _rows(db, "ORDER BY used_at DESC, rowid DESC", {})
 
 
-def _rows(db: sqlite3.Connection, which: str, values: dict[str, Any]) -> list[Session]:
-    rows = db.execute(f"SELECT {_COLUMNS} FROM sessions {which}", values)  # noqa: S608 - no value is in the text
-    return [msgspec.convert(dict(zip(Session.__struct_fields__, row, strict=True)), Session) for row in rows]
+def _rows(db: sqlite3.Connection, which: str, values: dict[str, Any]) -> tuple[list[Session], int]:
+    rows = db.execute(f"SELECT {_COLUMNS} FROM sessions {which}", values).fetchall()  # noqa: S608 - no value is in the text
+    found = []
+    for row in rows:
+        # No oneseat wrote it like this: it cannot be continued, and must not stop what can.
+        with contextlib.suppress(msgspec.ValidationError, ValueError):
+            session = msgspec.convert(dict(zip(Session.__struct_fields__, row, strict=True)), Session)
+            datetime.fromisoformat(session.created_at), datetime.fromisoformat(session.used_at)
+            found.append(session)
+    return found, len(rows) - len(found)

@@ -190,7 +190,7 @@ class LedgerWriter:
     def limits(self, provider: str, now: float, *, simulated: bool) -> list[SeenLimit]:
         """Reports of a provider's usage windows, the newest last. ``now`` is in seconds since 1970."""
         with failures.reported(self._path):
-            return limits.seen(self._opened(), provider, now, simulated=simulated)
+            return limits.seen(self._opened(), provider, now, simulated=simulated)[0]
 
     def note_limits(self, provider: str, found: Sequence[LimitReading], *, simulated: bool) -> None:
         """Record what a provider reported of its usage windows outside of a run."""

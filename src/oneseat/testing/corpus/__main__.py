@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import CorpusPlan, write_corpus
 
+_BYTES_A_FILE = 25_000
 
-def main(arguments: list[str]) -> int:
-    """Write it and say where; the folder must not be there yet."""
-    try:
-        folder, numbers = Path(arguments[0]), [int(number) for number in arguments[1:3]]
-        folder.mkdir(parents=True)
-    except (IndexError, ValueError, OSError) as error:
-        sys.stderr.write(
-            f"error: Usage: python -m oneseat.testing.corpus NEW_FOLDER [FILES [SEED]]\n  {error}\n"
-        )
-        return 2
-    files = numbers[0] if numbers else CorpusPlan().files
-    plan = CorpusPlan(
-        files=files, size=files * 25_000, seed=numbers[1] if len(numbers) > 1 else CorpusPlan().seed
+
+def main(arguments: Sequence[str]) -> int:
+    """Write it and say where. Raises ``SystemExit`` with code 2 for arguments that are none, and with 0 for `--help`."""
+    usual = CorpusPlan()
+    parser = argparse.ArgumentParser(
+        "python -m oneseat.testing.corpus", description="Write made-up transcripts of the official CLI."
     )
-    corpus = write_corpus(folder, plan)
+    parser.add_argument("folder", type=Path, help="where to write them; it must not exist")
+    parser.add_argument("files", type=_count, nargs="?", default=usual.files, help="default: %(default)s")
+    parser.add_argument("seed", type=int, nargs="?", default=usual.seed, help="default: %(default)s")
+    given = parser.parse_args(arguments)
+    try:
+        given.folder.mkdir(parents=True)
+    except OSError as error:
+        parser.error(f"cannot make the folder `{given.folder}`: {error.strerror}")
+    plan = CorpusPlan(files=given.files, size=given.files * _BYTES_A_FILE, seed=given.seed)
+    corpus = write_corpus(given.folder, plan)
     sys.stdout.write(f"{len(corpus.spent):,} answers in {','.join(map(str, corpus.roots))}\n")
     return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"not a number of files: `{text}`")
+    return number
 
 
 if __name__ == "__main__":
