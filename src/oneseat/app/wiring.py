@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 import time
@@ -22,7 +21,6 @@ from oneseat.engine.watchdog import Timeouts
 from oneseat.host.clock import SystemClock
 from oneseat.host.environment import nesting_depth
 from oneseat.host.locks import ProjectLocks
-from oneseat.host.processes.tree import is_alive
 from oneseat.host.slots import FileSlots
 from oneseat.installation import Installation, new_run_id
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
@@ -41,10 +39,9 @@ from .providers import (
     ProviderRegistry,
     build_codex,
     build_provider,
-    kept_processes,
     unreachable_simulator,
 )
-from .runs import clearing, ledger_writer, locks_folder, log_recovered
+from .runs import ledger_writer, live_processes, locks_folder, recover
 
 __all__ = ["App", "RunStream", "build_app", "new_run_id", "opened_app", "opened_ledger"]
 
@@ -136,10 +133,10 @@ def _otel(here: Installation, *, as_command: bool) -> Observer:
 @contextlib.asynccontextmanager
 async def opened_ledger(here: Installation) -> AsyncIterator[AsyncLedger]:
     """The ledger of this machine, after recovering the runs of processes that were killed."""
-    ledger = AsyncLedger(ledger_writer(here, keep_text=here.settings.ledger_keep_text))
+    writer = ledger_writer(here, keep_text=here.settings.ledger_keep_text)
+    ledger = AsyncLedger(writer, live_processes(here))
     try:
-        log_recovered(await ledger.sweep(is_alive, clearing(here)))
-        await asyncio.to_thread(kept_processes(here).sweep)
+        await ledger.do(lambda own: recover(here, own))
         yield ledger
     finally:
         await ledger.close()
