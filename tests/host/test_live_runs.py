@@ -19,14 +19,14 @@ from oneseat.host.processes.tree import start_time
 _OWNER = """
 import subprocess, sys
 from pathlib import Path
-import psutil
 from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.host.processes.tree import start_time
 live = ProcessRegistry(Path(sys.argv[1]))
 live.hold("r1")
 folder = live.new_folder("r1")
 (folder / "mcp.json").write_text("secret")
 other = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True)
-live.note_process("r1", psutil.Process(other.pid))
+live.note_process("r1", other.pid, start_time(other.pid))
 print(folder, other.pid, flush=True)
 sys.stdin.read()
 """

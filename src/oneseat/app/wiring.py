@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
@@ -64,11 +65,12 @@ async def opened_app(
     """
     settings = here.settings
     here.paths.ensure()
-    with _in_command(settings) if as_command else contextlib.nullcontext():
+    with _in_command(here) if as_command else contextlib.nullcontext(()) as orphans:
         # A variable may be called anything: that its value is a key, the settings say.
         here.redactor.add_secret(*(here.env.get(key.env or "", "").strip() for key in here.keys.values()))
         records = EventLog(here.redactor.redact)
-        audience = Dispatcher([*observers, *_own_observers(here, records, as_command=as_command)], records)
+        own = _own_observers(here, records, as_command=as_command)
+        audience = Dispatcher([*observers, *orphans, *own], records)
         async with opened_ledger(here) as ledger:
             provider = build_provider(here)
             async with _warm(provider, _pool_limits(settings, warm)):
@@ -76,14 +78,16 @@ async def opened_app(
 
 
 @contextlib.contextmanager
-def _in_command(settings: Settings) -> Iterator[None]:
-    """Log, and adopt orphaned processes: only a program of oneseat's own may do this to itself."""
-    from oneseat.host.processes import subreaper  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
+def _in_command(here: Installation) -> Iterator[tuple[Observer, ...]]:
+    """Log, and adopt orphaned processes: only a program of oneseat's own may do this to itself. Yields what ends the orphans."""
+    from oneseat.host.processes import orphans, subreaper  # noqa: PLC0415 - ctypes, 2.5 ms that only a command has a use for
 
+    live = live_processes(here)
     subreaper.become_subreaper()
     try:
-        with _logging(settings):
-            yield
+        with _logging(here.settings), live.new_entry() as marker:
+            # Elsewhere, orphans belong to the system.
+            yield (orphans.OrphanObserver(live, marker),) if sys.platform == "linux" else ()
     finally:
         subreaper.kill_orphans()
 

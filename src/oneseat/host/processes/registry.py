@@ -21,7 +21,7 @@ import psutil
 from oneseat.host.locks import is_locked, lock_file, unlock_file
 from oneseat.host.paths import home_error
 
-from .tree import is_alive, pid_space, private_prefix, remove_leftovers, start_time
+from .tree import is_alive, pid_space, private_prefix, remove_leftovers
 
 _MARKER_DIGITS = 6
 _FOLDER_BYTES = 4
@@ -86,11 +86,11 @@ class ProcessRegistry:
         return marker
 
     @contextlib.contextmanager
-    def held(self, marker: str) -> Iterator[None]:
-        """Hold an entry within this. Raises like ``hold``."""
-        self.hold(marker)
+    def new_entry(self) -> Iterator[str]:
+        """Hold a new marker within this. Raises like ``new_marker``."""
+        marker = self.new_marker()
         try:
-            yield
+            yield marker
         finally:
             self.release(marker)
 
@@ -107,9 +107,9 @@ class ProcessRegistry:
         path.mkdir(mode=0o700)
         return path
 
-    def note_process(self, marker: str, process: psutil.Process) -> None:
-        """Note a process that neither its environment nor its parent links to ``marker``."""
-        self._note(marker, _Line(pid=process.pid, started=start_time(process.pid)))
+    def note_process(self, marker: str, pid: int, started: float) -> None:
+        """Note a process, by its pid and ``start_time``, that neither its environment nor its parent links to ``marker``."""
+        self._note(marker, _Line(pid=pid, started=started))
 
     def sweep(self) -> list[str]:
         """End the processes of dead owners and remove their folders. Returns their markers."""
