@@ -20,7 +20,7 @@ home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT INT TERM && HOME="$$home"
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test-fast test test-all suite chaos check lint types types-linux types-darwin types-win32 floors docs-check docs bench lock clean
+.PHONY: help demo test-fast test test-all suite chaos namespaces check lint types types-linux types-darwin types-win32 floors docs-check docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,10 @@ test-all: ## Every check, and every test on each Python from 3.11 to 3.14 that i
 chaos: ## Kill a thousand runs at random moments and look at what is left (20 minutes); ARGS="--kills 100 --seed 7"
 	@$(BOOTSTRAP) test $(VENV)
 	@. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/python -m tests.chaos $(ARGS)
+
+namespaces: ## Let two PID namespaces share one home and look for lost runs (10 minutes); ARGS="--seconds 60"
+	@$(BOOTSTRAP) test $(VENV)
+	@. ./.tools/test.env && $(IN_SCRATCH_HOME) $(BIN)/python -m tests.chaos.namespaces $(ARGS)
 
 check: lint types floors docs-check ## Lint, format, types for Linux, macOS and Windows, floors, freshness of generated pages
 

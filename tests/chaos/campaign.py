@@ -166,7 +166,8 @@ class Campaign:
 
     def _next_start(self, seat: Seat, plan: Plan) -> Iterator[Ended]:
         """What is run next, which clears what the killed one left."""
-        look = ("log", "--json")
+        # Of all commands that clean up, the one that does least besides. Those that only read end nothing.
+        look = ("sessions", "end", "nobody", "--json")
         if plan.following == "killed":
             killed = seat.start(look, {})
             _wait(killed, plan.sweep_moment)

@@ -83,13 +83,13 @@ class Seat:
     def ledger(self) -> Path:
         return self.home / "data" / "runs.db"
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> Running:
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()) -> Running:
         """Start a command with its outputs in files: a survivor that holds a pipe must not hold the one who counts."""
         self._commands += 1
         outputs = tuple(self.root / "out" / f"{self._commands}.{name}" for name in ("stdout", "stderr"))
         with outputs[0].open("wb") as stdout, outputs[1].open("wb") as stderr:
             process = subprocess.Popen(
-                [ONESEAT, *arguments],
+                [*prefix, ONESEAT, *arguments],
                 env={**self._environment(), **env},
                 cwd=self.work,
                 stdin=subprocess.DEVNULL,

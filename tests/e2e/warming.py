@@ -29,4 +29,4 @@ async def ask(app: oneseat.App, prompt: str, **options: Any) -> oneseat.RunResul
 
 def nothing_left(seat: Seat) -> None:
     seat.assert_nothing_left()
-    assert list((seat.home / "state" / "kept").iterdir()) == []
+    assert list((seat.home / "data" / "live").iterdir()) == []

@@ -42,10 +42,6 @@ def make_writer(path: Path, redact: Callable[[str], str] = unredacted, **more: A
     return writer
 
 
-def nothing_to_clear(run_id: str) -> None:
-    """What a dead run left, where only its books matter."""
-
-
 def make_request(prompt: str = "say ok", cwd: str = "/desk", model: str | None = "sonnet") -> Request:
     return Request(prompt=prompt, cwd=cwd, model=model)
 

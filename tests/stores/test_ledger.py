@@ -19,12 +19,13 @@ from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.history import RunFilter
 from oneseat.contract.ports import Ledger
 from oneseat.contract.receipt import NO_TOKENS, Evidence, LimitReading, TokenUsage
+from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.stores.ledger.async_ledger import AsyncLedger
 from oneseat.stores.ledger.reader import LedgerReader
 from oneseat.stores.ledger.serialise import _CONTENT, TRANSIENT
 from oneseat.stores.ledger.writer import LedgerWriter
 
-from .making import OWNER, make_request, make_result, make_writer, nothing_to_clear, refused
+from .making import make_request, make_result, make_writer, refused
 
 GATE = contract.WalletVerified(
     wallet="plan", evidence=(Evidence("account.tokenSource", "CLAUDE_CODE_OAUTH_TOKEN", "before"),)
@@ -232,7 +233,7 @@ def test_states_are_synced_to_disk_and_events_are_not(writer: LedgerWriter) -> N
 
 
 async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -> None:
-    ledger = AsyncLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path), ProcessRegistry(path.parent / "live"))
     port: Ledger = ledger
     await port.begin("r1", make_request(), "claude-cli")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
@@ -252,7 +253,7 @@ async def test_the_event_loop_goes_on_while_the_disk_is_waited_for(path: Path) -
 
 
 async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(path: Path) -> None:
-    ledger = AsyncLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path), ProcessRegistry(path.parent / "live"))
     await ledger.begin("r1", make_request(), "claude-cli")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
@@ -273,9 +274,8 @@ async def test_a_write_that_was_asked_for_is_done_even_when_nobody_waits_for_it(
 
 async def test_a_closed_ledger_leaves_no_thread(path: Path) -> None:
     before = set(threading.enumerate())
-    ledger = AsyncLedger(make_writer(path))
+    ledger = AsyncLedger(make_writer(path), ProcessRegistry(path.parent / "live"))
     await ledger.begin("r1", make_request(), "claude-cli")
-    assert await ledger.sweep(lambda _pid, _started: True, nothing_to_clear) == []
     await ledger.close()
     assert set(threading.enumerate()) == before
 
@@ -289,14 +289,14 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
     writer.record("cut-late", GATE)
     writer.begin("ended", make_request(), "claude-cli")
     writer.finish(make_result("ended"))
-    asked: list[tuple[int, float]] = []
+    asked: list[str] = []
 
-    def is_alive(pid: int, started: float) -> bool:
-        asked.append((pid, started))
+    def is_alive(run_id: str) -> bool:
+        asked.append(run_id)
         return False
 
-    assert writer.sweep(is_alive, nothing_to_clear) == ["cut-early", "cut-late"]
-    assert asked == [OWNER, OWNER]
+    assert writer.sweep(is_alive) == ["cut-early", "cut-late"]
+    assert asked == ["cut-early", "cut-late"]
     early, late = reader.run("cut-early").result, reader.run("cut-late").result
     assert early is not None
     assert late is not None
@@ -320,32 +320,13 @@ def test_a_run_whose_process_is_gone_ends_as_cancelled(writer: LedgerWriter, rea
     assert (late.status, late.receipt.verdict, late.receipt.wallet) == ("cancelled", "unverified", "plan")
     assert (late.receipt.usage, late.receipt.cost_usd) == (TokenUsage(), None)
     assert late.receipt.evidence == GATE.evidence
-    assert writer.sweep(is_alive, nothing_to_clear) == []
+    assert writer.sweep(is_alive) == []
     assert reader.run("ended").summary.status == "completed"
-
-
-def test_what_a_dead_run_left_is_cleared_before_its_books_are_closed(
-    writer: LedgerWriter, reader: LedgerReader
-) -> None:
-    for run_id in ("r1", "r2"):
-        writer.begin(run_id, make_request(), "claude-cli")
-    cleared: list[str] = []
-
-    def clear(run_id: str) -> None:
-        cleared.append(run_id)
-        assert reader.run(run_id).summary.status == "running"
-        if run_id == "r2" and cleared.count("r2") == 1:
-            raise KeyboardInterrupt  # whoever clears can be killed too
-
-    with pytest.raises(KeyboardInterrupt):
-        writer.sweep(lambda _pid, _started: False, clear)
-    assert writer.sweep(lambda _pid, _started: False, clear) == ["r1", "r2"]
-    assert cleared == ["r1", "r2", "r1", "r2"]
 
 
 def test_a_run_whose_process_lives_is_let_be(writer: LedgerWriter, reader: LedgerReader) -> None:
     writer.begin("r1", make_request(), "claude-cli")
-    assert writer.sweep(lambda pid, started: (pid, started) == OWNER, nothing_to_clear) == []
+    assert writer.sweep(lambda run: run == "r1") == []
     assert reader.run("r1").summary.status == "running"
 
 
@@ -353,12 +334,12 @@ def test_two_starts_end_a_dead_run_once(path: Path, writer: LedgerWriter) -> Non
     writer.begin("r1", make_request(), "claude-cli")
     other = make_writer(path)
 
-    def is_alive(_pid: int, _started: float) -> bool:
+    def is_alive(_run: str) -> bool:
         # The other start comes first, between our look and our lock.
-        assert other.sweep(lambda _pid, _started: False, nothing_to_clear) == ["r1"]
+        assert other.sweep(lambda _run: False) == ["r1"]
         return False
 
-    assert writer.sweep(is_alive, nothing_to_clear) == []
+    assert writer.sweep(is_alive) == []
     other.close()
 
 
@@ -375,7 +356,7 @@ def test_nobody_writes_between_the_second_look_at_dead_runs_and_their_end(
 
     assert writer._db is not None
     writer._db.set_trace_callback(intrude)
-    assert writer.sweep(lambda _pid, _started: False, nothing_to_clear) == ["r1"]
+    assert writer.sweep(lambda _run: False) == ["r1"]
     assert kept_out == ["usage.ledger_busy"]
     other.close()
 
@@ -389,7 +370,7 @@ def test_the_search_for_dead_runs_reads_no_history(writer: LedgerWriter) -> None
 
 def test_an_end_that_was_only_late_replaces_the_guess(writer: LedgerWriter, reader: LedgerReader) -> None:
     writer.begin("r1", make_request(), "claude-cli")
-    writer.sweep(lambda _pid, _started: False, nothing_to_clear)
+    writer.sweep(lambda _run: False)
     writer.finish(make_result("r1"))
     assert reader.runs(RunFilter(since=datetime(2026, 1, 1, tzinfo=UTC)))[0].status == "completed"
 

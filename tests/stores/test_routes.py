@@ -16,7 +16,7 @@ from oneseat.stores.ledger.reader import LedgerReader
 from oneseat.stores.ledger.schema import open_ledger
 from oneseat.stores.ledger.writer import LedgerWriter
 
-from .making import make_request, make_writer, nothing_to_clear
+from .making import make_request, make_writer
 
 TALK = Session(
     id="s1",
@@ -75,7 +75,7 @@ def test_a_run_that_was_killed_on_a_key_is_not_said_to_be_paid_by_the_plan(
         writer.routed(run_id, "anthropic", "api_key", "work", 0.0)
         writer.record(run_id, Routed(provider="anthropic", model=None, paid_from="api_key", key="work"))
         writer.record(run_id, *after)
-    assert len(writer.sweep(lambda _pid, _started: False, nothing_to_clear)) == 2
+    assert len(writer.sweep(lambda _run: False)) == 2
     with LedgerReader(tmp_path / "runs.db") as reader:
         first, second = reader.run("before-its-gate").result, reader.run("on-the-key").result
     assert first is not None

@@ -13,12 +13,13 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.ports import Provider
 from oneseat.contract.routing import Candidate
 from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN, Simulator
-from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.installation import Installation
 from oneseat.providers.claude_cli.discovery import find_executable
 from oneseat.providers.claude_cli.environment import McpPatience
 from oneseat.providers.claude_cli.launcher import ClaudeCliConfig
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+
+from .runs import live_processes
 
 if TYPE_CHECKING:
     from oneseat.providers.codex_cli.provider import CodexCliProvider
@@ -29,7 +30,6 @@ __all__ = [
     "build_codex",
     "build_provider",
     "find_cli",
-    "kept_processes",
     "unreachable_simulator",
 ]
 
@@ -152,7 +152,7 @@ def build_provider(here: Installation, *, asks_usage: bool = False) -> ClaudeCli
         simulator=_simulator(here, "simulator"),
         asks_usage=asks_usage,
     )
-    return ClaudeCliProvider(config, now=time.time, redact=here.redactor.redact, kept=kept_processes(here))
+    return ClaudeCliProvider(config, now=time.time, redact=here.redactor.redact, kept=live_processes(here))
 
 
 def build_codex(here: Installation) -> CodexCliProvider:
@@ -172,13 +172,8 @@ def build_codex(here: Installation) -> CodexCliProvider:
         simulator=_simulator(here, "simulator/codex"),
     )
     return provider.CodexCliProvider(
-        config, now=time.time, redact=here.redactor.redact, kept=kept_processes(here)
+        config, now=time.time, redact=here.redactor.redact, kept=live_processes(here)
     )
-
-
-def kept_processes(here: Installation) -> ProcessRegistry:
-    """Where processes are noted that outlive their runs, so that a later start finds what a killed oneseat left."""
-    return ProcessRegistry(here.paths.state_dir / "kept")
 
 
 def _simulator(here: Installation, folder: str) -> Simulator | None:

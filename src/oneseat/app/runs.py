@@ -17,7 +17,8 @@ from oneseat.contract.receipt import RunResult
 from oneseat.contract.reports.runs import ResultReport, RunList, RunReport
 from oneseat.host.clock import SystemClock
 from oneseat.host.paths import absolute_path
-from oneseat.host.processes.tree import is_alive, remove_leftovers, start_time
+from oneseat.host.processes.registry import ProcessRegistry
+from oneseat.host.processes.tree import start_time
 from oneseat.host.slots import clear_slots
 from oneseat.installation import Installation
 from oneseat.rules.redaction import redact
@@ -65,11 +66,25 @@ def opened_reader(here: Installation) -> LedgerReader:
     """The ledger for reading, to be closed. Raises ``UsageError`` when the folders cannot be used."""
     path = here.paths.runs_db
     if path.exists():
-        # A run whose oneseat was killed would be shown as going on. Where the ledger can only be read, reading is still
-        # worth it; what else may be wrong with it, the reader says.
+        # A run whose oneseat was killed would be shown as going on. Only its lock tells; what it left is for the next start to
+        # end. Where the ledger can only be read, reading is still worth it; what else may be wrong with it, the reader says.
         with contextlib.suppress(UsageError), contextlib.closing(_writer(path, redact)) as writer:
-            log_recovered(writer.sweep(is_alive, clearing(here)))
+            log_recovered(writer.sweep(live_processes(here).is_held))
     return LedgerReader(path)
+
+
+def recover(here: Installation, writer: LedgerWriter) -> None:
+    """End what dead runs and processes left, and record the end of those runs. Raises ``UsageError``."""
+    live = live_processes(here)
+    # In this order: a start that is killed in between leaves a run without an entry, which is dead as well.
+    if live.sweep():
+        clear_slots(locks_folder(here))
+    log_recovered(writer.sweep(live.is_held))
+
+
+def live_processes(here: Installation) -> ProcessRegistry:
+    """Which runs and processes are alive, and what they keep elsewhere. It lies beside the ledger, whose runs it is about."""
+    return ProcessRegistry(here.paths.data_dir / "live")
 
 
 def ledger_writer(here: Installation, *, keep_text: bool = True) -> LedgerWriter:
@@ -82,23 +97,13 @@ def locks_folder(here: Installation) -> Path:
     return here.paths.state_dir / "locks"
 
 
-def clearing(here: Installation) -> Callable[[str], None]:
-    """Removes what a dead run left: processes, a private folder, and the files of the places that it held."""
-
-    def clear(run_id: str) -> None:
-        remove_leftovers(run_id)
-        clear_slots(locks_folder(here))
-
-    return clear
-
-
 def log_recovered(run_ids: Iterable[str]) -> None:
     """Log which runs of killed processes were closed in the ledger."""
     for run_id in run_ids:
         EventLog(redact).write(
             logging.WARNING,
             "swept",
-            f"Run {run_id} was left behind by a killed oneseat process and has been cleaned up",
+            f"Run {run_id} was left behind by a killed oneseat process and is recorded as cancelled",
             run_id=run_id,
         )
 

@@ -8,7 +8,8 @@ import msgspec
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.protocol import FromServer, ServerStatus, StatusReport
-from oneseat.host.processes.tree import wait_until_gone
+from oneseat.host.locks import read_holder, wait_until_unlocked
+from oneseat.host.processes.tree import pid_space, wait_until_gone
 from oneseat.installation import Installation
 
 from .client import Link, reach
@@ -38,6 +39,8 @@ def stop_server(here: Installation) -> int | None:
     link = reach(str(here.paths.serve_dir))
     if link is None:
         return None
+    lock = here.paths.serve_dir / "serve.lock"
+    holder = read_holder(lock)
     with link:
         with contextlib.suppress(OSError):
             link.say("ask_stop")
@@ -45,7 +48,9 @@ def stop_server(here: Installation) -> int | None:
             while True:
                 link.read()
     pid: int = link.hello["pid"]
-    if not wait_until_gone(pid, _GONE_S):
+    # In another PID namespace its pid is that of somebody else.
+    here_too = holder is not None and holder.space == pid_space()
+    if not (wait_until_gone(pid, _GONE_S) if here_too else wait_until_unlocked(lock, _GONE_S)):
         raise OneseatError(
             ErrorInfo(
                 code="provider.server_stays",

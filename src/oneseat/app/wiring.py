@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
@@ -24,7 +24,6 @@ from oneseat.engine.watchdog import Timeouts
 from oneseat.host.clock import SystemClock
 from oneseat.host.environment import nesting_depth
 from oneseat.host.locks import ProjectLocks
-from oneseat.host.processes.tree import is_alive
 from oneseat.host.slots import FileSlots
 from oneseat.installation import Installation, new_run_id
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
@@ -43,10 +42,9 @@ from .providers import (
     ProviderRegistry,
     build_codex,
     build_provider,
-    kept_processes,
     unreachable_simulator,
 )
-from .runs import clearing, ledger_writer, locks_folder, log_recovered
+from .runs import ledger_writer, live_processes, locks_folder, recover
 
 __all__ = ["App", "RunStream", "build_app", "new_run_id", "opened_app", "opened_ledger"]
 
@@ -71,11 +69,12 @@ async def opened_app(
     """
     settings = here.settings
     here.paths.ensure()
-    with _in_command(settings) if as_command else contextlib.nullcontext():
+    with _in_command(here) if as_command else contextlib.nullcontext(()) as orphans:
         # A variable may be called anything: that its value is a key, the settings say.
         here.redactor.add_secret(*(here.env.get(key.env or "", "").strip() for key in here.keys.values()))
         records = EventLog(here.redactor.redact)
-        audience = Dispatcher([*observers, *_own_observers(here, records, as_command=as_command)], records)
+        own = _own_observers(here, records, as_command=as_command)
+        audience = Dispatcher([*observers, *orphans, *own], records)
         async with opened_ledger(here) as ledger:
             provider = build_provider(here)
             async with _warm(provider, _pool_limits(settings, warm)):
@@ -84,14 +83,16 @@ async def opened_app(
 
 
 @contextlib.contextmanager
-def _in_command(settings: Settings) -> Iterator[None]:
-    """Log, and adopt orphaned processes: only a program of oneseat's own may do this to itself."""
-    from oneseat.host.processes import subreaper  # noqa: PLC0415 - it loads ctypes, 2.5 ms that only a command has a use for
+def _in_command(here: Installation) -> Iterator[tuple[Observer, ...]]:
+    """Log, and adopt orphaned processes: only a program of oneseat's own may do this to itself. Yields what ends the orphans."""
+    from oneseat.host.processes import orphans, subreaper  # noqa: PLC0415 - ctypes, 2.5 ms that only a command has a use for
 
+    live = live_processes(here)
     subreaper.become_subreaper()
     try:
-        with _logging(settings):
-            yield
+        with _logging(here.settings), live.new_entry() as marker:
+            # Elsewhere, orphans belong to the system.
+            yield (orphans.OrphanObserver(live, marker),) if sys.platform == "linux" else ()
     finally:
         subreaper.kill_orphans()
 
@@ -147,10 +148,10 @@ def _otel(here: Installation, *, as_command: bool) -> Observer:
 @contextlib.asynccontextmanager
 async def opened_ledger(here: Installation) -> AsyncIterator[AsyncLedger]:
     """The ledger of this machine, after recovering the runs of processes that were killed."""
-    ledger = AsyncLedger(ledger_writer(here, keep_text=here.settings.ledger_keep_text))
+    writer = ledger_writer(here, keep_text=here.settings.ledger_keep_text)
+    ledger = AsyncLedger(writer, live_processes(here))
     try:
-        log_recovered(await ledger.sweep(is_alive, clearing(here)))
-        await asyncio.to_thread(kept_processes(here).sweep)
+        await ledger.do(lambda own: recover(here, own))
         yield ledger
     finally:
         await ledger.close()

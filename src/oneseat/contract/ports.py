@@ -149,6 +149,19 @@ class Outcomes(Protocol):
         """Write one down. Raises ``UsageError``."""
 
 
+class LiveRuns(Protocol):
+    """Which runs go on, for the processes of all PID namespaces that share this machine's folders."""
+
+    def hold(self, run_id: str) -> None:
+        """A run of this process begins. Raises ``UsageError`` when the folder cannot be written."""
+
+    def release(self, run_id: str) -> None:
+        """It has ended. Does nothing when it is not held here."""
+
+    def release_all(self) -> None:
+        """All that are held here have ended."""
+
+
 class Ledger(Protocol):
     """Where runs are written before anybody hears of them."""
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .paths import home_error
-from .processes.tree import is_ancestor, remove_leftovers
+from .processes.tree import is_ancestor, pid_space, remove_leftovers
 
 if sys.platform == "win32":
     import msvcrt
@@ -27,15 +27,18 @@ _POLL_S = 0.05
 _MAX_BYTES = 200
 #: How long a new server may take to write its name after it took the lock, in seconds.
 _NAMED_S = 1.0
+#: The holder is written into the file, so it must not be one that somebody else's link leads to.
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 #: On Windows a locked byte cannot be read by others: lock one far behind the holder's name.
 _LOCKED_BYTE = 1 << 20
 
 
 class Holder(NamedTuple):
-    """Who holds a lock, according to its file. For a server, ``run_id`` is its start time."""
+    """Who holds a lock, according to its file. For a server, ``run_id`` is its start time; ``space`` is where ``pid`` is valid."""
 
     pid: int
     run_id: str
+    space: str = ""
 
 
 class ProjectLocks:
@@ -75,7 +78,8 @@ class ProjectLocks:
                 return descriptor
             holder = read_holder(path)
             # A run nested in the holder would deadlock if it waited for it.
-            inside = holder is not None and is_ancestor(holder.pid)
+            # In another PID namespace its pid is that of somebody else.
+            inside = holder is not None and holder.space == pid_space() and is_ancestor(holder.pid)
             if inside or loop.time() >= deadline:
                 raise _busy(project, holder, inside=inside)
             await asyncio.sleep(_POLL_S)
@@ -100,9 +104,12 @@ def server_lock(path: Path, since: str) -> Iterator[None]:
         unlock_file(descriptor, path)
 
 
-def lock_file(path: Path) -> int | None:
-    """Open and lock a file, creating it if necessary; ``None`` when another process holds it. Raises ``OSError``."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def lock_file(path: Path, *, create: bool = True) -> int | None:
+    """Open and lock a file, created if necessary and with ``create``; ``None`` when another process holds it.
+
+    Raises ``OSError``.
+    """
+    descriptor = os.open(path, os.O_RDWR | _NO_LINKS | (os.O_CREAT if create else 0), 0o600)
     try:
         # The previous holder may have removed the file between open and lock; a lock on a removed file excludes nobody.
         if _try_lock(descriptor) and _is_at(descriptor, path):
@@ -112,6 +119,32 @@ def lock_file(path: Path) -> int | None:
         raise
     os.close(descriptor)
     return None
+
+
+def wait_until_unlocked(path: Path, limit_s: float) -> bool:
+    """Wait up to ``limit_s`` seconds until nobody holds a file's lock; returns whether nobody does."""
+    deadline = time.monotonic() + limit_s
+    while is_locked(path):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file, also where that cannot be known. Changes nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        return not _try_lock(descriptor, shared=True)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def unlock_file(descriptor: int, path: Path) -> None:
@@ -129,7 +162,7 @@ def write_holder(descriptor: int, run_id: str) -> None:
     """Write this process and ``run_id`` into a locked file."""
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, f"{os.getpid()} {run_id}\n".encode())
+    os.write(descriptor, f"{os.getpid()} {run_id} {pid_space()}\n".encode())
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -146,8 +179,8 @@ def read_holder(path: Path) -> Holder | None:
 
 def _holder(descriptor: int) -> Holder | None:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    pid, _, run_id = os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace").strip().partition(" ")
-    return Holder(int(pid), run_id) if pid.isascii() and pid.isdigit() and run_id else None
+    pid, run_id, space, *_ = *os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace").split(), "", "", ""
+    return Holder(int(pid), run_id, space) if pid.isascii() and pid.isdigit() and run_id else None
 
 
 def _named_holder(path: Path) -> Holder | None:
@@ -158,13 +191,14 @@ def _named_holder(path: Path) -> Holder | None:
     return holder
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
     try:
         if sys.platform == "win32":
             os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: of two that only look, neither must take the other one for the owner.
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # Windows reports a held lock as a permission error
         return False
     return True

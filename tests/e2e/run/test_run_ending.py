@@ -142,7 +142,10 @@ def test_a_killed_oneseat_is_cleared_away_by_the_next_command(seat: Seat, simula
         live.signal(signal.SIGKILL)
         live.finish()
     assert list(seat.temporary.iterdir())
+    # A command that only reads says how it ended, and leaves the rest to those that do something.
     (run,) = seat.runs()
+    assert list(seat.temporary.iterdir())
+    assert seat.run("sessions", "end", "nobody").code == 0
     seat.assert_nothing_left()
     assert (run["status"], run["error_code"]) == ("cancelled", "cancelled")
     result = seat.run("show", run["id"], "--json").result["result"]

@@ -71,7 +71,7 @@ def said(request: Any) -> list[str]:
 
 def nothing_left(seat: Seat) -> None:
     seat.assert_nothing_left()
-    assert list((seat.home / "state" / "kept").iterdir()) == []
+    assert list((seat.home / "data" / "live").iterdir()) == []
 
 
 async def test_a_message_goes_on_where_the_last_one_ended(seat: Seat, simulator: Simulator) -> None:

@@ -416,7 +416,7 @@ def test_what_a_killed_host_left_is_ended_at_the_next_start(quick_seat: Seat) ->
     os.kill(pid, signal.SIGSTOP)
     host.kill()
     host.communicate()
-    assert list((seat.home / "state" / "kept").iterdir()) != []
+    assert list((seat.home / "data" / "live").iterdir()) != []
     assert seat.run("run", "hello").code == 0
     nothing_left(seat)
 

@@ -40,6 +40,10 @@ _STDERR_WAIT_S = 0.2
 _STDERR_BYTES = 64 * 1024
 
 
+#: The pids of the children that have not been waited for.
+_running: set[int] = set()
+
+
 class Tail(NamedTuple):
     """The end of a text, and whether there was more before it."""
 
@@ -95,6 +99,7 @@ class Child:
             bufsize=0,
             start_new_session=True,
         )
+        _running.add(popen.pid)
         _enlarge_pipe(popen.stdout)
         return cls(popen, run_id)
 
@@ -244,6 +249,7 @@ class Child:
 
     def _await_exit(self) -> None:
         self._popen.wait()
+        _running.discard(self.pid)
         # The last lines of stderr say why it died, and on a busy machine the exit is seen first. The limit is for a descendant
         # that holds the pipe open.
         self._threads[1].join(_STDERR_WAIT_S)
@@ -257,6 +263,11 @@ class Child:
             if self._received == before:
                 self._output.close()
                 return
+
+
+def is_child(pid: int) -> bool:
+    """Whether a ``Child`` of this process has this pid."""
+    return pid in _running
 
 
 def _chunks(stream: IO[bytes] | None) -> Iterator[bytes]:

@@ -35,10 +35,18 @@ def kill_orphans() -> None:
             return
         wait_until_dead(left)
         for process in left:
-            _reap(process.pid)
+            reap(process.pid)
 
 
-def _reap(pid: int) -> None:
+def kill_tree(process: psutil.Process) -> None:
+    """Kill an adopted process and its descendants."""
+    left = [each for each in (*descendants(process.pid), process) if _kill(each)]
+    wait_until_dead(left)
+    reap(process.pid)
+
+
+def reap(pid: int) -> None:
+    """Take a dead child away, where there is one of this pid."""
     # In a container whose pid 1 is an ordinary program, nothing else would ever reap it.
     if sys.platform != "win32":
         with contextlib.suppress(ChildProcessError):  # already reaped by the code that started it

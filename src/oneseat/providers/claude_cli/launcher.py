@@ -87,7 +87,7 @@ class Launcher:
         Raises ``OneseatError``: ``provider.not_found`` or ``provider.cannot_start``.
         """
         executable = self.executable()
-        with starting(executable), private_folder(marker) as private:
+        with starting(executable), private_folder(marker, self._kept) as private:
             cwd = spec.cwd or empty_folder(private)
             env = self._environment(private, self.kept_config(cwd) if session else None)
             argv = command_line(executable, model, spec.tools, session, _offered(private, spec))
@@ -107,7 +107,7 @@ class Launcher:
 
     def forget(self, process: CliProcess) -> None:
         """A process that outlived its run has ended otherwise."""
-        self._kept.forget(process.marker)
+        self._kept.release(process.marker)
 
     def executable(self) -> str:
         """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.host.processes.child import Child
 from oneseat.host.processes.registry import ProcessRegistry
-from oneseat.host.processes.tree import MARKER, private_prefix
+from oneseat.host.processes.tree import MARKER
 
 from .lines import Lines
 from .process_check import StartedAs
@@ -60,7 +59,7 @@ class OfficialProcess(Generic[Channel]):
             self.kill()
             raise
         finally:
-            kept.forget(self.marker)
+            kept.release(self.marker)
 
     def kill(self) -> None:
         """``end`` at once and without an event loop, for a loop that is being torn down."""
@@ -87,9 +86,9 @@ def starting(executable: str) -> Iterator[None]:
 
 
 @contextmanager
-def private_folder(marker: str) -> Iterator[Path]:
+def private_folder(marker: str, kept: ProcessRegistry) -> Iterator[Path]:
     """A folder for the process that is started within this; where that fails, it is removed."""
-    private = Path(tempfile.mkdtemp(prefix=private_prefix(marker)))
+    private = kept.new_folder(marker)
     try:
         yield private
     except BaseException:  # on an interrupt too: no folder with a simulated login may stay behind
@@ -104,7 +103,7 @@ def kept_marker(kept: ProcessRegistry) -> Iterator[str]:
     try:
         yield marker
     except BaseException:  # on an interrupt too: a process that never started must not be searched for
-        kept.forget(marker)
+        kept.release(marker)
         raise
 
 

@@ -87,7 +87,7 @@ class Launcher:
         """
         executable = self.executable()
         self._check_settings()
-        with starting(executable), private_folder(marker) as private:
+        with starting(executable), private_folder(marker, self._kept) as private:
             argv = [executable, "app-server", *self._overrides(cwd, marker)]
             return self._start(argv, cwd, marker, private, redact)
 
@@ -107,7 +107,7 @@ class Launcher:
         """Start `codex exec`, which waits for its prompt on stdin. Raises like ``launch``."""
         executable = self.executable()
         self._check_settings()
-        with starting(executable), private_folder(marker) as private:
+        with starting(executable), private_folder(marker, self._kept) as private:
             instructions = private / "instructions.md"
             instructions.write_text(request.system or DEFAULT_SYSTEM, "utf-8")
             # It always has commands: without tools they find an empty folder, which they cannot write.

@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from oneseat.contract.events import Event
+from oneseat.contract.ports import LiveRuns
+from oneseat.contract.receipt import RunResult
+from oneseat.contract.request import Request
 
 from .serialise import TRANSIENT
 from .writer import LedgerWriter
@@ -33,10 +36,12 @@ class AsyncLedger:
     """Implements ``Ledger``, ``RunHistory``, ``LimitHistory``, ``Outcomes``, ``Sessions`` and ``Spending``.
 
     Calls are executed in order, and return when the file holds what they were given. They raise what the writer raises.
+    A run is held in ``live`` as long as the file says that it goes on, so that no other process takes it for dead.
     """
 
-    def __init__(self, writer: LedgerWriter) -> None:
+    def __init__(self, writer: LedgerWriter, live: LiveRuns) -> None:
         self._writer = writer
+        self._live = live
         # One thread: SQLite has one writer at a time anyway, and the order of events is the order of calls.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oneseat-ledger")
 
@@ -48,16 +53,38 @@ class AsyncLedger:
         # Shielded: Ctrl-C while a write waits for its turn must not leave the end of a run unwritten.
         return await asyncio.shield(asyncio.wrap_future(job))
 
+    async def begin(self, run_id: str, request: Request, provider: str) -> None:
+        """Record that a run exists. Raises ``UsageError`` when the folder or the ledger cannot be written."""
+
+        def begun(writer: LedgerWriter) -> None:
+            self._live.hold(run_id)
+            try:
+                writer.begin(run_id, request, provider)
+            except BaseException:  # whatever it was, the file has no such run
+                self._live.release(run_id)
+                raise
+
+        await self.do(begun)
+
+    async def finish(self, result: RunResult) -> None:
+        """Record how a run ended. Raises ``UsageError`` when the ledger cannot be written; the next start then ends the run."""
+
+        def finished(writer: LedgerWriter) -> None:
+            try:
+                writer.finish(result)
+            finally:
+                self._live.release(result.run_id)
+
+        await self.do(finished)
+
     async def record(self, run_id: str, *events: Event) -> None:
         """Append events, all or none of them. Raises ``UsageError`` when the ledger cannot be written."""
         # Most events of an answer are pieces of text, which are not stored: they need not wait for the thread.
         if any(not isinstance(event, TRANSIENT) for event in events):
             await self.do(LedgerWriter.record, run_id, *events)
 
-    begin = _on_thread(LedgerWriter.begin)
     decided = _on_thread(LedgerWriter.decided)
     routed = _on_thread(LedgerWriter.routed)
-    finish = _on_thread(LedgerWriter.finish)
     reserve = _on_thread(LedgerWriter.reserve)
     lately = _on_thread(LedgerWriter.lately)
     limits = _on_thread(LedgerWriter.limits)
@@ -67,9 +94,9 @@ class AsyncLedger:
     exchanges = _on_thread(LedgerWriter.exchanges)
     outcomes = _on_thread(LedgerWriter.outcomes)
     note_outcome = _on_thread(LedgerWriter.note_outcome)
-    sweep = _on_thread(LedgerWriter.sweep)
 
     async def close(self) -> None:
         """Complete the calls so far, close the file and end the thread. The ledger cannot be used afterwards."""
         await self.do(LedgerWriter.close)
         self._thread.shutdown()
+        self._live.release_all()

@@ -34,7 +34,7 @@ from .serialise import TRANSIENT, EventSerialiser
 
 _PREVIEW_CHARS = 200
 _LAST_EXCHANGES = 20
-_RUNNING = "SELECT id, owner_pid, owner_started FROM runs WHERE status = 'running'"
+_RUNNING = "SELECT id, owner_pid FROM runs WHERE status = 'running'"
 
 
 class ProcessStamp(NamedTuple):
@@ -152,24 +152,18 @@ class LedgerWriter:
         with self._transaction(durable=True) as db:
             self._end(db, result)
 
-    def sweep(self, is_alive: Callable[[int, float], bool], clear: Callable[[str], None]) -> list[str]:
-        """End every run as cancelled whose process is gone. Returns their ids.
-
-        ``is_alive`` says whether the process of this id and start time still exists; ``clear`` removes what the run of this id
-        left. It is called first: if we are killed between the two, the next sweep does both again.
-        """
+    def sweep(self, is_alive: Callable[[str], bool]) -> list[str]:
+        """End every run as cancelled that is not alive. Returns their ids. ``is_alive`` gets the id of a run."""
         # Without a lock first: nearly every start finds nothing.
         with failures.reported(self._path):
             found = self._opened().execute(_RUNNING).fetchall()
-        orphans = [row for row in found if not is_alive(row[1], row[2])]
+        orphans = [row for row in found if not is_alive(row[0])]
         if not orphans:
             return []
-        for run_id, _, _ in orphans:
-            clear(run_id)
         with self._transaction(durable=True) as db:
             running = {row[0] for row in db.execute(_RUNNING)}
             ended = [row for row in orphans if row[0] in running]
-            for run_id, owner_pid, _ in ended:
+            for run_id, owner_pid in ended:
                 self._end(db, interrupted_result(db, run_id, owner_pid))
         return [row[0] for row in ended]
 
