@@ -12,10 +12,23 @@ EXITS: dict[int, str] = {
     6: "stalled or timed out",
     7: "the provider failed: missing, signed out, an API error, a crash, output that cannot be read",
     8: "it ran, but the answer cannot be trusted: empty, refused by the model, cut",
+    9: "`oneseat guard` found what must not leave, and the push stopped",
     130: "cancelled",
 }
 
 CODES: dict[str, str] = {
+    "guard.stopped": "findings stop the push; only an exit code, not an error",
+    "usage.bad_acceptance": "a finding cannot be accepted as given: reason, last day, or who accepts it",
+    "usage.bad_guard_rule": "a file of the guard's rules cannot be used",
+    "usage.guard_git": "git failed, so a push cannot be checked",
+    "usage.guard_hook": "the pre-push hook cannot be installed, executed or removed",
+    "usage.guard_range": "not a range of commits, or not what git tells its pre-push hook",
+    "usage.guard_self_test": "the guard does not find its own made-up secret",
+    "usage.guard_store": "the guard's own files cannot be read or written",
+    "usage.not_a_repository": "not a git repository",
+    "usage.slow_guard_rule": "a rule of the guard took too long on one file",
+    "usage.unknown_finding": "no finding, or several, begin with that fingerprint",
+    "usage.unreadable_object": "an object of a repository is missing or damaged",
     "incomplete.servers_missing": "an MCP server of the run failed to start, or not in time",
     "incomplete.strange_server": "the official CLI started an MCP server that the run did not ask for",
     "usage.bad_function": "a Python function cannot be offered as a tool",

@@ -28,6 +28,7 @@ _COMMANDS = {
     "advise": "Compare what your work costs by API key and on each plan",
     "policy": "Show, explain and override the rules on what your plan may do",
     "sessions": "List, show and end the conversations of your projects",
+    "guard": "Stop a push that would publish a secret or something dangerous",
     "serve": "Keep a server running, so that runs start at once",
     "status": "Show the server and its runs",
     "doctor": "Check which wallet would pay, and whether this machine is ready",

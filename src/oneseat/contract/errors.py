@@ -34,6 +34,7 @@ EXIT_CODES: dict[str, int] = {
     "timeout": 6,
     "provider": 7,
     "incomplete": 8,
+    "guard": 9,
     "cancelled": 130,
 }
 

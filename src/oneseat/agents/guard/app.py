@@ -1,0 +1,135 @@
+"""What the command line calls: one function each for scan, install, uninstall, accept, explain and the doctor's question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from . import acceptance, hook
+from .git import Repository
+from .leaving import Leaving, Selection, everything, leaving, pushed, ranged, staged, unpushed
+from .report import Finding, Report, usage_error
+from .rules import load_rules
+from .scan import Scan
+from .selftest import try_hook, try_rules
+from .store import Opinion, Store
+
+#: What a repository's scan looks at.
+What = Callable[[Repository], Iterable[Leaving]]
+_OWN_RULES = "guard"
+
+
+class Guard:
+    """The guard of one repository: of ``folder``, or of the one that the working directory or git's variables name.
+
+    ``data`` and ``config`` are oneseat's folders for data and for settings. Raises ``UsageError`` where there is no repository.
+    """
+
+    def __init__(self, data: Path, config: Path, env: Mapping[str, str], folder: Path | None = None) -> None:
+        self._env = env
+        self._config = config
+        self._folder = data / "guard"
+        self._repository = Repository(folder or Path.cwd(), env, named=folder is not None)
+
+    def scan(self, what: What, *, ask: bool, beside: bool = True, test: bool = False) -> Report:
+        """Scan; ``ask`` the model about what is found, look ``beside`` it at the work tree, ``test`` every rule first.
+
+        Raises ``UsageError`` for everything that keeps it from looking at all of it.
+        """
+        book = load_rules(self._config / _OWN_RULES, self._folder)
+        if test:
+            try_rules(book)
+        with closing(self._store()) as store:
+            review = partial(_ask, self._folder) if ask else None
+            return Scan(self._repository, book, store, review).run(what(self._repository), beside=beside)
+
+    def install(self) -> list[str]:
+        """Put the hook in place, and test rules and hook. Returns what there is to know."""
+        try_rules(load_rules(self._config / _OWN_RULES))
+        return hook.install(self._repository, self._env)
+
+    def uninstall(self) -> list[str]:
+        """Take the hook away. Returns what was done."""
+        return hook.uninstall(self._repository)
+
+    def accept(self, fingerprint: str, reason: str, until: date) -> Finding:
+        """Accept a finding. Raises like ``acceptance.accept``."""
+        with closing(self._store()) as store:
+            return acceptance.accept(store, self._repository, self._env, fingerprint, (reason, until))
+
+    def explain(self, fingerprint: str) -> Finding:
+        """A finding with what is known of it now. Raises ``UsageError`` ``usage.unknown_finding``."""
+        with closing(self._store()) as store:
+            return acceptance.known(store, fingerprint)
+
+    def check_up(self) -> str | None:
+        """Test hook and rules where the hook is installed. Returns what is tested, ``None`` without a hook of oneseat's.
+
+        Raises ``UsageError`` for what does not work.
+        """
+        state = hook.hook_state(self._repository)
+        if state in {"none", "foreign"}:
+            return None
+        if state == "not_executable":
+            raise usage_error(
+                "usage.guard_hook",
+                f"The hook cannot be executed, so git leaves it out: `{self._repository.hooks / 'pre-push'}`",
+                "Install it again: `oneseat guard install`",
+            )
+        try_rules(load_rules(self._config / _OWN_RULES))
+        try_hook(self._env)
+        return str(self._repository.hooks / "pre-push")
+
+    def _store(self) -> Store:
+        return Store(self._folder)
+
+
+def _ask(folder: Path, findings: list[Finding]) -> tuple[Mapping[str, Opinion], int, str | None]:
+    from .review import review  # noqa: PLC0415 - a clean push asks nobody
+
+    return review(findings, folder)
+
+
+def of_push(remote: str, url: str, lines: str) -> What:
+    """What git says that it pushes to a remote, see ``pushed``."""
+    return lambda repository: leaving(repository, pushed(repository, remote, url, lines))
+
+
+def of_range(given: str) -> What:
+    """A range as git writes it."""
+    return lambda repository: leaving(repository, ranged(repository, given))
+
+
+def of_everything(repository: Repository) -> Iterable[Leaving]:
+    """The whole history of every branch and tag."""
+    return leaving(repository, everything(repository))
+
+
+def of_unpushed(repository: Repository) -> Iterable[Leaving]:
+    """What no remote is known to have of the current branch."""
+    return leaving(repository, unpushed(repository))
+
+
+def of_index(repository: Repository) -> Iterable[Leaving]:
+    """What the next commit would add."""
+    return (staged(repository),)
+
+
+def of_framework(env: Mapping[str, str]) -> What | None:
+    """What the `pre-commit` program says that is pushed, which keeps git's own lines; ``None`` where it says nothing."""
+    tip = env.get("PRE_COMMIT_TO_REF") or env.get("PRE_COMMIT_LOCAL_BRANCH")
+    remote = env.get("PRE_COMMIT_REMOTE_NAME")
+    if not tip or not remote:
+        return None
+    known = tuple(filter(None, [env.get("PRE_COMMIT_FROM_REF")]))
+    return lambda repository: leaving(
+        repository,
+        Selection(
+            tuple(repository.git.line("rev-parse", "--verify", "--quiet", tip).split()),
+            known,
+            ("--not", f"--remotes={remote}"),
+        ),
+    )
