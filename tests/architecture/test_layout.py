@@ -22,7 +22,7 @@ LATE_IMPORTS = {
     "src/oneseat/cli/views": 2,
     "src/oneseat/compat": 1,
     "src/oneseat/fast": 4,
-    "src/oneseat/host": 4,
+    "src/oneseat/host": 5,
     "src/oneseat/providers/api": 4,
     "src/oneseat/providers/claude_cli": 2,
     "src/oneseat/providers/codex_cli": 1,
