@@ -175,7 +175,7 @@ class App:
 
         Each message is a run with a receipt of its own, and who pays is checked anew. Instructions, schema, tools and
         directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``. ``provider``
-        or the API key named ``key`` holds it, the seat by default; its messages name the same. Raises ``OneseatError`` for one
+        or the API key named ``key`` holds it, the seat by default; its messages name the same. Raises ``UsageError`` for one
         that is not there.
         """
         async with contextlib.AsyncExitStack() as opened:
@@ -183,10 +183,13 @@ class App:
                 held = await opened.enter_async_context(self._app.conversation(provider, key))
             yield App(held, self._here)
 
-    async def route(self, request: Request[Any]) -> RouteReport:
-        """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
+    async def route(self, prompt: str | Request[Any]) -> RouteReport:
+        """Who would serve a request now, and why not the others; nothing is sent.
+
+        Raises ``UsageError`` for unknown names, and ``OneseatError`` for a request that the policy refuses.
+        """
         with _python_words():
-            return await self._app.route(request)
+            return await self._app.route(_request(self._here, prompt, {}))
 
     def stream(  # noqa: PLR0913 - as for `oneseat.run`
         self, prompt: str | Request[T], *, ask: Asker | None = None, run_id: str | None = None, system: str | None = None,

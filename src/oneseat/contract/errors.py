@@ -1,9 +1,9 @@
 """What can go wrong, said once for every face.
 
     OneseatError(ErrorInfo)
-    ├─ UsageError       your turn: bad argument, settings, input or home directory   exit 2
-    ├─ RunFailed        a run that ended without an answer; carries the whole result  exit by code
-    └─ InternalError    our bug                                                       exit 1
+    ├─ UsageError       your turn: bad argument, settings, input or home directory; nothing was sent   exit 2
+    ├─ RunFailed        a run that ended without an answer; carries the whole result                   exit by code
+    └─ InternalError    our bug                                                                        exit 1
 
 A code is a dotted word. Its first part decides the exit code, so the two can never disagree.
 """

@@ -33,6 +33,11 @@ _NOT_ENTERED = ErrorInfo(
     message="The run was not entered\n  it begins inside `async with`, which ends it too",
     hint="Enter it first: `async with app.stream(...) as stream:`, then `async for event in stream:`",
 )
+_ENTERED_TWICE = ErrorInfo(
+    code="usage.arguments",
+    message="The run was entered before\n  a stream is one run",
+    hint="Make another one for another run: `app.stream(...)`",
+)
 _BUG = ErrorInfo(
     code="bug.unexpected",
     message="oneseat failed inside a run; everything received so far is kept",
@@ -60,6 +65,8 @@ class RunStream(Generic[T]):
         self._cancelled = False
 
     async def __aenter__(self) -> RunStream[T]:
+        if self._events is not None:
+            raise UsageError(_ENTERED_TWICE)
         self._events = self._read()
         return self
 
@@ -204,7 +211,10 @@ class App:
         return found[0]
 
     async def route(self, request: Request) -> RouteReport:
-        """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
+        """Who would serve a request now, and why not the others; nothing is sent.
+
+        Raises ``UsageError`` for unknown names, and ``OneseatError`` for a request that the policy refuses.
+        """
         return await explain(self._deps, request)
 
     def stream(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.contract.errors import ErrorInfo, OneseatError
+from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.ports import Provider
 from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, CandidateReport, RouteReport
@@ -32,7 +32,7 @@ async def explain(deps: RunDeps, request: Request) -> RouteReport:
         raise OneseatError(permitted.error)
     candidates = routing.candidates(request, deps.routes)
     if isinstance(candidates, ErrorInfo):
-        raise OneseatError(candidates)
+        raise UsageError(candidates)
     alone = len(candidates) == 1
     failures: list[CandidateFailure] = []
     reports: list[CandidateReport] = []

@@ -33,6 +33,7 @@ Examples:
   git diff | oneseat run "Review this change" --file -
   oneseat run - < prompt.txt
   oneseat run "Summarise" --file report.pdf --json
+  oneseat run -c "And in one sentence"
   oneseat run --project shop "And now the tests"
 
 Exit codes: 0 answered, 2 bad input, 3 refused and nothing sent, 4 stopped because another wallet paid

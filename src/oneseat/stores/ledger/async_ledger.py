@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import Event
 from oneseat.contract.ports import LiveRuns
 from oneseat.contract.receipt import RunResult
@@ -18,6 +19,12 @@ from .writer import LedgerWriter
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_CLOSED = ErrorInfo(
+    code="usage.arguments",
+    message="The app was closed\n  a run needs its ledger, which is open inside `async with oneseat.connect()` only",
+    hint="Start the run inside that block: `async with oneseat.connect() as app:`",
+)
 
 
 def _on_thread(
@@ -48,8 +55,11 @@ class AsyncLedger:
     async def do(
         self, method: Callable[Concatenate[LedgerWriter, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a method of the writer on its thread."""
-        job = self._thread.submit(method, self._writer, *args, **kwargs)
+        """Call a method of the writer on its thread. Raises ``UsageError`` once the ledger was closed."""
+        try:
+            job = self._thread.submit(method, self._writer, *args, **kwargs)
+        except RuntimeError:
+            raise UsageError(_CLOSED) from None
         # Shielded: Ctrl-C while a write waits for its turn must not leave the end of a run unwritten.
         return await asyncio.shield(asyncio.wrap_future(job))
 
