@@ -32,14 +32,8 @@ def fitting(text: str, indent: str = "  ") -> list[str]:
 
 def field(name: str, text: str) -> list[str]:
     """A named text: the name once, and each line of the text wrapped behind it. A command or an address stays whole."""
-    import textwrap  # noqa: PLC0415 - `oneseat usage` wraps nothing, and has to be quick
-
     room = min(terminal_columns() or _WIDEST, _WIDEST) - _NAME
-    lines = [
-        piece
-        for line in text.splitlines()
-        for piece in textwrap.wrap(line, max(room, 1), break_on_hyphens=False, break_long_words=False)
-    ]
+    lines = [piece for line in text.splitlines() for piece in lines_of(line, max(room, 1), whole=True)]
     return [f"  {name if number == 0 else '':<{_NAME - 2}}{line}" for number, line in enumerate(lines)]
 
 
