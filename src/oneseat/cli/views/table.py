@@ -36,6 +36,8 @@ def table(
     fitted = _fitted(widths, least, indent)
     if fitted is None and head:
         return list(_paragraphs([row for row in flat if row is not None]))
+    # Without names for the values there are no paragraphs: break names, rather than lines at any place.
+    fitted = fitted or _fitted(widths, [min(width, _NARROWEST) for width in least], indent)
     return list(_lines(flat, fitted or widths, right, head=head))
 
 
@@ -66,11 +68,16 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     return space + text if right else text + space
 
 
-def lines_of(text: str, width: int, *, whole: bool = False) -> list[str]:
-    """``text`` wrapped at ``width`` columns: between words, and within one that is wider, unless words stay ``whole``."""
-    if width_of(text) <= width:
-        return [text]
-    return [restyled(line, text) for line in _wide().wrapped(plain(text), width, whole=whole)]
+def lines_of(text: str, width: int, *, whole: bool = False, first: str = "", indent: str = "") -> list[str]:
+    """``text`` wrapped at ``width`` columns: between words, and within one that is wider, unless words stay ``whole``.
+
+    The first line stands behind ``first``, the others behind ``indent``.
+    """
+    begin = " " * width_of(first)
+    if width_of(text) + len(begin) <= width:
+        return [first + text]
+    lines = _wide().wrapped(plain(text), width, whole=whole, first=begin, indent=indent)
+    return [first + restyled(lines[0][len(begin) :], text), *(restyled(line, text) for line in lines[1:])]
 
 
 #: What makes one character of several: the joiners, and the choice between a picture and a letter.

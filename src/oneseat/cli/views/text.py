@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.cli.screen import terminal_columns
+from oneseat.cli.screen import leading, terminal_columns
 
 from .table import lines_of, width_of
 
@@ -20,14 +20,16 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
     width = min(terminal_columns() or _WIDTH, _WIDEST)
     # A narrow terminal has more use for the text than for its place below the one before.
     indent = indent if len(indent) * 2 <= width else "    "
-    lines = lines_of(text, max(width - max(width_of(begin), len(indent)), 1))
-    return [f"{begin if number == 0 else indent}{line}" for number, line in enumerate(lines)]
+    return lines_of(text, width, first=begin, indent=indent)
 
 
 def fitting(text: str, indent: str = "  ") -> list[str]:
     """A line, continued behind ``indent`` where the terminal is narrower; whole in a pipe or a file."""
     columns = terminal_columns()
-    return [text] if columns is None else wrapped(text, indent, "")
+    if columns is None or width_of(text) <= columns:
+        return [text]
+    head, rest = leading(text)
+    return wrapped(rest, indent, head)
 
 
 def field(name: str, text: str) -> list[str]:

@@ -21,7 +21,17 @@ def part(text: str, room: int, *, end: bool) -> str:
     return "".join(reversed(kept) if end else kept)
 
 
-def wrapped(text: str, columns: int, *, whole: bool) -> list[str]:
-    """Lines of at most ``columns``, broken between words; where words do not stay ``whole``, also within one that is wider."""
-    lines: list[str] = wcwidth.wrap(text, columns, break_on_hyphens=False, break_long_words=not whole)
+def wrapped(text: str, columns: int, *, whole: bool, first: str = "", indent: str = "") -> list[str]:
+    """Lines of at most ``columns``, broken between words; where words do not stay ``whole``, also within one that is wider.
+
+    The first line stands behind ``first``, the others behind ``indent``.
+    """
+    lines: list[str] = wcwidth.wrap(
+        text,
+        columns,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=not whole,
+    )
     return lines
