@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "usage.bad_home": "the folder for settings and data cannot be that path",
     "usage.bad_setting": "a setting has an invalid value",
     "usage.bad_settings_file": "a settings file cannot be read",
+    "usage.editor": "the editor for the settings could not be started, or failed",
     "usage.empty_prompt": "the prompt has no text",
     "usage.home_full": "the disk with settings and data is full",
     "usage.home_unwritable": "the folder for settings and data cannot be written",

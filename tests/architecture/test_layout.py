@@ -15,11 +15,12 @@ FULLER = {"src/oneseat/contract": 23, "src/oneseat/providers/claude_cli": 23}
 #: How many imports inside functions a folder may have at most: each makes a command start faster or loads an optional library.
 LATE_IMPORTS = {
     "src/oneseat": 23,
-    "src/oneseat/app": 32,
+    "src/oneseat/app": 35,
     "src/oneseat/cli": 4,
     "src/oneseat/cli/commands": 1,
-    "src/oneseat/cli/terminal": 4,
-    "src/oneseat/cli/views": 2,
+    "src/oneseat/cli/options": 2,
+    "src/oneseat/cli/terminal": 5,
+    "src/oneseat/cli/views": 3,
     "src/oneseat/compat": 1,
     "src/oneseat/fast": 4,
     "src/oneseat/host": 5,

@@ -62,6 +62,10 @@ class Terminal:
         """Type a line."""
         os.write(self._master, f"{text}\n".encode())
 
+    def press(self, key: str) -> None:
+        """Press one key, such as Ctrl-C."""
+        os.write(self._master, key.encode())
+
     def is_quiet_for(self, seconds: float) -> bool:
         """Whether nothing more comes within this time."""
         return not select.select([self._master], [], [], seconds)[0]

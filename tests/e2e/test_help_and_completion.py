@@ -12,6 +12,8 @@ from .driving import ONESEAT, Seat, check_snapshot
 
 COMMANDS = [
     "run",
+    "chat",
+    "help",
     "log",
     "show",
     "usage",

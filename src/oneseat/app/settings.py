@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.reports.settings import SettingInForce, SettingsCheck, SettingsFinding, SettingsList
@@ -18,7 +18,9 @@ from oneseat.settings.entries import find_project_file, read_text
 from oneseat.settings.formatting import toml
 from oneseat.settings.positions import position, positions
 
-from .needs import Need, unmet_needs
+if TYPE_CHECKING:
+    from .foresight import Need
+
 
 __all__ = [
     "Client",
@@ -45,6 +47,8 @@ def check_settings(here: Installation) -> SettingsCheck:
     seen = inspect(here.env, here.cwd, here.paths.config_dir)
     findings = [_finding(each.error, each.file, each.line, each.column) for each in seen.findings]
     if not findings:
+        from .foresight import unmet_needs  # noqa: PLC0415 - loads what makes runs, which a look at one project does without
+
         findings = [_placed(need, seen.settings) for need in unmet_needs(here)]
     return SettingsCheck(files=seen.files, findings=tuple(findings))
 
@@ -56,7 +60,9 @@ def broken_settings(here: Installation) -> int:
 
 def _placed(need: Need, settings: Iterable[InForce]) -> SettingsFinding:
     """The finding of something that a setting names in vain, at the line of that setting."""
-    source = next((each.source for each in settings if each.name == ".".join(need.key)), None)
+    name = ".".join(need.key)
+    sources = (each.source for each in settings if each.name == name or each.name.startswith(f"{name}."))
+    source = next(sources, None)
     if source is None or not Path(source).is_file():
         return _finding(need.error, None, None, None)
     line, column = position(need.key, positions(read_text(Path(source)))) or (None, None)

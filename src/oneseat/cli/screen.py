@@ -76,8 +76,17 @@ def rendered(text: str, stream: TextIO) -> str:
 
 
 def restyled(text: str, like: str) -> str:
-    """A piece of ``like`` in the style of ``like``."""
-    return f"{like[0]}{text}{_ENDS}" if like[:1] in _MARKS and like and text else text
+    """A piece of ``like`` in the style of ``like``; plain where that has several."""
+    one = like[:1] in _BEGINS.values() and like.find(_ENDS) == len(like) - 1
+    return f"{like[0]}{text}{_ENDS}" if one and text else text
+
+
+def leading(text: str) -> tuple[str, str]:
+    """The styled beginning of a text, if it has one, and the rest."""
+    if text[:1] not in _BEGINS.values():
+        return "", text
+    head, end, rest = text.partition(_ENDS)
+    return head + end, rest
 
 
 def wants_colour(stream: TextIO) -> bool:

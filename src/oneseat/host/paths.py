@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
@@ -88,16 +89,18 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_space(self) -> None:
         """Write as much as a run does into each folder, and take it back. Raises like ``ensure``."""
-        import tempfile  # noqa: PLC0415 - loads 8 ms of modules that only the doctor needs here
-
         for folder in self._folders():
+            probe = folder / f".space-{os.getpid()}"
             try:
-                with tempfile.TemporaryFile(dir=folder) as file:
+                with probe.open("wb") as file:
                     file.write(bytes(_A_RUN_BYTES))
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
                 raise home_error(error, folder) from None
+            finally:
+                with contextlib.suppress(OSError):
+                    probe.unlink()
 
     def findings(self) -> tuple[PathFinding, ...]:
         """Every file and folder here that other users may open. Windows has no mode bits, so no findings."""

@@ -10,7 +10,7 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.keys import MAX_KEY_LENGTH, change_key, list_keys, looks_like_key, remove_key
-from oneseat.cli.options.completing import key_names
+from oneseat.cli.options.completing import completer
 from oneseat.cli.output import complain, echo, read_stdin
 from oneseat.cli.views.keys import list_text
 from oneseat.contract.errors import ErrorInfo, UsageError
@@ -39,7 +39,7 @@ Examples:
   oneseat key set ci --provider openai --env OPENAI_API_KEY
   oneseat key set work --provider gemini --file ~/.config/keys/gemini""",
 )
-@click.argument("name", shell_complete=key_names)
+@click.argument("name", shell_complete=completer("key"))
 @click.argument("key", nargs=-1, metavar="")
 @click.option("--provider", type=click.Choice(get_args(KeyProvider)), help="Whose API the key is for.")
 @click.option("--env", metavar="VARIABLE", help="Read the key from this variable; oneseat stores nothing.")
@@ -110,7 +110,7 @@ def show_keys(*, as_json: bool) -> None:
 
 
 @command.command("remove")
-@click.argument("name", shell_complete=key_names)
+@click.argument("name", shell_complete=completer("key"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def remove(*, name: str, as_json: bool) -> None:
     """Delete the API key NAME from where oneseat stores it."""

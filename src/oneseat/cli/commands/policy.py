@@ -15,7 +15,7 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app import policy as desk
 from oneseat.app.settings import find_project
-from oneseat.cli.options.completing import client_names, project_names, rule_ids, rules_and_sections
+from oneseat.cli.options.completing import completer
 from oneseat.cli.options.purpose import PURPOSE_OPTIONS, words_of
 from oneseat.cli.output import echo
 from oneseat.cli.views.policy import (
@@ -102,7 +102,7 @@ Examples:
   oneseat policy show facts
   oneseat policy show --json""",
 )
-@click.argument("what", required=False, metavar="[RULE|SECTION]", shell_complete=rules_and_sections)
+@click.argument("what", required=False, metavar="[RULE|SECTION]", shell_complete=completer("rule or section"))
 @_JSON
 def show(what: str | None, *, as_json: bool) -> None:
     """Print the rules in force, one rule with its sources, or a section of facts."""
@@ -131,7 +131,7 @@ Examples:
 @click.option(
     "--project",
     metavar="NAME",
-    shell_complete=project_names,
+    shell_complete=completer("project"),
     help="Explain a run of this project of your oneseat.toml.",
 )
 @click.option("--on", "day", type=_Day(), metavar="DAY", help="Use the rules and facts of this day.")
@@ -209,12 +209,14 @@ Examples:
   oneseat policy confirm --list
   oneseat policy confirm --revoke 1a2b3c4d""",
 )
-@click.argument("rule", required=False, shell_complete=rule_ids)
+@click.argument("rule", required=False, shell_complete=completer("rule"))
 @click.argument("stated", nargs=-1, type=_Input(), metavar="[INPUT=WORD]...")
 @click.option(
-    "--project", metavar="NAME", shell_complete=project_names, help="Only for runs of this project."
+    "--project", metavar="NAME", shell_complete=completer("project"), help="Only for runs of this project."
 )
-@click.option("--client", metavar="NAME", shell_complete=client_names, help="Only for work for this client.")
+@click.option(
+    "--client", metavar="NAME", shell_complete=completer("client"), help="Only for work for this client."
+)
 @_MY_WORD
 @click.option("--list", "listing", is_flag=True, help="List what you have confirmed.")
 @click.option("--revoke", metavar="ID", help="Revoke a confirmation.")

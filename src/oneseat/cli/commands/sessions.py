@@ -7,7 +7,7 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.sessions import end_sessions, find_session, find_sessions
-from oneseat.cli.options.completing import project_names, session_names
+from oneseat.cli.options.completing import completer
 from oneseat.cli.output import complain, echo
 from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.cli.views.runs import session_text, sessions_text
@@ -38,7 +38,7 @@ def list_sessions(every: bool, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name", metavar="ID|PROJECT", shell_complete=session_names)
+@click.argument("name", metavar="ID|PROJECT", shell_complete=completer("session"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: conversation and runs.")
 def show(name: str, as_json: bool) -> None:
     """Print one conversation and its runs. ID may be the beginning of an id; for a project, the last used is shown."""
@@ -47,7 +47,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @command.command("end")
-@click.argument("project", shell_complete=project_names)
+@click.argument("project", shell_complete=completer("project"))
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the conversations that were ended."
 )

@@ -7,7 +7,7 @@ import click
 from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.runs import find_run
-from oneseat.cli.options.completing import run_ids
+from oneseat.cli.options.completing import completer
 from oneseat.cli.output import echo
 from oneseat.cli.views.runs import run_text
 
@@ -19,7 +19,7 @@ Examples:
   oneseat show 4f2a
   oneseat show 4f2a --json""",
 )
-@click.argument("run", shell_complete=run_ids)
+@click.argument("run", shell_complete=completer("run"))
 @click.option(
     "--events", "only_events", is_flag=True, help="Print only the events, one JSON object per line."
 )

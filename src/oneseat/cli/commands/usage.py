@@ -15,7 +15,7 @@ from oneseat._util.json import to_json
 from oneseat.app import Installation
 from oneseat.app.audit import check_usage
 from oneseat.app.usage import VIEWS, Filter, Report, read_usage, usage_report
-from oneseat.cli.options.completing import model_names
+from oneseat.cli.options.completing import completer
 from oneseat.cli.options.days import Day, number_of
 from oneseat.cli.output import complain, echo
 from oneseat.cli.views.audit import check_text
@@ -54,7 +54,10 @@ expected paid, and 8 when something else does not add up.""",
 @click.option("--until", type=Day(), metavar="DAY", help="Only up to this day, which is included.")
 @click.option("--project", metavar="TEXT", help="Only projects with this text in their directory.")
 @click.option(
-    "--model", metavar="TEXT", shell_complete=model_names, help="Only models with this text in their name."
+    "--model",
+    metavar="TEXT",
+    shell_complete=completer("model"),
+    help="Only models with this text in their name.",
 )
 @click.option(
     "--wallet",

@@ -10,7 +10,7 @@ from oneseat.app import Installation
 from oneseat.app.settings import Project, find_client
 from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
 
-from .completing import client_names
+from .completing import completer
 
 #: In the order of `--help`.
 PURPOSE_OPTIONS = (
@@ -35,7 +35,7 @@ PURPOSE_OPTIONS = (
     click.option(
         "--client",
         metavar="NAME",
-        shell_complete=client_names,
+        shell_complete=completer("client"),
         help="The client of your oneseat.toml that the work is for.",
     ),
 )

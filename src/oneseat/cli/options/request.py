@@ -19,7 +19,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.receipt import MOST_USD
 from oneseat.contract.request import MOST_SECONDS, MOST_TURNS, Attachment, Entry, Request, Tools
 
-from .completing import key_names, model_names, project_names, provider_names, role_names, tool_lists
+from .completing import completer
 from .prompt import OptionalSeconds
 from .purpose import PURPOSE_OPTIONS, words_of
 
@@ -72,13 +72,13 @@ _OPTIONS = (
         "-m",
         "--model",
         metavar="NAME",
-        shell_complete=model_names,
+        shell_complete=completer("model"),
         help="Model, such as sonnet, opus, haiku or a full name. [default: sonnet]",
     ),
     click.option(
         "--fallback-model",
         metavar="NAME",
-        shell_complete=model_names,
+        shell_complete=completer("model"),
         help="Model to use when the first one is unavailable.",
     ),
     click.option(
@@ -91,7 +91,7 @@ _OPTIONS = (
     click.option(
         "--project",
         metavar="NAME",
-        shell_complete=project_names,
+        shell_complete=completer("project"),
         help="Run in this project of your oneseat.toml and continue its conversation.",
     ),
     click.option(
@@ -112,7 +112,7 @@ _OPTIONS = (
     click.option(
         "--tools",
         metavar="LIST",
-        shell_complete=tool_lists,
+        shell_complete=completer("tool", lists=True),
         help="Tools it may use: none, read, edit, all, or names: read,Bash.",
     ),
     click.option(
@@ -157,15 +157,15 @@ _OPTIONS = (
         "--over-limit", is_flag=True, help="Run even when a usage window is so full that runs pause."
     ),
     click.option(
-        "--role", metavar="NAME", shell_complete=role_names, help="Use this role of your oneseat.toml."
+        "--role", metavar="NAME", shell_complete=completer("role"), help="Use this role of your oneseat.toml."
     ),
     click.option(
         "--provider",
         metavar="NAME",
-        shell_complete=provider_names,
+        shell_complete=completer("provider"),
         help="Use this seat, or an API key for this provider.",
     ),
-    click.option("--key", metavar="NAME", shell_complete=key_names, help="Use this API key."),
+    click.option("--key", metavar="NAME", shell_complete=completer("key"), help="Use this API key."),
     *PURPOSE_OPTIONS,
 )
 

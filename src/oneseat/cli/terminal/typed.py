@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Iterator
 
 from oneseat.cli.output import complain
+
+from .signals import stop_signals
 
 _PROMPT = "> "
 
@@ -29,15 +32,17 @@ class Typed:
         stopped = False
         while True:
             try:
-                with _ordinary_interrupt():
+                with _stopped_while_waiting():
                     line = input(_PROMPT) if self.at_terminal else self._next()
             except EOFError:
                 if self.at_terminal:
                     complain("\n")
                 return
             except KeyboardInterrupt:
+                if not self.at_terminal:
+                    raise asyncio.CancelledError from None
                 complain("\n")
-                if stopped or not self.at_terminal:
+                if stopped:
                     return
                 stopped = True
                 complain("Ctrl-C again, or Ctrl-D, ends the conversation\n")
@@ -54,11 +59,22 @@ class Typed:
 
 
 @contextlib.contextmanager
-def _ordinary_interrupt() -> Iterator[None]:
-    """Let Ctrl-C interrupt a line that is being typed: the event loop would hear of it only when the line is there."""
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _stopped_while_waiting() -> Iterator[None]:
+    """Let the stop signals end the wait for a line: the event loop would hear of them only when the line is there.
+
+    Ctrl-C raises ``KeyboardInterrupt``, the others ``asyncio.CancelledError``, as in the loop.
+    """
+
+    def stop(_number: int, _frame: object) -> None:
+        raise asyncio.CancelledError
+
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    wakes = signal.set_wakeup_fd(-1)
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakes)

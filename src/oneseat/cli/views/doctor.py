@@ -11,6 +11,7 @@ from oneseat.contract.reports.compat import CanaryReport
 from oneseat.contract.reports.doctor import CodexCheckup, Level, Report
 
 from .table import padded, table
+from .text import fitting
 from .timefmt import local_time_of
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ _LABEL = 28
 
 
 def doctor_text(report: Report) -> str:
-    """The whole report."""
-    return "\n".join(_lines(report))
+    """The whole report. A fix stays on one line, where it can be copied."""
+    lines = [line for part in _lines(report) for line in part.splitlines() or [""]]
+    return "\n".join(
+        piece
+        for line in lines
+        for piece in ([line] if line.lstrip().startswith("fix:") else fitting(line, " " * _MARK))
+    )
 
 
 def trial_text(report: CanaryReport) -> str:

@@ -17,9 +17,12 @@ from .footnotes import not_read
 from .numbers import percent, usd
 from .receipt import cost_text, tokens_text, verdict_text
 from .table import clip, plural, table, width_of
+from .text import fitting, wrapped
 from .timefmt import local_time
 
 _CUT = 160
+#: Where the values of a run stand, behind their names.
+_TEXT_AT = 13
 #: Neither a success nor a failure.
 _OPEN = frozenset({"running", "cancelled"})
 _PREVIEW = 44
@@ -28,24 +31,32 @@ _WHEN = {"before": "before sending", "during": "while it ran", "after": "with th
 
 
 def list_text(report: RunList) -> str:
-    """One run a line, as far as the terminal has room for it."""
+    """One run a line, or three where the terminal is narrow."""
     rows = [("run", "when", "status", "wallet", "model", "list price", "took"), *map(_row, report.runs)]
-    room = _room_beside(rows)
-    prompts = [
-        "prompt",
-        *(clip(run.prompt_preview or f"{run.prompt_bytes} bytes", room) for run in report.runs),
-    ]
-    lines = table([(*row, prompt) for row, prompt in zip(rows, prompts, strict=True)], head=True)
+    columns = terminal_columns()
+    taken = sum(max(map(width_of, column)) + 2 for column in zip(*rows, strict=True))
+    room = _PREVIEW if columns is None else columns - taken
+    if columns is not None and room < _PREVIEW // 2:
+        pairs = zip(rows[1:], report.runs, strict=True)
+        lines = [line for row, run in pairs for line in _entry(row, _prompt(run, columns - 2))]
+    else:
+        prompts = ["prompt", *(_prompt(run, room) for run in report.runs)]
+        lines = table([(*row, prompt) for row, prompt in zip(rows, prompts, strict=True)], head=True)
     return "\n".join([*lines, *not_read(report.not_read)])
 
 
-def _room_beside(rows: Sequence[Sequence[str]]) -> int:
-    """How much of a prompt is shown behind these columns."""
-    columns = terminal_columns()
-    if columns is None:
-        return _PREVIEW
-    taken = sum(max(map(width_of, column)) + 2 for column in zip(*rows, strict=True))
-    return columns - taken if columns - taken >= _PREVIEW // 2 else columns
+def _prompt(run: RunSummary, room: int) -> str:
+    return clip(run.prompt_preview or f"{run.prompt_bytes} bytes", room)
+
+
+def _entry(row: Sequence[str], prompt: str) -> list[str]:
+    run, when, status, *rest = row
+    named = [cell for cell in rest if cell != "-"]
+    return [
+        *wrapped(f"{styled(run, 'strong')}  {when}  {status}", "  ", ""),
+        *wrapped(" · ".join(named), "  "),
+        f"  {prompt}",
+    ]
 
 
 def run_text(report: RunReport) -> str:
@@ -104,20 +115,20 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield f"{styled(f'run {run.id}', 'strong')} · {run.status} · {local_time(run.created_at)}"
     for part in report.damaged or ():
         yield f"  {styled('damaged', 'bad')}    {part}"
-    yield f"  directory  {run.cwd}"
-    yield f"  prompt     {run.prompt_bytes:,} bytes: {clip(run.prompt_preview or '(not kept)', _CUT)}"
+    yield from fitting(f"  directory  {run.cwd}", " " * _TEXT_AT)
+    yield f"  prompt     {run.prompt_bytes:,} bytes: {clip(run.prompt_preview or '(not kept)', _page(_CUT + 40) - 40)}"
     if result is not None:
         if result.error is not None:
             what, *why = result.error.message.splitlines()
             yield f"  {styled('error', 'bad')}      {what} ({result.error.code})"
             yield from (f"             {line.strip()}" for line in why)
-        yield from _receipt(result.receipt)
+        yield from (piece for line in _receipt(result.receipt) for piece in fitting(line, " " * _TEXT_AT))
     if report.policy_inputs is not None:
         yield styled("policy inputs", "strong")
         inputs = ", ".join(
             f"{name}={'unknown' if value is None else value}" for name, value in report.policy_inputs.items()
         )
-        yield from (f"  {line}" for line in wrap(inputs, _page(_WIDTH), break_on_hyphens=False))
+        yield from (f"  {line}" for line in wrap(inputs, _page(_WIDTH + 2) - 2, break_on_hyphens=False))
     yield styled("events", "strong")
     yield from map(_event, report.events)
     if result is not None:
@@ -131,7 +142,10 @@ def _event(event: StoredEvent) -> str:
     moment = local_time(event.at, "milliseconds")[11:]
     kind = event.event.get("type", "?")
     begin = f"  {event.seq:>4}  {moment}  {kind:<16} "
-    return f"{begin}{clip(msgspec.json.encode(rest).decode(), max(_page(_CUT + len(begin)) - len(begin), _PREVIEW))}"
+    if _page(_CUT) < 2 * len(begin):
+        begin = f"  {event.seq:>4}  {kind} "
+    room = _page(_CUT + len(begin)) - len(begin)
+    return f"{begin}{clip(msgspec.json.encode(rest).decode(), max(room, 1))}"
 
 
 def _page(width: int) -> int:

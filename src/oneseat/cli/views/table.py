@@ -11,6 +11,7 @@ from oneseat.cli.screen import plain, printable, restyled, styled, terminal_colu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from types import ModuleType
 
 #: The widest name where names stand side by side on one line.
 NAME = 24
@@ -35,17 +36,15 @@ def table(
     fitted = _fitted(widths, least, indent)
     if fitted is None and head:
         return list(_paragraphs([row for row in flat if row is not None]))
+    # Without names for the values there are no paragraphs: break names, rather than lines at any place.
+    fitted = fitted or _fitted(widths, [min(width, _NARROWEST) for width in least], indent)
     return list(_lines(flat, fitted or widths, right, head=head))
 
 
 def width_of(text: str) -> int:
     """How many columns of a terminal a text on one line takes."""
     text = plain(text)
-    if _is_simple(text):
-        return len(text)
-    from wcwidth import width  # noqa: PLC0415 - see above
-
-    return width(text)
+    return len(text) if _is_simple(text) else _wide().width(text)
 
 
 def clip(text: str, width: int = NAME, *, end: bool = False) -> str:
@@ -57,17 +56,28 @@ def clip(text: str, width: int = NAME, *, end: bool = False) -> str:
     flat = "".join(char if char.isprintable() or char in _JOINERS else "\ufffd" for char in flat)
     if width_of(flat) <= width:
         return flat
-    if _is_simple(flat):
-        return f"…{flat[1 - width :]}" if end else f"{flat[: width - 1]}…"
-    from wcwidth import iter_graphemes, iter_graphemes_reverse  # noqa: PLC0415 - see above
+    kept = flat[1 - width :] if end else flat[: width - 1]
+    if not _is_simple(flat):
+        kept = _wide().part(flat, width - 1, end=end)
+    return f"…{kept}" if end else f"{kept}…"
 
-    kept, room = [], width - 1
-    for character in iter_graphemes_reverse(flat) if end else iter_graphemes(flat):
-        room -= width_of(character)
-        if room < 0:
-            break
-        kept.append(character)
-    return f"…{''.join(reversed(kept))}" if end else f"{''.join(kept)}…"
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """``text`` with spaces up to ``width`` columns; ``right`` puts them in front."""
+    space = " " * (width - width_of(text))
+    return space + text if right else text + space
+
+
+def lines_of(text: str, width: int, *, whole: bool = False, first: str = "", indent: str = "") -> list[str]:
+    """``text`` wrapped at ``width`` columns: between words, and within one that is wider, unless words stay ``whole``.
+
+    The first line stands behind ``first``, the others behind ``indent``.
+    """
+    begin = " " * width_of(first)
+    if width_of(text) + len(begin) <= width:
+        return [first + text]
+    lines = _wide().wrapped(plain(text), width, whole=whole, first=begin, indent=indent)
+    return [first + restyled(lines[0][len(begin) :], text), *(restyled(line, text) for line in lines[1:])]
 
 
 #: What makes one character of several: the joiners, and the choice between a picture and a letter.
@@ -81,22 +91,10 @@ def _is_simple(text: str) -> bool:
     return text.isascii() or all(char < "\u0300" or char in _OWN for char in text)
 
 
-def padded(text: str, width: int, *, right: bool = False) -> str:
-    """``text`` with spaces up to ``width`` columns; ``right`` puts them in front."""
-    space = " " * (width - width_of(text))
-    return space + text if right else text + space
+def _wide() -> ModuleType:
+    from . import wide  # noqa: PLC0415 - see above
 
-
-def lines_of(text: str, width: int) -> list[str]:
-    """``text`` wrapped at ``width`` columns: between words, and within one that is wider by itself."""
-    if width_of(text) <= width:
-        return [text]
-    bare = plain(text)
-    if _is_simple(bare):
-        from textwrap import wrap  # noqa: PLC0415 - see above
-    else:
-        from wcwidth import wrap  # noqa: PLC0415 - see above
-    return [restyled(line, text) for line in wrap(bare, width, break_on_hyphens=False)]
+    return wide
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.cli.screen import terminal_columns
+from oneseat.cli.screen import leading, terminal_columns
 
 from .table import lines_of, width_of
 
@@ -20,26 +20,22 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
     width = min(terminal_columns() or _WIDTH, _WIDEST)
     # A narrow terminal has more use for the text than for its place below the one before.
     indent = indent if len(indent) * 2 <= width else "    "
-    lines = lines_of(text, max(width - max(width_of(begin), len(indent)), 1))
-    return [f"{begin if number == 0 else indent}{line}" for number, line in enumerate(lines)]
+    return lines_of(text, width, first=begin, indent=indent)
 
 
 def fitting(text: str, indent: str = "  ") -> list[str]:
     """A line, continued behind ``indent`` where the terminal is narrower; whole in a pipe or a file."""
     columns = terminal_columns()
-    return [text] if columns is None else wrapped(text, indent, "")
+    if columns is None or width_of(text) <= columns:
+        return [text]
+    head, rest = leading(text)
+    return wrapped(rest, indent, head)
 
 
 def field(name: str, text: str) -> list[str]:
     """A named text: the name once, and each line of the text wrapped behind it. A command or an address stays whole."""
-    import textwrap  # noqa: PLC0415 - `oneseat usage` wraps nothing, and has to be quick
-
     room = min(terminal_columns() or _WIDEST, _WIDEST) - _NAME
-    lines = [
-        piece
-        for line in text.splitlines()
-        for piece in textwrap.wrap(line, max(room, 1), break_on_hyphens=False, break_long_words=False)
-    ]
+    lines = [piece for line in text.splitlines() for piece in lines_of(line, max(room, 1), whole=True)]
     return [f"  {name if number == 0 else '':<{_NAME - 2}}{line}" for number, line in enumerate(lines)]
 
 

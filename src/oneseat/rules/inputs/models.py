@@ -8,7 +8,7 @@ from difflib import get_close_matches
 #: The short names of the official CLI, and what full names of the vendors are made of.
 _WORDS = ("default", "sonnet", "opus", "haiku", "opusplan", "claude", "codex", "gemini", "flash")
 #: Words of full names that are nearly one of those.
-_OTHERS = frozenset({"code", "omni", "opal"})
+_OTHERS = frozenset({"code", "mini", "omni", "opal"})
 #: How alike two words are: `sonet` and `sonnet` are, `opus` and `opal` are not.
 _ALIKE = 0.75
 _LEAST_LETTERS = 4
