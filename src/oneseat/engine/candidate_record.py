@@ -25,6 +25,8 @@ class AttemptRecord:
         self.dispatch: Dispatch | None = None
         self.tally = Tally()
         self.first_text: float | None = None
+        #: What is wrong with its answer by the schema.
+        self.complaints: list[str] = []
 
     @property
     def answered(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from oneseat.contract.ports import Clock, Dispatcher, Ledger, Outcomes, Provider, Providers, RunSlots
 from oneseat.contract.routing import RouteTable
@@ -15,6 +15,9 @@ from .limits import WindowGuard
 from .policy import PolicyContext
 from .sessions import SessionDeps
 from .watchdog import Timeouts
+
+#: Returns the errors of an answer under a schema. Raises ``OneseatError`` where they cannot be found out.
+AnswerCheck: TypeAlias = Callable[[dict[str, Any], object], Awaitable[list[str]]]
 
 
 class RunDeps(NamedTuple):
@@ -41,3 +44,4 @@ class RunDeps(NamedTuple):
     admit: Callable[[str], Awaitable[None]]
     budgets: BudgetContext
     windows: WindowGuard
+    check_answer: AnswerCheck

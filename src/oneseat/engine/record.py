@@ -179,20 +179,24 @@ class RunRecord:
                 return outcome.judge_start(now.dispatch.request, event)
         return meter.objection(event) if meter is not None else None
 
-    def schema_complaints(self) -> list[str]:
-        """What is wrong with the answer's structure; nothing without a schema or when the run failed otherwise."""
+    def to_check(self) -> tuple[dict[str, Any], Any] | None:
+        """The schema and the answer's structure; ``None`` without a schema or when the run failed otherwise."""
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
-            return []
-        return schemas.schema_errors(schema, _structure(self._now))
+            return None
+        return schema, _structure(self._now)
+
+    def checked(self, complaints: list[str]) -> None:
+        """What is wrong with the structure of the answer of the current attempt, as it is now."""
+        self._now.complaints = complaints
 
     def failure(self) -> ErrorInfo | None:
         """Why the attempt that ended by itself is no success; ``None`` when it is one, or when it was refused."""
         if self.candidate.refused is not None:
             return None
         error = outcome.judge(self.tally, self.run_id)
-        if error is None and (found := self.schema_complaints()):
-            return outcome.schema_unmet(found)
+        if error is None and self._now.complaints:
+            return outcome.schema_unmet(self._now.complaints)
         return error
 
     def ended_with(self) -> ErrorInfo | None:
