@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+from oneseat.app.answers import check_answer
 from oneseat.contract.budgets import Bound, Budgets, Cap, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
@@ -330,6 +331,7 @@ def scripted_app(
         admit=anything,
         foresee=nothing_foreseen,
         windows=WindowGuard(memory, None, lambda: asyncio.get_running_loop().time()),
+        check_answer=check_answer,
     )
     return App(deps, iter_ids().__next__)
 

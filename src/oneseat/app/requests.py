@@ -311,7 +311,7 @@ def read_schema(path: Path) -> dict[str, Any]:
     """Read a JSON Schema from a file. Raises ``UsageError``: ``usage.bad_schema`` and those of ``input_text``."""
     try:
         value = msgspec.json.decode(files.read_text(path))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
             ErrorInfo(code="usage.bad_schema", message=f"The schema is not JSON: `{path}`\n  {error}")
         ) from error

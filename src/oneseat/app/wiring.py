@@ -36,6 +36,7 @@ from oneseat.telemetry.json_lines import logging_to
 from oneseat.telemetry.log import LogObserver
 from oneseat.telemetry.records import EventLog, has_handlers
 
+from .answers import check_answer
 from .prices import budgets, price_table
 from .providers import (
     KeyProviders,
@@ -196,6 +197,7 @@ def build_app(
         budgets=BudgetContext(price_table(here), ledger, budgets(here), clock.since),
         windows=WindowGuard(ledger, settings.limits_pause_at_percent, time.time),
         words=words,
+        check_answer=check_answer,
     )
     return App(parts, new_run_id)
 

@@ -31,6 +31,8 @@ class AttemptRecord:
         self.other_models: set[str] = set()
         #: The structured answer as the caller's own type, made once, with the end of the turn that it was made from.
         self.made: tuple[object, object] | None = None
+        #: What is wrong with its answer by the schema.
+        self.complaints: list[str] = []
 
     @property
     def answered(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.ports import Clock, Dispatcher, Ledger, Outcomes, Provider, Providers, RunSlots
@@ -16,6 +16,9 @@ from .limits import WindowGuard
 from .policy import PolicyContext
 from .sessions import SessionDeps
 from .watchdog import Timeouts
+
+#: Returns the errors of an answer under a schema. Raises ``OneseatError`` where they cannot be found out.
+AnswerCheck: TypeAlias = Callable[[dict[str, Any], object], Awaitable[list[str]]]
 
 
 def as_it_is(error: ErrorInfo) -> ErrorInfo:
@@ -49,4 +52,5 @@ class RunDeps(NamedTuple):
     foresee: Callable[[Candidate], Awaitable[ErrorInfo | None]]
     budgets: BudgetContext
     windows: WindowGuard
+    check_answer: AnswerCheck
     words: Callable[[ErrorInfo], ErrorInfo] = as_it_is

@@ -251,7 +251,16 @@ async def attempt(
                 if isinstance(dispatch, Refused):
                     record.refuse(dispatch)
                     return None
-                turns = Turns(process, start, budget, record, run.channel, run.watchdog, run.ask)
+                turns = Turns(
+                    process,
+                    start,
+                    budget,
+                    record,
+                    run.channel,
+                    run.watchdog,
+                    run.ask,
+                    run.deps.check_answer,
+                )
                 await send(run, turns, dispatch, conversation)
     except OneseatError as failure:
         return failure.info

@@ -212,22 +212,29 @@ class RunRecord:
                 return outcome.judge_start(now.dispatch.request, event)
         return meter.objection(event) if meter is not None else None
 
-    def schema_complaints(self) -> list[str]:
-        """What is wrong with the answer's structure; nothing without a schema or when the run failed otherwise."""
+    def to_check(self) -> tuple[dict[str, Any], Any] | None:
+        """The schema and the answer's structure; ``None`` without a schema or when the run failed otherwise."""
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
-            return []
-        found = schemas.schema_errors(schema, _structure(self._now))
-        made = None if found else self._made(self._now)
-        return [f"the whole: {made.why}"] if isinstance(made, answers.Refused) else found
+            return None
+        return schema, _structure(self._now)
+
+    def checked(self, complaints: list[str]) -> list[str]:
+        """Keep what is wrong with the structure of the current attempt's answer, and return it.
+
+        An answer that its schema allows may still not be a value of the caller's own type.
+        """
+        made = None if complaints else self._made(self._now)
+        self._now.complaints = [f"the whole: {made.why}"] if isinstance(made, answers.Refused) else complaints
+        return self._now.complaints
 
     def failure(self) -> ErrorInfo | None:
         """Why the attempt that ended by itself is no success; ``None`` when it is one, or when it was refused."""
         if self.candidate.refused is not None:
             return None
         error = outcome.judge(self.tally, self.run_id)
-        if error is None and (found := self.schema_complaints()):
-            return outcome.schema_unmet(found)
+        if error is None and self._now.complaints:
+            return outcome.schema_unmet(self._now.complaints)
         return error
 
     def ended_with(self) -> ErrorInfo | None:

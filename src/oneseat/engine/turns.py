@@ -19,6 +19,7 @@ from oneseat.rules.inputs import schemas
 
 from .budgets import CandidateBudget
 from .channel import EventChannel
+from .deps import AnswerCheck
 from .record import RunRecord
 from .watchdog import Watchdog
 
@@ -44,11 +45,11 @@ class Turns(NamedTuple):
     channel: EventChannel
     watchdog: Watchdog
     ask: Asker | None
+    check: AnswerCheck
 
     async def run(self, dispatch: Dispatch) -> None:
         """Send the prompt; when the answer does not fit its schema, ask for a correction once."""
-        await self._turn(self.process.send(dispatch))
-        found = self.record.schema_complaints()
+        found = await self._checked(self.process.send(dispatch))
         if not found:
             return
         reached = self.record.may_say_more()
@@ -57,7 +58,15 @@ class Turns(NamedTuple):
         # Release the surplus first, or two runs wait for each other's reservation.
         await self.budget.shrink_reservation()
         self.check_payer(sent=True)
-        await self._turn(self.process.say(schemas.repair_prompt(found)))
+        await self._checked(self.process.say(schemas.repair_prompt(found)))
+
+    async def _checked(self, batches: AsyncIterator[Batch]) -> list[str]:
+        """Do a turn, and return what is wrong with the structure of its answer."""
+        await self._turn(batches)
+        answer = self.record.to_check()
+        if answer is None:
+            return []
+        return self.record.checked(await self.watchdog.wait(self.check(*answer)))
 
     def check_payer(self, *, sent: bool) -> None:
         """Raise ``OneseatError`` when what decides who pays has changed since the gate: ``billing.settings_changed`` or,

@@ -67,6 +67,13 @@ UNREACHABLE = Failure(
     "wait",
     "Check the network, then run it again",
 )
+UNTRUSTED = Failure(
+    "provider.untrusted_certificate",
+    "The server's TLS certificate is not trusted",
+    "you",
+    "If a proxy inspects the traffic, pass what names its certificate, with `pass_environment` of the CLI in oneseat.toml: "
+    '`["SSL_CERT_FILE"]`, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS or NODE_USE_SYSTEM_CA. What is withheld: `oneseat doctor`',
+)
 RATE_LIMITED = Failure(
     "limit.rate_limited",
     "The provider is rate limiting requests",

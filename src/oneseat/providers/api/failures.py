@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 
@@ -21,6 +22,11 @@ _FORBIDDEN = failures.LOGIN_REJECTED._replace(what="The endpoint does not permit
 _NO_CREDIT = failures.CREDIT_EXHAUSTED._replace(what="The API key's account has no credit left")
 _DAY = Failure("limit.daily_quota", "The API key's daily quota is used up", "wait")
 _GARBLED = Failure("provider.garbled", "The endpoint does not answer like an API of this kind")
+#: Nothing in the environment may change where a key goes, and a certificate decides that.
+_UNTRUSTED = failures.UNTRUSTED._replace(
+    hint="Have the proxy let this address through: SSL_CERT_FILE and SSL_CERT_DIR do not apply to API keys"
+)
+LINE_TOO_LONG = _GARBLED._replace(what="The endpoint sends a line that is longer than any of an API")
 
 _NOTHING_SAID = VendorError(None, (), "")
 
@@ -100,13 +106,24 @@ def of_error(
         return other if other is not None else failures.CONNECTION_LOST.info(str(error))
     kinds = {type(each).__name__ for each in _causes(error)}
     if kinds & {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}:
-        return failures.UNREACHABLE.info(_reason(error))
+        return _not_reached(error)
     if kinds & {"ReadTimeout", "WriteTimeout", "PoolTimeout"}:
         return failures.API_TIMEOUT.info()
     if kinds & {"ReadError", "WriteError", "CloseError", "RemoteProtocolError", "LocalProtocolError"}:
         return failures.CONNECTION_LOST.info()
     # Without the exception's own text, which may quote the answer.
     return _not_the_api(answered) or _GARBLED.info(f"it cannot be read ({type(error).__name__})")
+
+
+def _not_reached(error: Exception) -> ErrorInfo:
+    untrusted = next(
+        (each for each in _causes(error) if isinstance(each, ssl.SSLCertVerificationError)), None
+    )
+    return (
+        failures.UNREACHABLE.info(_reason(error))
+        if untrusted is None
+        else _UNTRUSTED.info(untrusted.verify_message)
+    )
 
 
 def _of_words(said: VendorError, answered: Answered | None, key: str | None) -> ErrorInfo:

@@ -14,14 +14,18 @@ from typing import Any, TypedDict
 import httpx2
 
 from oneseat._util import tolerant
-from oneseat.contract.errors import ErrorInfo, InternalError
+from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError
 
 from .endpoint import PLACEHOLDER, Answered, Endpoint
+from .failures import LINE_TOO_LONG
 
 #: The only headers that an SDK may decide, as they describe the body.
 _PASSED = ("content-length", "transfer-encoding")
 #: In seconds. How long an answer may take, the engine's watchdog knows.
 _PATIENCE = {"connect": 30.0, "read": None, "write": None, "pool": None}
+
+#: A longer line would fill the memory. The official CLI's lines have the same limit.
+_MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 class Options(TypedDict):
@@ -96,11 +100,16 @@ class _Mended(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         kept: list[bytes] = []
+        size = 0
         async for chunk in self._stream:
+            size += len(chunk)
+            if size > _MAX_LINE_BYTES:
+                raise OneseatError(LINE_TOO_LONG.info(f"{_MAX_LINE_BYTES >> 20} MiB without a line end"))
             end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
             if end:
                 yield tolerant.mended(b"".join((*kept, chunk[:end])))
                 kept.clear()
+                size = len(chunk) - end
             kept.append(chunk[end:])
         yield tolerant.mended(b"".join(kept))
 

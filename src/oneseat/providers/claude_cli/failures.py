@@ -78,6 +78,9 @@ _THIRD_PARTY = Failure(
 #: By words of a message without a status: 2.1.197 says "Connection closed" where 2.1.329 says "Connection lost", and gives an
 #: error in the middle of a stream no class.
 _BY_WORDS: dict[str, Failure] = {
+    # Before the words that it begins with: a certificate that is not trusted will not be at the next attempt either.
+    "SSL certificate": failures.UNTRUSTED,
+    "elf-signed certificate": failures.UNTRUSTED,
     "Unable to connect": failures.UNREACHABLE,
     "Connection error": failures.UNREACHABLE,
     "Connection dropped": failures.UNREACHABLE,

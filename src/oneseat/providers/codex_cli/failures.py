@@ -45,6 +45,9 @@ _BY_STATUS: dict[int, Failure] = {
 _HIGH_DEMAND = "high demand"
 #: By words of a message, where the CLI itself has none for it.
 _BY_TEXT: dict[str, Failure] = {
+    # Before the words that such a message begins with.
+    "invalid peer certificate": failures.UNTRUSTED,
+    "certificate verify failed": failures.UNTRUSTED,
     "refresh token": _AUTH,
     "refresh your access token": _AUTH,
     "reason: max_output_tokens": failures.MAX_TOKENS,

@@ -13,8 +13,15 @@ from oneseat.contract.errors import ErrorInfo, UsageError
 STRUCTURE_TOOL = "StructuredOutput"
 #: How many errors a message lists; an invalid answer can have hundreds.
 _SHOWN = 5
+#: How much of one error a message quotes, in characters.
+_MOST = 200
 #: The words of a schema whose values are data, in which `$ref` means nothing.
 _DATA = frozenset({"const", "enum", "default", "examples"})
+#: Words by which a check can take more time than schema and answer are long: a regular expression or a comparison of all pairs,
+#: in which nothing can interrupt it, and what a reference leads to once more for each way that leads there.
+_SLOW = ("pattern", "patternProperties", "uniqueItems", "$ref", "$dynamicRef", "$recursiveRef")
+#: Above this size, in characters of JSON, even a simple check takes long enough to hold up other runs.
+_QUICK_CHARS = 50_000
 
 
 def check_schema(schema: object, source: str) -> dict[str, Any]:
@@ -33,7 +40,9 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise bad_schema(source, f"{_place(error)}: {error.message}") from error
+        raise bad_schema(source, f"{_place(error)}: {error.message[:_MOST]}") from error
+    except RecursionError:
+        raise bad_schema(source, "it is nested too deeply") from None
     lost = _lost_reference(schema)
     if lost is not None:
         raise bad_schema(source, f"nothing in it is called `{lost}`, and no other file is read")
@@ -96,8 +105,32 @@ def schema_errors(schema: dict[str, Any], value: object) -> list[str]:
     errors = sorted(
         validator.iter_errors(cast("Any", value)), key=lambda error: list(map(str, error.absolute_path))
     )
-    found = [f"{_place(error)}: {error.message[:200]}" for error in errors[:_SHOWN]]
+    found = [f"{_place(error)}: {error.message[:_MOST]}" for error in errors[:_SHOWN]]
     return found if len(errors) <= _SHOWN else [*found, f"and {len(errors) - _SHOWN} more"]
+
+
+def is_quick(schema: dict[str, Any], value: object) -> bool:
+    """Whether ``schema_errors`` takes a moment at most, whatever the answer holds."""
+    try:
+        words, answer = (msgspec.json.encode(each).decode() for each in (schema, value))
+    except RecursionError:
+        return False
+    return len(words) + len(answer) < _QUICK_CHARS and not any(f'"{word}"' in words for word in _SLOW)
+
+
+def encoded_errors(data: bytes) -> bytes:
+    """``schema_errors`` of a schema and a value, for a process of its own: all as JSON. Raises what the checker cannot do."""
+    schema, value = msgspec.json.decode(data)
+    return msgspec.json.encode(schema_errors(schema, value))
+
+
+def unchecked(why: str) -> ErrorInfo:
+    """The error of an answer that could not be checked against its schema."""
+    return ErrorInfo(
+        code="incomplete.schema_unchecked",
+        message=f"The answer could not be checked against the schema\n  {why}",
+        hint="Simplify the schema's patterns. The answer is kept in `structured` and `text`",
+    )
 
 
 def _place(error: Any) -> str:
