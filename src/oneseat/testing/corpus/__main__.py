@@ -9,7 +9,7 @@ from . import CorpusPlan, write_corpus
 
 
 def main(arguments: list[str]) -> int:
-    """Write it and say where; the folder must not be there yet."""
+    """Write the corpus and print its path. The folder must not exist yet."""
     try:
         folder, numbers = Path(arguments[0]), [int(number) for number in arguments[1:3]]
         folder.mkdir(parents=True)
