@@ -1,7 +1,7 @@
-"""Inspects the process that answered: a script around the CLI can change everything that oneseat passed to it.
+"""Inspects the process that answered: a wrapper script can change everything that oneseat passed to the CLI.
 
-What the CLI says of itself is not enough: it shows neither another address nor added headers (measured on claude 2.1.197
-and 2.1.329).
+What the CLI reports of itself is not enough: it shows neither a changed base URL nor added headers (measured on claude
+2.1.197 and 2.1.329).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oneseat.host.processes.tree import MARKER
 
 from .environment_scan import child_sources, missing_names
 
-#: Linux lets a user read the processes of that user. Other systems may hide what is in one.
+#: Linux lets a user read their own processes. Other systems may not show a process's environment.
 _ALWAYS_READABLE = sys.platform == "linux"
 #: Makes `claude` ignore every subscription login. oneseat never passes it.
 _KEYS_ONLY = "--bare"
 
 
 class ProcessCheck(msgspec.Struct, frozen=True):
-    """What was added to the environment, whether it could be read, and why the process is not the one oneseat started.
+    """What was added to the environment, whether it could be read, and why the process is not as oneseat started it.
 
     ``tampering`` quotes names and numbers only; it is ``None`` when everything is as expected.
     """
@@ -40,9 +40,9 @@ def inspect_process(
 ) -> ProcessCheck:
     """Inspect the process ``started`` by oneseat with the environment ``expected``, and the one that ``answered``.
 
-    They differ where a script starts the CLI and waits for it. A process that is not below the started one is not read: it is
-    foreign, or the CLI runs elsewhere (in a container, say) and its process id means nothing here. ``names`` are those that
-    decide who pays with this CLI.
+    They differ if a script starts the CLI and waits for it. A process that is not a descendant of the started one is not read:
+    it is unrelated, or the CLI runs elsewhere (such as in a container) and its process id means nothing here. ``names`` are the
+    variables that decide who pays with this CLI.
     """
     given = {**expected, MARKER: run_id}
     first = _inspect(started, given, names)
@@ -55,7 +55,7 @@ def inspect_process(
 
 
 def joined(checks: list[ProcessCheck]) -> ProcessCheck:
-    """Several checks as one."""
+    """Combine several checks into one."""
     return ProcessCheck(
         sources=tuple(dict.fromkeys(source for each in checks for source in each.sources)),
         readable=all(each.readable for each in checks),
@@ -70,7 +70,7 @@ def _inspect(pid: int, given: Mapping[str, str], names: BillingNames) -> Process
     except (psutil.Error, OSError):
         environ, arguments = {}, []
     if not environ:
-        # On Linux this means another user, or a process that is gone; elsewhere it can be the system's usual caution.
+        # On Linux this means another user's process or one that has ended; other systems may refuse for any process.
         why = f"process `{pid}` cannot be read" if _ALWAYS_READABLE else None
         return ProcessCheck(readable=False, tampering=why)
     return ProcessCheck(
