@@ -1,4 +1,4 @@
-"""One started app-server, and what it runs with."""
+"""One started app-server process and its actual environment."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .channel import Channel
 
 
 class CodexStart(Start, frozen=True):
-    """How a process is started. ``addresses`` are the ones oneseat set."""
+    """How a process is started. ``addresses`` are the base URLs that oneseat set."""
 
     addresses: dict[str, str]
 
 
 class CodexProcess(OfficialProcess[Channel]):
-    """A running app-server. Make it with ``start``; ``end`` or ``kill`` it, whatever happened.
+    """A running app-server. Create it with ``start``; always ``end`` or ``kill`` it.
 
-    What is learned of it outlives a run: its ``version`` (``None`` until it was opened), its ``thread`` and the ``model`` of that.
+    Its ``version`` (``None`` until it was opened), its ``thread`` and the thread's ``model`` are kept between runs.
     """
 
     def __init__(self, child: Child, channel: Channel, start: CodexStart, private: Path) -> None:
@@ -42,7 +42,7 @@ class CodexProcess(OfficialProcess[Channel]):
         return cls(child, Channel(child, redact), start, private)
 
     def look(self) -> ProcessCheck:
-        """What the process really runs with, and everything below it: a script context the CLI starts another one."""
+        """Check the actual environment of the process and its descendants: a wrapper script starts the CLI as another process."""
         below = [process.pid for process in descendants(self.child.pid)]
         seen = [
             inspect_process(self.child.pid, pid, self.marker, self.env, CODEX_NAMES)
