@@ -101,7 +101,7 @@ class InstalledCliProbe:
 
     async def _ask(self, executable: str) -> str | None:
         # Use the system's temporary folder: `--version` leaves nothing there, and a folder created for it would stay behind if
-        # # oneseat were killed meanwhile.
+        # oneseat were killed meanwhile.
         env = environment.child_environment(
             self._here.env, pass_names=(), temp_dir=tempfile.gettempdir(), max_retries=0
         )

@@ -43,7 +43,7 @@ def _note_model(bodies: list[Any], notes: Notes, *, early: int, named: bool) -> 
     models = [str(body.get("model")) for body in bodies]
     traced = any("local-command" in json.dumps(body) for body in bodies)
     # Before 2.1.329 the CLI did not report its version on `initialize`, and told the model about the change. oneseat does not
-    # # change the model of such a version.
+    # change the model of such a version.
     holds = bool(models) and all(_MODEL in model for model in models) and not (named and traced) and not early
     seen = f"models {models}, {'a trace' if traced else 'no trace'} of the change, {early} requests before the prompt"
     notes.note("switch", seen, holds=holds)

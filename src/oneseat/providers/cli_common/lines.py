@@ -51,7 +51,7 @@ class Lines(Generic[Known]):
     async def write(self, data: bytes) -> None:
         """Write a whole line."""
         # A CLI that does not read its input is dead or dying. Its output, still to be read, explains more than a broken pipe. If
-        # # it is alive after all, the watchdog ends the wait.
+        # it is alive after all, the watchdog ends the wait.
         with contextlib.suppress(OSError):
             await self._child.write(data)
 
