@@ -11,7 +11,7 @@ from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
 
 _READ = ("Glob", "Grep", "Read")
 _EDIT = (*_READ, "Edit", "Write")
-#: Without the CLI's timers, messages and background workers: they outlive the turn with which a run ends.
+#: Without the CLI's timers, messages and background workers, which would outlive the last turn of a run.
 _ALL = (*_EDIT, "Bash", "NotebookEdit", "Task", "WebFetch", "WebSearch")
 PROFILES: dict[str, tuple[tuple[str, ...], PermissionMode]] = {
     "none": ((), "default"),

@@ -1,4 +1,4 @@
-"""Decides whether a project's session is continued, what a new one is told, and how deep runs may be nested."""
+"""Decides whether a project's session is continued, how a new one is briefed, and how deep runs may be nested."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def end_reason(
 
 
 def renewed(previous: Session, session_id: str, reason: EndReason, carried: int) -> SessionRenewed:
-    """The event for a run that continues in a new session, which is told of ``carried`` earlier exchanges."""
+    """The event for a run that continues in a new session, briefed about ``carried`` earlier exchanges."""
     why = _BECAUSE[reason]
     return SessionRenewed(
         previous=previous.id, session_id=session_id, reason=reason, why=why, carried=carried
@@ -95,7 +95,7 @@ def renewed(previous: Session, session_id: str, reason: EndReason, carried: int)
 def brief(exchanges: Sequence[Exchange]) -> Brief:
     """The summary of the session that a new one replaces: the latest exchanges that fit into a few kilobytes.
 
-    One JSON object per line, so that an earlier answer cannot end the quotation and pass for the prompt after it.
+    One JSON object per line, so that an earlier answer cannot close the quotation and pose as the prompt after it.
     """
     lines: list[str] = []
     room = _BRIEF_BYTES
