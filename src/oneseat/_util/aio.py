@@ -1,4 +1,4 @@
-"""Finish work that a cancellation must not cut in half. Standard library only."""
+"""Finish work that a cancellation must not interrupt. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Finish ``work`` even when this task is cancelled meanwhile, then let the cancellation through.
+    """Finish ``work`` even if this task is cancelled meanwhile, then raise the cancellation.
 
-    Half an ending leaves processes behind or a run without its true end in the ledger.
+    An interrupted shutdown would leave processes behind, or a run without its outcome in the ledger.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -1,4 +1,4 @@
-"""Reads files whose kind matters: nothing here waits for a writer, as a plain open of a named pipe does."""
+"""Reads regular files only, without blocking: a plain open of a named pipe would wait for a writer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_regular(path: str | Path, most: int = -1) -> bytes:
-    """The first ``most`` bytes of a regular file, or all of it. Raises ``OSError``, also for a folder, a pipe and a device."""
+    """The first ``most`` bytes of a regular file, or all of it. Raises ``OSError``, also for a folder, a pipe or a device."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,4 +1,4 @@
-"""Encode a value as one line of JSON, even when it holds a file name that is not UTF-8."""
+"""Encode a value as one line of JSON, even if it contains a file name that is not UTF-8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def to_json(value: Any) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        # A file name that is not UTF-8 is part of an error. JSON cannot hold it as it is.
+        # An error can contain a file name that is not UTF-8, which JSON cannot represent as it is.
         return _encoder.encode(_encodable(msgspec.to_builtins(value)))
 
 

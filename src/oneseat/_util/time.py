@@ -1,4 +1,4 @@
-"""Moments as text: ISO 8601 in UTC with a trailing ``Z``. Standard library only."""
+"""Times as text: ISO 8601 in UTC with a trailing ``Z``. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 
 def iso(epoch: float) -> str:
-    """A moment in seconds since 1970, as exact as it is given. Raises ``OverflowError``, ``ValueError`` or ``OSError``."""
+    """A time in seconds since 1970 as text, with full precision. Raises ``OverflowError``, ``ValueError`` or ``OSError``."""
     return _with_z(datetime.fromtimestamp(epoch, UTC).isoformat())
 
 
 def iso_reported(epoch: float | None) -> str | None:
-    """A moment that a program reports, in seconds since 1970; ``None`` where it reports none, or one that no calendar has."""
+    """A time that a program reports, in seconds since 1970; ``None`` if it reports none or one that ``datetime`` cannot hold."""
     if epoch is None:
         return None
     try:
@@ -21,7 +21,7 @@ def iso_reported(epoch: float | None) -> str | None:
 
 
 def iso_ms(moment: datetime) -> str:
-    """A moment in milliseconds, as the ledger has them, so that comparing texts compares times. Without a zone it is local."""
+    """A time with milliseconds, as in the ledger, so that comparing texts compares times. A time without a zone is local."""
     return _with_z(moment.astimezone(UTC).isoformat(timespec="milliseconds"))
 
 

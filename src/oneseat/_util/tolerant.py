@@ -1,6 +1,6 @@
-"""Reads JSON that the strict decoder refuses: lone surrogates, text around the values, and fields of an unexpected type.
+"""Reads JSON that the strict decoder rejects: lone surrogates, text around the values, and fields of an unexpected type.
 
-Slower than the strict decoder, so only what that one has refused comes here. Nothing here raises anything but
+Slower than the strict decoder, so it is used only after that one has failed. Functions here raise nothing but
 ``msgspec.ValidationError``.
 """
 
@@ -17,39 +17,39 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-#: What the strict decoder raises.
+#: The exceptions of the strict decoder.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-#: Every escape, so that a backslash that is itself escaped begins none: a pair, a half of one, any other.
+#: Every escape, so that an escaped backslash is not taken for the start of one: a surrogate pair, a lone surrogate, any other.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB].{2}\\u[dD][c-fC-F].{2}|(u[dD][89a-fA-F].{2})|.)", re.DOTALL)
 _LONE_HALF = b"\\ufffd"
 _HALF = re.compile("[\ud800-\udfff]")
-#: Half of a pair as bytes, which no UTF-8 text has.
+#: A surrogate encoded as bytes, which is not valid UTF-8.
 _RAW_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-#: Strings are skipped; what is left opens or closes a level.
+#: Strings, which are skipped, and the characters that open or close a level.
 _LEVEL = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-#: Deeper values are dropped: the decoders follow them only as far as Python's stack goes.
+#: Values nested deeper are dropped: the decoders would exceed Python's recursion limit.
 _DEEPEST = 100
-#: Byte order marks, terminal codes and control characters: in front of a line they mean nothing.
+#: Byte order marks, terminal codes and control characters, which are ignored in front of a line.
 _TERMINAL = re.compile(
     r"\ufeff|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b.|[\x00-\x20\x7f]"
 )
-#: Where an object can begin after text that is none: a line of nothing but braces would take for ever otherwise.
+#: How many starting positions of an object are tried in one line: a line of nothing but braces would take quadratic time.
 _MOST_TRIES = 1000
 _NO = frozenset({"", "0", "false", "no", "off", "none", "null"})
 _BIGGEST = 2**63 - 1
-#: Where an object stands in the place of a text, what of it is the text.
+#: The fields that hold the text, when there is an object in place of a text.
 _TEXTS = ("text", "message", "detail", "error")
 
 
 class Found(NamedTuple):
-    """The objects in a line, and whether there is anything else in it that is not blank or a terminal code."""
+    """The objects in a line, and whether it contains anything else besides white space and terminal codes."""
 
     objects: list[dict[str, Any]]
     other: bool
 
 
 def mended(data: bytes) -> bytes:
-    """``data`` with U+FFFD in the place of every half of a surrogate pair and of every byte that is not UTF-8."""
+    """``data`` with every lone surrogate and every byte that is not UTF-8 replaced by U+FFFD."""
     if b"\xed" in data:
         data = _RAW_HALF.sub(b"\xef\xbf\xbd", data)
     if b"\\ud" in data or b"\\uD" in data:
@@ -62,12 +62,12 @@ def mended(data: bytes) -> bytes:
 
 
 def without_halves(text: str) -> str:
-    """``text`` with U+FFFD in the place of every half of a surrogate pair, which no encoding of text holds."""
+    """``text`` with every lone surrogate replaced by U+FFFD, as UTF-8 cannot encode it."""
     return _HALF.sub("\ufffd", text)
 
 
 def encode(value: Any) -> bytes:
-    """``value`` as JSON, even where a text of it is not whole."""
+    """``value`` as JSON, even if it contains lone surrogates."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -83,7 +83,7 @@ def _whole(value: Any) -> Any:
 
 
 def decode(data: bytes, kind: Any) -> Any:
-    """``data`` as ``kind``, field by field where the strict decoder refuses it. Raises ``msgspec.ValidationError``."""
+    """``data`` as ``kind``, field by field if the strict decoder rejects it. Raises ``msgspec.ValidationError``."""
     for attempt in (bytes, mended):
         try:
             return msgspec.json.decode(attempt(data), type=kind)
@@ -96,9 +96,9 @@ def decode(data: bytes, kind: Any) -> Any:
 
 
 def find_objects(line: bytes) -> Found:
-    """The JSON objects in a line that is not one: several side by side, or one in the middle of other text.
+    """The JSON objects in a line that is not a single object: several in a row, or one surrounded by other text.
 
-    What is inside of an object that broke off is not one: it may be quoted there.
+    Objects inside a truncated object are not returned: they may be quoted there.
     """
     text = mended(line).decode()
     try:
@@ -128,12 +128,12 @@ def _objects(text: str) -> Found:
 
 @cache
 def _decoder() -> json.JSONDecoder:
-    # A number that is none is not known; control characters in a text are no reason to lose it.
+    # NaN and infinities become ``None``; control characters in a text must not lose the whole object.
     return json.JSONDecoder(strict=False, parse_constant=lambda _: None, parse_int=_int)
 
 
 def _int(digits: str) -> int | None:
-    # Longer ones than Python converts are no number of anything.
+    # Python refuses to convert longer numbers; none of them is meaningful.
     return int(digits) if len(digits) < sys.int_info.default_max_str_digits else None
 
 
@@ -157,7 +157,7 @@ def _shallow(text: str) -> str:
 
 
 def read(value: Any, kind: Any) -> Any:
-    """A decoded value as ``kind``; a field that cannot be read has its default. Raises ``msgspec.ValidationError``."""
+    """A decoded value as ``kind``; an unreadable field gets its default. Raises ``msgspec.ValidationError``."""
     origin = get_origin(kind)
     if origin in {Union, UnionType}:
         return _read_union(value, get_args(kind))
@@ -198,7 +198,7 @@ def _readable(values: list[Any], kind: Any) -> Iterator[Any]:
 def _read_union(value: Any, kinds: tuple[Any, ...]) -> Any:
     if value is None and NoneType in kinds:
         return None
-    # What it is goes before what it could be turned into; anything can be turned into a text.
+    # Prefer the value's own type over a conversion, and text last: anything can be converted to text.
     for kind in sorted(kinds, key=lambda kind: (kind is not type(value), kind is str)):
         for found in _readable([value], kind) if kind is not NoneType else ():
             return found
@@ -217,7 +217,7 @@ def _read_plain(value: Any, kind: Any) -> Any:
 
 
 def _flag(value: Any) -> bool:
-    # Anything but a no is a yes: these say that something is paid, failed or will be tried again.
+    # Anything that does not mean "no" counts as true: these fields say that something is paid, failed or will be retried.
     if value is None:
         raise msgspec.ValidationError("neither yes nor no")
     return value.strip().lower() not in _NO if isinstance(value, str) else bool(value)

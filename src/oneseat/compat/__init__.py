@@ -1,4 +1,4 @@
-"""Whether an installed official CLI behaves as oneseat expects: tried on the simulator, without a login.
+"""Checks that an installed official CLI behaves as oneseat expects, on the simulator and without a login.
 
-``installed`` and ``gate`` are light and part of every run; ``trial`` and the rest load the simulator.
+``installed`` and ``gate`` are cheap and used in every run; ``trial`` and the rest load the simulator.
 """

@@ -1,4 +1,4 @@
-"""The checks of a trial: a few processes of the CLI, each of which shows whether several assumptions hold."""
+"""The checks of a trial: a few processes of the CLI, each of which tests several assumptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCHEMA = {"type": "object", "properties": {"number": {"type": "integer"}}, "req
 _FULL = WindowShare(window="five_hour", used=1.0, threshold=1.0, resets_in_s=3600)
 _PAID = Limits(status="rejected", shares=(_FULL,), overage="allowed", overage_in_use=True)
 
-#: What the simulator plays for the 1st, 2nd, ... request of a check, beside the scenarios it knows by itself.
+#: The simulator's replies to the 1st, 2nd, ... request of a check, in addition to its built-in scenarios.
 _SCRIPTS: dict[str, tuple[Reply, ...]] = {
     "canary-wallet": (
         Answer(content=(Text("from extra usage"),), limits=_PAID),
@@ -41,20 +41,20 @@ _SCRIPTS: dict[str, tuple[Reply, ...]] = {
 
 
 class Check(NamedTuple):
-    """One process of the CLI and the assumptions it shows."""
+    """One process of the CLI and the assumptions that it tests."""
 
     shows: tuple[str, ...]
     perform: Callable[[TrialContext, Folders, Notes], Awaitable[None]]
 
 
 def write_scripts(simulator: Simulator) -> None:
-    """Teach the simulator what the checks need."""
+    """Add the scripts of the checks to the simulator."""
     for name, replies in _SCRIPTS.items():
         simulator.script(name, replies)
 
 
 async def _key(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """The CLI names an API key that it uses, and settings that it read."""
+    """The CLI reports an API key that it uses, and settings that it read."""
     opening = Opening(extra_env={"ANTHROPIC_API_KEY": _MADE_UP}, extra_options=("--settings", _SETTINGS))
     async with started(context, folders, "ok", opening) as cli:
         found = account.account_of(await cli.ask("initialize"))
@@ -65,7 +65,7 @@ async def _key(context: TrialContext, folders: Folders, notes: Notes) -> None:
 
 
 async def _token(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """The CLI names a bearer token in a field of its own."""
+    """The CLI reports a bearer token in a separate field."""
     opening = Opening(extra_env={"ANTHROPIC_AUTH_TOKEN": _MADE_UP})
     async with started(context, folders, "ok", opening) as cli:
         found = account.account_of(await cli.ask("initialize"))
@@ -74,7 +74,7 @@ async def _token(context: TrialContext, folders: Folders, notes: Notes) -> None:
 
 
 async def _wallet(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """Extra usage is reported while it is spent, and a rejected login is not a success."""
+    """Extra usage is reported while it is being spent, and a rejected login is not a success."""
     async with started(context, folders, "canary-wallet", Opening()) as cli:
         await cli.ask("initialize")
         infos = [
@@ -89,7 +89,7 @@ async def _wallet(context: TrialContext, folders: Folders, notes: Notes) -> None
 
 
 async def _retries(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """The CLI's own retries stay as few as it is told, and are seen."""
+    """The CLI limits its own retries as configured, and reports them."""
     async with started(context, folders, "overloaded", Opening(max_retries=1)) as cli:
         await cli.ask("initialize")
         lines = [line async for line in cli.turn("one")]
@@ -100,7 +100,7 @@ async def _retries(context: TrialContext, folders: Folders, notes: Notes) -> Non
 
 
 async def _stream(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """Long lines arrive whole, and a turn can be interrupted."""
+    """Long lines arrive complete, and a turn can be interrupted."""
     async with started(context, folders, "canary-stream", Opening()) as cli:
         await cli.ask("initialize")
         sizes = [len(text_of(line)) async for line in cli.turn("one") if isinstance(line, wire.AssistantLine)]
@@ -123,7 +123,7 @@ async def _stream(context: TrialContext, folders: Folders, notes: Notes) -> None
 
 
 async def _question(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """Nothing is done that was denied."""
+    """A denied action is not performed."""
     target = folders.work / "denied.txt"
     call = ToolUse("Write", {"file_path": str(target), "content": "this must not be written"})
     context.simulator.script(
@@ -143,7 +143,7 @@ async def _question(context: TrialContext, folders: Folders, notes: Notes) -> No
 
 
 async def _schema(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """A schema that travels over stdin works like one on the command line."""
+    """A schema passed over stdin works like one on the command line."""
     async with started(context, folders, "structured", Opening()) as cli:
         await cli.ask("initialize", jsonSchema=_SCHEMA)
         async for line in cli.turn("one"):
@@ -175,7 +175,7 @@ async def _session(context: TrialContext, folders: Folders, notes: Notes) -> Non
             )
 
 
-#: The slowest first, so that nobody waits for it at the end.
+#: Slowest first, which shortens the whole trial.
 CHECKS = (
     Check(("overage", "failure"), _wallet),
     Check(conversation.SHOWS, conversation.converse),

@@ -14,20 +14,20 @@ from .decoys import Decoys
 from .driver import MODEL, CliDriver, Folders, Line, Opening, TrialContext, started
 from .results import Notes
 
-#: The simulator's scenario that repeats what it was told.
+#: The simulator's scenario that repeats the prompt.
 PLAYS = "echo"
 SHOWS = (
     *("options", "login", "quiet", "models", "isolation", "system", "memory", "attachments", "no_tools"),
     *("slash", "lines", "success", "exit", "nothing_left"),
 )
 _SYSTEM = "You are the canary of oneseat."
-#: What the CLI may put before the instructions by itself, in characters; its own would be 27,000.
+#: The most that the CLI may put before the instructions by itself, in characters; its own instructions are 27,000.
 _PREFACE = 1000
 _EXIT_S = 5.0
 
 
 async def converse(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """Note what the opening, two prompts and the end of a conversation show."""
+    """Note what is seen at the start, during two prompts and at the end of a conversation."""
     decoys = Decoys(folders, context.simulator, f"elsewhere-{folders.work.parent.name}")
     async with started(context, folders, PLAYS, Opening()) as cli:
         _note_opening(await cli.ask("initialize", systemPrompt=_SYSTEM), notes)
@@ -64,8 +64,12 @@ def _note_opening(opened: dict[str, Any], notes: Notes) -> None:
 
 def _note_lines(lines: Sequence[Line], prompt: str, notes: Notes) -> None:
     missing = [name for name, there in _known(lines).items() if not there]
-    strange = sorted({line.why for line in lines if isinstance(line, Undecoded)})
-    seen = "all of them" if not missing else f"missing: {', '.join(missing)}" + f"; {strange}" * bool(strange)
+    undecoded = sorted({line.why for line in lines if isinstance(line, Undecoded)})
+    seen = (
+        "all of them"
+        if not missing
+        else f"missing: {', '.join(missing)}" + f"; {undecoded}" * bool(undecoded)
+    )
     notes.note("lines", seen, holds=not missing)
     result = lines[-1]
     if isinstance(result, wire.ResultLine):
@@ -88,7 +92,7 @@ def _known(lines: Sequence[Line]) -> dict[str, bool]:
 
 
 def is_text_delta(line: Line) -> bool:
-    """Whether a line brings a piece of the answer."""
+    """Whether a line contains a piece of the answer."""
     return isinstance(line, wire.StreamEvent) and line.event.delta is not None and bool(line.event.delta.text)
 
 
@@ -117,8 +121,8 @@ def _note_request(bodies: list[dict[str, Any]], prompt: str, decoys: Decoys, not
     notes.note("memory", "it was sent" if remembered else "it was not sent", holds=not remembered)
     notes.note(
         "attachments",
-        "the file was sent" if read else f"text {_told(body)!r}",
-        holds=not read and _told(body) == prompt,
+        "the file was sent" if read else f"text {_last_user_text(body)!r}",
+        holds=not read and _last_user_text(body) == prompt,
     )
     offered = [tool.get("name") for tool in body.get("tools") or []]
     notes.note("no_tools", offered or "none", holds=not offered)
@@ -128,10 +132,10 @@ async def _second_turn(context: TrialContext, cli: CliDriver, notes: Notes) -> N
     async for _ in cli.turn("/usage"):
         pass
     bodies = _bodies(context.simulator, cli.label)[1:]
-    told = _told(bodies[0]) if bodies else None
-    # Today's CLI needs a leading space to leave it alone, which the runner adds.
-    seen = "nothing was sent" if told is None else f"text {told!r}"
-    notes.note("slash", seen, holds=told is not None and told.strip() == "/usage")
+    sent_text = _last_user_text(bodies[0]) if bodies else None
+    # The current CLI would run it as a command without the leading space that oneseat adds.
+    seen = "nothing was sent" if sent_text is None else f"text {sent_text!r}"
+    notes.note("slash", seen, holds=sent_text is not None and sent_text.strip() == "/usage")
 
 
 async def _end(cli: CliDriver, notes: Notes) -> None:
@@ -146,8 +150,8 @@ def _bodies(simulator: Simulator, label: str) -> list[dict[str, Any]]:
     return [request.body for request in simulator.messages(label) if isinstance(request.body, dict)]
 
 
-def _told(body: dict[str, Any]) -> str:
-    """The last text the user sent."""
+def _last_user_text(body: dict[str, Any]) -> str:
+    """The user's last text in the request."""
     asked = [message for message in body.get("messages", []) if message.get("role") == "user"]
     texts = [block.get("text", "") for message in asked for block in _blocks(message.get("content"))]
     return texts[-1] if texts else ""

@@ -1,4 +1,4 @@
-"""One process of the CLI on trial, started and driven as a run does it, with a made-up login."""
+"""One process of the CLI on trial, started and driven as in a run, with a simulated login."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from oneseat.providers.claude_cli.argv import command_line
 from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.testing import Simulator
 
-#: The alias every plan has; what it stands for is the CLI's business.
+#: A model alias that every plan has; the CLI decides which model it stands for.
 MODEL = "sonnet"
-#: How long a CLI that is no longer needed may take to leave by itself, in seconds.
+#: How long a CLI may take to exit by itself after stdin is closed, in seconds.
 _LEAVE_S = 1.0
-#: How long the processes of a CLI that has ended may take to follow it, in seconds.
+#: How long the child processes of an ended CLI may take to exit, in seconds.
 _FOLLOW_S = 1.0
-#: Should an unknown version call somewhere else than the base URL, it meets a closed port of this machine.
+#: If an unknown version connects to anything but the base URL, it reaches a closed port of this machine.
 _NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 
 Line = wire.KnownLine | Undecoded
 
 
 class BrokenOffError(Exception):
-    """Raised when the CLI stops talking. Its text says how, for the report."""
+    """Raised when the CLI stops responding. Its text gives the reason, for the report."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """How a CLI is started. ``extra_env`` and ``extra_options`` are what something around oneseat could add."""
+    """How a CLI is started. ``extra_env`` and ``extra_options`` are additions that a wrapper script could make."""
 
     tools: Tools = Tools()
     session: SessionStamp | None = None
@@ -59,7 +59,7 @@ class TrialContext(msgspec.Struct, frozen=True):
 
 
 class Folders(msgspec.Struct, frozen=True):
-    """The folders of one process. ``work`` is its working directory, ``config`` holds its settings and its login."""
+    """The folders of one process. ``work`` is its working directory, ``config`` contains its settings and login."""
 
     work: Path
     config: Path
@@ -79,7 +79,7 @@ class CliDriver:
     """A conversation with one process."""
 
     def __init__(self, child: Child, run_id: str, work: Path) -> None:
-        #: What the simulator counts this process's requests under; a run id like any other.
+        #: The simulator's label for this process's requests; an ordinary run id.
         self.label = run_id
         self._child = child
         self._work = work
@@ -101,7 +101,7 @@ class CliDriver:
     async def turn(self, prompt: str, name: str | None = None) -> AsyncIterator[Line]:
         """Send a prompt as a run does, and yield every line up to and including the result. Raises ``BrokenOffError``.
 
-        ``name``, a UUID, is what the CLI will know it by.
+        ``name`` is the UUID of the prompt.
         """
         await self._write(messages.user_message(Request(prompt=prompt, cwd=str(self._work)), name=name))
         async for line in self._lines:
@@ -111,20 +111,20 @@ class CliDriver:
         raise await self._end_of_talk()
 
     async def deny(self, question: wire.ControlRequest) -> None:
-        """Answer a permission question with no."""
+        """Deny a permission request."""
         await self._write(messages.permission(question.request_id, None, "the canary says no"))
 
     async def interrupt(self) -> None:
-        """Ask for the end of the turn, without waiting for the answer."""
+        """Interrupt the turn, without waiting for the answer."""
         await self._write(messages.control_request("canary-interrupt", "interrupt"))
 
     async def leave(self, patience_s: float) -> int | None:
-        """Close stdin and wait; the exit code, ``None`` when the process is still there."""
+        """Close stdin and wait; returns the exit code, ``None`` when the process is still running."""
         self._child.close_stdin()
         return self._child.returncode if await self._child.wait(patience_s) else None
 
     async def survivors(self) -> list[str]:
-        """The names of what is left of the process's family."""
+        """The process ids of the CLI and its descendants that are still running, waiting up to ``_FOLLOW_S`` for them to exit."""
         deadline = asyncio.get_running_loop().time() + _FOLLOW_S
         while True:
             left = await asyncio.to_thread(marked_processes, self.label)
@@ -161,7 +161,7 @@ class CliDriver:
 def made_up_environment(
     context: TrialContext, folders: Folders, play: str, label: str, *, max_retries: int = 0
 ) -> dict[str, str]:
-    """The environment of a run on the simulator's scenario ``play``, closed to every other address."""
+    """The environment of a run on the simulator's scenario ``play``, which cannot reach any other address."""
     env = environment.child_environment(
         {name: value for name, value in context.environ.items() if not name.upper().startswith("XDG_")},
         pass_names=(),
@@ -181,8 +181,8 @@ def made_up_environment(
 async def started(
     context: TrialContext, folders: Folders, play: str, opening: Opening
 ) -> AsyncIterator[CliDriver]:
-    """A process of the CLI on trial that speaks to the scenario ``play``; gone when this is left."""
-    # The process is found and ended by it, the way a run's is.
+    """A process of the CLI on trial, connected to the scenario ``play``. It is ended on exit."""
+    # By this id the process is found and ended, as in a run.
     run_id = secrets.token_hex(6)
     env = made_up_environment(context, folders, play, run_id, max_retries=opening.max_retries)
     argv = [*command_line(context.executable, MODEL, opening.tools, opening.session), *opening.extra_options]

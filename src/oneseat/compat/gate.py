@@ -1,4 +1,4 @@
-"""Before a run: try an untested version of the official CLI once, and refuse it when it breaks an assumption."""
+"""Before a run: try an untested version of the official CLI once, and refuse it when an assumption does not hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .installed import InstalledCli, InstalledCliProbe, installed_cli, refusal
 
 
 class VersionGate:
-    """Checks the CLI before each run of one app; a version that is known passes at once.
+    """Checks the CLI before each run of one app; a known version passes at once.
 
     ``say`` gets one line when a trial begins.
     """
@@ -25,13 +25,13 @@ class VersionGate:
         self._say = say
         self._probe: InstalledCliProbe | None = None
         self._admitted: CliFile | None = None
-        # Of several runs that begin at once, one looks and the others wait for what it finds.
+        # Of several runs that start at once, one checks and the others wait for its result.
         self._looking = asyncio.Lock()
 
     async def check(self, provider: str) -> None:
-        """Check the official CLI, when it is the provider that is about to serve.
+        """Check the official CLI, if it is the provider about to be used.
 
-        Raises ``OneseatError`` ``provider.untested_cli``; ``UsageError`` where results cannot be kept.
+        Raises ``OneseatError`` ``provider.untested_cli``; ``UsageError`` when results cannot be stored.
         """
         if provider != "claude-cli":
             return
@@ -56,13 +56,13 @@ class VersionGate:
                 f"note: official CLI {cli.version} is untested; checking it once on the simulator (a few seconds)"
             )
         async with probe.alone():
-            # Another run may have met it at the same moment and have tried it meanwhile.
+            # Another process may have tried it meanwhile.
             now = await probe.look()
             return now.report or await _trial(self._here, probe, now)
 
 
 async def try_installed_cli(here: Installation) -> CanaryReport:
-    """Try the installed CLI now, whatever is known of it, and keep the report. Raises ``OneseatError`` when there is none."""
+    """Try the installed CLI now, even if it has a report, and store the new one. Raises ``OneseatError`` when there is no CLI."""
     probe = InstalledCliProbe(here)
     cli = await probe.look()
     async with probe.alone():

@@ -1,6 +1,6 @@
 """The installed official CLI: its version, and the stored result of its trial when oneseat was not tested with that version.
 
-Every run asks this, so it reads the CLI's file status and one small file of results; the trial itself is ``trial.py``.
+Every run needs this, so it reads only the CLI's file status and one small file of results; the trial itself is ``trial.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oneseat.providers.cli_common.program import dotted
 from oneseat.rules import compat
 from oneseat.stores.compat import CanaryResults
 
-#: How long to wait for another process that tries the same CLI, in seconds; it takes a tenth of that.
+#: How long to wait for another process that tries the same CLI, in seconds; a trial takes a tenth of that.
 _WAIT_S = 120.0
 
 
@@ -35,12 +35,12 @@ class InstalledCli(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def untested(self) -> bool:
-        """Whether it is newer than every version that oneseat was tested with. A CLI that hides its version is not."""
+        """Whether it is newer than every version that oneseat was tested with. False when its version is unknown."""
         return (discovery.parse_version(self.version or "") or discovery.NEWEST) > discovery.NEWEST
 
 
 class InstalledCliProbe:
-    """Looks at the CLI that ``here`` would use, and keeps what is known of it. Raises ``UsageError`` for bad settings."""
+    """Inspects the CLI that ``here`` would use, and stores its trial report. Raises ``UsageError`` for bad settings."""
 
     def __init__(self, here: Installation) -> None:
         self._here = here
@@ -49,7 +49,7 @@ class InstalledCliProbe:
 
     @property
     def automatic(self) -> bool:
-        """Whether a new version is tried before its first run, and refused when it does not pass."""
+        """Whether a new version is tried before its first run, and refused if it fails."""
         return self._here.settings.canary_auto
 
     async def look(self) -> InstalledCli:
@@ -64,7 +64,7 @@ class InstalledCliProbe:
         )
 
     def identify(self) -> CliFile | None:
-        """Which file the installed CLI is, by a look at it alone; ``None`` when there is none."""
+        """The identity of the installed CLI's file, without starting it; ``None`` when there is none."""
         try:
             executable = discovery.find_executable(self._executable, self._here.env.get("PATH"))
             return discovery.identify(executable)
@@ -73,13 +73,13 @@ class InstalledCliProbe:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Hold during a trial: of many runs that meet a new CLI at once, one tries it and the others wait for its report."""
+        """Lock held during a trial: if several runs find a new CLI at once, one tries it and the others wait for its report."""
         self._here.paths.ensure()
         async with ProjectLocks(self._here.paths.state_dir).held("canary", new_run_id(), _WAIT_S):
             yield
 
     def keep(self, report: CanaryReport) -> None:
-        """Remember a trial. Raises ``UsageError`` when the folder for data cannot be written."""
+        """Store a trial report. Raises ``UsageError`` when the data folder cannot be written."""
         self._here.paths.ensure()
         try:
             self._results.keep(report)
@@ -100,8 +100,8 @@ class InstalledCliProbe:
         return version
 
     async def _ask(self, executable: str) -> str | None:
-        # The system's own temporary folder: telling its version, the CLI leaves nothing there, and a folder made for it would
-        # stay behind when oneseat is killed meanwhile.
+        # Use the system's temporary folder: `--version` leaves nothing there, and a folder created for it would stay behind if
+        # oneseat were killed meanwhile.
         env = environment.child_environment(
             self._here.env, pass_names=(), temp_dir=tempfile.gettempdir(), max_retries=0
         )
@@ -114,7 +114,7 @@ def refusal(report: CanaryReport) -> ErrorInfo | None:
 
 
 async def installed_cli(probe: InstalledCliProbe) -> InstalledCli | None:
-    """What ``look`` finds, or ``None`` when there is nothing to look at: the run itself says best what is wrong."""
+    """The result of ``look``, or ``None`` if it fails: the run itself then reports the error."""
     try:
         return await probe.look()
     except (OneseatError, OSError):

@@ -1,4 +1,4 @@
-"""Run the trial of one installed CLI: all checks, a few at a time, and a failed one once more by itself."""
+"""Run the trial of one installed CLI: all checks, a few at a time, and repeat a failed one by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .checks import CHECKS, Check, write_scripts
 from .driver import BrokenOffError, Folders, TrialContext, made_up_environment
 from .results import Notes
 
-#: Starting the CLI is half a second of one processor; more at a time would only slow each other down.
+#: Checks run at the same time. Starting the CLI takes half a second of CPU time, so more would only slow each other down.
 _AT_ONCE = 3
 #: How long one check may take, in seconds: ten times what it takes on a busy machine.
 _ACT_S = 30.0
@@ -27,7 +27,7 @@ async def try_cli(executable: str, environ: Mapping[str, str] | None = None) -> 
     """Try the CLI at ``executable`` and report on every assumption. Takes a few seconds.
 
     ``environ`` is a snapshot of the caller's environment, the real one by default; no login in it is used. Raises
-    ``OSError`` when there is no such file or no room for the scratch folder.
+    ``OSError`` when there is no such file or the scratch folder cannot be created.
     """
     snapshot = dict(os.environ if environ is None else environ)
     began = time.monotonic()
@@ -64,12 +64,12 @@ async def _perform_all(context: TrialContext, notes: Notes) -> None:
         async with room:
             return await _perform(check, context, f"{number}-first")
 
-    # Not `gather`: cancelled, it would not wait for the processes that are still being ended.
+    # Not `gather`: when cancelled, it would not wait for the processes that are still being ended.
     async with asyncio.TaskGroup() as tasks:
         performed = [tasks.create_task(first(number, check)) for number, check in enumerate(CHECKS)]
     for number, (check, task) in enumerate(zip(CHECKS, performed, strict=True)):
         seen = task.result()
-        # A machine that was busy for a moment must not condemn a CLI: what failed is tried again, by itself.
+        # Repeat a failed check by itself: a temporarily busy machine must not cause a CLI to be refused.
         notes.take(await _perform(check, context, f"{number}-again") if seen.broken else seen)
 
 

@@ -1,4 +1,4 @@
-"""The check of a process that is started ahead: it takes another model, forgets a run, and knows its servers before a prompt."""
+"""The check of a process started in advance: it can change its model, forget a run, and list its servers before a prompt."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .driver import Folders, Opening, TrialContext, started
 from .results import Notes
 
 SHOWS = ("switch", "forget", "servers")
-#: A server that ends at once: it is named all the same.
+#: A server that exits at once; the CLI lists it all the same.
 _SERVERS = {"mcpServers": {"desk": {"command": sys.executable, "args": ["-IS", "-c", ""]}}}
 _MODEL = "haiku"
 
 
 async def wait_and_serve(context: TrialContext, folders: Folders, notes: Notes) -> None:
-    """Note what two independent prompts on one process show."""
+    """Note what is seen with two independent prompts on one process."""
     opening = Opening(extra_options=(f"--mcp-config={json.dumps(_SERVERS)}",))
     async with started(context, folders, "echo", opening) as cli:
         opened = await cli.ask("initialize")
@@ -42,7 +42,8 @@ async def wait_and_serve(context: TrialContext, folders: Folders, notes: Notes) 
 def _note_model(bodies: list[Any], notes: Notes, *, early: int, named: bool) -> None:
     models = [str(body.get("model")) for body in bodies]
     traced = any("local-command" in json.dumps(body) for body in bodies)
-    # Before 2.1.329 the CLI did not name itself when it was opened, and told the model of the change: such a one keeps its own.
+    # Before 2.1.329 the CLI did not report its version on `initialize`, and told the model about the change. oneseat does not
+    # change the model of such a version.
     holds = bool(models) and all(_MODEL in model for model in models) and not (named and traced) and not early
     seen = f"models {models}, {'a trace' if traced else 'no trace'} of the change, {early} requests before the prompt"
     notes.note("switch", seen, holds=holds)

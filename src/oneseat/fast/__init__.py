@@ -1,1 +1,1 @@
-"""Answers given before the command line is loaded: the only place where speed may cost style."""
+"""Commands that are answered before the command-line parser is loaded: the only place where speed comes before style."""

@@ -1,7 +1,7 @@
-"""`oneseat run` to a running server without the command-line parser, which takes as long to load as such a run.
+"""`oneseat run` on a running server without the command-line parser, which takes as long to load as such a run.
 
-It takes the plain forms only: everything it does not know for certain is left to the parser and its messages, and the parser
-takes each of these forms in the same way, which a test holds.
+It handles common command lines only and leaves everything else, including all error messages, to the parser. A test checks
+that the parser reads these command lines in the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from oneseat.app.client import quick_folder
 from oneseat.cli.output import Form, Output
 
-#: The most that the official CLI takes, in bytes.
+#: The largest prompt that the official CLI accepts, in bytes.
 _MAX_BYTES = 10_000_000
 _FLAGS = {"--json": "json", "--stream-json": "stream-json", "-q": "quiet", "--quiet": "quiet"}
 _TEXTS = {
@@ -28,7 +28,7 @@ _TEXTS = {
 
 
 class Plain(NamedTuple):
-    """A command line in one of the plain forms. Without a ``prompt``, it is on standard input."""
+    """A common command line. If ``prompt`` is ``None``, it is read from standard input."""
 
     prompt: str | None
     output: Output
@@ -36,7 +36,7 @@ class Plain(NamedTuple):
 
 
 def try_run(arguments: Sequence[str]) -> int | None:
-    """Do ``oneseat run`` with these arguments on a running server; ``None`` when the parser has to look at them."""
+    """Do ``oneseat run`` with these arguments on a running server; ``None`` when the parser has to handle them."""
     folder = quick_folder(os.environ)
     if folder is None or not os.path.exists(folder):
         return None
@@ -56,7 +56,7 @@ def try_run(arguments: Sequence[str]) -> int | None:
 
 
 def read_plain(arguments: Sequence[str]) -> Plain | None:
-    """These arguments, if they are of a plain form."""
+    """Parse these arguments; ``None`` when the parser has to handle them."""
     prompts: list[str] = []
     flags: set[str] = set()
     options: dict[str, str] = {}
@@ -87,7 +87,7 @@ def _request(plain: Plain, cwd: str) -> bytes | None:
     if prompt is None:
         return None
     fields: dict[str, Any] = {"prompt": prompt, "cwd": cwd, **plain.options}
-    # Whatever is wrong with one of them is for the parser to say.
+    # Errors in any of them are reported by the parser.
     names = (fields[name] for name in ("model", "fallback_model") if name in fields)
     if not all(map(_is_plain, fields.values())) or not all(name.isprintable() for name in names):
         return None
@@ -106,7 +106,7 @@ def _stdin() -> str | None:
 
 
 def _with_input(prompt: str) -> str | None:
-    """``prompt``, followed by what is on standard input beside it."""
+    """``prompt``, followed by the text on standard input, if any."""
     from oneseat.cli.output import read_beside_prompt  # noqa: PLC0415 - as above
 
     try:

@@ -1,4 +1,4 @@
-"""``oneseat usage`` without options, answered before the command line's own machinery is loaded, which takes as long again."""
+"""``oneseat usage`` without options, answered before the command-line parser is loaded, which would double the time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def answered(arguments: Sequence[str]) -> bool:
-    """Answer ``oneseat usage``, or one of its views by its name alone. False when the ordinary command has to do it."""
+    """Answer ``oneseat usage`` or one of its views without options. False when the ordinary command has to do it."""
     view = arguments[0] if arguments else "daily"
     if len(arguments) > 1 or view not in VIEWS or sys.stdout is None:
         return False
     collecting = gc.isenabled()
-    gc.disable()  # nothing here is a cycle, and looking for some among thousands of files takes a tenth of the time
+    gc.disable()  # no cycles are created here, and looking for them takes a tenth of the time
     try:
         # A text is kept as it is for one width; its colours are added, or left out, when it is printed.
         made = f"{__version__} {terminal_columns() or ''}"

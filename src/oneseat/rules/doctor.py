@@ -10,7 +10,7 @@ from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
 from oneseat.contract.reports.doctor import CheckupFinding, Effect, Level, Observations, Report, SourceRow
 
-#: The precedence of credentials in the official CLI, strongest first. An address and headers apply to any of them.
+#: The precedence of credentials in the official CLI, strongest first. A base URL and headers apply to any of them.
 _KINDS: tuple[SourceKind, ...] = (
     "cloud",
     "base_url",
@@ -187,7 +187,7 @@ def _expiry(left_ms: int) -> Iterator[CheckupFinding]:
 
 
 def _found(source: CredentialSource) -> CheckupFinding:
-    """A credential source in the environment: what it is, its effect, and what oneseat does about it."""
+    """The finding for a credential source in the environment: its kind, its effect, and what oneseat does about it."""
     place = "your environment" if source.scope == "environment" else f"`{source.place}`"
     if source.kind == "unreadable":
         message = f"A file that could name another payer cannot be parsed: {place}"

@@ -28,7 +28,7 @@ _PRIVATE_KEY = (
 )
 #: The second half consumes what is not a token: otherwise `eyJeyJeyJ...` would be scanned again from each `eyJ`.
 _JWT = r"eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,4}+|eyJ[A-Za-z0-9_-]*+"
-#: Credentials recognisable by themselves: a fixed part, the kind, the pattern.
+#: Credentials recognisable by their form: a fixed part, the kind, the pattern.
 _SHAPES = tuple(
     (needle, pattern, f"[redacted:{kind}]")
     for needle, kind, pattern in (
@@ -50,22 +50,22 @@ _HEADER = (
 _BEARER = r"([bB](?i:earer)[ \t]++)([A-Za-z0-9._~+/-]{8,}+=*+)"
 _DIGIT = re.compile(r"[0-9]")
 
-#: The names of variables and fields that hold a secret end in the pattern below. `key` alone is a word of every program:
-#: in small letters it needs something before it, and no letter after it. A third of all letters can begin a name: the next two
-#: are looked at first, in all the forms that count as the same letter, which takes a third of the time.
+#: Names of variables and fields with a secret end in the pattern below. `key` alone is an ordinary word: in lower case it needs
+#: something before it and no letter after it. The lookahead checks the next two letters of a name first, in all case variants,
+#: because a third of all letters can begin a name; that takes a third of the time.
 _NAMES = (
     r"(?:[kKtTsSpPaA](?=[eEoOaAuU][yYkK\u212acCsS\u017ftT])(?:(?<=K)EY|(?<=[A-Za-z0-9_.-][kK])(?i:ey)(?![A-Za-z])"
     r"|(?i:(?<=t)oken(?!s?_?(?:source|iz|type))|(?<=s)ecret|(?<=p)assw(?:or)?d|(?<=a)uthorization))"
     r")"
     r"[A-Za-z0-9_.-]{0,64}+"
 )
-# `inside` is not possessive, as the others are: before Python 3.11.5, such a group with a lookahead in it swallows what ends it.
+# Unlike the others, `inside` is not possessive: before Python 3.11.5, such a group with a lookahead consumes its own terminator.
 _QUOTED = r"(?P<slash>\\{0,7}+)(?P<quote>[\"'])(?P<inside>(?:(?!(?<!\\)(?P=slash)(?P=quote))[^\n])+)"
 _BARE = r"(?P<bare>[^\s\"'`&;<>|]++)"
 _COUNT = re.compile(r"[0-9]{1,12}+")
 
 
-#: Variables that contain a secret, with an optional suffix such as `_PROD` or `2`. Some suffixes mean that it is elsewhere.
+#: Variables that contain a secret, with an optional suffix such as `_PROD` or `2`. With some suffixes they do not contain one.
 _SECRET_NAME = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL|AUTH|HEADER)S?"
     r"(?:_?[0-9]+|_(?!FILE|PATH|DIR|SOCK|URL|ID|SOURCE|TYPE)[A-Z]{1,12})?$",
@@ -127,7 +127,7 @@ class Redactor:
         self._forms.update(dict.fromkeys(forms - self._forms.keys()))
         # Two threads that add at once must not overwrite each other.
         while len(self._known[0]) != len(self._forms):
-            # The longest first: a value that starts like another must not leave its end behind.
+            # Longest first: otherwise the end of a value that starts with another one would remain.
             literals = sorted(self._forms, key=len, reverse=True)
             # Skip what is already redacted, or a known value such as "redacted" would be replaced again and again.
             self._known = literals, _Step(f"{_DONE}|({'|'.join(map(re.escape, literals))})", _known)
@@ -135,7 +135,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """``text`` without credentials. Takes time in proportion to its length; never raises."""
         literals, known = self._known
-        # Hardly any text contains one, and a search for each takes a twentieth of the pattern's time.
+        # Hardly any text contains one, and plain searches take a twentieth of the pattern's time.
         if any(literal in text for literal in literals):
             text = known.pattern.sub(known.new, text)
         for needle, step in _STEPS:
@@ -216,8 +216,8 @@ _ASSIGNMENTS = tuple(
         (":", rf"(?<=_)(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]{{0,64}}+:[ \t]++(?:{_QUOTED}|{_BARE})"),
     )
 )
-#: In this order: what every text holds that the pattern matches, the pattern, and what is written instead. Nearly every text is
-#: an identifier or a word, and looking for the first takes a twentieth of the time of the pattern.
+#: A literal contained in every match, the pattern, and the replacement. Nearly every text is an identifier or a word, and a
+#: search for the literal takes a twentieth of the pattern's time.
 _ALL: tuple[tuple[str, str, _New], ...] = (
     ("-----BEGIN ", _PRIVATE_KEY, "[redacted:private-key]"),
     *_SHAPES,

@@ -1,4 +1,4 @@
-"""One process that serves: an installation and an app, opened once, behind every way in that the settings name."""
+"""The server process: one installation and one app, shared by all entry points that the settings enable."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .daemon.start import only_server, serve
 
 
 class Runtime:
-    """Everything that serves in this process."""
+    """The server of this process."""
 
     def __init__(self, daemon: Server, folder: Path) -> None:
         self._daemon = daemon
         self._folder = folder
 
     async def serve(self, say: Callable[[str], None]) -> None:
-        """Serve until ``stop``; returns when every run is over. ``say`` gets lines for the person who started it.
+        """Serve until ``stop``; returns when every run has ended. ``say`` prints a line for the user.
 
         Raises ``UsageError`` ``usage.server_socket``.
         """
         await serve(self._daemon, self._folder, say)
 
     def stop(self) -> None:
-        """End when the runs that go on have ended; called once more, cancel them."""
+        """Stop once the active runs have ended; a second call cancels them."""
         self._daemon.stop()
 
 
 @contextlib.asynccontextmanager
 async def opened_runtime(here: Installation) -> AsyncIterator[Runtime]:
-    """The one server of this home with its ledger open and nothing listening yet.
+    """The only server of this home, with its ledger open but not listening yet.
 
     Raises ``UsageError``: ``usage.server_running``, or when the settings, the folders or the ledger cannot be used.
     """

@@ -20,9 +20,9 @@ from oneseat.contract.request import Request
 from .records import EventLog
 
 _Target = TypeVar("_Target")
-#: How many events may be queued for slow observers. Further events are dropped, or a hung observer would fill the memory.
+#: How many events may be queued for slow observers. Further events are dropped, as a hung observer would otherwise fill memory.
 _BACKLOG = 10_000
-#: How long the end of a run waits for its observers, in seconds, so that a program that exits then loses nothing.
+#: How long the end of a run waits for its observers, in seconds, so that a program that exits right after it loses no event.
 _WAIT_S = 1.0
 
 
@@ -34,7 +34,7 @@ class Dispatcher:
         self._log = log
 
     def began(self, run_id: str, request: Request, provider: str) -> RunNotifier:
-        """Tell the observers that a run has started. Call it in the run's event loop; the result takes its events."""
+        """Tell the observers that a run has started. Call it in the run's event loop; pass the run's events to the result."""
         if not self._observers:
             return _NO_OBSERVERS
         at_ns = time.time_ns()
@@ -80,7 +80,7 @@ class _Notifier:
         )
         try:
             thread.start()
-        except RuntimeError:  # no thread can be started: the run matters more than its observers
+        except RuntimeError:  # no thread can be started: run without observers
             self._done.set()
 
     def saw(self, event: Event) -> None:
@@ -112,7 +112,7 @@ class _Notifier:
         try:
             call(target)
         except Exception as error:  # noqa: BLE001 - an observer that fails must not stop the run
-            with contextlib.suppress(Exception):  # the log may be the very observer that fails
+            with contextlib.suppress(Exception):  # the failing observer may be the log itself
                 self._log.write(
                     logging.WARNING,
                     "observer_dropped",

@@ -30,7 +30,7 @@ class JsonLines(logging.Handler):
         self._descriptor = descriptor
 
     def createLock(self) -> None:  # noqa: N802 - the name is the standard library's
-        """Use no lock: one call writes one line, and a writer that hangs must not block other threads or the exit."""
+        """Use no lock: one call writes one line, and a hung write must not block other threads or the exit."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:

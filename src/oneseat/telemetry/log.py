@@ -158,7 +158,7 @@ def _unknown(event: Unknown) -> _Entry:
 
 
 def _stderr(event: Stderr) -> _Entry:
-    # How much, and not what: a tool's output can be in it.
+    # Only the length: the text may contain a tool's output.
     fields: dict[str, Field] = {"chars": len(event.text), "cut": event.cut}
     return logging.INFO, "stderr", "The provider wrote to stderr", fields
 

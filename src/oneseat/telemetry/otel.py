@@ -1,7 +1,7 @@
 """OpenTelemetry traces: a span for each run, with spans for the billing gate, each attempt and each tool call.
 
-Names and attributes are those of the semantic conventions for generative AI; ours begin with ``oneseat.``. No span holds
-anything of what was asked or answered.
+Names and attributes follow the semantic conventions for generative AI; additional ones begin with ``oneseat.``. No span
+contains any part of a prompt or an answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from oneseat.contract.receipt import RunResult
 from oneseat.contract.request import Request
 from oneseat.rules.redaction import redact
 
-#: The vendor of each seat: the conventions name whoever answers, not the program that asks.
+#: The vendor of each seat: the conventions ask for the vendor, not for the client program.
 _VENDORS: dict[str, str | None] = {row.name: row.vendor for row in CATALOGUE if row.kind == "seat"}
 
 #: The names of the spans that every run has; the others are the ids of tool calls.
@@ -47,8 +47,8 @@ class OtelObserver:
         self._provider = provider
 
     def watch(self, run_id: str, request: Request, provider: str, at_ns: int) -> RunTrace:
-        """Start the span of a run, below the caller's span."""
-        # Looked up for each run: a program may set up its provider after it has opened its app.
+        """Start the span of a run as a child of the caller's span."""
+        # Looked up for each run: a program may set up its tracer provider after it has opened its app.
         tracer = trace.get_tracer("oneseat", tracer_provider=self._provider)
         trunk = Spans(tracer, self._redact)
         trunk.begin(
@@ -90,7 +90,7 @@ class Spans:
         parent: str | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
-        """Start a span below ``parent``, or below the caller's span."""
+        """Start a span as a child of ``parent``, or of the caller's span."""
         above = contexts.get_current() if parent is None else trace.set_span_in_context(self._open[parent])
         self._open[name] = self._tracer.start_span(
             self._redact(title), above, kind, self._clean(attributes), start_time=at_ns
@@ -101,7 +101,7 @@ class Spans:
         self._open[name].add_event(what, self._clean(attributes), at_ns)
 
     def end(self, name: str, at_ns: int, attributes: Attributes, error: str | None = None) -> None:
-        """End a span, as failed if there is an ``error``. Does nothing for a span that is not open."""
+        """End a span, marked as failed if there is an ``error``. Does nothing for a span that is not open."""
         span = self._open.pop(name, None)
         if span is None:
             return
@@ -112,7 +112,7 @@ class Spans:
         span.end(at_ns)
 
     def tools(self) -> list[str]:
-        """The open tool calls, latest first: a nested call ends before the one around it."""
+        """The open tool calls, latest first: a nested call ends before its parent."""
         return [name for name in reversed(self._open) if name not in (_RUN, _GATE, _ATTEMPT)]
 
     def _clean(self, attributes: Attributes) -> dict[str, str | int | float | bool]:
@@ -124,7 +124,7 @@ class Spans:
 
 
 class RunTrace:
-    """Traces one run in ``spans``, in which the run's and the gate's span are open."""
+    """Traces one run in ``spans``, in which the spans of the run and the billing gate are already open."""
 
     def __init__(self, spans: Spans) -> None:
         self._spans = spans

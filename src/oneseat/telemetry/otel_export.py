@@ -1,4 +1,4 @@
-"""Sets up trace export for the `oneseat` command, by the environment variables that OpenTelemetry defines."""
+"""Sets up trace export for the `oneseat` command from the environment variables that OpenTelemetry defines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GROUP = "opentelemetry_traces_exporter"
 
 
 def provider_as_set(environ: Mapping[str, str]) -> trace.TracerProvider | None:
-    """A provider with the exporters of OTEL_TRACES_EXPORTER; ``None`` when the process already has one.
+    """A tracer provider with the exporters of OTEL_TRACES_EXPORTER; ``None`` when the process already has one.
 
     Raises ``UsageError`` ``usage.otel`` when one of them is not installed or does not start.
     """
@@ -39,7 +39,7 @@ def _exporter(word: str, environ: Mapping[str, str]) -> SpanExporter:
     try:
         (found,) = entry_points(group=_GROUP, name=name)
         exporter: SpanExporter = found.load()()
-    except Exception as error:  # an exporter can be any package and raise anything
+    except Exception as error:  # an exporter can come from any package and raise anything
         why = "no such exporter is installed" if isinstance(error, ValueError) else str(error)
         package = name.replace("_", "-") if word == "otlp" else word
         raise UsageError(

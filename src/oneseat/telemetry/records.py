@@ -13,7 +13,7 @@ Field = str | int | float | bool | None
 
 
 class EventLog:
-    """Writes log records. They are redacted here, so that no handler can forget to."""
+    """Writes log records. Redacts them here, so that no handler has to."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact

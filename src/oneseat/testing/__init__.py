@@ -1,4 +1,4 @@
-"""Tools to test against: a simulator of the vendors' APIs and fake CLIs. Nothing is imported before it is used."""
+"""Test tools: a simulator of the vendors' APIs and fake CLIs. Each is imported on first use."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ __all__ = [
 ]
 
 
-if (
-    not TYPE_CHECKING
-):  # hidden from type checkers, which would otherwise take any misspelt name for one of ours
+if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise accept any misspelt name
 
     def __getattr__(name: str) -> Any:
         for home, names in _HOMES.items():

@@ -1,6 +1,6 @@
-"""Fake `claude` executables, for what the real one cannot be made to do.
+"""Fake `claude` executables, for behaviour that the real one cannot be made to show.
 
-POSIX only: the file starts by its own first line, so the path of the running interpreter must hold no space.
+POSIX only: the file has a shebang line, so the path of the running interpreter must not contain a space.
 
     cli = write_fake_cli(tmp_path / "claude", "dies-at-start")
     ...  # run something with ONESEAT_CLAUDE_PATH set to cli.path
@@ -64,21 +64,21 @@ class Complain(msgspec.Struct, frozen=True, tag="complain", tag_field="do"):
 
 
 class Exit(msgspec.Struct, frozen=True, tag="exit", tag_field="do"):
-    """End at once with this exit code."""
+    """Exit at once with this code."""
 
     code: int
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="do"):
-    """Do nothing until stdin is closed, or for ten minutes, so that a failing test leaves no process behind."""
+    """Do nothing until stdin is closed, at most ten minutes, so that a failing test leaves no process behind."""
 
     until: Literal["stdin_closed", "forever"]
 
 
 class Transcribe(msgspec.Struct, frozen=True, tag="transcribe", tag_field="do"):
-    """Work on in silence: add a line to the transcript of the session ``times`` times, every ``pause_s`` seconds.
+    """Print nothing, but append a line to the session's transcript ``times`` times, every ``pause_s`` seconds.
 
-    ``subagent`` adds it to a subagent's transcript instead, as a tool that starts an agent of its own does.
+    ``subagent`` appends to a subagent's transcript instead, like a tool that starts its own agent.
     """
 
     times: int
@@ -91,13 +91,13 @@ class CloseStdout(msgspec.Struct, frozen=True, tag="close_stdout", tag_field="do
 
 
 class IgnoreSignals(msgspec.Struct, frozen=True, tag="ignore_signals", tag_field="do"):
-    """Ignore SIGINT and SIGTERM from here on."""
+    """Ignore SIGINT and SIGTERM from now on."""
 
 
 class Grandchild(msgspec.Struct, frozen=True, tag="grandchild", tag_field="do"):
-    """Start a process in its own session that outlives the fake, like a tool or a hung MCP server.
+    """Start a process in a new session that outlives the fake, like a tool or a hung MCP server.
 
-    ``holds_output`` keeps stdout and stderr open in it, so a reader of the fake never sees their end.
+    ``holds_output`` keeps stdout and stderr open in it, so that a reader of the fake never sees end of file.
     """
 
     holds_output: bool = True
@@ -112,9 +112,9 @@ _TURN: tuple[Step, ...] = (Say(), Result())
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fake does at each moment. The defaults are a CLI that works.
+    """What a fake does at each step. The defaults describe a working CLI.
 
-    ``answers`` maps the subtype of any other control request to its response, ``{}`` where nothing is given.
+    ``answers`` maps the subtype of any other control request to its response, ``{}`` by default.
     """
 
     version: str = "2.1.329"
@@ -162,17 +162,17 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class FakeCli:
-    """A fake on disk, and its journal."""
+    """A fake on disk and its log of starts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def starts(self) -> list[Start]:
-        """Every start so far, ``--version`` left out."""
+        """Every start so far, except those with ``--version``."""
         return [msgspec.convert(note, Start) for note in self._journal() if "pid" in note]
 
     def grandchildren(self) -> list[int]:
-        """Process ids of everything it started."""
+        """The ids of all processes that it started."""
         return [note["grandchild"] for note in self._journal() if "grandchild" in note]
 
     def _journal(self) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ class FakeCli:
 
 
 def write_fake_cli(path: Path, behaviour: Behaviour | str = "ok") -> FakeCli:
-    """Write an executable to ``path`` that behaves as described, or as the named entry of ``FAKE_CLIS``.
+    """Write an executable to ``path`` with the given behaviour, or with that of the named entry in ``FAKE_CLIS``.
 
     Raises ``KeyError`` for an unknown name, ``OSError`` when the file cannot be written.
     """

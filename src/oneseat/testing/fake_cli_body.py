@@ -1,6 +1,6 @@
-"""The program inside a fake `claude`. Copied whole into the executable by ``write_fake_cli``: standard library only.
+"""The program inside a fake `claude`. ``write_fake_cli`` copies it into the executable: standard library only.
 
-Nothing compiles it once for all, and tests start it thousands of times: what few fakes need is imported where they need it.
+Its bytecode is not cached and tests start it thousands of times, so rarely used modules are imported where they are used.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import signal
     from typing import Any
 else:
-    import _signal as signal  # without the enumerations, as in oneseat itself
+    import _signal as signal  # faster to load: without the enumerations, as in oneseat itself
 
-#: How long a fake lives at most if a test does not end it.
+#: The longest lifetime of a fake, in seconds, if a test does not end it.
 _FOREVER_S = 600
 _SESSION = "5e551000-0000-4000-8000-000000000000"
 
@@ -36,7 +36,7 @@ def _emit(message: dict[str, Any]) -> None:
 
 
 def _note(fact: dict[str, Any]) -> None:
-    """Append one line to the journal beside the executable; one write, so that parallel fakes never mix their lines."""
+    """Append one line to the log beside the executable, in one write, so that parallel fakes never mix their lines."""
     journal = os.open(f"{os.path.realpath(__file__)}.journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(journal, json.dumps(fact).encode() + b"\n")
     os.close(journal)
@@ -191,12 +191,12 @@ class _Fake:
 
 
 def main(behaviour_json: str) -> None:
-    """Be the CLI that ``behaviour_json`` describes."""
+    """Act as the CLI that ``behaviour_json`` describes."""
     behaviour = json.loads(behaviour_json)
     if "--version" in sys.argv[1:]:
         _write(f"{behaviour['version']} (Claude Code)\n".encode())
         return
-    # When interrupted, the real one prints nothing; Python would print a traceback.
+    # When interrupted, the real CLI prints nothing; Python would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _note({"pid": os.getpid(), "argv": sys.argv[1:], "environment": sorted(os.environ)})
     _Fake(behaviour).run()

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection of the simulator: h11 for the protocol, the bare socket for the faults."""
+"""One HTTP/1.1 connection of the simulator: h11 for the protocol, the raw socket for the faults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import h11
 import msgspec
 
 _READ_BYTES = 65536
-#: The API refuses larger requests; the rest of the body is read and dropped, so that the client receives the refusal.
+#: The API rejects larger requests; the rest of the body is read and discarded, so that the client receives the rejection.
 MAX_BODY_BYTES = 32 * 1024 * 1024
-#: Long enough for the client to read what came before a break; without it, how much it reads is random.
+#: Time for the client to read what was sent before a fault, in seconds; without it, how much it reads is random.
 _BEFORE_BREAK_S = 0.05
 
 Headers = list[tuple[str, str]]
@@ -25,7 +25,7 @@ class ClientGoneError(Exception):
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request as it arrived. Header names are lower case; ``body`` is cut at ``MAX_BODY_BYTES``."""
+    """One request as it arrived. Header names are lower case; ``body`` is truncated at ``MAX_BODY_BYTES``."""
 
     method: str
     target: str
@@ -90,7 +90,7 @@ class Connection:
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send one whole response."""
+        """Send one complete response."""
         await self.begin(status, [*headers, ("content-length", str(len(body)))])
         await self.write(body)
         await self.finish()
@@ -146,7 +146,7 @@ class Connection:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; what was written still goes out."""
+        """Close the connection after sending what was written."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

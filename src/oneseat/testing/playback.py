@@ -1,4 +1,4 @@
-"""Plays one reply on one connection, faults and pauses included."""
+"""Sends one reply on one connection, including its faults and pauses."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Playback:
 
 
 def _up_to(parts: Iterator[Part], deltas: int) -> Iterator[Part]:
-    """The parts up to and including the given number of deltas; the head of the message when it is 0."""
+    """The parts up to and including that many deltas; only the head of the message for 0."""
     if deltas == 0:
         yield from itertools.takewhile(lambda part: not part.is_delta, parts)
         return

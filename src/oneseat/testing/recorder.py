@@ -15,7 +15,7 @@ from oneseat.contract.simulated import SIMULATOR_KEY, SIMULATOR_TOKEN
 from .dialects import dialect_of
 from .http import HttpRequest
 
-#: Headers whose values cannot contain a credential. Of all others only the name is recorded.
+#: Headers whose values cannot contain a credential. For all others only the name is recorded.
 _KEPT_VALUES = frozenset(
     {"accept", "accept-encoding", "anthropic-beta", "anthropic-version", "connection", "content-length", "content-type",
      "expect", "host", "transfer-encoding", "user-agent", "x-app"}
@@ -24,7 +24,7 @@ _KEPT_PREFIX = "x-stainless-"
 _NOT_KEPT = "(not kept)"
 _KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 _MADE_UP = (SIMULATOR_TOKEN, SIMULATOR_KEY)
-#: The Gemini API has the model in the path and not in the body.
+#: The Gemini API names the model in the path, not in the body.
 _MODEL_IN_PATH = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):")
 #: The oldest bodies beyond this total are dropped, so that a simulator that runs for days stays small.
 _KEEP_BYTES = 256 * 1024 * 1024
@@ -33,7 +33,7 @@ _KEEP_BYTES = 256 * 1024 * 1024
 class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request that reached the simulator.
 
-    ``number`` counts all requests from 1 in the order they arrived. ``path`` is the API's own, below scenario and label.
+    ``number`` counts all requests from 1 in order of arrival. ``path`` is the API's own path, without scenario and label.
     ``auth`` names the kinds of credentials it carried: ``bearer``, ``empty-bearer``, ``authorization`` (another scheme),
     ``x-api-key`` or ``x-goog-api-key``; ``simulator_token`` is true when one of them is ``SIMULATOR_TOKEN`` or
     ``SIMULATOR_KEY``. ``body`` is the parsed JSON, ``None`` when there was none. ``headers`` holds all names in lower case, and
@@ -54,12 +54,12 @@ class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def on_plan(self) -> bool:
-        """Whether a plan would have paid: the official CLIs show it by a header or the path."""
+        """Whether a plan would have paid: the official CLIs indicate it by a header or the path."""
         return self.path.startswith("/codex/") or "oauth" in self.headers.get("anthropic-beta", "")
 
     @property
     def is_message(self) -> bool:
-        """Whether this asked the model for an answer, the only kind of request that costs anything."""
+        """Whether this is a model request, the only kind that costs anything."""
         return dialect_of(self.method, self.path) is not None
 
 
@@ -79,7 +79,7 @@ class Recorder:
     def add(
         self, request: HttpRequest, *, path: str, scenario: str, label: str | None, body: Any
     ) -> tuple[int, RecordedRequest]:
-        """Record one request. Returns how many model requests of this scenario and label came before, and the record."""
+        """Record a request. Returns the number of earlier model requests with this scenario and label, and the record."""
         with self._changed:
             record = _record(len(self._records) + 1, request, path, scenario, label, body)
             self._records.append(record)

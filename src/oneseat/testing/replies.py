@@ -1,14 +1,14 @@
-"""The script language of the simulator: what one request gets back, as data.
+"""The script language of the simulator: the reply to one request, as data.
 
     Reply
-    ├─ Answer      a message of the model, complete or broken off by a fault
+    ├─ Answer      a message of the model, complete or cut short by a fault
     ├─ ToolRound   a tool call first, an answer once the request carries the tool's result
     ├─ ByPayer     one reply where a plan pays, another where a key does
     ├─ Failure     an error in the API's own shape
     ├─ Page        any other body, such as a proxy's HTML page
     └─ NoAnswer    a fault before the first byte
 
-A scenario is a list of replies: the first for the first request of a label, the second for the second, the last for all others.
+A scenario is a list of replies: one for each request of a label, in order; the last one repeats.
 All durations are in seconds.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 Window = Literal["five_hour", "seven_day", "seven_day_opus"]
-#: Stream faults: connection reset, connection closed early, an error event, silence, or only pings.
+#: Stream faults: connection reset, connection closed early, an error event, no further data, or only pings.
 StreamFault = Literal["reset", "eof", "error", "hang", "pings"]
 
 
@@ -37,14 +37,14 @@ class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
 
 
 class ToolUse(msgspec.Struct, frozen=True, tag="tool_use"):
-    """A call of the tool ``name`` with ``input``; of the one called ``mcp__SERVER__name`` where only that is offered."""
+    """A call of the tool ``name`` with ``input``, or of ``mcp__SERVER__name`` when only that is offered."""
 
     name: str
     input: dict[str, Any]
 
 
 class Echo(msgspec.Struct, frozen=True, tag="echo"):
-    """A text block that repeats the user's last text, so that a test sees what arrived."""
+    """A text block that repeats the user's last text, so that a test can see what arrived."""
 
 
 class Filler(msgspec.Struct, frozen=True, tag="filler"):
@@ -54,9 +54,9 @@ class Filler(msgspec.Struct, frozen=True, tag="filler"):
 
 
 class Structured(msgspec.Struct, frozen=True, tag="structured"):
-    """A call of the StructuredOutput tool when the request offers it, else the same value as JSON text.
+    """A call of the StructuredOutput tool if the request offers it, else the same value as JSON text.
 
-    ``value`` ``None`` builds the smallest value that fits the schema the request carries.
+    If ``value`` is ``None``, it is the smallest value that matches the request's schema.
     """
 
     value: dict[str, Any] | None = None
@@ -66,7 +66,7 @@ Block: TypeAlias = Text | Thinking | ToolUse | Echo | Filler | Structured
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Token counts a message reports. ``output_tokens`` ``None`` counts the words of the answer."""
+    """The token counts that a message reports. If ``output_tokens`` is ``None``, the words of the answer are counted."""
 
     input_tokens: int = 10
     cache_write_5m_tokens: int = 100
@@ -92,8 +92,8 @@ SEVEN_DAY = WindowShare(window="seven_day", used=0.34, resets_in_s=3 * _DAY_S)
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the plan's usage windows, sent as ``anthropic-ratelimit-unified-*`` headers.
 
-    ``window`` is the one that decides ``status``. ``overage`` is the state of extra, paid usage; ``overage_in_use`` says it is
-    being spent right now. Resets count from the start of the simulator, so a state that does not change stays the same.
+    ``window`` is the one that decides ``status``. ``overage`` is the state of extra paid usage; ``overage_in_use`` means that
+    it is being spent now. Reset times count from the start of the simulator, so that they are the same in every answer.
     """
 
     status: Literal["allowed", "rejected"] = "allowed"
@@ -107,9 +107,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     """A message of the model.
 
-    ``delay_s`` passes before the headers, ``pace_s`` before every delta and ping. ``fault`` breaks a *streamed* answer off after
-    ``fault_after`` deltas; the same answer asked for without streaming arrives whole. ``stop_reason`` ``None`` is ``tool_use``
-    when a tool is called, else ``end_turn``.
+    ``delay_s`` is the delay before the headers, ``pace_s`` before every delta and ping. ``fault`` ends a *streamed* answer after
+    ``fault_after`` deltas; without streaming, the same answer arrives complete. ``stop_reason`` defaults to ``tool_use`` if a
+    tool is called, else to ``end_turn``.
     """
 
     content: tuple[Block, ...]
@@ -123,23 +123,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
 
 
 class ToolRound(msgspec.Struct, frozen=True, kw_only=True, tag="tool_round"):
-    """``call`` until the request ends with a tool's result, then ``answer``: works for any number of runs in a row."""
+    """``call`` until a request ends with a tool's result, then ``answer``: works for any number of runs in a row."""
 
     call: ToolUse
     answer: Answer
 
 
 class ByPayer(msgspec.Struct, frozen=True, kw_only=True, tag="by_payer"):
-    """One reply to a request that a plan's login pays for, another one to a request with an API key."""
+    """One reply for requests that a plan pays for, another for requests with an API key."""
 
     plan: Answer | Failure
     key: Answer | Failure
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
-    """An error in the API's own shape. ``kind`` is its ``error.type`` in the Messages API; other APIs put it in their words.
+    """An error in the API's own format. ``kind`` is its ``error.type`` in the Messages API; other APIs use their own terms.
 
-    ``retry_after_s`` becomes the header ``retry-after``. ``about`` names what an API that has a word of its own for it would say.
+    ``retry_after_s`` becomes the header ``retry-after``. ``about`` is the cause, for APIs that have a separate code for it.
     """
 
     status: int
@@ -159,7 +159,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="no_answer"):
-    """A fault before the first byte: the connection is reset, or nothing ever comes."""
+    """A fault before the first byte: the connection is reset, or no reply is ever sent."""
 
     fault: Literal["reset", "hang"]
 

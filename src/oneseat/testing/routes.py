@@ -1,4 +1,4 @@
-"""Routes a request to its scenario: records it and plays the reply."""
+"""Routes a request to its scenario: records it and sends the reply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .recorder import Recorder
 from .replies import Answer, ByPayer, Failure, Limits, Reply
 from .scenarios import UnknownScenarioError, replies_for
 
-#: Path segments after a scenario that start an API's own path and are not a label.
+#: Path segments after a scenario that start an API's own path rather than a label.
 _NO_LABEL = r"(?!v1(?:alpha|beta)?/|chat/|backend-api/|codex/v1/|oauth/|responses$)"
 _URL = re.compile(rf"/s/(?P<scenario>[^/]+)(?:/(?P<label>{_NO_LABEL}[^/]+))?(?P<path>/.*)?")
 CONTROL_PATH = "/_simulator/requests"
@@ -29,7 +29,7 @@ _TOO_LARGE = Failure(status=413, kind="request_too_large", message="Request exce
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What a simulator URL names: the scenario, the label, and the API's own path below them."""
+    """The parts of a simulator URL: the scenario, the label, and the API's own path."""
 
     scenario: str
     label: str | None
@@ -37,7 +37,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def address(target: str) -> Address:
-    """Read a request target. Without ``/s/SCENARIO`` in front, it is the scenario ``ok``."""
+    """Parse a request target. Without the prefix ``/s/SCENARIO``, the scenario is ``ok``."""
     path = urlsplit(target).path
     match = _URL.fullmatch(path)
     if match is None:
@@ -55,7 +55,7 @@ class Service:
         self._started_at = time.time()
 
     async def converse(self, connection: Connection) -> None:
-        """Answer one connection's requests until either side closes it. Raises ``ClientGoneError``."""
+        """Answer the requests of one connection until either side closes it. Raises ``ClientGoneError``."""
         try:
             while (request := await connection.receive()) is not None:
                 await self._handle(connection, request)
@@ -90,7 +90,7 @@ class Service:
             body = codex.usage(self._limits(where, nth), self._started_at)
             await connection.respond(200, [_JSON], msgspec.json.encode(body))
         elif (request.method, where.path) == ("POST", "/oauth/token"):
-            # The CLI tries to renew a rejected login, and the made-up one cannot be renewed.
+            # The CLI tries to renew a rejected login; the simulated one cannot be renewed.
             await connection.respond(401, [_JSON], b'{"error":{"code":"refresh_token_expired"}}')
         elif where.path == "/codex/v1/responses":
             # The official `codex` CLI first asks for a web socket; when refused, it continues without one.
@@ -99,7 +99,7 @@ class Service:
             await playback.fail(_NOT_FOUND)
 
     def _limits(self, where: Address, nth: int) -> Limits:
-        """The windows as the next answer of a scenario will have them."""
+        """The usage windows that the next answer of a scenario will report."""
         with contextlib.suppress(UnknownScenarioError):
             replies = replies_for(where.scenario, self._scripts)
             reply = replies[min(nth, len(replies) - 1)]

@@ -1,4 +1,4 @@
-"""Every scenario the simulator knows by name. Pure data; the names are what a simulator URL may carry."""
+"""Every scenario of the simulator by name. Pure data; a simulator URL may contain these names."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ _FAULTS: dict[str, tuple[str, Reply]] = {
 
 _LIBRARY = {**_ANSWERS, **_LIMITS, **_ERRORS, **_FAULTS}
 
-#: Every name and what it plays, in one line, in the order ``oneseat simulator --list`` prints them.
+#: Every name with a one-line description, in the order in which ``oneseat simulator --list`` prints them.
 SCENARIOS: dict[str, str] = {name: description for name, (description, _) in _LIBRARY.items()}
 
 
@@ -220,9 +220,9 @@ class UnknownScenarioError(LookupError):
 
 
 def replies_for(name: str, scripts: Mapping[str, tuple[Reply, ...]]) -> tuple[Reply, ...]:
-    """The replies to the 1st, 2nd, ... request of the scenario a URL names; the last one repeats.
+    """The replies to the 1st, 2nd, ... request of the scenario named in a URL; the last one repeats.
 
-    ``scripts`` are the caller's own and win over built-in names. ``text:WORDS`` answers those words. ``NAME:3`` plays the first
+    ``scripts`` are the caller's own and override built-in names. ``text:WORDS`` answers those words. ``NAME:3`` plays the first
     reply of NAME three times (at most 9999), then answers ok; ``NAME-once`` is ``NAME:1``. Raises ``UnknownScenarioError``.
     """
     known = _known(name, scripts)

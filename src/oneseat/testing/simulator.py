@@ -1,6 +1,6 @@
 """A simulator of the vendors' APIs on a loopback port, for tests, demos and trials.
 
-Point the official CLI, or anything else that speaks the API, at one of its URLs:
+Point the official CLI, or any other client of the API, at one of its URLs:
 
     with Simulator() as sim:
         url = sim.url("overloaded-once", label="my-test")
@@ -37,9 +37,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Simulator:
     """A loopback server that plays scenarios and records requests.
 
-    ``port`` 0 takes any free one. As a context manager it serves from a thread of its own and leaves no thread, socket or task
-    behind; ``bind`` and ``serve_forever`` serve in the caller's event loop instead. Everything but those two may be called from
-    any thread.
+    ``port`` 0 picks a free port. As a context manager it serves from a background thread and leaves no thread, socket or task
+    behind; ``bind`` and ``serve_forever`` serve in the caller's event loop instead. All other methods may be called from any
+    thread.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -63,12 +63,12 @@ class Simulator:
             self._background = None
 
     def bind(self) -> None:
-        """Bind the port: ``url`` is valid and clients may connect. Raises ``UsageError``."""
+        """Bind the port: afterwards ``url`` is valid and clients may connect. Raises ``UsageError``."""
         if self._listener is None:
             self._listener = _listen(self._wanted_port)
 
     async def serve_forever(self) -> None:
-        """Serve in this event loop until cancelled. Raises ``UsageError`` when the port cannot be had."""
+        """Serve in this event loop until cancelled. Raises ``UsageError`` when the port cannot be bound."""
         self.bind()
         listener, service = self._bound(), Service(self._recorder, self._scripts)
         accepting = True
@@ -77,10 +77,10 @@ class Simulator:
             def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 if accepting:
                     connections.create_task(_converse(service, reader, writer))
-                else:  # accepted while stopping: a task now would outlive the group
+                else:  # accepted while stopping: a new task would outlive the group
                     writer.transport.abort()
 
-            # Nothing awaits before the `try`, so a cancellation cannot leak the open socket.
+            # There is no await before the `try`, so a cancellation cannot leak the open socket.
             server = await asyncio.start_server(connected, sock=listener, start_serving=False)
             try:
                 await server.start_serving()
@@ -92,14 +92,14 @@ class Simulator:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that it listens on."""
         port: int = self._bound().getsockname()[1]
         return port
 
     def url(self, scenario: str = "ok", label: str | None = None) -> str:
-        """The base URL that plays ``scenario``; ``label`` keeps the counts of one run apart from all others.
+        """The base URL of ``scenario``; ``label`` separates the request counts of one run from all others.
 
-        Raises ``UnknownScenarioError`` for a name that stands for nothing, ``ValueError`` for a label that does not fit in a URL.
+        Raises ``UnknownScenarioError`` for an unknown name, ``ValueError`` for a label that is not valid in a URL.
         """
         replies_for(scenario, self._scripts)
         base = f"http://{_HOST}:{self.port}/s/{quote(scenario, safe=':')}"
@@ -108,18 +108,18 @@ class Simulator:
     def script(self, name: str, replies: Sequence[Reply]) -> None:
         """Add a scenario of your own, or replace one: a reply for the 1st, 2nd, ... request of a label; the last repeats.
 
-        Raises ``ValueError`` when there is no reply or the name does not fit in a URL.
+        Raises ``ValueError`` when there is no reply or the name is not valid in a URL.
         """
         if not replies:
             raise ValueError(f"scenario without a reply: `{name}`")
         self._scripts[_checked_name(name)] = tuple(replies)
 
     def requests(self, label: str | None = None) -> list[RecordedRequest]:
-        """Every request so far in order of arrival, of one label or of all."""
+        """All requests so far in order of arrival, of one label or of all."""
         return self._recorder.all(label)
 
     def messages(self, label: str | None = None) -> list[RecordedRequest]:
-        """The requests that asked the model for an answer: what a real account would have paid for."""
+        """The model requests: those that a real account would have paid for."""
         return [record for record in self._recorder.all(label) if record.is_message]
 
     def wait_for_messages(self, count: int = 1, label: str | None = None, timeout_s: float = 30.0) -> None:
@@ -144,7 +144,7 @@ class Simulator:
 
 
 class _Background:
-    """Serves in a thread beside the caller."""
+    """Serves in a background thread."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -161,9 +161,7 @@ class _Background:
 
     def stop(self) -> None:
         if self._loop is not None and self._serving is not None:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # the loop is closed already: it died of the bug raised below
+            with contextlib.suppress(RuntimeError):  # the loop is already closed by the error raised below
                 self._loop.call_soon_threadsafe(self._serving.cancel)
         self._thread.join()
         if self._bug is not None:
@@ -194,7 +192,7 @@ async def _converse(service: Service, reader: asyncio.StreamReader, writer: asyn
     except ClientGoneError:
         pass
     finally:
-        # No effect after a proper close; otherwise a client that does not read could delay the end.
+        # No effect after a normal close; otherwise a client that does not read could delay the shutdown.
         writer.transport.abort()
 
 

@@ -1,4 +1,4 @@
-"""An event loop with virtual time: waiting for an hour takes no time and always the same number of steps."""
+"""An event loop with virtual time: waiting for an hour takes no real time and always the same number of steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """When nothing is ready, its clock jumps to the next timer. For code that waits for timers, not for processes."""
+    """An event loop whose clock jumps to the next timer when nothing is ready. For code that waits for timers, not processes."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -40,7 +40,7 @@ class _Jumping(selectors.DefaultSelector):
 
 
 async def elapse(seconds: float) -> None:
-    """Wait ``seconds`` on this loop's clock, which takes no real time."""
+    """Wait ``seconds`` of virtual time."""
     await asyncio.sleep(seconds)
 
 

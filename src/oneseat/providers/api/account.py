@@ -1,4 +1,4 @@
-"""Which key is sent where, and the way there."""
+"""Which key is sent to which endpoint, and the client that sends it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .endpoint import Endpoint
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
-    """One vendor's API, or one that many servers speak.
+    """One vendor's API, or one that many servers implement.
 
-    ``extra`` is what is installed for it and ``module`` what that brings. ``base_url`` is the vendor's own address;
-    ``simulator_path`` is what a simulator's address needs behind it. ``header`` carries the key, behind ``scheme``.
-    ``most_tokens`` is how long an answer may be that a budget bounds, or an API that wants a bound: every model of today can.
-    ``short_names`` are those that the vendor's own program takes and its API does not, with what they stand for.
+    ``extra`` is the package extra to install and ``module`` the module it provides. ``base_url`` is the vendor's own URL;
+    ``simulator_path`` is appended to a simulator's URL. ``header`` contains the key, after ``scheme``. ``most_tokens`` is the
+    longest answer under a budget, or for an API that requires a limit: every current model supports it. ``short_names`` are the
+    names that the vendor's CLI accepts and its API does not, with the models they stand for.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def features(self) -> ProviderFeatures:
-        """What it can be asked for."""
+        """What this API supports."""
         return ProviderFeatures(functions=True, schema=True, images=True, documents=self.documents)
 
 
 class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """What the settings say: the name of the key, where it lies, and the owner's own address, if any.
+    """The settings of a key: its name, where it is stored, and the owner's own base URL, if any.
 
-    ``simulator`` is the address of a loopback simulator, to which no real key goes.
+    ``simulator`` is the URL of a loopback simulator, which never receives a real key.
     """
 
     key: str
@@ -59,7 +59,7 @@ class ApiAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account:
-    """One run's or one conversation's way to the endpoint. ``read_key`` is called whenever the billing gate asks."""
+    """The access to the endpoint of one run or conversation. ``read_key`` is called whenever the billing gate asks."""
 
     def __init__(self, api: Api, settings: ApiAccount, read_key: Callable[[], str]) -> None:
         self.api = api
@@ -71,7 +71,7 @@ class Account:
 
     @property
     def key(self) -> str | None:
-        """The name of the key that a message may speak of; ``None`` where there is none to speak of."""
+        """The name of the key, for messages; ``None`` when no key is used."""
         return self.settings.key if self.settings.simulator is None else None
 
     def _address(self) -> str:
@@ -81,9 +81,9 @@ class Account:
         return settings.base_url or self.api.base_url or ""
 
     async def facts(self) -> KeyFacts:
-        """Read the key, and say what is known of it."""
+        """Read the key and return the facts about it."""
         problem: ErrorInfo | None = None
-        # In a conversation of several runs, a key that was taken away meanwhile is not used any more.
+        # In a conversation of several runs, a key that was removed meanwhile must no longer be used.
         self.endpoint.unlock("", self.api.header, self.api.scheme)
         try:
             key = await asyncio.to_thread(self._read_key)
@@ -102,7 +102,7 @@ class Account:
         )
 
     def converse(self) -> Conversation:
-        """Begin a conversation: load the SDK and make its client. Raises ``UsageError`` ``usage.sdk``."""
+        """Start a conversation: load the SDK and create its client. Raises ``UsageError`` ``usage.sdk``."""
         try:
             return self.api.converse(self.endpoint)
         except OneseatError:
@@ -119,7 +119,7 @@ _JSON = {
 
 
 def check_installed(api: Api) -> None:
-    """Raises ``UsageError`` ``usage.sdk`` when the vendor's SDK is not there. Does not load it."""
+    """Raise ``UsageError`` ``usage.sdk`` if the vendor's SDK is not installed. Does not load it."""
     try:
         found = importlib.util.find_spec(api.module) is not None
     except ImportError:

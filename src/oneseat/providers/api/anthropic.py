@@ -99,10 +99,10 @@ class AnthropicConversation(History):
                 for each in options.functions
             ]
         if len(self.entries) > 1:
-            # What was said before is sent again with every round: cached, it costs a tenth.
+            # The earlier conversation is sent again with every request: cached, it costs a tenth.
             request |= _LAST_IS_CACHED
         if options.schema is not None:
-            # The API refuses schemas that say more than it can hold a model to; oneseat checks the answer by the whole one.
+            # The API rejects schemas with constraints that it cannot enforce; oneseat checks the answer against the whole schema.
             schema = transform_schema(with_plain_types(portable(options.schema)))
             request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return request
@@ -111,7 +111,7 @@ class AnthropicConversation(History):
 
         if not isinstance(error, APIStatusError):
             return None
-        # An error in the middle of a stream carries the status of its beginning.
+        # An error in the middle of a stream has the HTTP status of its beginning.
         status = error.status_code if error.status_code >= 300 else None
         kinds = tuple(filter(None, (error.error_code, error.type)))
         return VendorError(status, kinds, error.api_message or "", retry_after(error.response.headers))
@@ -121,7 +121,7 @@ class AnthropicConversation(History):
 
 
 class _Message:
-    """One message while it comes. ``blocks`` are what the API wants to have repeated in the next request."""
+    """One message while it is received. ``blocks`` are the parts that the next request must repeat."""
 
     def __init__(self) -> None:
         self.blocks: list[dict[str, Any]] = []
@@ -134,11 +134,11 @@ class _Message:
         self._json: list[str] = []
 
     def take(self, event: RawMessageStreamEvent) -> Iterable[Event]:
-        """The events that one event of the stream means."""
+        """The events for one event of the stream."""
         match event.type:
             case "message_start":
                 self._id, self._model = event.message.id, event.message.model
-                # What it says of the output is a beginning: only a message_delta knows the end.
+                # Its output count is only the value at the start: a message_delta has the final one.
                 self._usage = msgspec.structs.replace(
                     _tokens(Counts(event.message.usage)), output_tokens=None
                 )
@@ -189,7 +189,7 @@ class _Message:
         self._why = getattr(details, "explanation", None) if details is not None else None
 
     def counted(self, reply: Reply) -> UsageSeen:
-        """The tokens of the answer, once nothing can change them."""
+        """The tokens of the answer, once they are final."""
         return UsageSeen(message_id=self._id, usage=reply.usage, model=self._model, stop_reason=reply.stop)
 
     def reply(self) -> Reply:
@@ -205,7 +205,7 @@ class _Message:
             if block["type"] == "tool_use" and block["input"] is None:
                 block["input"] = {}
         texts = [block.get("text", "") for block in self.blocks if block["type"] == "text"]
-        # The API refuses a message with an empty text when it is repeated.
+        # The API rejects a request that repeats a message with an empty text.
         self.blocks = [block for block in self.blocks if block["type"] != "text" or block.get("text")]
         stop = _STOPS.get(self._stop, "pause")
         return Reply("".join(texts), calls, stop, self._usage, self._model, self._why)
@@ -216,7 +216,7 @@ def _tokens(counts: Counts) -> TokenUsage:
     write_5m = counts.read("cache_creation.ephemeral_5m_input_tokens")
     total = counts.read("cache_creation_input_tokens")
     if total is not None and (write_1h or 0) + (write_5m or 0) < total:
-        # The split is missing: five minutes is the API's default.
+        # Without the breakdown, assume five minutes: the API's default.
         write_5m = total - (write_1h or 0)
     return counts.usage(
         input_tokens=counts.read("input_tokens"),
@@ -228,16 +228,16 @@ def _tokens(counts: Counts) -> TokenUsage:
 
 
 def _later(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
-    """What is known after a further report, which need not repeat everything. A zero takes nothing away, as in the CLI."""
+    """The usage after a further report, which may omit fields. As in the CLI, a zero does not replace an earlier count."""
     if counts.refused:
         return now
     known = msgspec.structs.asdict(before)
-    told = {
+    reported = {
         name: value
         for name, value in msgspec.structs.asdict(now).items()
         if value or (value is not None and known[name] is None)
     }
-    return msgspec.structs.replace(before, **told)
+    return msgspec.structs.replace(before, **reported)
 
 
 def _attached(attachment: Attachment) -> dict[str, Any]:

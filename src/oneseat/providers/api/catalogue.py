@@ -1,4 +1,4 @@
-"""The APIs there are. What vendors call their models changes; the defaults are of 2026-11-20."""
+"""The supported APIs. The vendors' model names change; the defaults are those of 2026-11-20."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ APIS = {
             module="anthropic",
             base_url="https://api.anthropic.com",
             default_model="claude-sonnet-5-5",
-            # As a bearer, the vendor takes the token of a login only, and answers 401 to a key.
+            # As a bearer token the vendor accepts only a login's token, and answers 401 to a key.
             header="x-api-key",
             headers={"anthropic-version": "2023-06-01"},
-            # So that a run which names one goes to the same kind of model, whoever pays.
+            # A run that names one of these goes to the same kind of model on a plan and on a key.
             short_names={
                 "sonnet": "claude-sonnet-5-5",
                 "opus": "claude-opus-5-5",
@@ -82,7 +82,7 @@ APIS = {
             scheme="Bearer ",
             simulator_path="/v1",
             documents=False,
-            # Local models are smaller, and what is asked for has to fit beside the prompt.
+            # Local models have smaller contexts, and the answer has to fit in next to the prompt.
             most_tokens=8_192,
             converse=_compatible,
         ),

@@ -14,15 +14,15 @@ from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Attachment, Function
 from oneseat.host.function_calls import CallResult
 
-#: A thousand times the largest context window there is.
+#: A thousand times the largest context window of any model.
 _MOST_IN_A_REQUEST = 10**9
 _PAGE = re.compile(rb"/Type\s*/Page\b")
-#: Why a model stopped, whichever the vendor: in the words that events carry.
+#: Why a model stopped, for all vendors, in the terms of our events.
 Stop = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_window", "pause"]
 
 
 class ConversationOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What stays the same in a whole conversation."""
+    """The options that are fixed for a whole conversation."""
 
     system: str
     schema: dict[str, Any] | None = None
@@ -32,8 +32,8 @@ class ConversationOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ChatRequest(NamedTuple):
     """One request to a model.
 
-    ``bound`` is how many tokens it may write. Where it is not ``held`` to that by a budget, it is what an API is told that wants
-    to be told a number.
+    ``bound`` is the maximum number of output tokens. ``held`` means that a budget sets it, so every API gets it; otherwise only
+    an API that requires a limit does.
     """
 
     options: ConversationOptions
@@ -43,7 +43,7 @@ class ChatRequest(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """What the user says: files and quoted ``background`` come before the text."""
+    """A user message: files and quoted ``background`` come before the text."""
 
     text: str
     attachments: tuple[Attachment, ...] = ()
@@ -51,7 +51,7 @@ class Prompt(NamedTuple):
 
 
 class Call(NamedTuple):
-    """The model calls a function. ``given`` is ``None`` where the arguments cannot be read."""
+    """A function call of the model. ``given`` is ``None`` when the arguments cannot be parsed."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class Call(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One whole answer of the model. ``why`` is what the vendor says of a refusal."""
+    """One complete answer of the model. ``why`` is the vendor's reason for a refusal."""
 
     text: str
     calls: tuple[Call, ...]
@@ -70,7 +70,7 @@ class Reply(NamedTuple):
 
 
 class VendorError(NamedTuple):
-    """What a vendor's error says: HTTP status, its words for the kind of error, its message, and when to come back (seconds)."""
+    """A vendor's error: HTTP status, the vendor's names for the kind of error, the message, and when to retry (seconds)."""
 
     status: int | None
     kinds: tuple[str, ...]
@@ -83,63 +83,63 @@ class TruncatedError(Exception):
 
 
 class Conversation(Protocol):
-    """What was said so far, in one vendor's own form, and the way to have it answered."""
+    """The conversation so far, in one vendor's format, and the requests that continue it."""
 
     def prompt(self, prompt: Prompt) -> None:
-        """The user says something."""
+        """Add a user message."""
 
     def results(self, answered: Sequence[tuple[Call, CallResult]]) -> None:
-        """The functions that the last answer called have returned."""
+        """Add the results of the functions that the last answer called."""
 
     def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
-        """Have it answered: events while the answer comes, and the ``Reply`` as the last item.
+        """Request an answer: yields events while it is received, and the ``Reply`` as the last item.
 
         Raises what the SDK raises, and ``TruncatedError``.
         """
 
     def said(self, error: Exception) -> VendorError | None:
-        """What an error of the SDK says; ``None`` for one that is not the vendor's."""
+        """The vendor's error in an exception of the SDK; ``None`` if it is not the vendor's."""
 
     def size(self, options: ConversationOptions) -> Size:
-        """How much the next request sends."""
+        """The size of the next request."""
 
     def mark(self) -> int:
-        """Where the conversation is."""
+        """The current position in the conversation."""
 
     def back_to(self, mark: int) -> None:
-        """Forget what was said after a mark."""
+        """Discard everything after a mark."""
 
     async def close(self) -> None:
-        """Let go of the SDK's client."""
+        """Close the SDK's client."""
 
 
 class Size(NamedTuple):
-    """How much a request sends: bytes of text, and how many images and pages."""
+    """The size of a request: bytes of text, and the number of images and pages."""
 
     text_bytes: int
     pictures: int
 
 
 class History:
-    """The part of ``Conversation`` that does not depend on the vendor. ``pictures`` counts those of each entry."""
+    """The part of ``Conversation`` that does not depend on the vendor. ``pictures`` has the number of images of each entry."""
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
         self._pictures: dict[int, int] = {}
 
     def put(self, entry: Any, prompt: Prompt) -> None:
-        """Add what the user says."""
+        """Add an entry for a user message."""
         self._pictures[len(self.entries)] = sum(map(_pictures_in, prompt.attachments))
         self.entries.append(entry)
 
     def size(self, options: ConversationOptions) -> Size:
-        """How much the next request sends: never less, and of text hardly more."""
-        told = [
+        """The size of the next request: never too low, and for text hardly too high."""
+        fixed = [
             options.system,
             options.schema,
             [(each.description, each.schema) for each in options.functions],
         ]
-        text = len(msgspec.json.encode(told)) + sum(_text_in(entry) for entry in self.entries)
+        text = len(msgspec.json.encode(fixed)) + sum(_text_in(entry) for entry in self.entries)
         return Size(text, sum(self._pictures.values()))
 
     def mark(self) -> int:
@@ -152,13 +152,13 @@ class History:
 
 def _pictures_in(attachment: Attachment) -> int:
     if attachment.media_type == "application/pdf":
-        # Where the pages are packed, they cannot be counted without unpacking; then it is one at least.
+        # Compressed pages cannot be counted without decompressing them; then assume at least one.
         return max(1, len(_PAGE.findall(attachment.data)))
     return 1 if attachment.media_type.startswith("image/") else 0
 
 
 def _text_in(value: Any) -> int:
-    """How many bytes of text are in an entry: images and documents are counted apart."""
+    """The bytes of text in an entry: images and documents are counted separately."""
     if isinstance(value, str):
         return 0 if value.startswith("data:") else len(value.encode("utf-8", "surrogatepass")) + 2
     if isinstance(value, dict):
@@ -173,17 +173,17 @@ def _text_in(value: Any) -> int:
 
 
 def file_text(attachment: Attachment) -> str:
-    """A file that is text, marked with its name."""
-    # A file name need not be UTF-8; the message has to be.
+    """A text file, marked with its name."""
+    # A file name may not be UTF-8, but the message must be.
     name = attachment.name.encode("utf-8", "replace").decode()
     text = attachment.data.decode("utf-8", "replace")
     return f'<file name="{name}">\n{text}\n</file>'
 
 
 def arguments_of(text: str) -> dict[str, Any] | None:
-    """The arguments of a call; ``None`` when they cannot be read."""
+    """The arguments of a call; ``None`` when they cannot be parsed."""
     try:
-        # Half of a surrogate pair is an escape within an escape here.
+        # A lone surrogate is an escape within an escape here.
         given = msgspec.json.decode(tolerant.mended((text or "{}").encode()))
     except tolerant.UNREADABLE:
         return None
@@ -191,18 +191,18 @@ def arguments_of(text: str) -> dict[str, Any] | None:
 
 
 class Counts:
-    """Reads the counts of a vendor's usage object. A single one that cannot be true makes all of it unknown.
+    """Reads the counts of a vendor's usage object. A single impossible count makes the whole usage unknown.
 
-    Without that, a server that says -1,000,000 tokens, or 10**30, would take money out of a budget or put it in.
+    Otherwise a server that reports -1,000,000 tokens or 10**30 would refund or exhaust a budget.
     """
 
     def __init__(self, usage: object) -> None:
         self._usage = usage
-        #: Whether a value was no count.
+        #: Whether a value was not a valid count.
         self.refused = False
 
     def read(self, *names: str) -> int | None:
-        """The count under the first of ``names`` that is there; a dot leads into an inner object. ``None`` where none is."""
+        """The count in the first of ``names`` that is present; a dot separates nested names. ``None`` if none is present."""
         for name in names:
             value = at(self._usage, name)
             if value is not None:
@@ -218,12 +218,12 @@ class Counts:
         return None
 
     def usage(self, **tokens: int | None) -> TokenUsage:
-        """The counts as oneseat keeps them; nothing is known where one of those read was refused."""
+        """The counts as ``TokenUsage``; all unknown if one of them was invalid."""
         return TokenUsage() if self.refused else TokenUsage(**tokens)
 
 
 def newest(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
-    """The usage after a further report of one request. One that says less, such as zeros at the end, takes nothing away."""
+    """The usage after a further report of one request. A report with less information, such as zeros at the end, is ignored."""
     if counts.refused:
         return now
     says_more = now.is_positive and (now.is_known or not before.is_known)
@@ -231,23 +231,23 @@ def newest(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
 
 
 def rest(total: int | None, *parts: int | None) -> int | None:
-    """What is left of a total. Parts that are larger than it are counted beside it, not in it."""
+    """The total minus its parts. If the parts are larger than the total, they are not included in it."""
     known = sum(part or 0 for part in parts)
     return total if total is None or known > total else total - known
 
 
 def output(written: int | None, *, reasoning: int | None, sent: int | None, total: int | None) -> int | None:
-    """The tokens of an answer with what was thought. Some servers count that beside ``written``: then the total says so."""
+    """The output tokens including thinking. Some servers do not include it in ``written``, which the total shows."""
     if written is None or sent is None:
         return written
     if total is not None and total > sent + written:
         return total - sent
-    # More thought than written: it cannot be a part of it.
+    # More thinking than output: it cannot be included.
     return written + reasoning if reasoning is not None and reasoning > written else written
 
 
 def believable(usage: TokenUsage, *, answered: bool) -> TokenUsage:
-    """A usage of one request without the zeros that cannot be true: no request is empty, and no answer is written for nothing."""
+    """The usage of one request with impossible zeros made unknown: no request is empty, and no answer takes zero tokens."""
     read = (
         usage.input_tokens,
         usage.cache_read_tokens,
@@ -262,7 +262,7 @@ def believable(usage: TokenUsage, *, answered: bool) -> TokenUsage:
 
 
 def at(value: object, path: str) -> object:
-    """What is at a place of an object or a mapping; a dot leads into an inner one. ``None`` where nothing is."""
+    """The value at a path of an object or mapping; a dot separates nested names. ``None`` if there is none."""
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
     return value

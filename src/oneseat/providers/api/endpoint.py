@@ -1,13 +1,13 @@
-"""Where requests go, and with which key. The key is in memory here while a conversation lasts, and nowhere else."""
+"""Where requests go, and with which key. During a conversation the key is in memory only here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-#: Handed to the SDKs in the key's place; it never leaves this process.
+#: Passed to the SDKs in place of the key; it never leaves this process.
 PLACEHOLDER = "the-key-is-added-by-oneseat"
-#: Shorter values are words: taking them out of every text would hide nothing.
+#: Shorter values are ordinary words: redacting them would hide nothing.
 _SHORTEST_HIDDEN = 6
 
 
@@ -19,7 +19,7 @@ class Answered(NamedTuple):
 
 
 class Endpoint:
-    """One address with one key. ``headers`` are all that is sent, but for the key and what describes the body.
+    """One base URL with one key. ``headers`` are all headers that are sent, except the key and those that describe the body.
 
     ``answered`` is the head of the last response.
     """
@@ -31,7 +31,7 @@ class Endpoint:
         self._key = ""
 
     def unlock(self, key: str, header: str, scheme: str) -> None:
-        """Send the key from now on, in ``header`` behind ``scheme``; none where it is empty."""
+        """Send the key from now on, in ``header`` after ``scheme``; an empty key is not sent."""
         self._key = key
         self.headers.pop(header, None)
         if key:
@@ -42,5 +42,5 @@ class Endpoint:
         return text.replace(self._key, "[redacted:known]") if len(self._key) >= _SHORTEST_HIDDEN else text
 
     def __repr__(self) -> str:
-        # The default one would print the key into the first traceback that shows a local variable.
+        # The default one would put the key into any traceback that shows local variables.
         return f"Endpoint({self.base_url!r})"

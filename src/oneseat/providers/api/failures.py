@@ -1,4 +1,4 @@
-"""Maps an error of a vendor's API to a failure."""
+"""Maps errors of the vendors' APIs to failures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINE_TOO_LONG = _GARBLED._replace(what="The endpoint sends a line that is longer
 
 _NOTHING_SAID = VendorError(None, (), "")
 
-#: By the vendors' own words for a kind of error, which say more than a status does.
+#: By the vendors' names for a kind of error, which are more specific than the HTTP status.
 _BY_KIND: dict[str, Failure] = {
     "insufficient_quota": _NO_CREDIT,
     "billing_error": _NO_CREDIT,
@@ -68,7 +68,7 @@ _BY_STATUS: dict[int, Failure] = {
     504: failures.API_TIMEOUT,
     529: failures.OVERLOADED,
 }
-#: Where a vendor has no field for it, and the words of the message decide. Servers that speak a vendor's API word it their way.
+#: By words of the message, for vendors without a field for it. Servers that implement a vendor's API use their own wording.
 _BY_WORDS = (
     (re.compile(r"credit balance is too low|exceeded your current quota", re.IGNORECASE), _NO_CREDIT),
     (
@@ -79,7 +79,7 @@ _BY_WORDS = (
         failures.CONTEXT_OVERFLOW,
     ),
 )
-#: What is wrong with an answer that came.
+#: The failures of a received answer, by its stop reason.
 _BY_STOP: dict[Stop, Failure] = {
     "max_tokens": failures.MAX_TOKENS,
     "refusal": failures.REFUSED,
@@ -89,7 +89,7 @@ _BY_STOP: dict[Stop, Failure] = {
 
 
 def of_stop(stop: Stop, why: str | None) -> ErrorInfo | None:
-    """What is wrong with an answer that ended so; ``None`` when nothing is."""
+    """The failure that a stop reason means; ``None`` for a complete answer."""
     failure = _BY_STOP.get(stop)
     return None if failure is None else failure.info(why or "")
 
@@ -97,7 +97,7 @@ def of_stop(stop: Stop, why: str | None) -> ErrorInfo | None:
 def of_error(
     error: Exception, said: VendorError | None, answered: Answered | None, key: str | None
 ) -> ErrorInfo:
-    """What an exception means. ``said`` is what the vendor says by it, ``key`` the name of the key."""
+    """The failure that an exception means. ``said`` is the vendor's error in it, ``key`` the name of the key."""
     own = next((each.info for each in _causes(error) if isinstance(each, OneseatError)), None)
     if own is not None or said is not None:
         return own or _of_words(said or _NOTHING_SAID, answered, key)
@@ -111,7 +111,7 @@ def of_error(
         return failures.API_TIMEOUT.info()
     if kinds & {"ReadError", "WriteError", "CloseError", "RemoteProtocolError", "LocalProtocolError"}:
         return failures.CONNECTION_LOST.info()
-    # Without the exception's own text, which may quote the answer.
+    # Omit the exception's own text, which may quote the answer.
     return _not_the_api(answered) or _GARBLED.info(f"it cannot be read ({type(error).__name__})")
 
 
@@ -129,7 +129,7 @@ def _not_reached(error: Exception) -> ErrorInfo:
 def _of_words(said: VendorError, answered: Answered | None, key: str | None) -> ErrorInfo:
     failure = _find(said)
     if failure in (_REJECTED, _FORBIDDEN):
-        # Without the vendor's own text: some vendors quote a part of the key.
+        # Omit the vendor's own text: some vendors quote part of the key.
         hint = f"Check the key: `oneseat key list`, then `oneseat key set {key}`" if key is not None else None
         return failure._replace(hint=hint).info(f"status {said.status}" if said.status else "")
     other = _not_the_api(answered)
@@ -138,7 +138,7 @@ def _of_words(said: VendorError, answered: Answered | None, key: str | None) -> 
 
 
 def _find(said: VendorError) -> Failure:
-    # Google uses one word for a minute's limit, a day's and an empty account; only the quota's name tells a day's limit apart.
+    # Google uses one name for a per-minute limit, a daily limit and an empty account; only the quota's name identifies a daily one.
     if "RESOURCE_EXHAUSTED" in said.kinds:
         return _DAY if "daily_quota" in said.kinds else failures.RATE_LIMITED
     found = [failure for pattern, failure in _BY_WORDS if pattern.search(said.message)]
@@ -154,7 +154,7 @@ def _find(said: VendorError) -> Failure:
 
 
 def _not_the_api(answered: Answered | None) -> ErrorInfo | None:
-    """Why a response cannot be the API's: a page for a browser, as a guest network gives."""
+    """Why a response cannot be from the API: for example the login page of a guest network. ``None`` if it can."""
     if answered is None or not answered.content_type.startswith("text/html"):
         return None
     page = _GARBLED._replace(hint="Check the network, and `base_url` of the key in oneseat.toml")
@@ -171,13 +171,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, such as "Connection refused"."""
+    """The operating system's message, such as "Connection refused"."""
     found = next((each for each in _causes(error) if isinstance(each, OSError) and each.strerror), None)
     return str(found.strerror) if found is not None else ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """When to come back, in seconds, by the headers of a response."""
+    """When to retry, in seconds, from the headers of a response."""
     in_ms = headers.get("retry-after-ms", "")
     if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", in_ms, re.ASCII):
         return float(in_ms) / 1000

@@ -53,20 +53,20 @@ class GeminiConversation(History):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        # It is never used, and made here because the SDK would otherwise make one that reads certificates and proxies.
+        # Never used. Without it the SDK would create a client that reads certificates and proxies from the environment.
         self._unused = httpx2.Client(transport=httpx2.MockTransport(_nowhere), trust_env=False)
         self._http = transport.client(endpoint)
         self._client = genai.Client(
             vertexai=False,
             api_key=PLACEHOLDER,
-            # What is left out, the SDK looks for in the environment; "record" and "replay" are what it could find there.
+            # The SDK reads omitted values from the environment, which could switch on its "record" or "replay" mode.
             debug_config=DebugConfig(client_mode="", replays_directory="", replay_id=""),
             http_options=types.HttpOptions(
                 base_url=endpoint.base_url,
                 api_version="v1beta",
                 httpx_client=self._unused,
                 httpx_async_client=self._http,
-                # For a kind of connection that is never made: else the SDK would read certificates from where a variable says.
+                # For a kind of connection that is never used: otherwise the SDK would load certificates from a path in a variable.
                 async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
             ),
         )
@@ -117,7 +117,7 @@ class GeminiConversation(History):
             system_instruction=options.system,
             max_output_tokens=ask.bound if ask.held else None,
             tools=[types.Tool(function_declarations=declared)] if declared else None,
-            # The SDK would call Python functions by itself.
+            # Otherwise the SDK would call Python functions by itself.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             response_mime_type="application/json" if options.schema is not None else None,
             response_json_schema=portable(options.schema) if options.schema is not None else None,
@@ -153,7 +153,7 @@ class GeminiConversation(History):
 
 
 class _Answer:
-    """One answer while it comes. ``parts`` are what the API wants to have repeated, with their signatures."""
+    """One answer while it is received. ``parts`` must be repeated in the next request, with their signatures."""
 
     def __init__(self) -> None:
         self.parts: list[types.Part] = []
@@ -164,7 +164,7 @@ class _Answer:
         self._usage = TokenUsage()
 
     def take(self, chunk: types.GenerateContentResponse) -> Iterable[Event]:
-        """The events that one chunk means."""
+        """The events for one chunk."""
         seen: list[Event] = []
         if self._id is None:
             self._id, self._model = chunk.response_id or "gemini", chunk.model_version
@@ -197,7 +197,7 @@ class _Answer:
         return ThinkingDelta(text=part.text) if part.thought else TextDelta(text=part.text)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``TruncatedError``."""
+        """The complete answer. Raises ``TruncatedError``."""
         if self._finish is None:
             raise TruncatedError("the answer stopped in the middle")
         calls = []
@@ -229,27 +229,27 @@ def _tokens(counts: Counts) -> TokenUsage:
         input_tokens=rest(sent, read),
         output_tokens=output(whole, reasoning=None, sent=sent, total=counts.read("total_token_count")),
         cache_read_tokens=read,
-        # Nothing is charged for writing to its own cache.
+        # Writing to the vendor's cache is free.
         cache_write_5m_tokens=0,
         cache_write_1h_tokens=0,
     )
 
 
 def _is_plain(part: types.Part) -> bool:
-    """Whether a part is text and nothing but: pieces of one are sent back as one."""
+    """Whether a part is plain text: consecutive ones are sent back as one part."""
     return part.text is not None and not part.model_fields_set - {"text", "thought"}
 
 
-def _details(told: Any) -> list[dict[str, Any]]:
-    """What the error says beside its message: an address, a reason, when to come back."""
-    body = told if isinstance(told, dict) else {}
+def _details(response: Any) -> list[dict[str, Any]]:
+    """The details of an error besides its message: a URL, a reason, when to retry."""
+    body = response if isinstance(response, dict) else {}
     inner = body.get("error", body)
     details = inner.get("details") if isinstance(inner, dict) else None
     return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
 
 
 def _is_daily(details: list[dict[str, Any]]) -> bool:
-    """Whether a quota of the whole day is meant: the API says it in the name of the quota alone."""
+    """Whether the error is about a daily quota, which only the name of the quota shows."""
     violations = [
         each for detail in details for each in detail.get("violations") or () if isinstance(each, dict)
     ]
@@ -265,6 +265,6 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
 
 
 def _nowhere(request: Any) -> Any:
-    """Stands where no request may come."""
+    """Handler of a client that must never send a request."""
     del request
     raise RuntimeError("the unused client was called")

@@ -1,4 +1,4 @@
-"""Chat completions, which local servers and other vendors speak too, through OpenAI's SDK."""
+"""The chat completions API, which local servers and other vendors implement too, through OpenAI's SDK."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ChatConversation(History):
         texts += [file_text(each) for each in prompt.attachments if each not in pictures]
         texts.append(prompt.text)
         if len(texts) == 1 and not pictures:
-            # The simplest form, as some local servers know no other.
+            # The simplest format, as some local servers accept no other.
             self.put({"role": "user", "content": prompt.text}, prompt)
             return
         content = [_picture(each) for each in pictures] + [{"type": "text", "text": text} for text in texts]
@@ -71,7 +71,7 @@ class ChatConversation(History):
             {
                 "role": "tool",
                 "tool_call_id": call.id,
-                # The API has no field for it.
+                # The API has no field for errors.
                 "content": f"Error: {returned.text}" if returned.is_error else returned.text,
             }
             for call, returned in answered
@@ -79,7 +79,7 @@ class ChatConversation(History):
 
     async def stream(self, ask: ChatRequest) -> AsyncIterator[Event | Reply]:
         answer = _Answer()
-        # Read here and not by the SDK, which fails at all that OpenAI's own servers do not send.
+        # Parsed here and not by the SDK, which fails on anything that OpenAI's own servers do not send.
         create = self._client.chat.completions.with_streaming_response.create
         async with (
             create(**self._request(ask), stream=True) as response,
@@ -101,7 +101,7 @@ class ChatConversation(History):
             "stream_options": {"include_usage": True},
         }
         if ask.held:
-            # The older of two names: the one that local servers know.
+            # The older of two names: the one that local servers accept.
             request["max_tokens"] = ask.bound
         if options.functions:
             request["tools"] = [
@@ -129,7 +129,7 @@ class ChatConversation(History):
 
 
 class _Answer:
-    """One answer while it comes, in OpenAI's form or in that of a server that is nearly like it."""
+    """One answer while it is received, in OpenAI's format or that of a nearly compatible server."""
 
     def __init__(self) -> None:
         self._id: str | None = None
@@ -142,7 +142,7 @@ class _Answer:
         self._usage = TokenUsage()
 
     def take(self, chunk: Chunk) -> Iterable[Event]:
-        """The events that one chunk means. Raises ``FailedError``."""
+        """The events for one chunk. Raises ``FailedError``."""
         if chunk is DONE:
             self._over = True
             return ()
@@ -164,7 +164,7 @@ class _Answer:
         self._finish = text_in(choice, "finish_reason") or self._finish
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(message, dict) and not self._text and not self._calls.given:
-            # A server that does not stream, or that says all of it again at the end.
+            # The server does not stream, or repeats the whole answer at the end.
             self._over, delta = True, delta or message
         if not isinstance(delta, dict):
             delta = {"content": choice.get("text")}
@@ -178,13 +178,13 @@ class _Answer:
             yield Progress(state="tool_calls", tool_input_bytes=size)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``TruncatedError``."""
+        """The complete answer. Raises ``TruncatedError``."""
         if self._finish is None and not self._over:
             raise TruncatedError("the answer stopped in the middle")
         calls = tuple(Call(call.id, call.name, arguments_of(call.arguments)) for call in self._calls.given)
         refused = "".join(self._refusal)
         stop = stop_of(self._finish)
-        # Some servers say `stop` although they call a tool, and some `tool_calls` although they call none.
+        # Some servers report `stop` although they call a tool, and some `tool_calls` although they call none.
         if stop in {"end_turn", "tool_use"}:
             stop = "tool_use" if calls else "end_turn"
         if refused:
@@ -192,11 +192,11 @@ class _Answer:
         return Reply("".join(self._text) or refused, calls, stop, self._usage, self._model, refused or None)
 
     def counted(self, reply: Reply) -> UsageSeen:
-        """The tokens of the answer: they come after its end."""
+        """The tokens of the answer, which are reported after its end."""
         return UsageSeen(message_id=self._id, usage=self._usage, model=self._model, stop_reason=reply.stop)
 
     def repeated(self) -> dict[str, Any]:
-        """The answer as the next request repeats it."""
+        """The answer in the format in which the next request repeats it."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text)}
         if self._calls.given:
             message["tool_calls"] = [
@@ -211,7 +211,7 @@ class _Answer:
 
 
 def _tokens(counts: Counts) -> TokenUsage:
-    # Under OpenAI's names, and under those that servers of other vendors have used instead.
+    # OpenAI's names first, then those that servers of other vendors use instead.
     sent = counts.read("prompt_tokens", "input_tokens")
     read = counts.read("prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
     written = counts.read("prompt_tokens_details.cache_write_tokens")
@@ -223,7 +223,7 @@ def _tokens(counts: Counts) -> TokenUsage:
             sent=sent,
             total=counts.read("total_tokens"),
         ),
-        # A server that does not speak of a cache charges nothing for one.
+        # A server that reports no cache reads charges nothing for them.
         cache_read_tokens=read or 0,
         cache_write_5m_tokens=written or 0,
         cache_write_1h_tokens=0,

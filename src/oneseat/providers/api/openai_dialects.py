@@ -1,4 +1,4 @@
-"""What servers that speak nearly like OpenAI send, whatever its shape: their chunks, texts, calls and ends."""
+"""Reads the formats of servers that are nearly compatible with OpenAI: their chunks, texts, calls and stop reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oneseat._util import tolerant
 from .chat import Stop, arguments_of, at
 
 Chunk = dict[str, Any]
-#: Comes after the last chunk.
+#: Marks the end, after the last chunk.
 DONE: Final[Chunk] = {}
 _FIELDS = (b":", b"event:", b"id:", b"retry:")
 _STOPS: dict[str, Stop] = {
@@ -33,17 +33,19 @@ class _Call(msgspec.Struct):
 
 
 class Calls:
-    """The calls of an answer, put together from their pieces. ``given`` are those so far."""
+    """The calls of an answer, assembled from their pieces. ``given`` are those so far."""
 
     def __init__(self) -> None:
         self.given: list[_Call] = []
 
     def add(self, piece: Chunk) -> int:
-        """Take one piece in; returns the size of its arguments in bytes."""
+        """Add one piece; returns the size of its arguments in bytes."""
         function = piece.get("function")
         fields = function if isinstance(function, dict) else piece
-        name, told = text_in(fields, "name") or "", fields.get("arguments")
-        arguments = told if isinstance(told, str) else "" if told is None else tolerant.encode(told).decode()
+        name, value = text_in(fields, "name") or "", fields.get("arguments")
+        arguments = (
+            value if isinstance(value, str) else "" if value is None else tolerant.encode(value).decode()
+        )
         index = piece.get("index") if isinstance(piece.get("index"), int) else None
         call = self._of(text_in(piece, "id"), index, name)
         # Some servers repeat the name with every piece.
@@ -52,11 +54,11 @@ class Calls:
         return len(arguments.encode())
 
     def _of(self, name_of_call: str | None, index: int | None, name: str) -> _Call:
-        """The call that a piece belongs to, by its id, else by its index, else the last one."""
+        """The call that a piece belongs to: by its id, else by its index, else the last one."""
         same = [each for each in self.given if name_of_call is not None and each.id == name_of_call]
         if name_of_call is None or not same:
             same = [each for each in self.given if index is None or each.index == index][-1:]
-            # Some servers give every call the same index: another id, or another name after whole arguments, is another call.
+            # Some servers give every call the same index: another id, or another name after complete arguments, is a new call.
             if same and (name_of_call is not None or (name and _is_whole(same[0].arguments))):
                 same = []
         if not same:
@@ -70,7 +72,7 @@ def _is_whole(arguments: str) -> bool:
 
 
 async def chunks(body: AsyncIterator[bytes]) -> AsyncGenerator[Chunk]:
-    """The objects of a response, streamed or not, then ``DONE`` where the server says that these are all."""
+    """The objects of a response, streamed or not, then ``DONE`` if the server marks the end."""
     data, other = b"", list[bytes]()
     async for line in _lines(body):
         if line.startswith(b"data:"):
@@ -111,14 +113,14 @@ def _objects(data: bytes) -> list[Chunk]:
 
 
 def first_choice(chunk: Chunk) -> list[Chunk]:
-    """The first choice of a chunk, where the chunk is about it: another one was not asked for."""
+    """The first choice of a chunk, if it is in the chunk: oneseat requests only one."""
     choices = chunk.get("choices")
     found = choices if isinstance(choices, list) else [choices]
     return [each for each in found if isinstance(each, dict) and each.get("index") in {0, None}][:1]
 
 
 def usages_in(chunk: Chunk) -> Iterator[Chunk]:
-    """What a chunk counts. Groq has it in a field of its own, Moonshot in a choice."""
+    """The usage objects of a chunk. Groq has them in a separate field, Moonshot in a choice."""
     for usage in (
         at(chunk, "x_groq.usage"),
         *(at(choice, "usage") for choice in first_choice(chunk)),
@@ -129,20 +131,20 @@ def usages_in(chunk: Chunk) -> Iterator[Chunk]:
 
 
 def text_in(fields: Chunk, name: str) -> str | None:
-    """A field's text; ``None`` where it is empty or something else."""
+    """The text of a field; ``None`` if it is empty or not a text."""
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def said_in(delta: Chunk) -> str:
-    """The text of the answer, whole or in parts."""
+    """The text of the answer, given as one string or in parts."""
     return "".join(
         text for kind, text in _parts(delta.get("content")) if "think" not in kind and "reason" not in kind
     )
 
 
 def thoughts_in(delta: Chunk) -> Iterator[str]:
-    """What was thought: not OpenAI's, and under several names."""
+    """The thinking text, which OpenAI does not send and other servers send under several names."""
     named = (text_in(delta, name) for name in ("reasoning_content", "reasoning", "thinking"))
     found = next((text for text in named if text), None)
     if found is not None:
@@ -151,7 +153,7 @@ def thoughts_in(delta: Chunk) -> Iterator[str]:
 
 
 def _parts(content: Any) -> Iterator[tuple[str, str]]:
-    """The texts of a content with the kind of each."""
+    """The texts in a content, each with its kind."""
     for part in content if isinstance(content, list) else [content]:
         if isinstance(part, str):
             yield "text", part
@@ -162,11 +164,11 @@ def _parts(content: Any) -> Iterator[tuple[str, str]]:
 
 
 def calls_in(delta: Chunk) -> list[Chunk]:
-    """The pieces of calls, also in the form that came before `tool_calls`."""
+    """The pieces of calls, also in the format that preceded `tool_calls`."""
     pieces = delta.get("tool_calls") or delta.get("function_call")
     return [each for each in (pieces if isinstance(pieces, list) else [pieces]) if isinstance(each, dict)]
 
 
 def stop_of(finish: str | None) -> Stop:
-    """Why the model stopped. Without a word for it, the end of the stream is the end of the answer."""
+    """Why the model stopped. Without a stop reason, the end of the stream is the end of the answer."""
     return "end_turn" if finish is None else _STOPS.get(finish.lower(), "pause")

@@ -1,4 +1,4 @@
-"""What an error of OpenAI's SDK says, for both of its APIs."""
+"""Reads the errors of OpenAI's SDK, for both of its APIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .failures import retry_after
 
 
 class FailedError(Exception):
-    """Raised when a stream says that the answer failed."""
+    """Raised when a stream reports that the answer failed."""
 
     def __init__(self, said: VendorError) -> None:
         super().__init__(said.message)
@@ -20,10 +20,10 @@ class FailedError(Exception):
 
 
 def failure_in(chunk: dict[str, Any]) -> FailedError | None:
-    """The failure that a chunk of an answer says; servers have several forms of it."""
+    """The failure that a chunk of an answer reports; servers use several formats for it."""
     error = chunk.get("error")
     if not error:
-        # DeepInfra, vLLM and FastAPI put it in the place of the answer.
+        # DeepInfra, vLLM and FastAPI send it in place of the answer.
         named = chunk.get("error_message") or (not chunk.get("choices") and chunk.get("detail"))
         if not named and chunk.get("object") != "error":
             return None
@@ -43,7 +43,7 @@ def failure_in(chunk: dict[str, Any]) -> FailedError | None:
 
 
 def said(error: Exception) -> VendorError | None:
-    """What the vendor says by it; ``None`` when it is not the vendor who speaks."""
+    """The vendor's error in an exception; ``None`` when it is not from the vendor."""
 
     if not isinstance(error, APIError) or isinstance(error, APIConnectionError):
         return None

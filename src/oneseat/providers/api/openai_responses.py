@@ -1,4 +1,4 @@
-"""OpenAI's Responses API through the official SDK. Nothing is stored there: the conversation is sent each time."""
+"""OpenAI's Responses API through the official SDK. The vendor stores nothing: the conversation is sent each time."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ class ResponsesConversation(History):
 
 
 class _Response:
-    """One response while it comes. ``items`` are what the API wants to have repeated in the next request."""
+    """One response while it is received. ``items`` must be repeated in the next request."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self._reply: Reply | None = None
 
     def take(self, event: Any) -> Iterable[Event]:
-        """The events that one event of the stream means. Raises ``FailedError``."""
+        """The events for one event of the stream. Raises ``FailedError``."""
         kind: str = event.type
         if kind in _TEXT_DELTAS:
             return (TextDelta(text=event.delta),)
@@ -153,20 +153,20 @@ class _Response:
         return UsageSeen(message_id=response.id, usage=usage, model=response.model, stop_reason=stop)
 
     def reply(self) -> Reply:
-        """The whole answer. Raises ``TruncatedError``."""
+        """The complete answer. Raises ``TruncatedError``."""
         if self._reply is None:
             raise TruncatedError("the answer stopped in the middle")
         return self._reply
 
 
 def _repeated(item: Any) -> dict[str, Any]:
-    # What was not stored has no id there, and a status is the server's to give.
-    told: dict[str, Any] = item.model_dump(mode="json", exclude_none=True, exclude={"id", "status"})
-    return told
+    # The vendor has not stored the item, so its id is unknown there; the status is an output-only field.
+    fields: dict[str, Any] = item.model_dump(mode="json", exclude_none=True, exclude={"id", "status"})
+    return fields
 
 
 def _output(returned: CallResult) -> str:
-    # The API has no field for it.
+    # The API has no field for errors.
     return f"Error: {returned.text}" if returned.is_error else returned.text
 
 
@@ -201,5 +201,5 @@ def _attached(attachment: Attachment) -> dict[str, Any]:
 
 
 def data_url(attachment: Attachment) -> str:
-    """A file as an address that holds it."""
+    """A file as a ``data:`` URL."""
     return f"data:{attachment.media_type};base64,{base64.b64encode(attachment.data).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""The provider: one API, one key, one conversation per run."""
+"""The provider for API keys: one API, one key, one conversation per run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .session import DEFAULT_SYSTEM, ApiSession, ChatConnection
 
 
 class ApiProvider:
-    """Implements ``Provider``. ``read_key`` gives the key and raises ``OneseatError`` where there is none.
+    """Implements ``Provider``. ``read_key`` returns the key and raises ``OneseatError`` when there is none.
 
     Raises ``UsageError`` ``usage.sdk`` when the vendor's SDK is not installed.
     """
@@ -45,9 +45,9 @@ class ApiProvider:
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AsyncIterator[ApiSession]:
-        """A conversation for one run; the connection is closed on leaving.
+        """A conversation for one run; its connection is closed on exit.
 
-        Raises ``OneseatError``: ``usage.no_model``, ``provider.session_lost`` for a conversation that began elsewhere.
+        Raises ``OneseatError``: ``usage.no_model``, ``provider.session_lost`` for a conversation that another provider started.
         """
         _check(permitted.request, self, session)
         chat = self.chat(permitted.request)
@@ -61,7 +61,7 @@ class ApiProvider:
         return closing(ApiConversation(self))
 
     def chat(self, request: Request) -> ChatConnection:
-        """A conversation on these options."""
+        """A conversation with these options."""
         return ChatConnection(self._connect(), options_of(request))
 
     def session_on(self, chat: ChatConnection, request: Request, run_id: str) -> ApiSession:
@@ -108,7 +108,7 @@ class ApiConversation(ConversationProvider):
 
 
 def options_of(request: Request) -> ConversationOptions:
-    """What of a request stays the same in a whole conversation."""
+    """The options of a request that are fixed for a whole conversation."""
     return ConversationOptions(
         system=request.system or DEFAULT_SYSTEM, schema=request.schema, functions=request.functions
     )

@@ -37,12 +37,12 @@ from .chat import Call, ChatRequest, Conversation, ConversationOptions, Prompt, 
 from .stream import CancellableStream, StoppedError
 from .tools import Toolbox
 
-#: Said to a model that is given no instructions.
+#: The instructions of a request that has none.
 DEFAULT_SYSTEM = "Answer the request directly."
 
 
 class ChatConnection:
-    """A conversation that is opened when it is first needed: a run's own, or one that several runs share."""
+    """A conversation, opened on first use: of one run, or shared by several."""
 
     def __init__(self, account: Account, options: ConversationOptions) -> None:
         self.account = account
@@ -63,12 +63,12 @@ class ChatConnection:
         return self._talk
 
     async def ready(self) -> None:
-        """Load the SDK, which takes up to a second, beside the event loop. Raises ``OneseatError``."""
+        """Load the SDK, which takes up to a second, in a thread. Raises ``OneseatError``."""
         if self._talk is None:
             self._talk = await asyncio.to_thread(self.account.converse)
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._talk is not None:
             await self._talk.close()
             self._talk = None
@@ -96,7 +96,7 @@ class ApiSession:
         self.info = SessionInfo(models=tuple(short), full_names=dict(short))
 
     async def credential_facts(self) -> KeyFacts:
-        """Read the key, and say which it is and where it would be sent. Sends nothing."""
+        """Read the key and return which one it is and where it would be sent. Sends nothing."""
         return await self._account.facts()
 
     def overtaken(self) -> str | None:
@@ -120,18 +120,18 @@ class ApiSession:
                 yield (event,)
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Nothing is ever asked: what a function may do, the caller has decided by offering it."""
+        """Do nothing: no questions are asked, as the caller allowed a function by offering it."""
 
     def stderr(self) -> Stderr | None:
         return None
 
     async def interrupt(self) -> None:
-        """Close the stream and cancel the functions that go on."""
+        """Close the stream and cancel the running functions."""
         self._interrupted = True
         await self._stop()
 
     async def _turn(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        """One message of the user, with all requests that it takes. What failed is forgotten, or the next would answer it too."""
+        """One user message with all its requests. A failed message is removed, or the next request would answer it too."""
         mark, self._asked = self._chat.talk.mark(), 0
         self._chat.talk.prompt(prompt)
         whole = False
@@ -164,7 +164,7 @@ class ApiSession:
                     else:
                         yield seen
             if reply is None:
-                # Of an answer that broke off, or was lost on its way, nobody knows what it cost.
+                # The cost of an answer that was cut short or lost is unknown.
                 yield self._ended("", error, used if self._turned_down else None, None)
                 return
             used = _added(used, reply.usage)
@@ -178,7 +178,7 @@ class ApiSession:
                     yield event
 
     async def _one_request(self) -> AsyncGenerator[Event | Reply | ErrorInfo, None]:
-        """ChatRequest the model once: what comes, then the whole answer or the failure."""
+        """Send one request to the model: yields events, then the complete answer or the failure."""
         talk = self._chat.talk
         self._began, self._turned_down, answered = False, True, False
         kept_back = INTERRUPTED.info() if self._interrupted else self._out_of_turns()
@@ -213,7 +213,7 @@ class ApiSession:
             await self._stream.stop()
 
     async def _next_ask(self) -> ChatRequest:
-        """The next request, with a bound where its budget holds it to one. Raises ``OneseatError`` ``budget.*``."""
+        """The next request, with a token limit if it has a budget. Raises ``OneseatError`` ``budget.*``."""
         dispatch, options, most = self._dispatch, self._chat.options, self._account.api.most_tokens
         model = dispatch.model if dispatch is not None else ""
         model = self.info.full_names.get(model, model)
@@ -290,12 +290,12 @@ def _believed(seen: Event | Reply, *, answered: bool) -> Event | Reply:
 
 
 def _shown(name: str) -> str:
-    # The name that a function has in every provider's events.
+    # The name of a function in the events of all providers.
     return f"{MCP_PREFIX}{FUNCTIONS}__{name}"
 
 
 def _added(before: TokenUsage | None, more: TokenUsage) -> TokenUsage | None:
-    """The tokens of two requests. What is unknown in one of them is unknown in the sum."""
+    """The sum of the tokens of two requests. A count that is unknown in one of them is unknown in the sum."""
     if before is None:
         return None
     pairs = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(more), strict=True)

@@ -1,4 +1,4 @@
-"""Reads a stream in a task of its own, so that any other task can stop it at once."""
+"""Reads a stream in a separate task, so that any other task can stop it at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StoppedError(Exception):
 
 
 class CancellableStream(Generic[T]):
-    """Begins to read ``stream`` at once. The SDKs want a stream left in the task that entered it, which ``stop`` sees to."""
+    """Starts to read ``stream`` at once. The SDKs require that the task which entered a stream also exits it; ``stop`` does so."""
 
     def __init__(self, stream: AsyncIterator[T]) -> None:
         self._stream = stream
@@ -26,7 +26,7 @@ class CancellableStream(Generic[T]):
         self._task.add_done_callback(lambda _: self._news.set())
 
     async def items(self) -> AsyncIterator[T]:
-        """What comes. Raises what the stream raises, and ``StoppedError``."""
+        """The items of the stream. Raises what the stream raises, and ``StoppedError``."""
         while True:
             while self._items:
                 yield self._items.popleft()
@@ -40,11 +40,11 @@ class CancellableStream(Generic[T]):
                 await self._news.wait()
 
     async def stop(self) -> None:
-        """End the reading and close the stream. Raises nothing."""
+        """Stop reading and close the stream. Never raises."""
         self._task.cancel()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.exception()  # looked at, or the event loop would complain of it
+            self._task.exception()  # retrieve it, or the event loop would log it
 
     async def _read(self) -> None:
         async with aclosing(cast("Any", self._stream)) as stream:

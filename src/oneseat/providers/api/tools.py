@@ -1,4 +1,4 @@
-"""The calls of one answer of the model: which go on side by side, and how they end when nobody waits any more."""
+"""Runs the function calls of one answer: which run concurrently, and how they end when the run is cancelled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CANCEL_S = 1.0
 
 
 class Toolbox:
-    """The caller's functions. ``clean`` takes secrets out of an error."""
+    """The caller's functions. ``clean`` removes secrets from an error."""
 
     def __init__(self, functions: Sequence[Function], clean: Callable[[str], str]) -> None:
         self._functions = {function.name: function for function in functions}
@@ -24,7 +24,7 @@ class Toolbox:
         self._stopped = False
 
     async def answer(self, calls: Sequence[Call]) -> AsyncIterator[tuple[int, CallResult]]:
-        """The result of each call with its place, as they come. Those that change nothing go on side by side."""
+        """The result of each call with its index, as they complete. Read-only functions run concurrently."""
         self._stopped = False
         for batch in self._batches(calls):
             if self._stopped:
@@ -37,7 +37,7 @@ class Toolbox:
                         yield task.result()
 
     async def stop(self) -> None:
-        """Cancel the calls that go on. A function that does not let itself be cancelled is left behind."""
+        """Cancel the running calls. A function that ignores the cancellation is abandoned."""
         tasks, self._tasks, self._stopped = self._tasks, set(), True
         for task in tasks:
             task.cancel()

@@ -1,6 +1,6 @@
-"""The HTTP transport to one endpoint with one key, which nothing in an SDK's environment can change.
+"""The HTTP transport to one endpoint with one key, which environment variables of an SDK cannot change.
 
-The SDKs read keys, addresses, headers and proxies from environment variables and files (measured). They get a placeholder for
+The SDKs read keys, URLs, headers and proxies from environment variables and files (measured). They get a placeholder for
 the key; this transport sends to its own endpoint only, with its own headers.
 """
 
@@ -19,9 +19,9 @@ from oneseat.contract.errors import ErrorInfo, InternalError, OneseatError
 from .endpoint import PLACEHOLDER, Answered, Endpoint
 from .failures import LINE_TOO_LONG
 
-#: The only headers that an SDK may decide, as they describe the body.
+#: The only headers that an SDK may set, as they describe the body.
 _PASSED = ("content-length", "transfer-encoding")
-#: In seconds. How long an answer may take, the engine's watchdog knows.
+#: Timeouts in seconds. The engine's watchdog limits how long an answer may take.
 _PATIENCE = {"connect": 30.0, "read": None, "write": None, "pool": None}
 
 #: A longer line would fill the memory. The official CLI's lines have the same limit.
@@ -29,7 +29,7 @@ _MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 class Options(TypedDict):
-    """What the SDKs that are made alike are made of."""
+    """The constructor arguments shared by the SDKs of the same design."""
 
     api_key: str
     base_url: str
@@ -38,14 +38,14 @@ class Options(TypedDict):
 
 
 def options(endpoint: Endpoint) -> Options:
-    """An SDK's way to one endpoint. It repeats nothing by itself: whether anything is sent again, the engine decides."""
+    """The options of an SDK client for one endpoint. It does not retry: the engine decides about retries."""
     return Options(
         api_key=PLACEHOLDER, base_url=endpoint.base_url, http_client=client(endpoint), max_retries=0
     )
 
 
 def client(endpoint: Endpoint) -> httpx2.AsyncClient:
-    """The HTTP client to give to an SDK. Redirects are not followed: they could lead anywhere."""
+    """The HTTP client to pass to an SDK. It does not follow redirects, which could lead anywhere."""
     return httpx2.AsyncClient(
         transport=_PinnedTransport(endpoint), trust_env=False, follow_redirects=False, timeout=None
     )
@@ -60,7 +60,7 @@ class _PinnedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send what may be sent. Raises ``InternalError`` for another address."""
+        """Send a request to the endpoint. Raises ``InternalError`` for any other address."""
         response = await self._transport.handle_async_request(self._pinned(request))
         self._endpoint.answered = Answered(response.status_code, response.headers.get("content-type", ""))
         if "content-encoding" not in response.headers:
@@ -93,7 +93,7 @@ class _PinnedTransport(httpx2.AsyncBaseTransport):
 
 
 class _Mended(httpx2.AsyncByteStream):
-    """A response by whole lines, without halves of surrogate pairs: no later request could repeat an answer that holds one."""
+    """A response in whole lines, without lone surrogates: a later request could not repeat an answer that contains one."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -119,11 +119,11 @@ class _Mended(httpx2.AsyncByteStream):
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Whom to trust. Reading them takes 50 ms, so once per process."""
+    """The trusted certificates. Loading them takes 50 ms, so this is done once per process."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
 @cache
 def _no_certificates() -> ssl.SSLContext:
-    """Trusts nobody: for a server on this machine that is asked without encryption."""
+    """A context without trusted certificates, for a server on this machine that is used without encryption."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

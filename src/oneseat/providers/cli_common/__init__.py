@@ -1,1 +1,1 @@
-"""What the official CLIs share: finding and starting the program, its lines, its process, an open conversation."""
+"""Code shared by the official CLIs: finding and starting the program, its lines, its process, an open conversation."""

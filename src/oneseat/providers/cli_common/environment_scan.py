@@ -1,4 +1,4 @@
-"""Finds the names that decide who pays in an environment, the caller's or the child's own, and in `.env` files."""
+"""Finds the variables that decide who pays, in the caller's or the child's environment and in `.env` files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from oneseat.contract.facts import CredentialSource, SourceKind
 
 from .safe_read import UnreadableError, read_file
 
-#: What a CLI takes for "no" in the value of a switch, measured with CLAUDE_CODE_USE_BEDROCK.
+#: The values that a CLI reads as "off", measured with CLAUDE_CODE_USE_BEDROCK.
 OFF = frozenset({"", "0", "false", "no", "off"})
-#: `NAME=value`, `export NAME=value`; the value is read only far enough to see that there is one.
+#: `NAME=value`, `export NAME=value`; only the first character of the value is read, to see that there is one.
 _ASSIGNMENT = re.compile(
     rb"^[ \t]*+(?:export[ \t]++)?+([A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+(?![\r\n#])\S", re.MULTILINE
 )
 
 
 def is_set(entry: BillingName, value: str) -> bool:
-    """Whether a name with this value has an effect: an empty value never has, and a switch can say no."""
+    """Whether a variable with this value has an effect: an empty value has none, and a switch can be off."""
     return value != "" and not (entry.switch and value.strip().lower() in OFF)
 
 
 def scan_environment(env: Mapping[str, str], names: BillingNames) -> tuple[CredentialSource, ...]:
-    """What the caller's environment holds that could change who pays; the owner's own login does not count."""
+    """The credential sources in the caller's environment that could change who pays, except the owner's own login."""
     return tuple(
         CredentialSource(name=name, kind=entry.kind, scope="environment", place="environment")
         for name, value in sorted(env.items())
@@ -37,7 +37,7 @@ def scan_environment(env: Mapping[str, str], names: BillingNames) -> tuple[Crede
 
 
 def scan_dotenv_file(path: Path, names: BillingNames) -> tuple[CredentialSource, ...]:
-    """What a `.env` file holds that could change who pays."""
+    """The credential sources in a `.env` file that could change who pays."""
     try:
         content = read_file(path)
     except UnreadableError:
@@ -53,10 +53,10 @@ def scan_dotenv_file(path: Path, names: BillingNames) -> tuple[CredentialSource,
 def child_sources(
     environ: Mapping[str, str], expected: Mapping[str, str], names: BillingNames
 ) -> tuple[CredentialSource, ...]:
-    """What is in the child's real environment and was not given to it: a script around the CLI can export anything.
+    """The credential sources in the child's real environment that it was not given: a wrapper script can export anything.
 
-    ``expected`` is the environment the child was started with. A name that oneseat set is fine as long as its value is
-    the one it set; so are the folders the child finds its files by.
+    ``expected`` is the environment the child was started with. A variable that oneseat set is accepted if its value is
+    unchanged; so are the variables by which the child finds its files.
     """
     given = {name.upper(): value for name, value in expected.items()}
     found = []
@@ -72,9 +72,9 @@ def child_sources(
 def missing_names(
     environ: Mapping[str, str], expected: Mapping[str, str], names: BillingNames
 ) -> tuple[str, ...]:
-    """The names that decide who pays, were given to the child, and are no longer in its environment.
+    """The variables that decide who pays and were given to the child, but are no longer in its environment.
 
-    Without its folder the CLI looks for a login elsewhere; without its address a simulated run goes to the vendor.
+    Without its folder the CLI looks for a login elsewhere; without its base URL a simulated run goes to the vendor.
     """
     has = {name.upper() for name, value in environ.items() if value}
     return tuple(

@@ -1,4 +1,4 @@
-"""Removes the secrets of a run's configuration from its texts."""
+"""Removes the secrets in a run's configuration from its texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from oneseat.contract.request import McpServer
 
 
 def hiding(servers: tuple[McpServer, ...], redact: Callable[[str], str] = str) -> Callable[[str], str]:
-    """Removes the secrets of the run's MCP servers from a text, as a server can repeat what it was given; then ``redact``."""
+    """A function that removes the secrets of the run's MCP servers from a text, as a server can repeat them; then ``redact``."""
     secrets = [secret for server in servers for secret in server.secrets]
 
     def hide(text: str) -> str:

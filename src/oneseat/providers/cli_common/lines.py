@@ -19,21 +19,21 @@ from oneseat.host.processes.lines import OversizedLine
 Known = TypeVar("Known")
 #: How long the CLI may take to exit after it closed its output, in seconds.
 _EXIT_S = 2.0
-#: How much of stderr an error message carries.
+#: How much of stderr an error message quotes, in characters.
 _STDERR_SHOWN = 2000
 
 
 class Undecoded(msgspec.Struct, frozen=True, gc=False):
-    """A line that is not one of the known ones, and why."""
+    """A line that could not be decoded, and why."""
 
     raw: bytes
     why: str
 
 
 class Lines(Generic[Known]):
-    """One process's lines. They outlive a run where the process does.
+    """The lines of one process. They outlive a run if the process does.
 
-    ``redact`` cleans what of the output enters an error; ``decode`` says what a block of whole lines means, and never raises.
+    ``redact`` cleans output that is quoted in an error; ``decode`` decodes a block of whole lines and never raises.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Lines(Generic[Known]):
 
     async def write(self, data: bytes) -> None:
         """Write a whole line."""
-        # A CLI that does not read its input is dead or dying. Its output says more than a broken pipe, and is still to be read;
-        # should it live on, the watchdog ends the wait.
+        # A CLI that does not read its input is dead or dying. Its output, still to be read, explains more than a broken pipe. If
+        # it is alive after all, the watchdog ends the wait.
         with contextlib.suppress(OSError):
             await self._child.write(data)
 
     async def more(self) -> bool:
-        """Wait until there is a line to take; false at the end of the output. Lines arrive in blocks, for speed."""
+        """Wait until a line is available; false at the end of the output. Lines are read in blocks, for speed."""
         while not self._lines:
             try:
                 block = await anext(self._blocks, None)
@@ -72,11 +72,11 @@ class Lines(Generic[Known]):
 
     @property
     def lines(self) -> deque[Known | Undecoded]:
-        """The lines that were read and not taken yet."""
+        """The lines that were read but not taken yet."""
         return self._lines
 
     def stderr(self) -> Stderr | None:
-        """The end of what the CLI printed on stderr, redacted; whole once the process is gone."""
+        """The end of the CLI's stderr, redacted; complete once the process has ended."""
         return stderr_event(self._child.stderr_tail(), self.redact)
 
     async def close(self) -> None:
@@ -84,10 +84,10 @@ class Lines(Generic[Known]):
         await self._blocks.aclose()
 
     async def death(self, when: str) -> OneseatError:
-        """The error of a CLI that closed its output ``when`` it should not."""
+        """The error of a CLI that closed its output too early; ``when`` says at which point."""
         exited = await self._child.wait(_EXIT_S)
         stderr, said = self._child.stderr_tail().text, self.stderr()
-        # Redact before cutting: half of a credential would not be recognised.
+        # Redact before cutting: part of a credential would not be recognised.
         words = said.text[-_STDERR_SHOWN:] if said is not None else ""
         known = self._known_death(stderr, words)
         if known is not None:
@@ -106,7 +106,7 @@ class Lines(Generic[Known]):
         )
 
     def _known_death(self, stderr: str, words: str) -> OneseatError | None:  # noqa: ARG002 - for overrides
-        """The error for a known message on ``stderr``, if there is one; ``words`` is what may be shown of it."""
+        """The error for a known message on ``stderr``, if there is one; ``words`` is the part that may be shown."""
         return None
 
     def _read(self, block: bytes | OversizedLine) -> Sequence[Known | Undecoded]:

@@ -1,4 +1,4 @@
-"""One conversation on one process of an official CLI: each message is a run of its own, and no message waits for a start."""
+"""One conversation on one process of an official CLI: each message is a separate run, without waiting for a start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oneseat.providers.conversation import NEW_CONVERSATION, ConversationProvide
 
 from .process import OfficialProcess
 
-#: How long a cancelled turn may take to end, in seconds; after that the process is ended instead.
+#: How long a cancelled turn may take to end, in seconds; after that the process is ended.
 _STOP_S = 5.0
 
 
@@ -45,19 +45,19 @@ class ConversationHost(Provider, Protocol[Process, Run_co]):
     """A provider whose processes can outlive a run."""
 
     def start_process(self, request: Request, session: SessionStamp | None) -> Process:
-        """A process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
+        """Start a process that outlives its run; see ``end_process``. Raises ``OneseatError`` when none can be started."""
 
     async def end_process(self, process: Process) -> None:
-        """End such a process and all that it started."""
+        """End such a process and everything it started."""
 
     def session_on(
         self, process: Process, request: Request, run_id: str, session: SessionStamp | None
     ) -> Run_co:
-        """One run of a process."""
+        """One run on a process."""
 
 
 class OpenConversation(ConversationProvider, Generic[Process, Run]):
-    """Implements ``Provider``: the runs of ``host`` as one conversation on one process."""
+    """Implements ``Provider``: the runs of ``host`` form one conversation on one process."""
 
     def __init__(self, host: ConversationHost[Process, Run]) -> None:
         super().__init__(host)
@@ -70,10 +70,10 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AsyncIterator[Run]:
-        """The conversation's process for its next message. It outlives this context, unless the turn did not end.
+        """The conversation's process for its next message. It outlives this context if the turn has ended.
 
-        Raises ``UsageError`` ``usage.conversation_changed`` for a request that differs in one of the terms, ``OneseatError``
-        ``provider.conversation_over`` when the process has ended, and what starting one raises.
+        Raises ``UsageError`` ``usage.conversation_changed`` for a request with different fixed options, ``OneseatError``
+        ``provider.conversation_over`` when the process has ended, and the errors of starting one.
         """
         async with self._turn:
             process = await self._current(permitted.request, session)
@@ -90,14 +90,14 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
 
     @abstractmethod
     def _terms_of(self, request: Request) -> dict[str, object]:
-        """What of a request the conversation cannot change once it has begun, by name."""
+        """The options of a request that cannot change during a conversation, by name."""
 
     def _overtaken(self, process: Process) -> str | None:  # noqa: ARG002 - for overrides
         """A file or folder whose change, while the process waited, it may have kept; ``None`` without one."""
         return None
 
     def _unsupported(self, process: Process, request: Request) -> str | None:  # noqa: ARG002 - for overrides
-        """What else of a request this process cannot serve; ``None`` for nothing."""
+        """Another option of the request that this process cannot serve; ``None`` if there is none."""
         return None
 
     async def _current(self, request: Request, session: SessionStamp | None) -> Process:
@@ -107,7 +107,7 @@ class OpenConversation(ConversationProvider, Generic[Process, Run]):
         await self._end_overtaken(session)
         change = self._change(terms, request)
         if session is not None and change is not None:
-            await self.close()  # another process resumes the session from the CLI's record
+            await self.close()  # another process resumes the session from the CLI's transcript
         elif session is None:
             self._check(change)
         if self._process is None:

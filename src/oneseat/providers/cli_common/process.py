@@ -1,4 +1,4 @@
-"""One started process of an official CLI with its private folder. It may serve one run, or several one after the other."""
+"""One started process of an official CLI with its private folder. It serves one run, or several in sequence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Channel = TypeVar("Channel", bound=Lines[Any])
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How a process is started. ``marker`` is inherited by all that it starts."""
+    """How a process is started. ``marker`` is inherited by all its descendants."""
 
     argv: list[str]
     env: Mapping[str, str]
@@ -46,23 +46,23 @@ class OfficialProcess(Generic[Channel]):
         self._private = private
 
     async def end(self, patience_s: float) -> None:
-        """End the CLI and all that it started, which may take ``patience_s`` seconds to leave, and remove its folder."""
+        """End the CLI and everything it started, after at most ``patience_s`` seconds to exit by itself, and remove its folder."""
         await self.child.end(patience_s)
         await self.channel.close()
         await asyncio.to_thread(self._remove_folder)
 
     async def end_kept(self, patience_s: float, kept: ProcessRegistry) -> None:
-        """``end`` a process with a marker of its own; see ``kept_marker``."""
+        """``end`` a process that has its own marker; see ``kept_marker``."""
         try:
             await self.end(patience_s)
-        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+        except BaseException:  # an event loop that is being closed (a second Ctrl-C) cancels this too
             self.kill()
             raise
         finally:
             kept.release(self.marker)
 
     def kill(self) -> None:
-        """``end`` at once and without an event loop, for a loop that is being torn down."""
+        """``end`` at once and without an event loop, for use while the loop is being closed."""
         self.child.kill()
         self._remove_folder()
 
@@ -72,7 +72,7 @@ class OfficialProcess(Generic[Channel]):
 
 @contextmanager
 def starting(executable: str) -> Iterator[None]:
-    """Raises ``OneseatError`` ``provider.cannot_start`` for an ``OSError`` of the start."""
+    """Turn an ``OSError`` of the start into ``OneseatError`` ``provider.cannot_start``."""
     try:
         yield
     except OSError as error:
@@ -98,7 +98,7 @@ def private_folder(marker: str, kept: ProcessRegistry) -> Iterator[Path]:
 
 @contextmanager
 def kept_marker(kept: ProcessRegistry) -> Iterator[str]:
-    """A marker for the process that is started within this and outlives its run. Raises what ``new_marker`` raises."""
+    """A marker for the process that is started in this context and outlives its run. Raises what ``new_marker`` raises."""
     marker = kept.new_marker()
     try:
         yield marker

@@ -1,4 +1,4 @@
-"""Inspects the process that answered: a script around the CLI can change everything that oneseat passed to it.
+"""Inspects the process that answered: a wrapper script can change everything that oneseat passed to the CLI.
 
 What the CLI says of itself is not enough: it shows neither another address nor added headers (measured on claude 2.1.197
 and 2.1.329). So its environment, command line, program and input are compared with what oneseat started; what differs and is
@@ -34,7 +34,7 @@ _SHEBANG_BYTES = 512
 
 
 class ProcessCheck(msgspec.Struct, frozen=True):
-    """What was added to the environment, whether it could be read, and why the process is not the one oneseat started.
+    """What was added to the environment, whether it could be read, and why the process is not as oneseat started it.
 
     ``tampering`` quotes names, numbers and paths only; it is ``None`` when everything is as expected.
     """
@@ -85,7 +85,7 @@ def inspect_process(started: StartedAs, answered: int | None, names: BillingName
 
 
 def joined(checks: list[ProcessCheck]) -> ProcessCheck:
-    """Several checks as one."""
+    """Combine several checks into one."""
     return ProcessCheck(
         sources=tuple(dict.fromkeys(source for each in checks for source in each.sources)),
         readable=all(each.readable for each in checks),

@@ -1,4 +1,4 @@
-"""Finds the installed program, and the errors when it is missing, cannot be started or is too old."""
+"""Finds the installed program, and makes the errors when it is missing, cannot be started or is too old."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Version = tuple[int, int, int]
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One official CLI: its name, the setting and the variable that name its file, and its npm package."""
+    """One official CLI: its name, the setting and the variable that give its path, and its npm package."""
 
     name: str
     setting: str
@@ -29,7 +29,7 @@ class Program(msgspec.Struct, frozen=True):
     def find(
         self, configured: str | None, search_path: str | None, behind: Callable[[str], str] = str
     ) -> str:
-        """The path of the program; ``behind`` gives the one that a script found would start.
+        """The path of the program; ``behind`` maps a script to the program that it would start.
 
         Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``.
         """
@@ -37,7 +37,7 @@ class Program(msgspec.Struct, frozen=True):
             return self._find(configured, search_path, behind)
         except (
             OSError
-        ) as error:  # a folder on the way to it that this user may not enter, or a deleted working directory
+        ) as error:  # a parent folder that this user may not enter, or a deleted working directory
             raise self._cannot_start(configured or self.name, error.strerror or str(error)) from error
 
     def _find(self, configured: str | None, search_path: str | None, behind: Callable[[str], str]) -> str:
@@ -53,7 +53,7 @@ class Program(msgspec.Struct, frozen=True):
             )
         program = behind(found)
         if sys.platform == "win32" and Path(program).suffix.lower() in (".cmd", ".bat", ".ps1"):
-            # A command shim hands its arguments to a shell, which would interpret them.
+            # A command shim passes its arguments to a shell, which would interpret them.
             raise _missing(
                 f"The official CLI is a command shim: `{found}`\n  oneseat starts programs without a shell",
                 self._name_it,
@@ -61,7 +61,7 @@ class Program(msgspec.Struct, frozen=True):
         return program
 
     def too_old(self, version: str | None, tested: str) -> OneseatError:
-        """Its ``version`` is older than the oldest of those ``tested``."""
+        """The error for a ``version`` that is older than the oldest of those ``tested``."""
         return OneseatError(
             ErrorInfo(
                 code="provider.too_old",
@@ -104,7 +104,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def _not_a_file(path: Path) -> str | None:
-    """Why ``path`` is no program file. Raises ``OSError`` when this user may not look at it."""
+    """Why ``path`` is not a program file. Raises ``OSError`` when this user may not access it."""
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the setting

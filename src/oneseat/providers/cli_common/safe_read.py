@@ -1,4 +1,4 @@
-"""Reads untrusted files: never blocks, reads regular files only, and no more than 64 MiB."""
+"""Reads untrusted files: never blocks, reads only regular files, at most 64 MiB."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from oneseat._util import tolerant
 
-#: Larger than any settings or state file of the CLI that works.
+#: Larger than any valid settings or state file of the CLI.
 MAX_BYTES = 64 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
 
@@ -19,13 +19,13 @@ Decoded = TypeVar("Decoded")
 
 
 class UnreadableError(Exception):
-    """Raised when a file exists and cannot be understood. The message says why and quotes nothing of it."""
+    """Raised when a file exists but cannot be read or decoded. The message says why and quotes nothing from the file."""
 
 
 def read_file(path: Path) -> tuple[bytes, int] | None:
     """The bytes of a regular file and its permission bits; ``None`` when there is none. Raises ``UnreadableError``."""
     try:
-        # A named pipe (password managers offer `.env` as one) would block a plain open until somebody writes to it.
+        # A plain open of a named pipe (password managers provide `.env` as one) would block until there is a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -60,5 +60,5 @@ def decode(data: bytes, kind: type[Decoded]) -> Decoded:
     try:
         return msgspec.json.decode(tolerant.mended(data), type=kind)
     except tolerant.UNREADABLE as error:
-        # The decoder's own words can quote the file; only the fact is passed on.
+        # The decoder's message can quote the file, so it is left out.
         raise UnreadableError("it is not JSON of the expected shape") from error

@@ -1,4 +1,4 @@
-"""One process of the app-server as messages: what is asked of it, what it answers, and what it asks."""
+"""The JSON-RPC messages of one app-server process: our requests, its answers, and its questions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OtherLine = Callable[[wire.Line], Awaitable[None]]
 
 
 class RpcRefused(OneseatError):  # noqa: N818 - reads as what happened
-    """Raised when the CLI refuses a request. ``said`` is its own answer, not redacted."""
+    """Raised when the CLI rejects a request. ``said`` is its error, not redacted."""
 
     def __init__(self, info: ErrorInfo, said: wire.RpcError) -> None:
         super().__init__(info)
@@ -29,7 +29,7 @@ class RpcRefused(OneseatError):  # noqa: N818 - reads as what happened
 
 
 class Channel(Lines[wire.Envelope]):
-    """One process's messages."""
+    """The messages to and from one process."""
 
     def __init__(self, child: Child, redact: Callable[[str], str]) -> None:
         super().__init__(child, redact, wire.decode_all)
@@ -42,7 +42,7 @@ class Channel(Lines[wire.Envelope]):
         await self.write(tolerant.encode(message) + b"\n")
 
     async def send(self, method: str, params: object = None) -> int:
-        """Send a request; returns the number that ``answer`` waits for. Several may be under way at once."""
+        """Send a request; returns the id to pass to ``answer``. Several requests may be pending at once."""
         self._requests += 1
         self._asked[self._requests] = method
         message: dict[str, Any] = {"id": self._requests, "method": method}
@@ -50,9 +50,9 @@ class Channel(Lines[wire.Envelope]):
         return self._requests
 
     async def answer(self, number: int, kind: type[A], other: OtherLine) -> A:
-        """Wait for the answer to a request; ``other`` gets the messages that come first.
+        """Wait for the answer to a request; ``other`` gets the messages that arrive before it.
 
-        Raises ``RpcRefused`` when the CLI refuses, ``OneseatError`` (``provider.*``) when it dies or answers what cannot be read.
+        Raises ``RpcRefused`` when the CLI rejects it, ``OneseatError`` (``provider.*``) when it dies or its answer is unreadable.
         """
         while number not in self._answers:
             if not await self.more():
@@ -67,7 +67,7 @@ class Channel(Lines[wire.Envelope]):
             info = failures.refused_request(answer.error)
             raise RpcRefused(msgspec.structs.replace(info, message=self.redact(info.message)), answer.error)
         try:
-            # Field by field would be too tolerant: the gate decides by these answers.
+            # Decode strictly: the billing gate decides by these answers, and the tolerant decoder would fill in defaults.
             return msgspec.json.decode(tolerant.mended(bytes(answer.result)), type=kind)
         except tolerant.UNREADABLE:
             raise self._error("garbled", f"The official CLI's answer to `{method}` cannot be read") from None
@@ -77,10 +77,10 @@ class Channel(Lines[wire.Envelope]):
         return await self.answer(await self.send(method, params), kind, other)
 
     async def reply(self, question: str, result: object) -> None:
-        """Answer a question of the CLI; ``question`` is its id as JSON."""
+        """Answer a request of the CLI; ``question`` is its id as JSON."""
         await self.tell({"id": msgspec.Raw(question.encode()), "result": result})
 
     async def decline(self, line: wire.Envelope) -> None:
-        """Say that a question will not be answered: left unanswered, the CLI would wait for ever."""
+        """Reject a request of the CLI, which would otherwise wait for the answer for ever."""
         error = {"code": _NOT_SUPPORTED, "message": f"oneseat does not answer {line.method}"}
         await self.tell({"id": line.id, "error": error})

@@ -1,6 +1,6 @@
-"""What of the CLI's settings in force could change who pays, as it names them in answer to `config/read`.
+"""The effective settings of the CLI that could change who pays, from its answer to `config/read`.
 
-The answer holds values, credentials of MCP servers among them. Only names leave this file.
+The answer contains values, including credentials of MCP servers. This module passes on names only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from oneseat.contract.facts import CredentialSource, Scope
 from .login import ADDRESSES
 
 _VENDOR = "openai"
-#: Where a setting comes from, by the CLI's word for the layer.
+#: The scope of a setting, by the CLI's name for the configuration layer.
 _SCOPES: dict[str, Scope] = {
     "user": "user_settings",
     "project": "project_settings",
@@ -25,7 +25,7 @@ _MANAGED: Scope = "managed_settings"
 
 
 class Layer(msgspec.Struct, frozen=True, rename="camel"):
-    """One file of settings, or the command line. ``disabled_reason`` says why it does not count."""
+    """One settings file, or the command line. ``disabled_reason`` says why it has no effect."""
 
     name: dict[str, Any] = {}
     disabled_reason: str | None = None
@@ -46,12 +46,12 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def model_provider(self) -> str | None:
-        """Whom the CLI would ask; ``None`` for the vendor."""
+        """The model provider that the CLI would use; ``None`` for the vendor."""
         named = self.config.get("model_provider")
         return None if named is None else str(named)
 
     def servers(self) -> tuple[str, ...]:
-        """The MCP servers that it would start by itself."""
+        """The MCP servers that the CLI would start by itself."""
         named = self.config.get("mcp_servers")
         entries = named.items() if isinstance(named, dict) else ()
         return tuple(
@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         )
 
     def sources(self, own: dict[str, str]) -> tuple[CredentialSource, ...]:
-        """What could change who pays; ``own`` are the addresses that oneseat set."""
+        """The settings that could change who pays; ``own`` are the base URLs that oneseat set."""
         return (*self._addresses(own), *self._projects())
 
     def _addresses(self, own: dict[str, str]) -> Iterator[CredentialSource]:
@@ -71,7 +71,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
                 yield self._source(name)
         providers = self.config.get("model_providers")
         if isinstance(providers, dict) and _VENDOR in providers:
-            # The vendor's own entry, described anew: another address under the right name.
+            # A redefinition of the vendor's entry: another base URL under the vendor's name.
             yield self._source(f"model_providers.{_VENDOR}")
 
     def _projects(self) -> Iterator[CredentialSource]:

@@ -1,4 +1,4 @@
-"""A conversation on one app-server."""
+"""A conversation on one app-server process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .session import CodexSession
 
 
 class CodexConversation(OpenConversation[CodexProcess, CodexSession]):
-    """Implements ``Provider``: a ``CodexCliProvider`` whose runs are one conversation."""
+    """Implements ``Provider``: a ``CodexCliProvider`` whose runs form one conversation."""
 
     def _terms_of(self, request: Request) -> dict[str, object]:
-        # Each message may have another model and schema.
+        # The model and the schema may change with each message.
         return {
             "cwd": request.cwd,
             "system": request.system,

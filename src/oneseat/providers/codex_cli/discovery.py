@@ -1,4 +1,4 @@
-"""Which ``codex`` is installed, and whether its version is one we know."""
+"""Finds the installed ``codex`` and checks its version."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 
 from oneseat.providers.cli_common.program import Program, Version, dotted
 
-#: The only version the test suite drives. Older ones are refused; the app-server says of itself that it is experimental.
+#: The only version that the tests use. Older ones are refused, as the app-server's interface is marked experimental.
 OLDEST = (0, 169, 0)
 NEWEST = (0, 169, 0)
 
 _PROGRAM = Program("codex", "codex.path", "ONESEAT_CODEX_PATH", "@openai/codex")
 _VERSION = re.compile(r"(?:^|/|\s)(\d+)\.(\d+)\.(\d+)\b")
-#: What the CLI's packages call a machine.
+#: The names of operating systems in the CLI's packages.
 _SYSTEMS = {"linux": "linux", "darwin": "darwin", "win32": "win32"}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def find_executable(configured: str | None, search_path: str | None) -> str:
-    """The path of the official CLI's own program. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``.
+    """The path of the CLI's native program. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``.
 
-    npm installs a script that starts it, at the price of a Node process and 0.2 s: what is behind such a script is used instead.
+    npm installs a script that starts it, which costs a Node process and 0.2 s, so the program behind the script is used instead.
     """
     return _PROGRAM.find(configured, search_path, _native)
 
 
 def _native(found: str) -> str:
-    """The program that an npm script would start; ``found`` itself where it is no such script."""
+    """The program that an npm script would start; ``found`` itself if it is not such a script."""
     script = Path(found).resolve()
     if script.name != "codex.js":
         return found
@@ -45,7 +45,7 @@ def _native(found: str) -> str:
 
 
 def parse_version(text: str) -> Version | None:
-    """The first version in ``text``, such as ``codex-cli 0.169.0`` or ``oneseat/0.169.0 (Linux)``; ``None`` without one."""
+    """The first version in ``text``, such as ``codex-cli 0.169.0`` or ``oneseat/0.169.0 (Linux)``; ``None`` if there is none."""
     match = _VERSION.search(text)
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 

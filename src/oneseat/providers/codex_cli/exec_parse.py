@@ -1,4 +1,4 @@
-"""The lines of `codex exec --json` to events. It says less than the app-server: no pieces of text, windows or error words."""
+"""Parses `codex exec --json` into events. It reports less than the app-server: no partial text, windows or error kinds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 class ExecParser:
-    """Turns the lines of one run into events. ``tools`` are those the run was given, ``model`` the one it asked for."""
+    """Turns the lines of one run into events. ``tools`` are the run's tools, ``model`` is the requested model."""
 
     def __init__(self, setting: Setting, model: str | None, tools: tuple[str, ...]) -> None:
         self._setting = setting
@@ -79,7 +79,7 @@ class ExecParser:
         self._begun: set[str] = set()
 
     def events(self, raw: bytes) -> Iterable[Event]:
-        """The events of one line. Never raises: what is not known becomes ``Unknown``."""
+        """The events of one line. Never raises: anything unknown becomes ``Unknown``."""
         try:
             return self._of(_decode(raw), raw)
         except tolerant.UNREADABLE:
@@ -111,13 +111,13 @@ class ExecParser:
             cwd=self._setting.cwd,
             session_id=self._thread,
             tools=self._tools,
-            # Who would pay was asked before; nothing tells it now.
+            # The key source was checked before the start; `exec` does not report it.
             api_key_source=None,
         )
 
     def _item(self, item: _Item, *, ended: bool) -> Iterable[Event]:
         if item.type == "agent_message" and ended:
-            # A message that was cut comes again whole: the last one is the answer.
+            # A truncated message is sent again in full: the last one is the answer.
             self._text = item.text or ""
             return (Message(text=self._text),)
         if item.type == "reasoning" and ended:

@@ -1,4 +1,4 @@
-"""One run of `codex exec`: what is left where the app-server does not start. It asks nothing and keeps no conversation."""
+"""One run of `codex exec`, the fallback if the app-server does not start. It asks no questions and keeps no conversation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _LOOK_S = 0.02
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known outside of the process: the login, what lies context it, the ``plan`` that its account was last seen on, and
-    ``why`` there is no app-server.
+    """Facts from outside the process: the login, the ``withheld`` credential sources, the ``plan`` that the account was last
+    seen on, and ``why`` there is no app-server.
     """
 
     login: CodexLogin
@@ -40,7 +40,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecSession:
-    """Implements ``ProviderSession``: one run without a conversation. ``model`` is ``None`` for the CLI's own."""
+    """Implements ``ProviderSession``: one run without a conversation. ``model`` is ``None`` for the CLI's default."""
 
     def __init__(
         self, launcher: Launcher, request: Request, model: str | None, setting: Setting, outside: Outside
@@ -58,7 +58,7 @@ class ExecSession:
 
     @property
     def process(self) -> CodexProcess | None:
-        """The CLI, once it was started."""
+        """The CLI's process; ``None`` before the start."""
         return self._process
 
     @property
@@ -66,7 +66,7 @@ class ExecSession:
         return self._ended
 
     async def credential_facts(self) -> CodexFacts:
-        """What the login file and the process say; the CLI itself is started, and waits for its prompt."""
+        """The facts from the login file and the process. Starts the CLI, which then waits for its prompt."""
         self._process = self._launcher.launch_exec(
             self._request, self._model, self._allowed, self._setting.run_id, self._setting.redact
         )
@@ -91,7 +91,7 @@ class ExecSession:
         return self._opened().watch.changed()
 
     async def ready(self) -> bool:
-        """Whether it has the run's tools. Raises ``OneseatError`` ``incomplete.tools_missing``."""
+        """Check the run's tools; always true. Raises ``OneseatError`` ``incomplete.tools_missing``."""
         check_tools(self._request, self._allowed)
         return True
 
@@ -111,11 +111,11 @@ class ExecSession:
         raise await process.channel.death("before it reported a result")
 
     def say(self, text: str) -> AsyncIterator[Batch]:  # noqa: ARG002 - the port's
-        """There is no second message: the run was one of its own."""
+        """Raise ``OneseatError``: `codex exec` has no further messages."""
         raise OneseatError(self._why)
 
     async def answer(self, question: Question, permission: Permission) -> None:
-        """Nothing is asked."""
+        """Do nothing: `codex exec` asks no questions."""
 
     def stderr(self) -> Stderr | None:
         return self._process.channel.stderr() if self._process is not None else None
@@ -131,7 +131,7 @@ class ExecSession:
 
 
 async def _asked_for_prompt(process: CodexProcess) -> None:
-    """Wait until the CLI itself reads. Looked at earlier, it may still be what starts it, with another environment."""
+    """Wait until the CLI reads its prompt. Earlier, the process may still be a launcher with a different environment."""
     while _ASKS not in process.child.stderr_tail().text:
         if process.child.exited:
             raise await process.channel.death("before it asked for a prompt")
@@ -148,6 +148,6 @@ def _administrators() -> tuple[CredentialSource, ...]:
 
 
 def can_do(request: Request) -> bool:
-    """Whether `codex exec` can serve a request: no conversation, no servers, no schema, no pictures."""
+    """Whether `codex exec` can serve a request: one without a conversation, servers, a schema and images."""
     pictures = any(attached.media_type.startswith("image/") for attached in request.attachments)
     return not (request.project or request.session or request.mcp_servers or request.schema or pictures)

@@ -1,6 +1,6 @@
-"""What an error of the CLI means. Its own word decides (`codexErrorInfo`); words of a message only where that says `other`.
+"""Classifies the CLI's errors: by their kind (`codexErrorInfo`), and by words of the message only if that is `other`.
 
-Words, statuses and messages as measured on codex 0.169.0, or named by the schema that version prints of itself.
+Kinds, statuses and messages were measured on codex 0.169.0 or come from the schema that this version generates.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _BY_STATUS: dict[int, Failure] = {
     503: failures.OVERLOADED,
 }
 _HIGH_DEMAND = "high demand"
-#: By words of a message, where the CLI itself has none for it.
+#: By words of the message, for errors without a specific kind.
 _BY_TEXT: dict[str, Failure] = {
     # Before the words that such a message begins with.
     "invalid peer certificate": failures.UNTRUSTED,
@@ -69,7 +69,7 @@ _BY_TEXT: dict[str, Failure] = {
     "unexpected status 413": failures.REQUEST_TOO_LARGE,
     "unexpected status 5": failures.SERVER_ERROR,
 }
-#: By the CLI's own word, where neither a status nor the message says more.
+#: By the CLI's kind, if neither the status nor the message is more specific.
 _BY_KIND = {
     "httpConnectionFailed": failures.UNREACHABLE,
     "responseStreamConnectionFailed": failures.UNREACHABLE,
@@ -77,7 +77,7 @@ _BY_KIND = {
 }
 _SERVER_STATUS = 500
 _NEVER_PASSES = frozenset({400, 401, 403, 404, 413})
-#: How often the CLI may repeat a request by itself.
+#: How often the CLI may retry a request by itself.
 _OWN_RETRIES = 2
 
 
@@ -94,19 +94,19 @@ def classify(turn: wire.Turn, limits: wire.RateLimits | None, now: float) -> Err
 
 
 def is_final(error: wire.TurnError, attempt: int) -> bool:
-    """Whether another try of the CLI's own is pointless, or one too many: the run may be repeated as a whole.
+    """Whether to stop the CLI's own retries, because they are pointless or enough: oneseat may retry the whole run.
 
-    Left alone, the CLI asks six times, and thirty times where the vendor fails. One refusal of the login, of the model or of the
-    size is as good as six; of what may pass, three are.
+    By default the CLI sends a request six times, and thirty times on server errors. For a rejected login, model or size one
+    attempt is enough; for transient errors three are.
     """
     _, status = word_of(error.codex_error_info)
-    # The CLI's words after five requests that met a failing server; it names no status then.
+    # The CLI's message after five requests to a failing server; it has no status then.
     tried = _HIGH_DEMAND in (error.additional_details or error.message)
     return attempt > _OWN_RETRIES or tried or status in _NEVER_PASSES
 
 
 def refused_request(error: wire.RpcError) -> ErrorInfo:
-    """The failure that the refusal of a request means."""
+    """The failure that a rejected request means."""
     if "no rollout found" in error.message or "invalid session id" in error.message:
         return failures.SESSION_LOST.info()
     found = next(
@@ -116,7 +116,7 @@ def refused_request(error: wire.RpcError) -> ErrorInfo:
 
 
 def word_of(info: object) -> tuple[str | None, int | None]:
-    """The CLI's word for an error, and the HTTP status it names, if it does."""
+    """The CLI's kind of an error, and its HTTP status, if any."""
     if isinstance(info, str):
         return info, None
     if isinstance(info, dict) and len(info) == 1:
@@ -144,7 +144,7 @@ def _by_text(message: str) -> Failure | None:
 
 
 def _said_by_vendor(message: str) -> str | None:
-    """The vendor's own words, where the CLI passes on its whole answer to a request that is wrong; ``None`` where it does not."""
+    """The vendor's message, if the CLI passes on the vendor's whole answer to an invalid request; else ``None``."""
     if not message.startswith("{"):
         return None
     try:
@@ -158,10 +158,10 @@ def _said_by_vendor(message: str) -> str | None:
 
 def _limit(error: wire.TurnError, limits: wire.RateLimits | None, now: float) -> ErrorInfo:
     if "Quota exceeded" in error.message:
-        # The same word as for a full window; an account without credit does not fill again by waiting.
+        # The same kind as for a full window, but an account without credit does not recover by waiting.
         return failures.CREDIT_EXHAUSTED.info(error.message)
     full = [window for window in (windows(limits) if limits is not None else ()) if is_full(window)]
-    # Of two that are full, the one that opens last decides.
+    # If two windows are full, the one that resets last decides.
     window = max(full, key=lambda one: one.resets_at or 0.0, default=None)
     name = window_name(window) if window is not None else "unknown"
     wait = (

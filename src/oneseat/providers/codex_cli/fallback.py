@@ -1,4 +1,4 @@
-"""One run of the CLI: through its app-server, and where that does not start, through `codex exec`."""
+"""One run of the CLI: through its app-server, or through `codex exec` if that does not start."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from oneseat.contract.stations import Dispatch
 from .exec_session import ExecSession
 from .session import CodexSession
 
-#: The errors of an app-server that does not start: the CLI has none, or one with another protocol.
+#: The errors of an app-server that does not start: the CLI has none, or one with a different protocol.
 _NOT_STARTED = frozenset(
     {"provider.crashed", "provider.output_closed", "provider.garbled", "provider.execution_error"}
 )
 
 
 class SessionWithFallback:
-    """Implements ``ProviderSession`` with ``server``. ``other`` makes the session that takes over; ``None`` where none can."""
+    """Implements ``ProviderSession`` with ``server``. ``other`` makes the fallback session; ``None`` if there is none."""
 
     def __init__(self, server: CodexSession, other: Callable[[ErrorInfo], ExecSession] | None) -> None:
         self.server = server
@@ -43,7 +43,7 @@ class SessionWithFallback:
         return await self.fallback.credential_facts()
 
     async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
-        """What the vendor's account says of the windows; nothing without an app-server."""
+        """The usage windows that the vendor's account reports; empty without an app-server."""
         return await self.server.limits(read_at) if self.fallback is None else ()
 
     def overtaken(self) -> str | None:

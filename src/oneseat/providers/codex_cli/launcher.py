@@ -23,44 +23,44 @@ from .messages import DEFAULT_SYSTEM
 from .permissions import Permissions
 from .process import CodexProcess, CodexStart
 
-#: The CLI's own settings for every run, each with the failure it prevents.
+#: The CLI settings of every run, each with the failure it prevents.
 _SETTINGS = (
-    # The owner's settings can name another provider, which would then be asked and paid.
+    # The owner's settings can name another provider, which would then be used and paid.
     'model_provider="openai"',
     "analytics.enabled=false",
     "check_for_update_on_startup=false",
-    # A program of the owner's that is started after every turn.
+    # The owner's settings can name a program that is started after every turn.
     "notify=[]",
-    # It would write every prompt into a file.
+    # The CLI would write every prompt to a file.
     'history.persistence="none"',
-    # It would add files of the working directory, and the owner's own instructions, to the prompt.
+    # The CLI would add files of the working directory and the owner's own instructions to the prompt.
     "project_doc_max_bytes=0",
     'developer_instructions=""',
     "skills.include_instructions=false",
     "include_apps_instructions=false",
     "include_collaboration_mode_instructions=false",
     'web_search="disabled"',
-    # Every variable of the CLI would reach the model's commands.
+    # The model's commands would inherit the whole environment of the CLI.
     'shell_environment_policy.inherit="core"',
-    # Where files may be written, that is the working directory: the folder for temporary files and the network are closed.
+    # With write access, allow the working directory only: no temporary folders, no network.
     "sandbox_workspace_write.network_access=false",
     "sandbox_workspace_write.exclude_slash_tmp=true",
     "sandbox_workspace_write.exclude_tmpdir_env_var=true",
 )
-#: What a run does not need and can act, ask or send by itself. The CLI ignores names that it does not know.
+#: Features that a run does not need and that can act, ask or send by themselves. The CLI ignores unknown names.
 _OFF = (
     "apps", "plugins", "remote_plugin", "hooks", "goals", "memories", "image_generation", "browser_use",
     "browser_use_external", "computer_use", "in_app_browser", "tool_suggest", "skill_search", "shell_snapshot",
     "workspace_dependencies", "sleep_tool", "skill_mcp_dependency_install", "daemon_auto_start",
-    # Without a network it would try again for ever, and say nothing that is an end.
+    # Without a network the CLI would retry for ever and never report a failure.
     "unbounded_connection_retries",
 )  # fmt: skip
 
 
 class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the provider needs to know. ``environ`` is a snapshot of the caller's environment, never changed.
+    """The provider's configuration. ``environ`` is a snapshot of the caller's environment, never changed.
 
-    ``threads`` is the folder in which the names of conversations are kept; durations are in seconds.
+    ``threads`` is the folder that maps sessions to the CLI's threads; durations are in seconds.
     """
 
     environ: Mapping[str, str]
@@ -75,7 +75,7 @@ class CodexCliConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Launcher:
-    """Starts processes of the CLI that ``config`` describes. A ``redact`` cleans what of their output enters an error."""
+    """Starts processes of the CLI that ``config`` describes. ``redact`` cleans output that is quoted in errors."""
 
     def __init__(self, config: CodexCliConfig, kept: ProcessRegistry) -> None:
         self._config = config
@@ -83,7 +83,7 @@ class Launcher:
 
     def launch(self, cwd: str, marker: str, redact: Callable[[str], str]) -> CodexProcess:
         """Start an app-server in ``cwd``. Raises ``OneseatError``: ``provider.not_found``, ``provider.cannot_start``, and
-        ``billing.*`` where starting it could make it delete the stored login, or send it elsewhere.
+        ``billing.*`` when the start could delete the stored login or send it to another URL.
         """
         executable = self.executable()
         self._check_settings()
@@ -92,7 +92,7 @@ class Launcher:
             return self._start(argv, cwd, marker, private, redact)
 
     def launch_kept(self, cwd: str, redact: Callable[[str], str]) -> CodexProcess:
-        """Start one that outlives a run, with a marker of its own; see ``end_kept``. Raises like ``launch``."""
+        """Start an app-server that outlives a run, with its own marker; see ``end_kept``. Raises like ``launch``."""
         with kept_marker(self._kept) as marker:
             return self.launch(cwd, marker, redact)
 
@@ -110,7 +110,7 @@ class Launcher:
         with starting(executable), private_folder(marker, self._kept) as private:
             instructions = private / "instructions.md"
             instructions.write_text(request.system or DEFAULT_SYSTEM, "utf-8")
-            # It always has commands: without tools they find an empty folder, which they cannot write.
+            # `exec` always allows commands: without tools, they run in an empty read-only folder.
             cwd = request.cwd if allowed.acts else empty_folder(private)
             settings = [f"model_instructions_file={quoted(str(instructions))}"]
             if "web_search" in allowed.config:
@@ -131,26 +131,26 @@ class Launcher:
         return self._config.simulator is not None
 
     async def end_kept(self, process: CodexProcess, patience_s: float) -> None:
-        """End such a process and all that it started."""
+        """End a process of ``launch_kept`` and everything it started."""
         await process.end_kept(patience_s, self._kept)
 
     def executable(self) -> str:
-        """The program that would be started now. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
+        """The program that a start would use. Raises ``OneseatError`` ``provider.not_found`` or ``provider.cannot_start``."""
         return discovery.find_executable(self._config.executable, self._config.environ.get("PATH"))
 
     def folder(self) -> Path:
-        """The CLI's own folder: the owner's, as it is, or one of its own for simulated runs."""
+        """The CLI's configuration folder: the owner's, or a separate one for simulated runs."""
         simulator = self._config.simulator
         return (
             codex_home(self._config.environ) if simulator is None else Path(simulator.folder, simulator.login)
         )
 
     def login(self) -> CodexLogin:
-        """What is known of the login that a process would use."""
+        """The known facts about the login that a process would use."""
         return codex_login(self.folder())
 
     def own_addresses(self) -> dict[str, str]:
-        """The addresses that oneseat sets; none in real life."""
+        """The base URLs that oneseat sets; none except in simulated runs."""
         simulator = self._config.simulator
         if simulator is None:
             return {}
@@ -158,7 +158,7 @@ class Launcher:
         return {"openai_base_url": f"{base}/codex/v1", "chatgpt_base_url": f"{base}/backend-api/"}
 
     def _check_settings(self) -> None:
-        """Raise ``OneseatError`` for settings that do harm as soon as the CLI starts, before anybody can ask it."""
+        """Raise ``OneseatError`` for settings that take effect as soon as the CLI starts, before it can be asked about them."""
         login, folder = self.login(), self.folder()
         moved = moved_addresses(folder) if self._config.simulator is None else ()
         if moved:
@@ -188,20 +188,20 @@ class Launcher:
 
     def _overrides(self, cwd: str, marker: str) -> list[str]:
         settings = [*_SETTINGS, *(f"features.{name}=false" for name in _OFF)]
-        # The tools' environment is cleaned by the CLI; without the marker they could not be found when it dies.
+        # The CLI clears the tools' environment; without the marker, tools could not be found after the CLI dies.
         settings.append(f"shell_environment_policy.set={{{MARKER}={quoted(marker)}}}")
-        # A folder that the owner trusts brings settings of its own, and MCP servers, which nobody asked for.
+        # A trusted folder would add its own settings and MCP servers, which the run did not request.
         settings.append(f'projects={{{quoted(cwd)}={{trust_level="untrusted"}}}}')
         settings += [f"{name}={quoted(value)}" for name, value in self.own_addresses().items()]
         if self._config.simulator is not None:
-            # The simulator reads what it is sent.
+            # The simulator cannot read compressed requests.
             settings.append("features.enable_request_compression=false")
         return [word for setting in settings for word in ("-c", setting)]
 
     def _environment(self, private: Path) -> dict[str, str]:
         config = self._config
         env = base_environment(config.environ, config.pass_environment)
-        # It writes errors into its log, also where all is well: those that count come as news.
+        # The CLI logs errors even in successful runs; relevant errors arrive as notifications.
         env.update(TERM="dumb", NO_COLOR="1", RUST_LOG="off")
         for name in ("TMPDIR", "TEMP", "TMP"):
             env[name] = str(private)
@@ -215,7 +215,7 @@ class Launcher:
         simulated_login.sign_in(
             self.folder(), None if simulator.login == "none" else simulator.token, time.time()
         )
-        # The real login is out of reach: neither its folder nor the vendor's address is in the child's environment.
+        # Keep the real login out of reach: neither its folder nor the vendor's URL is in the child's environment.
         env.update(
             HOME=str(home),
             USERPROFILE=str(home),
@@ -226,5 +226,5 @@ class Launcher:
 
 
 def quoted(text: str) -> str:
-    """A text as TOML writes it."""
+    """A text as a TOML string."""
     return msgspec.json.encode(text).decode()

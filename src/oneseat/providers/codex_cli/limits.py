@@ -1,4 +1,4 @@
-"""The plan's windows as the CLI reports them: shares of them, named by their length."""
+"""The plan's usage windows as the CLI reports them, named by their length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oneseat.contract.receipt import LimitReading, share_or_none
 from . import wire
 
 _BY_MINUTES = {window.minutes: window.name for window in WINDOWS.values() if window.minutes}
-#: The limit that the models of the plan count in; any other one is named.
+#: The ids of the plan's general limit; any other limit is named.
 _OWN = frozenset({None, "", "codex"})
 _FULL = 100
 
@@ -19,7 +19,7 @@ _FULL = 100
 def readings(
     limits: wire.RateLimits, source: str, read_at: str, redact: Callable[[str], str] = str
 ) -> tuple[LimitReading, ...]:
-    """One reading for each window that is named. ``read_at`` is ISO 8601 UTC; ``redact`` cleans names of the vendor's."""
+    """One reading for each reported window. ``read_at`` is ISO 8601 UTC; ``redact`` cleans the vendor's names."""
     return tuple(
         LimitReading(
             window=redact(_name(limits.limit_id, window)),
@@ -41,17 +41,17 @@ def all_readings(answer: wire.LimitAnswer, source: str, read_at: str) -> tuple[L
 
 
 def windows(limits: wire.RateLimits) -> Iterator[wire.Window]:
-    """The windows that are there."""
+    """The windows that the CLI reported."""
     yield from (window for window in (limits.primary, limits.secondary) if window is not None)
 
 
 def is_full(window: wire.Window) -> bool:
-    """Whether nothing is left of a window."""
+    """Whether a window is full."""
     return window.used_percent is not None and window.used_percent >= _FULL
 
 
 def on_credits(limits: wire.RateLimits, account: wire.Credits | None) -> bool | None:
-    """Whether further requests are paid from credits: a window is full and there are some. ``None`` when no window is named."""
+    """Whether further requests use paid credits: a window is full and credits exist. ``None`` when no window is reported."""
     named = list(windows(limits))
     if not named:
         return None
@@ -60,7 +60,7 @@ def on_credits(limits: wire.RateLimits, account: wire.Credits | None) -> bool | 
 
 
 def window_name(window: wire.Window) -> str:
-    """What a window is called."""
+    """The name of a window."""
     minutes = window.window_duration_mins
     return _BY_MINUTES.get(minutes or 0) or (f"{minutes}_minutes" if minutes else "unknown")
 

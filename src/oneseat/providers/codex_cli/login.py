@@ -1,4 +1,4 @@
-"""What oneseat knows of the login of the official `codex` CLI: where it is stored, its kind and age. Never the login itself."""
+"""Facts about the login of the official `codex` CLI: where it is stored, its kind and its age. Never the login itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oneseat.providers.cli_common.environment_scan import scan_dotenv_file, scan
 from oneseat.providers.cli_common.safe_read import UnreadableError, decode, read_file
 from oneseat.providers.cli_common.stamps import Stamps, first_change, stamps
 
-#: Where the CLI keeps its login, unless CODEX_HOME says otherwise.
+#: Where the CLI stores its login, unless CODEX_HOME is set.
 _FOLDER = ".codex"
 _LOGIN_FILE = "auth.json"
 _CONFIG_FILE = "config.toml"
@@ -34,7 +34,7 @@ _NOTHING = frozenset({b"", b"null", b'""'})
 
 
 class _Tokens(msgspec.Struct):
-    """Whether there is a refresh token: left undecoded, it never becomes text. The account's id is not secret."""
+    """The presence of a refresh token: it stays undecoded and never becomes a string. The account's id is not secret."""
 
     refresh_token: msgspec.Raw = msgspec.Raw(b"")
     account_id: str | None = None
@@ -48,7 +48,7 @@ class _LoginFile(msgspec.Struct):
 
 
 def codex_home(env: Mapping[str, str]) -> Path:
-    """The CLI's own folder under this environment."""
+    """The CLI's configuration folder in this environment."""
     moved = env.get("CODEX_HOME")
     if moved:
         return Path(moved)
@@ -57,7 +57,7 @@ def codex_home(env: Mapping[str, str]) -> Path:
 
 
 def codex_login(folder: Path) -> CodexLogin:
-    """What the CLI would sign in with, given its folder."""
+    """The login that the CLI would use, given its folder."""
     path = folder / _LOGIN_FILE
     try:
         content = read_file(path)
@@ -83,9 +83,9 @@ def codex_login(folder: Path) -> CodexLogin:
 def withheld_sources(
     env: Mapping[str, str], folder: Path, caller: tuple[CredentialSource, ...] | None = None
 ) -> tuple[CredentialSource, ...]:
-    """What could change who pays and is withheld from the CLI: the caller's variables, and those of the `.env` in its folder.
+    """The credential sources withheld from the CLI: variables of the caller and of the `.env` file in the CLI's folder.
 
-    ``caller`` lists what the environment of a caller in another process holds, in place of our own.
+    ``caller`` replaces our own environment by the sources in that of a caller in another process.
     """
     if caller is None:
         found = scan_environment(env, CODEX_NAMES)
@@ -155,7 +155,7 @@ def config_of(folder: Path) -> dict[str, object]:
         content = read_file(folder / _CONFIG_FILE)
         return tomllib.loads(content[0].decode("utf-8")) if content else {}
     except (UnreadableError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        # The CLI reports the error when it is asked for the settings in force.
+        # The CLI itself reports the error in its answer to `config/read`.
         return {}
 
 

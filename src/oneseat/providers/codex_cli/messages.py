@@ -1,4 +1,4 @@
-"""What the CLI is told of a request: the input of a turn, and the schema of its answer."""
+"""Translates a request for the CLI: the input of a turn, and the schema of its answer."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import msgspec
 from oneseat.contract.request import Attachment, Request
 from oneseat.providers.schemas import is_strict, portable
 
-#: The CLI's own instructions are 22 kB and speak of tools that the run may not have.
+#: Replaces the CLI's own instructions, which are 22 kB and mention tools that the run may not have.
 DEFAULT_SYSTEM = "Answer the request directly."
 
 
 def turn_input(request: Request, background: str | None) -> list[dict[str, Any]]:
-    """The prompt after its attachments and a ``background``, which is sent as it is."""
+    """The attachments and a ``background``, which is sent unchanged, followed by the prompt."""
     parts = [] if background is None else [_text(background)]
     parts += [_attached(attachment) for attachment in request.attachments]
     parts.append(_text(request.prompt))
     if request.schema is not None and output_schema(request) is None:
-        # Only a strict schema can be enforced by the vendor, which refuses any other; the answer is checked all the same.
+        # The vendor accepts strict schemas only; oneseat checks the answer in any case.
         schema = msgspec.json.encode(request.schema).decode()
         parts.append(_text(f"Answer with one JSON object alone, which fits this JSON Schema:\n{schema}"))
     return parts
 
 
 def output_schema(request: Request) -> dict[str, Any] | None:
-    """The schema that the vendor shall enforce; ``None`` without one that it can."""
+    """The schema for the vendor to enforce; ``None`` if there is none that it can."""
     schema = None if request.schema is None else portable(request.schema)
     return schema if is_strict(schema) else None
 
@@ -45,6 +45,6 @@ def _attached(attachment: Attachment) -> dict[str, Any]:
     if attachment.media_type.startswith("image/"):
         data = base64.b64encode(attachment.data).decode("ascii")
         return {"type": "image", "url": f"data:{attachment.media_type};base64,{data}"}
-    # A file name need not be UTF-8; the message has to be.
+    # A file name may not be UTF-8, but the message must be.
     name = attachment.name.encode("utf-8", "replace").decode()
     return _text(f'<file name="{name}">\n{attachment.data.decode("utf-8", "replace")}\n</file>')

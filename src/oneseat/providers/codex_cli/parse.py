@@ -1,4 +1,4 @@
-"""News of the app-server to events. The parser never sees a process; the process never sees an event."""
+"""Parses the app-server's notifications into events. The parser does not depend on the process, nor the process on events."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from . import failures, wire
 from .limits import on_credits, readings, windows
 
 P = TypeVar("P")
-#: How much of an unknown line an event carries.
+#: How much of an unknown line an event contains, in bytes.
 _KEPT_RAW = 64 * 1024
 _LONGEST_CREDENTIAL = 4096
 _ATTEMPT = re.compile(r"(\d+)/(\d+)")
-#: News that says only that the CLI is alive, by how its name begins.
+#: Prefixes of notifications that only show that the CLI is alive.
 _PROGRESS = (
     "thread/", "turn/", "hook/", "warning", "configWarning", "deprecationNotice", "guardianWarning",
     "remoteControl/", "mcpServer/", "account/", "app/", "skills/", "serverRequest/", "item/", "model/",
     "modelProvider/", "autoApprovalReview/", "command/", "process/", "project/", "rawResponseItem/",
 )  # fmt: skip
-#: What counts as a tool, and what the call is named.
+#: The item types that are tool calls, and the names of the calls.
 _CALLS = {
     "commandExecution": "shell",
     "fileChange": "apply_patch",
@@ -59,7 +59,7 @@ _WELL = frozenset({"completed", "inProgress", None})
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parser is told of its run. ``now`` gives seconds since the epoch, ``hide`` takes secrets out of what tools say."""
+    """The parser's facts about its run. ``now`` returns seconds since 1970, ``hide`` removes secrets from tool output."""
 
     run_id: str
     provider: str
@@ -70,11 +70,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parser:
-    """Turns the news of one thread's turns into events, keeping what the end of a turn must be judged against.
+    """Turns the notifications about one thread into events, and keeps the facts needed to judge the end of a turn.
 
-    ``hopeless`` is set when the CLI repeats what will not pass, and ``given_up`` by who then stops the turn.
-    ``thread`` and ``model`` are set when the thread has begun, ``offered`` are the tools and MCP servers it was given, and
-    ``key_source`` is what the CLI would sign in with other than the plan (``none``: nothing).
+    ``hopeless`` is set when further retries of the CLI are pointless, and ``given_up`` by the caller that then stops the turn.
+    ``thread`` and ``model`` are set when the thread has started, ``tools`` and ``servers`` are those it was given, and
+    ``key_source`` is the login that the CLI would use instead of the plan's (``none`` for no other).
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -112,7 +112,7 @@ class Parser:
         }
 
     def events(self, line: wire.Line) -> Iterable[Event]:
-        """The events that one line means; none for answers, which belong to whoever asked."""
+        """The events for one line; none for answers, which the sender of the request handles."""
         if isinstance(line, Undecoded):
             return (self.unknown(line.raw, line.why),)
         if line.method is None:
@@ -128,13 +128,13 @@ class Parser:
         return (self.unknown(bytes(line.params), f"unknown notification `{line.method}`"),)
 
     def unknown(self, raw: bytes, why: str) -> Unknown:
-        """An event for what means nothing to this version; redacted and cut, never dropped."""
-        # Redacted first, with what follows: half a credential would not be recognised.
+        """An event for a line that this version does not know; redacted and truncated, never dropped."""
+        # Redact before truncating: part of a credential would not be recognised.
         text = self._setting.redact(raw[: _KEPT_RAW + _LONGEST_CREDENTIAL].decode("utf-8", "replace"))
         return Unknown(raw=text[:_KEPT_RAW], why=self._setting.redact(why))
 
     def begin(self) -> None:
-        """A turn is about to begin."""
+        """Reset the state of a turn. Call before a turn begins."""
         self._text, self._used, self._answered, self._over_http = "", NO_TOKENS, False, False
         self.turn = self.given_up = self.hopeless = None
 
@@ -165,7 +165,7 @@ class Parser:
         error = failures.classify(turn, self.limits, self._setting.now())
         if error is not None:
             error = msgspec.structs.replace(error, message=self._setting.redact(error.message))
-        # A turn that broke off may have used tokens that nobody counted; one whose request was refused at once used none.
+        # A turn that was cut short may have used uncounted tokens; one whose first request was rejected used none.
         refused = error is not None and (
             error.code.startswith("limit.") or error.code == "provider.auth_rejected"
         )
@@ -185,7 +185,7 @@ class Parser:
             return (Progress(state="compacting"),)
         if item.type not in _CALLS:
             return (Progress(state=f"item:{item.type}"),)
-        # What the model says before a tool call is not the answer.
+        # Text before a tool call is not part of the answer.
         self._text = "" if self._subagent(params) is None else self._text
         call = ToolCall(id=item.id, name=_name(item), input=_input(item), subagent=self._subagent(params))
         return (call,)
@@ -195,7 +195,7 @@ class Parser:
         item, subagent = params.item, self._subagent(params)
         if item.type == "agentMessage":
             if subagent is None:
-                # A message that was cut comes again whole: the last one is the answer.
+                # A truncated message is sent again in full: the last one is the answer.
                 self._text = item.text or ""
             return (Message(text=item.text or "", subagent=subagent),)
         if item.type not in _CALLS:
@@ -244,7 +244,7 @@ class Parser:
             return (Progress(state="error"),)
         attempt = _ATTEMPT.search(params.error.message)
         number = int(attempt[1]) if attempt else 0
-        # The CLI counts from two as long as it tries its web socket, which it gives up by itself for plain requests.
+        # While it tries its web socket, the CLI counts from two; it then falls back to plain requests by itself.
         self._over_http = self._over_http or number == 1
         if self._over_http and failures.is_final(params.error, number):
             details = params.error.additional_details or params.error.message
@@ -297,7 +297,7 @@ class Parser:
 
 
 def tokens(usage: wire.Tokens) -> TokenUsage:
-    """Token counts in the receipt's words, each kind apart."""
+    """Token counts as in the receipt, each kind counted separately."""
     cached, written = usage.cached_input_tokens, usage.cache_write_input_tokens
     fresh = None
     if usage.input_tokens is not None:

@@ -1,8 +1,8 @@
-"""What a run may do, in the CLI's words: a sandbox, whether it may ask to leave it, and which MCP servers there are.
+"""A run's permissions in the CLI's terms: a sandbox, whether it may ask to leave it, and the MCP servers.
 
-The CLI has no list of tools to choose from: it reads, searches and writes by commands in a sandbox of the system. So a run
-without tools has no environment to run a command in; reading is a sandbox that can be written nowhere; writing is one that
-opens the working directory, without a network. What must leave the sandbox is asked.
+The CLI has no selectable tools: it reads, searches and writes by commands in an operating system sandbox. So a run without
+tools gets no environment for commands, a reading run gets a read-only sandbox, and a writing run gets one with write access
+to the working directory and no network. Commands that must leave the sandbox need an approval.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Approval = Literal["on-request", "never"]
 
 _WRITES = frozenset({"Edit", "Write", "NotebookEdit", "MultiEdit"})
 _SEARCHES = frozenset({"WebSearch", "WebFetch"})
-#: What a run can be given, by the names that requests have for it.
+#: The tools that a run can be given, by their names in requests.
 OFFERED = frozenset({"Read", "Glob", "Grep", "Bash"}) | _WRITES | _SEARCHES
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a thread is begun with. ``acts`` is whether it has an environment to run commands in."""
+    """The permissions of a thread. ``acts`` is whether it has an environment to run commands in."""
 
     acts: bool
     sandbox: Sandbox
@@ -43,7 +43,7 @@ def permissions_of(
 ) -> Permissions:
     """The permissions of a request. ``foreign`` are MCP servers that the CLI would start by itself; durations are in seconds.
 
-    ``marked`` are variables by which the run's own servers are found again.
+    ``marked`` are variables by which the run's own server processes are found.
     """
     tools = request.tools
     own = [name for name in tools.names if not name.startswith(MCP_PREFIX)]
@@ -72,7 +72,7 @@ def permissions_of(
 
 
 def check_tools(request: Request, allowed: Permissions) -> None:
-    """Raise ``OneseatError`` ``incomplete.tools_missing`` when a tool that the run needs is none that the CLI has."""
+    """Raise ``OneseatError`` ``incomplete.tools_missing`` when the run requires a tool that the CLI does not have."""
     missing = [
         name
         for name in request.tools.required

@@ -1,4 +1,4 @@
-"""Remembers the plan that an account was last seen on, as `codex exec` does not name it."""
+"""Stores the plan that an account was last seen on, as `codex exec` does not report it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-#: How long a plan is trusted, in seconds: an account can change it at any time.
+#: How long a stored plan is trusted, in seconds: an account can change it at any time.
 _GOOD_S = 30 * 24 * 3600.0
-#: How often it is written again, in seconds.
+#: How often the plan is written again, in seconds.
 _AGAIN_S = 24 * 3600.0
 _ACCOUNT = re.compile(r"[0-9a-f]{8,64}")
 _MAX_BYTES = 1000
@@ -22,18 +22,18 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class SeenPlans:
-    """One small file for each account, named by a hash of its id, in ``folder``, which is made when it is first needed."""
+    """One small file per account, named by a hash of its id, in ``folder``, which is created on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def of(self, account: str | None, now: float) -> str | None:
-        """The plan of an account; ``None`` when it is not known, or was seen more than thirty days before ``now`` (seconds)."""
+        """The plan of an account; ``None`` if it is unknown or was seen more than thirty days before ``now`` (in seconds)."""
         seen = self._read(account)
         return seen.plan if seen is not None and 0 <= now - seen.at < _GOOD_S else None
 
     def remember(self, account: str | None, plan: str, now: float) -> None:
-        """Write a plan down. Raises ``OSError``."""
+        """Store the plan of an account. Raises ``OSError``."""
         seen = self._read(account)
         if account is None or not _ACCOUNT.fullmatch(account):
             return

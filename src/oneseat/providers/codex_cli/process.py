@@ -1,4 +1,4 @@
-"""One started app-server, and what it runs with."""
+"""One started app-server process and its actual environment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .login import Watch
 
 
 class CodexStart(Start, frozen=True):
-    """How a process is started. ``addresses`` are the ones oneseat set."""
+    """How a process is started. ``addresses`` are the base URLs that oneseat set."""
 
     addresses: dict[str, str]
 
 
 class CodexProcess(OfficialProcess[Channel]):
-    """A running app-server. Make it with ``start``; ``end`` or ``kill`` it, whatever happened.
+    """A running app-server. Create it with ``start``; always ``end`` or ``kill`` it.
 
     ``watch`` tells whether what decides who pays has changed.
 
@@ -49,7 +49,7 @@ class CodexProcess(OfficialProcess[Channel]):
         return cls(child, Channel(child, redact), start, private, watch)
 
     def look(self) -> ProcessCheck:
-        """What the process really runs with, and everything below it: a script context the CLI starts another one."""
+        """Check the actual environment of the process and its descendants: a wrapper script starts the CLI as another process."""
         below = [process.pid for process in descendants(self.child.pid)]
         seen = [
             inspect_process(self.started, pid, CODEX_NAMES)

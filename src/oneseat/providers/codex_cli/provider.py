@@ -1,4 +1,4 @@
-"""The provider: one app-server of the official `codex` CLI per run, asked who pays before it is given the prompt."""
+"""The provider for the official `codex` CLI: one app-server per run, asked who pays before it gets the prompt."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from .threads import CodexTranscripts, Threads, records
 if TYPE_CHECKING:
     from .conversation import CodexConversation
 
-#: How long an interrupted or failed CLI may take to leave by itself, in seconds.
+#: How long an interrupted or failed CLI may take to exit by itself, in seconds.
 _IMPATIENT_S = 1.0
-#: The CLI renews a login that is older than this, in seconds; before that, starts need not wait for each other.
+#: The CLI renews a login older than this, in seconds; until then, starts need not wait for each other.
 _RENEWED_AFTER_S = 7 * 24 * 3600.0
-#: Stands for "whatever the CLI itself would use".
+#: Means the model that the CLI itself would use.
 _CLI_DEFAULT = "default"
 
 
@@ -66,24 +66,24 @@ class CodexCliProvider:
 
     @property
     def default_model(self) -> str:
-        """The model of a request that names none; ``default`` is the CLI's own."""
+        """The model of a request that names none; ``default`` means the CLI's own default."""
         return self._config.default_model
 
     def login_expires_at(self, cwd: str) -> float | None:  # noqa: ARG002 - the login is the same everywhere
-        """From when on a start may renew the login, in seconds since the epoch; ``None`` where it is not a file."""
+        """The time from which a start may renew the login, in seconds since the epoch; ``None`` if it is not stored in a file."""
         refreshed = self._launcher.login().refreshed_at
         return refreshed + _RENEWED_AFTER_S if refreshed is not None else None
 
     @property
     def folder(self) -> Path:
-        """The CLI's own folder."""
+        """The CLI's configuration folder."""
         return self._launcher.folder()
 
     @asynccontextmanager
     async def open(
         self, permitted: Permitted, run_id: str, session: SessionStamp | None = None
     ) -> AsyncIterator[SessionWithFallback]:
-        """An app-server for one run, or `codex exec` where that does not start. On leaving, all that the run started has ended."""
+        """An app-server for one run, or `codex exec` if that does not start. On exit, every process of the run has ended."""
         request = permitted.request
         process = self._launcher.launch(request.cwd, run_id, hiding(request.mcp_servers, self._redact))
         server = self.session_on(process, request, run_id, session)
@@ -164,7 +164,7 @@ class CodexCliProvider:
             await uninterrupted(self._leave(run.server, process))
             if other is not None:
                 await uninterrupted(other.end(_IMPATIENT_S))
-        except BaseException:  # a loop that is torn down (a second Ctrl-C) cancels the ending too
+        except BaseException:  # an event loop that is being closed (a second Ctrl-C) cancels this too
             process.kill()
             if other is not None:
                 other.kill()

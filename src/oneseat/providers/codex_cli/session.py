@@ -1,4 +1,4 @@
-"""One run of an app-server, from the preflight to the end of its turns."""
+"""One run on an app-server, from the billing check to the end of its turns."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from .plans import SeenPlans
 from .process import CodexProcess
 from .threads import Threads
 
-#: How long the CLI may take to read that it is interrupted, in seconds.
+#: How long the CLI may take to read an interrupt, in seconds.
 _INTERRUPT_S = 1.0
-#: How long one look at a thread that begins may last before the caller hears that it is not ready, in seconds.
+#: How long one call of ``ready`` waits for a starting thread before it returns false, in seconds.
 _LOOK_S = 1.0
-#: How much longer than its servers a thread may take to begin, in seconds.
+#: How much longer than its servers a thread may take to start, in seconds.
 _BEGIN_S = 30.0
 _CLIENT = {"name": "oneseat", "title": "oneseat", "version": __version__}
 _NOT_CHATGPT = "chatgpt authentication required"
@@ -43,10 +43,10 @@ _SERVERS_FAILED = "required MCP servers failed to initialize"
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run outside of its process.
+    """The facts about a run from outside its process.
 
-    ``login`` and ``withheld`` are what lies around the CLI, ``session`` the conversation, ``thread`` the CLI's own name for
-    it where it is resumed. ``has_record`` says whether the CLI still has that. Durations are in seconds.
+    ``withheld`` are the credential sources withheld from the CLI, ``session`` is the conversation, ``thread`` the CLI's id of a
+    resumed one. ``has_record`` is whether the CLI still has its transcript. Durations are in seconds.
     """
 
     request: Request
@@ -65,7 +65,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def resumed(self) -> bool:
-        """Whether the conversation holds earlier messages."""
+        """Whether the conversation has earlier messages."""
         return self.session is not None and self.session.resumed
 
 
@@ -93,14 +93,14 @@ class _Servers(msgspec.Struct, frozen=True):
 
 
 class CodexSession:
-    """Implements ``ProviderSession``: one run of a process."""
+    """Implements ``ProviderSession``: one run on a process."""
 
     def __init__(
         self, process: CodexProcess, context: RunContext, parser: Parser, redact: Callable[[str], str]
     ) -> None:
         self._process = process
         self._channel = process.channel
-        self._around = context
+        self._context = context
         self._parser = parser
         self._redact = redact
         self._early: list[Event] = []
@@ -118,7 +118,7 @@ class CodexSession:
 
     @property
     def opened(self) -> bool:
-        """Whether the app-server has answered at all."""
+        """Whether the app-server has answered `initialize`."""
         return self._process.opened
 
     @property
@@ -126,33 +126,35 @@ class CodexSession:
         return self._sent
 
     async def credential_facts(self) -> CodexFacts:
-        """Ask the CLI who it would bill, and look at what really reached it. Sends no prompt.
+        """Ask the CLI who would pay, and check the process's actual environment. Sends no prompt.
 
-        Asks the vendor's account for its plan, which no token pays for. Raises ``OneseatError`` (``provider.*``) when the CLI
+        Queries the vendor's account for its plan, which uses no tokens. Raises ``OneseatError`` (``provider.*``) when the CLI
         dies, is too old, has lost the conversation, or cannot reach the vendor.
         """
         # Before the CLI answers: what changes while it does is noticed directly before the prompt is sent.
         self._process.watch.look()
         await self._open()
-        if self._around.resumed and not self._around.has_record:
+        if self._context.resumed and not self._context.has_record:
             raise OneseatError(SESSION_LOST.info())
         numbers = [
             await self._channel.send("getAuthStatus", {"includeToken": False, "refreshToken": False}),
-            await self._channel.send("config/read", {"includeLayers": True, "cwd": self._around.request.cwd}),
+            await self._channel.send(
+                "config/read", {"includeLayers": True, "cwd": self._context.request.cwd}
+            ),
         ]
         status = await self._channel.answer(numbers[0], _Status, self._keep_early)
         settings = await self._channel.answer(numbers[1], Settings, self._keep_early)
         sources = settings.sources(self._process.addresses)
-        # This request carries the login, so it is not made where a source could send it to another address.
+        # This request contains the login, so it is not made if a credential source could send it to another URL.
         refused = None if sources else await self._read_limits()
-        context, seen = self._around, await asyncio.to_thread(self._process.look)
+        context, seen = self._context, await asyncio.to_thread(self._process.look)
         request = context.request
         self._allowed = permissions_of(
             request,
             context.mcp_start_s,
             context.mcp_tool_s,
             settings.servers(),
-            # The CLI composes the environment of its MCP servers itself.
+            # The CLI builds the environment of its MCP servers itself, so the marker is passed in its settings.
             {MARKER: self._process.marker},
         )
         self._parser.key_source = "none" if status.auth_method == "chatgpt" else status.auth_method
@@ -176,7 +178,7 @@ class CodexSession:
         )
 
     async def limits(self, read_at: str) -> tuple[LimitReading, ...]:
-        """What the vendor's account says of the plan's windows, as of ``read_at`` (ISO 8601 UTC); asked with who pays."""
+        """The plan's usage windows as of ``read_at`` (ISO 8601 UTC), read from the vendor's account by ``credential_facts``."""
         if self._limits is None:
             return ()
         return all_readings(self._limits, "account/rateLimits/read", read_at)
@@ -185,12 +187,12 @@ class CodexSession:
         return self._process.watch.changed()
 
     async def ready(self) -> bool:
-        """Whether the run's thread has begun, with its MCP servers and tools; after a no, ask again. Sends no prompt.
+        """Whether the run's thread has started, with its MCP servers and tools; if false, call again. Sends no prompt.
 
         Raises ``OneseatError``: ``incomplete.servers_missing``, ``incomplete.tools_missing``, and ``provider.*``.
         """
         if self._allowed is not None:
-            check_tools(self._around.request, self._allowed)
+            check_tools(self._context.request, self._allowed)
         if self._beginning is None:
             self._beginning = asyncio.ensure_future(self._begin())
         done, _ = await asyncio.wait({self._beginning}, timeout=_LOOK_S)
@@ -198,8 +200,8 @@ class CodexSession:
             await self._beginning
             return True
         self._waited += _LOOK_S
-        if self._waited >= self._around.mcp_start_s + _BEGIN_S:
-            raise OneseatError(_servers_missing("still starting", self._around.request))
+        if self._waited >= self._context.mcp_start_s + _BEGIN_S:
+            raise OneseatError(_servers_missing("still starting", self._context.request))
         return False
 
     async def send(self, dispatch: Dispatch) -> AsyncIterator[Batch]:
@@ -242,7 +244,7 @@ class CodexSession:
                     pass
 
     async def leave(self) -> None:
-        """Stop waiting for the thread to begin."""
+        """Stop waiting for the thread to start."""
         if self._beginning is not None and not self._beginning.done():
             self._beginning.cancel()
             await asyncio.wait({self._beginning})
@@ -250,19 +252,19 @@ class CodexSession:
     async def _open(self) -> None:
         process = self._process
         if not process.opened:
-            # Without the experimental part of its interface the CLI cannot be told to have no environment for commands.
+            # Only the experimental interface can turn off the environment for commands.
             options = {"clientInfo": _CLIENT, "capabilities": {"experimentalApi": True}}
             opened = await self._channel.ask("initialize", options, _Opened, self._keep_early)
             await self._channel.tell({"method": "initialized"})
             version = discovery.parse_version(opened.user_agent or "")
             process.version = dotted(version) if version is not None else None
             process.opened = True
-        # Known also where what follows fails: it is what the failure is about.
+        # Set before the steps that can fail, because their errors mention the version.
         self.info = SessionInfo(cli_version=process.version)
         discovery.check_version(process.version)
 
     async def _read_limits(self) -> str | None:
-        """Ask for the plan and its windows; returns why there is no answer, where that is the login's fault."""
+        """Read the plan and its windows; returns the error if the login is the reason why there is no answer."""
         try:
             self._limits = await self._channel.ask(
                 "account/rateLimits/read", None, wire.LimitAnswer, self._keep_early
@@ -276,19 +278,19 @@ class CodexSession:
         return None
 
     async def _begin(self) -> None:
-        """Begin or resume the thread, with its MCP servers."""
+        """Start or resume the thread, with its MCP servers."""
         process, parser = self._process, self._parser
         if process.thread is None:
             await self._begin_thread()
         parser.thread, parser.model = process.thread, process.model
-        if self._around.model is not None:
-            parser.model = self._around.model
+        if self._context.model is not None:
+            parser.model = self._context.model
         allowed = self._allowed
-        parser.servers = tuple(server.name for server in self._around.request.mcp_servers)
+        parser.servers = tuple(server.name for server in self._context.request.mcp_servers)
         parser.tools = (*(allowed.tools if allowed is not None else ()), *await self._server_tools())
 
     async def _begin_thread(self) -> None:
-        context, process = self._around, self._process
+        context, process = self._context, self._process
         params = self._thread_params()
         resumed = context.resumed and context.thread is not None
         method = "thread/resume" if resumed else "thread/start"
@@ -307,11 +309,11 @@ class CodexSession:
         if context.session is not None and not resumed:
             context.threads.remember(context.session.id, begun.thread.id)
         if context.request.mcp_servers:
-            # A server may leave the CLI's session and drop the marker: from here on it is known by its pid and start time.
+            # A server may leave the CLI's process session and drop the marker: record its pid and start time now.
             await process.child.note_descendants()
 
     def _thread_params(self) -> dict[str, Any]:
-        context, allowed = self._around, self._allowed
+        context, allowed = self._context, self._allowed
         request = context.request
         params: dict[str, Any] = {
             "cwd": request.cwd,
@@ -327,7 +329,7 @@ class CodexSession:
         return params if context.model is None else {**params, "model": context.model}
 
     async def _server_tools(self) -> tuple[str, ...]:
-        request = self._around.request
+        request = self._context.request
         if not request.mcp_servers:
             return ()
         params = {"threadId": self._process.thread}
@@ -349,11 +351,11 @@ class CodexSession:
         self._parser.begin()
         self._ended = False
         params: dict[str, Any] = {"threadId": self._process.thread, "input": parts}
-        if self._around.model is not None:
-            params["model"] = self._around.model
+        if self._context.model is not None:
+            params["model"] = self._context.model
         if self._allowed is None or not self._allowed.acts:
             params["environments"] = []
-        schema = messages.output_schema(self._around.request)
+        schema = messages.output_schema(self._context.request)
         if schema is not None:
             params["outputSchema"] = schema
         # Before anything is handed over: a caller may take its time, and the payer was checked just now.
@@ -377,7 +379,7 @@ class CodexSession:
         raise await channel.death("before it reported a result")
 
     def _accepted(self, line: wire.Envelope, number: int) -> None:
-        """The answer to the request that begins a turn; a refusal is the end of it. The answer to an interrupt says nothing."""
+        """Handle the answer to the request that starts a turn: a rejection ends the turn. Ignore the answer to an interrupt."""
         if line.id == number and line.error is not None:
             self._ended = True
             info = failures.refused_request(line.error)
@@ -394,7 +396,7 @@ class CodexSession:
         await self._attend(line)
 
     async def _attend(self, line: wire.Line) -> None:
-        """Turn down what the CLI asks of its host and nobody can answer. Permissions are the caller's to give."""
+        """Reject requests of the CLI that oneseat does not support. Permission requests are passed to the caller."""
         if isinstance(line, Undecoded) or line.id is None or line.method is None:
             return
         if not any(isinstance(event, Question) for event in self._parser.events(line)):

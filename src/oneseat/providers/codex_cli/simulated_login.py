@@ -14,16 +14,16 @@ from oneseat._util.time import iso
 from .login import codex_login
 
 _LOGIN_FILE = "auth.json"
-#: When it expires, in seconds since the epoch: in 2100, so that the CLI never tries to renew it.
+#: Its expiry, in seconds since the epoch: in 2100, so that the CLI never tries to renew it.
 _FAR_FUTURE_S = 4_102_444_800
-#: The CLI renews a login of a certain age at its start; the simulated one is written again before that, after so many seconds.
+#: At its start the CLI renews an old login; the simulated one is written anew before that, after this many seconds.
 _FRESH_S = 24 * 3600.0
 _ACCOUNT = "simulated-account"
 _CLAIMS = "https://api.openai.com/auth"
 
 
 def sign_in(folder: Path, token: str | None, now: float) -> None:
-    """Create ``folder`` and in it a login with ``token`` (``None``: none), unless another login is there. Raises ``OSError``."""
+    """Create ``folder`` with a login for ``token`` (``None``: none), unless it has another login. Raises ``OSError``."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if token is None:
         return

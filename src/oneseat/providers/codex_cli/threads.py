@@ -1,4 +1,4 @@
-"""Maps oneseat's session ids to the CLI's thread ids: each side names its own."""
+"""Maps oneseat's session ids to the CLI's thread ids, as the CLI does not accept an id from outside."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-#: Both ids are UUIDs; nothing else may become a part of a path or of a pattern.
+#: Both ids are UUIDs; nothing else may become part of a path or a glob pattern.
 _ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _MAX_BYTES = 200
 
 
 class Threads:
-    """One small file for each conversation, in ``folder``, which is made when it is first needed."""
+    """One small file per conversation, in ``folder``, which is created on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def of(self, session_id: str) -> str | None:
-        """The thread of a conversation; ``None`` when it is not known."""
+        """The thread of a conversation; ``None`` if it is unknown."""
         if not _ID.fullmatch(session_id):
             return None
         try:
@@ -31,7 +31,7 @@ class Threads:
         return thread if _ID.fullmatch(thread) else None
 
     def remember(self, session_id: str, thread: str) -> None:
-        """Write it down. Raises ``OSError``."""
+        """Store the thread of a conversation. Raises ``OSError``."""
         if not (_ID.fullmatch(session_id) and _ID.fullmatch(thread)):
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ class Threads:
 
 
 def records(folder: Path, thread: str) -> list[Path]:
-    """The files in the CLI's own ``folder`` that hold a thread."""
+    """The files in the CLI's ``folder`` that contain a thread."""
     if not _ID.fullmatch(thread):
         return []
     try:
@@ -51,7 +51,7 @@ def records(folder: Path, thread: str) -> list[Path]:
 
 
 class CodexTranscripts:
-    """Implements ``Update``. ``folder`` is the CLI's own."""
+    """Implements ``Update``. ``folder`` is the CLI's configuration folder."""
 
     def __init__(self, threads: Threads, folder: Callable[[], Path]) -> None:
         self._threads = threads

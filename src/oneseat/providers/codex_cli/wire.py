@@ -1,7 +1,7 @@
-"""The messages of `codex app-server`, as typed as they are stable: JSON-RPC without its version field, one object per line.
+"""The typed messages of `codex app-server`: JSON-RPC without its version field, one object per line.
 
 Only fields that oneseat uses are named, all are optional, and unknown ones are ignored, so a new CLI version cannot break
-the decoding of what it did not change. Seen on 0.169.0, and checked against the schema that version prints of itself.
+the decoding of unchanged fields. Measured on 0.169.0 and checked against the schema that this version generates.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from oneseat.providers.cli_common.lines import Undecoded
 
 
 class RpcError(msgspec.Struct, frozen=True, gc=False):
-    """Why a request was refused."""
+    """The error of a rejected request."""
 
     code: int = 0
     message: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """One line. A ``method`` with an ``id`` is a question of the CLI, without one it is news; no ``method`` is an answer."""
+    """One line: a request of the CLI (``method`` and ``id``), a notification (``method`` only) or an answer (no ``method``)."""
 
     id: int | str | None = None
     method: str | None = None
@@ -43,7 +43,7 @@ class Params(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One file of a change."""
+    """One file in a change."""
 
     path: str = ""
     kind: Any = None
@@ -62,7 +62,7 @@ class McpResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class Item(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One thing of a turn: a message, a thought, a command, a change, a call."""
+    """One item of a turn: a message, a thought, a command, a change, a tool call."""
 
     type: str = ""
     id: str = ""
@@ -83,7 +83,7 @@ class Item(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ItemParams(Params, frozen=True, gc=False):
-    """An item has begun or ended."""
+    """An item has started or ended."""
 
     item: Item = Item()
 
@@ -95,7 +95,7 @@ class DeltaParams(Params, frozen=True, gc=False):
 
 
 class Tokens(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Token counts. ``input_tokens`` counts the cached ones and those written to the cache in."""
+    """Token counts. ``input_tokens`` includes those read from and written to the cache."""
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
@@ -104,13 +104,13 @@ class Tokens(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class TokenUsage(msgspec.Struct, frozen=True, gc=False):
-    """What the last answer of the model took."""
+    """The token usage of the model's last answer."""
 
     last: Tokens = Tokens()
 
 
 class UsageParams(Params, frozen=True, gc=False):
-    """The model has answered once."""
+    """Parameters of the notification that follows each answer of the model."""
 
     token_usage: TokenUsage = TokenUsage()
 
@@ -141,7 +141,7 @@ class RateLimits(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class LimitParams(Params, frozen=True, gc=False):
-    """The windows as the last answer's headers had them."""
+    """The windows from the headers of the last answer."""
 
     rate_limits: RateLimits = RateLimits()
 
@@ -154,7 +154,7 @@ class LimitAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class TurnError(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What went wrong. ``codex_error_info`` is a word, or an object with a word as its only name."""
+    """An error. ``codex_error_info`` is its kind as a string, or an object with the kind as its only key."""
 
     message: str = ""
     codex_error_info: Any = None
@@ -162,7 +162,7 @@ class TurnError(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ErrorParams(Params, frozen=True, gc=False):
-    """Something went wrong; with ``will_retry`` it is no end."""
+    """An error occurred; with ``will_retry`` the turn goes on."""
 
     error: TurnError = TurnError()
     will_retry: bool = False
@@ -177,13 +177,13 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
 
 
 class TurnParams(Params, frozen=True, gc=False):
-    """A turn has begun or ended."""
+    """A turn has started or ended."""
 
     turn: Turn = Turn()
 
 
 class RerouteParams(Params, frozen=True, gc=False):
-    """Another model answers than the one that was asked for."""
+    """A different model answers than the requested one."""
 
     from_model: str | None = None
     to_model: str | None = None
@@ -191,7 +191,7 @@ class RerouteParams(Params, frozen=True, gc=False):
 
 
 class ServerParams(Params, frozen=True, gc=False):
-    """How far an MCP server is."""
+    """The startup state of an MCP server."""
 
     name: str = ""
     status: str = ""
@@ -207,7 +207,7 @@ class ApprovalParams(Params, frozen=True, gc=False):
 
 
 class ElicitationMeta(msgspec.Struct, frozen=True, gc=False):
-    """What a question of an MCP server is about."""
+    """The subject of an MCP server's question."""
 
     codex_approval_kind: str | None = None
     tool_name: str | None = None
@@ -215,7 +215,7 @@ class ElicitationMeta(msgspec.Struct, frozen=True, gc=False):
 
 
 class ElicitationParams(Params, frozen=True, gc=False):
-    """An MCP server asks something, or a call of its tool wants leave."""
+    """An MCP server asks a question, or a call of its tool needs approval."""
 
     server_name: str | None = None
     message: str | None = None
@@ -246,7 +246,7 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 
 def decode(line: bytes) -> Line:
-    """Turn one line into a message. Never raises: what is none comes back as ``Undecoded``."""
+    """Decode one line. Never raises: a line that is not a message is returned as ``Undecoded``."""
     try:
         return _decode(line)
     except tolerant.UNREADABLE:
@@ -254,7 +254,7 @@ def decode(line: bytes) -> Line:
 
 
 def decode_all(block: bytes) -> list[Line]:
-    """Turn a block of whole lines into messages. Each by itself: a message keeps alive the bytes that it was read from."""
+    """Decode a block of whole lines, each line separately: a message keeps the bytes alive that it was decoded from."""
     lines = lines_of(block)
     try:
         return [_decode(line) for line in lines]
@@ -263,7 +263,7 @@ def decode_all(block: bytes) -> list[Line]:
 
 
 def _decode_tolerantly(line: bytes) -> Iterator[Line]:
-    """What is readable of a line. What is not comes first, as ``Undecoded``: the end of a turn would end it before that."""
+    """The readable messages in a line, after an ``Undecoded`` for the rest: placed after the end of a turn, it would be lost."""
     strict = decode(line)
     if not isinstance(strict, Undecoded):
         yield strict

@@ -1,4 +1,4 @@
-"""The billing gate: which wallet would pay, and whether it is the planned one. Anything that is not certain is refused."""
+"""The billing gate: which wallet would pay, and whether it is the planned one. Any uncertainty is a refusal."""
 
 from .claude import wallet_of
 from .gate import TELLING, Finding, clear, conclude, conclude_on_key, judge_during, verdict

@@ -1,4 +1,4 @@
-"""The billing gate of API keys: only the key that the owner named may pay, and only at the address that the owner set."""
+"""The billing gate for API keys: only the key that the owner named may pay, and only at the URL that the owner set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oneseat.contract.receipt import Evidence, Wallet
 
 from .messages import refusal
 
-#: An address that nobody on the way can read: HTTPS, or this machine. A user name before the host could disguise another host.
+#: A URL that protects the key in transit: HTTPS or loopback. No user name before the host, as it could disguise another host.
 _PRIVATE = re.compile(
     r"(?:https://[A-Za-z0-9.-]+|https://\[[0-9A-Fa-f:.]+\]|http://(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d+)?(?:/[^?#\s]*)?"
 )
@@ -18,7 +18,7 @@ _HERE = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?:/[^?#\
 
 
 def judge(facts: KeyFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
-    """The wallet that would pay, what that rests on, and the reason to refuse, if there is one."""
+    """The wallet that would pay, the evidence, and the reason to refuse, if there is one."""
     wallet: Wallet = "simulator" if facts.simulated else "api_key"
     whose = "simulator" if facts.simulated else "settings" if facts.own_endpoint else "vendor"
     evidence = (

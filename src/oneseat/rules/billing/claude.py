@@ -20,9 +20,9 @@ from .messages import (
     wrong_wallet,
 )
 
-#: Logins that are a subscription token by their very kind.
+#: Token sources that always hold a subscription token.
 _PLAN_TOKENS = frozenset({"CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"})
-#: What the CLI calls a token that is an API key, or anything at all.
+#: The CLI's names of token sources that can hold an API key or any other value.
 _KEY_TOKENS = frozenset({"apiKeyHelper"})
 _FOREIGN_TOKENS = _KEY_TOKENS | {"ANTHROPIC_AUTH_TOKEN"}
 #: Plans with a flat price. `Claude Enterprise` is missing because some of its members pay by use, and the CLI does not say
@@ -31,18 +31,18 @@ _PLANS = frozenset({"Claude Pro", "Claude Max", "Claude Ultra", "Claude Team"})
 _CLOUDS = frozenset(
     {"bedrock", "vertex", "foundry", "anthropicAws", "anthropicGoogleCloud", "mantle", "gateway"}
 )
-#: What the CLI says instead of a source when there is none.
+#: What the CLI reports when there is no source.
 NO_SOURCE = frozenset({None, "none"})
 
 
 def judge(facts: CredentialFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
-    """Who would pay, what that rests on, and why ``expected`` (``plan`` or ``simulator``) is not certain; ``None`` when it is."""
+    """Who would pay, the evidence, and why ``expected`` (``plan`` or ``simulator``) is not certain; ``None`` when it is."""
     wallet = _paying(facts)
     return wallet, _evidence(facts), _objection(facts, wallet, expected)
 
 
 def wallet_of(account: Account | None) -> Wallet:
-    """The wallet an account stands for. A plan only where the CLI names a subscription and nothing that comes before it."""
+    """The wallet of an account. A plan only if the CLI reports a subscription and no source that takes precedence over it."""
     if account is None:
         return "unknown"
     if account.api_provider in _CLOUDS:
@@ -64,7 +64,7 @@ def _paying(facts: CredentialFacts) -> Wallet:
 
 
 def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo | None:
-    """Why the facts are not good enough; ``None`` when they are. What to fix comes before what follows from it."""
+    """Why the facts are not sufficient; ``None`` when they are. Causes are reported before their consequences."""
     account = facts.account
     if account is None:
         return unknown_account()
@@ -82,14 +82,14 @@ def _objection(facts: CredentialFacts, wallet: Wallet, expected: Wallet) -> Erro
 
 
 def _no_login(account: Account, facts: CredentialFacts) -> ErrorInfo | None:
-    """There is no login at all, or a token that can be none."""
+    """The refusal if there is no login, or a malformed token."""
     if account.token_source == "none":  # noqa: S105 - the CLI's word for "not signed in"
         return signed_out(facts, CLAUDE)
     return bad_token(facts.bad_token) if facts.bad_token is not None else None
 
 
 def _winner(account: Account, facts: CredentialFacts) -> ErrorInfo | None:
-    """What the CLI itself says it would use before the plan, in its own order; ``None`` when it says nothing of the kind."""
+    """The source that the CLI reports it would use before the plan, in its own order; ``None`` if it reports none."""
     if account.api_provider is not None and account.api_provider != "firstParty":
         return cloud(account.api_provider, facts)
     if account.api_key_source not in NO_SOURCE:

@@ -8,11 +8,11 @@ from oneseat.contract.receipt import Evidence, Wallet
 
 from .messages import CODEX, DOCTOR, evidence_before, exposed_refusal, refusal, signed_out, tampered
 
-#: The CLI's word for a login with a ChatGPT account.
+#: The CLI's name for a login with a ChatGPT account.
 _CHATGPT = "chatgpt"
-#: The provider that the CLI uses when nothing else is set.
+#: The model provider that the CLI uses by default.
 _VENDOR = frozenset({None, "openai"})
-#: Plans with a flat price. Those that are paid by use are missing, and so is `enterprise`, some of which are.
+#: Plans with a flat price. Plans charged by use are missing, and so is `enterprise`, as some of these are charged by use.
 _PLANS = frozenset(
     {
         "free", "go", "plus", "pro", "prolite", "promax", "team", "business",
@@ -23,7 +23,7 @@ _SIGN_IN = "Sign in with the plan: `codex logout`, then `codex login`"
 
 
 def judge(facts: CodexFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
-    """Who would pay, what that rests on, and why ``expected`` (``plan`` or ``simulator``) is not certain; ``None`` when it is."""
+    """Who would pay, the evidence, and why ``expected`` (``plan`` or ``simulator``) is not certain; ``None`` when it is."""
     wallet = _wallet(facts)
     return wallet, _evidence(facts), _objection(facts, wallet, expected)
 
@@ -48,7 +48,7 @@ def _signs_in_with_key(facts: CodexFacts) -> bool:
 
 
 def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo | None:
-    """Why the facts are not good enough. What to fix comes before what follows from it."""
+    """Why the facts are not sufficient. Causes are reported before their consequences."""
     if _signs_in_with_key(facts):
         return _key_login(facts)
     unsafe = _unsafe(facts)
@@ -70,7 +70,7 @@ def _objection(facts: CodexFacts, wallet: Wallet, expected: Wallet) -> ErrorInfo
 
 
 def _unsafe(facts: CodexFacts) -> ErrorInfo | None:
-    """Something that reached the CLI can change who is asked or paid."""
+    """The refusal if something that reached the CLI can change the endpoint or who pays."""
     if facts.exposed:
         return exposed_refusal(facts.exposed[0], CODEX)
     if facts.model_provider not in _VENDOR:

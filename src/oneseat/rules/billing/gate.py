@@ -15,14 +15,14 @@ from .claude import NO_SOURCE
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Who paid in the end, how certain that is, and what it rests on."""
+    """Who paid in the end, how certain that is, and the evidence."""
 
     wallet: Wallet
     verdict: Verdict
     evidence: tuple[Evidence, ...]
 
     def charged(self, list_cost: float | None) -> float | None:
-        """What was really charged, in US dollars, given the list price of the same tokens; ``None`` when it is not known."""
+        """What was actually charged, in US dollars, given the list price of the same tokens; ``None`` when it is unknown."""
         if self.wallet == "simulator" or self.verdict == "nothing_sent":
             return 0.0
         if self.wallet == "api_key" or self.verdict == "misbilled":
@@ -31,7 +31,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def clear(budgeted: Budgeted, facts: PayerFacts, expected_wallet: Wallet) -> Cleared | Refused:
-    """Let the request pass when ``expected_wallet`` is certain to pay, else refuse and say why."""
+    """Clear the request if ``expected_wallet`` is certain to pay, else return a refusal with the reason."""
     wallet, evidence, error = _judged(facts, expected_wallet)
     if error is not None:
         policy = budgeted.permitted.policy
@@ -49,7 +49,7 @@ TELLING = frozenset({LimitSeen, Started})
 
 
 def judge_during(event: Event) -> ErrorInfo | None:
-    """The reason to stop a run at once: an event that shows another wallet paying. ``None`` for every other event."""
+    """The reason to stop a run at once: an event which shows that another wallet pays. ``None`` for every other event."""
     if isinstance(event, LimitSeen) and event.overage:
         return ErrorInfo(
             code="billing.overage",
@@ -70,8 +70,8 @@ def judge_during(event: Event) -> ErrorInfo | None:
 def verdict(*, sent: bool, started: Started | None, overage: bool | None) -> Verdict:
     """What a run proves about its wallet.
 
-    ``verified`` takes three witnesses: the account before, no key source when the CLI took the prompt, and the server's own
-    limit report without overage. ``overage`` is ``None`` when the server said nothing.
+    ``verified`` takes three facts: the account before the run, no key source when the CLI took the prompt, and the server's own
+    limit report without overage. ``overage`` is ``None`` when the server reported nothing.
     """
     if not sent:
         return "nothing_sent"
@@ -112,7 +112,7 @@ def conclude(
 
 
 def _judged(facts: PayerFacts, expected: Wallet) -> tuple[Wallet, tuple[Evidence, ...], ErrorInfo | None]:
-    """Who would pay, what that rests on, and the reason to refuse."""
+    """Who would pay, the evidence, and the reason to refuse."""
     match facts:
         case KeyFacts():
             return api_key.judge(facts, expected)

@@ -1,4 +1,4 @@
-"""The evidence and the refusals of the billing gate: what would pay, where that comes from, and the one thing to do."""
+"""The evidence and the refusals of the billing gate: what would pay, where it comes from, and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import Account, CodexFacts, CredentialFacts, CredentialSource, Scope, SourceKind
 from oneseat.contract.receipt import Evidence, Wallet
 
-#: A source's kind, the code of its refusal, and what it would do.
+#: The kind of a source to the code of its refusal and its effect.
 _BY_KIND: dict[SourceKind, tuple[str, str]] = {
     "api_key": ("billing.api_key_wins", "An API key would pay instead of the plan"),
     "auth_token": ("billing.auth_token_wins", "A bearer token would be used instead of the plan"),
@@ -26,7 +26,7 @@ _UNSAFE = (
     "The CLI is not running as oneseat started it, so it is not certain who pays",
 )
 _UNREADABLE = "A file that could name another payer cannot be read"
-#: What the CLI calls its sources, by what they are.
+#: The CLI's names of its sources to their kinds.
 _SAID: dict[str, SourceKind] = {"apiKeyHelper": "key_helper", "ANTHROPIC_AUTH_TOKEN": "auth_token"}
 #: A key that the CLI stored when this account signed in for API billing.
 _MANAGED_KEY = "/login managed key"
@@ -34,10 +34,10 @@ DOCTOR = "See every source and where it is: `oneseat doctor`"
 
 
 class OfficialCli(NamedTuple):
-    """What messages say differently for each CLI.
+    """The parts of messages that differ between the CLIs.
 
-    ``path_variable`` names its program. ``removable`` are the places that its user can take a source out of; in any other one, a
-    script around the CLI put it there.
+    ``path_variable`` is the variable with the path of its program. ``removable`` are the scopes from which the user can remove a
+    source; in any other one, a wrapper script has set it.
     """
 
     name: str
@@ -48,7 +48,7 @@ class OfficialCli(NamedTuple):
 
     @property
     def unwrap(self) -> str:
-        """The hint for a CLI that a script around it has changed."""
+        """The hint for a CLI that is started by a wrapper script."""
         return f"Name the official CLI itself, not a wrapper script: `export {self.path_variable}=/path/to/{self.name}`"
 
 
@@ -70,7 +70,7 @@ SeatFacts: TypeAlias = CredentialFacts | CodexFacts
 
 
 def evidence_before(said: Iterable[tuple[str, str | bool | None]], facts: SeatFacts) -> tuple[Evidence, ...]:
-    """What the CLI ``said`` of itself, the state of its process, and where each source is that was withheld or exposed."""
+    """What the CLI ``said`` of itself, the state of its process, and the place of each withheld or exposed source."""
     child = facts.tampering or ("checked" if facts.child_checked else "not readable")
     found = (
         *said,
@@ -84,7 +84,7 @@ def evidence_before(said: Iterable[tuple[str, str | bool | None]], facts: SeatFa
 def first_of(
     facts: CredentialFacts, *, kind: SourceKind | None = None, scope: Scope | None = None
 ) -> CredentialSource | None:
-    """The first source of this kind or scope that reached the child."""
+    """The first source of this kind or scope that reached the CLI."""
     return next(
         (source for source in facts.exposed if kind in {None, source.kind} and scope in {None, source.scope}),
         None,
@@ -92,7 +92,7 @@ def first_of(
 
 
 def exposed_refusal(source: CredentialSource, cli: OfficialCli) -> ErrorInfo:
-    """Something reached the child that can change who pays."""
+    """The refusal for a source that reached the CLI and can change who pays."""
     code, what = _BY_KIND.get(source.kind, _UNSAFE)
     if source.scope == "managed_settings":
         code = "billing.managed_settings"
@@ -102,7 +102,7 @@ def exposed_refusal(source: CredentialSource, cli: OfficialCli) -> ErrorInfo:
 
 
 def key_wins(said: str, facts: CredentialFacts) -> ErrorInfo:
-    """The CLI itself says that a key or a token comes before the plan's login."""
+    """The refusal when the CLI reports that a key or token takes precedence over the plan's login."""
     kind = _SAID.get(said, "api_key")
     code, what = _BY_KIND[kind]
     source = first_of(facts, kind=kind)
@@ -118,7 +118,7 @@ def key_wins(said: str, facts: CredentialFacts) -> ErrorInfo:
 
 
 def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
-    """The CLI would use a cloud provider or a gateway."""
+    """The refusal when the CLI would use a cloud provider or a gateway."""
     code, what = _BY_KIND["cloud"]
     source = first_of(facts, kind="cloud")
     why = f"switched on by `{source.name}`, {_origin(source)}" if source else "oneseat did not switch it on"
@@ -126,7 +126,7 @@ def cloud(provider: str, facts: CredentialFacts) -> ErrorInfo:
 
 
 def tampered(why: str, cli: OfficialCli) -> ErrorInfo:
-    """The process that answered is not the one oneseat started, or does not run as it was started."""
+    """The refusal when the process that answered is not the one oneseat started, or does not run as it was started."""
     return refusal(*_UNSAFE, why, cli.unwrap)
 
 
@@ -148,7 +148,7 @@ def overtaken(place: str, *, sent: bool) -> ErrorInfo:
 
 
 def signed_out(facts: SeatFacts, cli: OfficialCli, problem: str | None = None) -> ErrorInfo:
-    """The CLI has no login. Names the keys that were withheld, so that the user knows why they did not help."""
+    """The refusal when the CLI has no login. Names the withheld keys, so that the user knows why they were not used."""
     why, hint = cli.no_login, cli.sign_in
     if problem is not None:
         why += f"; {problem}"
@@ -162,7 +162,7 @@ def signed_out(facts: SeatFacts, cli: OfficialCli, problem: str | None = None) -
 
 
 def bad_token(why: str) -> ErrorInfo:
-    """The login is a token that was not pasted as it was printed: the vendor would reject it."""
+    """The refusal of a token that was not pasted exactly as printed: the vendor would reject it."""
     return refusal(
         "provider.bad_token",
         "The plan's login token is not valid: `CLAUDE_CODE_OAUTH_TOKEN`",
@@ -172,7 +172,7 @@ def bad_token(why: str) -> ErrorInfo:
 
 
 def unknown_account() -> ErrorInfo:
-    """The CLI answered without saying who is signed in."""
+    """The refusal when the CLI does not report its account."""
     message = "The official CLI did not say who is signed in, so it is not known who would pay"
     return ErrorInfo(
         code="provider.no_account",
@@ -183,7 +183,7 @@ def unknown_account() -> ErrorInfo:
 
 
 def wrong_wallet(account: Account, wallet: Wallet, expected: Wallet) -> ErrorInfo:
-    """Nothing is in the way, and still it is not certain that the planned wallet pays."""
+    """The refusal when no source interferes but the planned wallet is still not certain."""
     if wallet != "unknown":
         why = f"the run was planned for the wallet `{expected}`, and `{wallet}` would pay"
     elif account.subscription is not None:
@@ -198,7 +198,7 @@ def wrong_wallet(account: Account, wallet: Wallet, expected: Wallet) -> ErrorInf
 
 
 def refusal(code: str, message: str, why: str, hint: str) -> ErrorInfo:
-    """A refusal: what happened, the fact behind it, and the one thing to do."""
+    """A refusal: what happened, the fact behind it, and how to fix it."""
     return ErrorInfo(code=code, message=f"{message}\n  {why}", hint=hint)
 
 

@@ -1,1 +1,1 @@
-"""What a run may spend: the budgets it is under, what is reserved for it, and what it has used."""
+"""What a run may spend: the budgets that apply, the reservation, and what it has used."""

@@ -1,4 +1,4 @@
-"""Which budgets a run is under, what it may have of them, and how long an answer they cover. Pure arithmetic."""
+"""Which budgets apply to a run, how much of them is reserved for it, and how long an answer they cover. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from oneseat.rules.policy import decide as policy
 from . import messages as refusals
 from .meter import cost
 
-#: A shared budget is not cut into pieces smaller than a cent.
+#: A shared budget is not split into shares smaller than a cent.
 _CENT = 0.01
-#: An answer cut after fewer tokens is not worth what the question costs.
+#: An answer truncated to fewer tokens is not worth the cost of its prompt.
 LEAST_TOKENS = 16
-#: What a request has besides its text: roles, separators, names of fields.
+#: Tokens of a request besides its text: roles, separators, names of fields.
 _FRAME_TOKENS = 200
-#: What an image or a page costs at most, whichever vendor counts it.
+#: The most tokens of an image or a page, with any vendor.
 _PICTURE_TOKENS = 5000
 
 
 def reserve(permitted: Permitted, reservation: Cap, *, by_use: bool = False) -> Budgeted:
-    """The request under what is reserved for it: ``NO_BUDGET`` where nothing bounds it.
+    """The request with its reservation: ``NO_BUDGET`` if no budget applies.
 
-    A provider on a plan is told what is left, for a bound of its own. What is charged ``by_use`` asks for each of its requests.
+    A provider on a plan gets the remaining amount as its own limit. One charged ``by_use`` asks before each of its requests.
     """
     if reservation is not NO_BUDGET and not by_use:
         left_usd = reservation.most_usd - reservation.used_usd
@@ -40,7 +40,7 @@ def reserve(permitted: Permitted, reservation: Cap, *, by_use: bool = False) -> 
 
 
 def with_model(budgeted: Budgeted, model: str) -> Budgeted:
-    """The same for another model, after which no further one is tried."""
+    """The same for another model, without a further fallback model."""
     return msgspec.structs.replace(budgeted, permitted=policy.with_model(budgeted.permitted, model))
 
 
@@ -50,7 +50,7 @@ def with_allowance(dispatch: Dispatch, allowance: Allowance) -> Dispatch:
 
 
 def bounds_of(budgets: Budgets, request: Request, key: str | None) -> tuple[Bound, ...]:
-    """Every budget a run is under, the request's own first. ``key`` is the key that would pay, ``None`` on a plan."""
+    """Every budget that applies to a run, the request's own first. ``key`` is the key that would pay, ``None`` on a plan."""
     project = request.project
     own = Amounts(run_usd=request.max_budget_usd)
     of_project = (
@@ -91,13 +91,13 @@ def share(
     patient: bool = False,
     elsewhere_usd: float = 0.0,
 ) -> Cap | None:
-    """What is reserved for a run that has used ``used_usd`` so far, of that ``elsewhere_usd`` not by the key it is on now.
+    """The reservation of a run that has used ``used_usd`` so far, ``elsewhere_usd`` of which was not paid by its current key.
 
     ``None`` when nothing is left for it.
 
-    ``needs_usd`` is what its next step can cost at most, where that is known: it gets that, or what is left. Else it gets all of
-    a budget of its own, and half of what is left of one that it shares, so that others can begin beside it; it may ask again.
-    A ``patient`` one gets nothing as long as others hold a part of what it lacks.
+    ``needs_usd`` is the maximum cost of its next step, if known: the run gets that, or what is left. Otherwise it gets all of its
+    own budget, and half of what is left of a shared one, so that other runs can start too; it may ask again. A ``patient`` run
+    gets nothing as long as other runs hold reservations that it needs.
     """
     least = tightest(bounds, spent, elsewhere_usd)
     most_usd = leaves(least, elsewhere_usd)
@@ -116,34 +116,34 @@ def share(
 
 
 def tightest(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> Spent:
-    """The bound that leaves a run least; its ``usd`` is what it leaves. ``elsewhere_usd`` is as for ``share``."""
+    """The bound that leaves a run the least; its ``usd`` is the rest. ``elsewhere_usd`` is as for ``share``."""
     own = [Spent(bound, bound.usd, 0.0) for bound in bounds if bound.period == "run"]
     shared = [Spent(each.bound, each.bound.usd - each.usd, each.held_usd) for each in spent]
     return min((*own, *shared), key=lambda each: leaves(each, elsewhere_usd))
 
 
 def leaves(each: Spent, elsewhere_usd: float) -> float:
-    """What a bound leaves a run in all, with what does not concern it: a key does not pay what another one served."""
+    """The total that a bound allows a run, plus what it does not cover: a key's budget ignores what another wallet paid."""
     return each.usd + (elsewhere_usd if each.bound.scope == "key" else 0.0)
 
 
 def used_up(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> ErrorInfo:
-    """Nothing is left for this run. ``elsewhere_usd`` is as for ``share``."""
+    """The error when nothing is left for this run. ``elsewhere_usd`` is as for ``share``."""
     return refusals.used_up(tightest(bounds, spent, elsewhere_usd))
 
 
 def at_most(*, text_bytes: int, pictures: int) -> int:
-    """At most how many tokens a request sends. No tokenizer makes more tokens of a text than it has bytes."""
+    """The maximum number of tokens of a request. No tokenizer makes more tokens than a text has bytes."""
     return text_bytes + _FRAME_TOKENS + pictures * _PICTURE_TOKENS
 
 
 def least_cost(sent_tokens: int, price: Price) -> float:
-    """What sending so many tokens costs, in US dollars, without an answer."""
+    """The cost of sending that many tokens, in US dollars, without an answer."""
     return cost(TokenUsage(input_tokens=sent_tokens), price)
 
 
 def worst_cost(sent_tokens: int, output_tokens: int, price: Price) -> float:
-    """What a request can cost at most, in US dollars: all that is sent may also be written to the vendor's cache."""
+    """The maximum cost of a request, in US dollars: everything sent may also be written to the vendor's cache."""
     written = TokenUsage(cache_write_5m_tokens=sent_tokens, output_tokens=output_tokens)
     return max(
         cost(TokenUsage(input_tokens=sent_tokens, output_tokens=output_tokens), price), cost(written, price)
@@ -151,14 +151,14 @@ def worst_cost(sent_tokens: int, output_tokens: int, price: Price) -> float:
 
 
 def affordable(free_usd: float, sent_tokens: int, wanted: int, price: Price) -> int:
-    """How many tokens an answer may have, at most ``wanted``, so that the request costs at most ``free_usd``.
+    """How many output tokens, at most ``wanted``, a request may have to cost at most ``free_usd``.
 
-    0 when less than a short answer is covered, as the question alone would be paid for then.
+    0 when not even a short answer is covered, because the prompt would be paid for in vain.
     """
     if worst_cost(sent_tokens, wanted, price) <= free_usd:
         return wanted
     base = worst_cost(sent_tokens, 0, price)
     rate = worst_cost(sent_tokens, 1_000_000, price) - base
-    # One less: dividing must not give a token that multiplying takes over the bound.
+    # Subtract one: rounding in the division must not allow a token too many.
     tokens = math.floor((free_usd - base) / rate * 1_000_000) - 1 if rate > 0 else 0
     return tokens if tokens >= LEAST_TOKENS else 0

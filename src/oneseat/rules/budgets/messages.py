@@ -1,11 +1,11 @@
-"""What is said when a budget stops a run, or does not let it begin."""
+"""The messages when a budget stops a run, or prevents its start."""
 
 from __future__ import annotations
 
 from oneseat.contract.budgets import Bound, Cap, Period, Spent
 from oneseat.contract.errors import ErrorInfo
 
-#: Less than this is nothing: sums of decimals are off by less, and no request costs less.
+#: Smaller amounts count as zero: floating-point sums are off by less, and no request costs less.
 LEAST_USD = 1e-6
 _MORE = "Allow more: `oneseat run --max-budget-usd ...`"
 _BEGAN: dict[Period, str] = {"day": "midnight", "month": "the first of the month", "run": "its beginning"}
@@ -13,13 +13,13 @@ _TABLES = {"key": "keys", "role": "roles", "project": "projects", "client": "cli
 
 
 def dollars(amount: float) -> str:
-    """An amount as a message shows it: cents, and more digits where cents would hide it."""
+    """An amount as shown in messages: in cents, with more digits for amounts below a cent."""
     digits = 2 if round(amount, 2) == round(amount, 4) and amount >= 0.01 else 4 if amount >= 0.001 else 6
     return f"${amount:.{digits}f}"
 
 
 def whose(bound: Bound) -> str:
-    """How a message calls a budget."""
+    """The name of a budget in messages."""
     of = "" if bound.scope == "all" else f" of the {bound.scope} `{bound.name}`"
     if bound.period == "run":
         return f"the budget of one run{of}" if of else "its budget"
@@ -27,14 +27,14 @@ def whose(bound: Bound) -> str:
 
 
 def setting_of(bound: Bound) -> str:
-    """The setting that holds a budget of the owner's."""
+    """The setting that contains a budget of the owner."""
     if bound.scope == "all":
         return f"budget.{bound.period}_usd"
     return f"{_TABLES[bound.scope]}.{bound.name}.{bound.period}_budget_usd"
 
 
 def used_up(tightest: Spent) -> ErrorInfo:
-    """Nothing is left for a run. ``tightest`` is the budget that says so, with what it leaves."""
+    """The error when nothing is left for a run. ``tightest`` is the deciding budget, with what it leaves."""
     bound = tightest.bound
     if bound.period == "run":
         return ErrorInfo(
@@ -54,7 +54,7 @@ def used_up(tightest: Spent) -> ErrorInfo:
 
 
 def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:
-    """What is sent costs more than the run may. ``at_most`` says that nobody has counted: it may be fewer tokens."""
+    """The error when the prompt alone costs more than is left. ``at_most``: the token count is an upper bound."""
     count = f"it may have up to {tokens:,} tokens" if at_most else f"it has about {tokens:,} tokens"
     return ErrorInfo(
         code="budget.input_too_large",
@@ -67,7 +67,7 @@ def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:
 
 
 def unknown_price(model: str) -> ErrorInfo:
-    """A budget cannot be held for a model whose price is not known."""
+    """The error when a budget applies but the model's price is unknown."""
     return ErrorInfo(
         code="budget.unknown_price",
         message=f"The list price of this model is unknown: `{model}`\n  a budget cannot be enforced without it",
@@ -76,7 +76,7 @@ def unknown_price(model: str) -> ErrorInfo:
 
 
 def unpriced(model: str) -> ErrorInfo:
-    """A run went on with a model whose price is not known."""
+    """The error when a run continued with a model of unknown price."""
     return ErrorInfo(
         code="budget.unpriced",
         message=f"The run was stopped: it switched to a model whose list price is unknown: `{model}`\n"
@@ -86,7 +86,7 @@ def unpriced(model: str) -> ErrorInfo:
 
 
 def reached(cap: Cap, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
-    """A run that goes on has used what it may."""
+    """The error when a run has used its budget."""
     when = "at its end" if at_the_end else "when it was stopped"
     return ErrorInfo(
         code="budget.reached",
@@ -97,7 +97,7 @@ def reached(cap: Cap, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
 
 
 def cut(cap: Cap, tokens: int) -> ErrorInfo:
-    """The answer ended where its budget did."""
+    """The error when the budget truncated the answer."""
     return ErrorInfo(
         code="budget.reached",
         message=f"The answer was cut at {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
@@ -107,7 +107,7 @@ def cut(cap: Cap, tokens: int) -> ErrorInfo:
 
 
 def turns_reached(turns: int) -> ErrorInfo:
-    """A run asked the model as often as it may."""
+    """The error when a run has used all its turns."""
     return ErrorInfo(
         code="budget.turns_reached",
         message=f"The run reached its turn limit: `{turns}`\n  it was stopped; what was received is kept",

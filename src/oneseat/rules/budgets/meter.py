@@ -1,6 +1,6 @@
 """Budgets: what tokens cost at list price, what a run has used so far, and when it has to stop. Pure arithmetic.
 
-An estimate errs on the dear side, as it decides when to stop; what the provider itself reports takes its place.
+Estimates are too high rather than too low, as they decide when to stop; the provider's own report replaces them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from oneseat.contract.request import Request
 
 from . import messages as refusals
 
-#: UTF-8 bytes to one token: prose has about four, code and tables three, Chinese and Japanese three to a character.
+#: UTF-8 bytes per token: about four in prose, three in code and tables, three per character in Chinese and Japanese.
 BYTES_PER_TOKEN = 3
-#: What an image or a page costs at least; how many pages a PDF has is not looked at.
+#: The minimum tokens of an image or a page; the pages of a PDF are not counted.
 _PICTURE_TOKENS = 1600
-#: A message that ends so is the whole answer: no further request follows it.
+#: Stop reasons after which the answer is complete: no further request follows.
 _WHOLE = frozenset({"end_turn", "stop_sequence", "refusal"})
 _MILLION = 1_000_000
-#: How a vendor says no before it begins to work.
+#: The errors with which a vendor rejects a request before processing it.
 _TURNED_DOWN = frozenset(
     f"provider.{word}"
     for word in (
@@ -54,7 +54,7 @@ _TURNED_DOWN = frozenset(
 
 
 def cost(usage: TokenUsage, price: Price) -> float:
-    """What tokens cost at list price, in US dollars. Tokens that are not known are not counted."""
+    """The list price of tokens, in US dollars. Unknown counts are ignored."""
     sent = (
         usage.input_tokens,
         usage.cache_read_tokens,
@@ -72,18 +72,18 @@ def _rates(price: Price, input_tokens: int) -> Rates:
 
 
 def tokens_in(size: int) -> int:
-    """At most how many tokens so many bytes of text are."""
+    """The estimated maximum number of tokens in that many bytes of text."""
     return math.ceil(size / BYTES_PER_TOKEN)
 
 
 def input_tokens(request: Request) -> int:
-    """How many tokens a request sends, about; what the official CLI adds and what was said before are not in it."""
+    """The estimated tokens of a request, without what the official CLI adds and without earlier messages."""
     size, pictures = sizes(request)
     return tokens_in(size) + pictures * _PICTURE_TOKENS
 
 
 def sizes(request: Request) -> tuple[int, int]:
-    """How many bytes of text a request sends, and how many images and documents."""
+    """The bytes of text in a request, and the number of images and documents."""
     size, pictures = _size(request.prompt) + _size(request.system or ""), 0
     for attached in request.attachments:
         if attached.media_type.startswith("image/") or attached.media_type == "application/pdf":
@@ -94,12 +94,12 @@ def sizes(request: Request) -> tuple[int, int]:
 
 
 def turned_down(error: ErrorInfo) -> bool:
-    """Whether a request that nothing came of was refused by the vendor. One that was lost may have been answered there."""
+    """Whether the vendor rejected a request. A request that was lost may have been processed, and charged, all the same."""
     return error.code.startswith("limit.") or error.code in _TURNED_DOWN
 
 
 class _Written(msgspec.Struct):
-    """One message of a model while it comes. ``read`` is what was reported, the rest is what was seen of its output."""
+    """One message of a model while it is received. ``read`` is the reported usage, the rest is the output seen so far."""
 
     id: str | None
     price: Price | None
@@ -111,14 +111,14 @@ class _Written(msgspec.Struct):
     def usd(self) -> float:
         if self.price is None:
             return 0.0
-        # The thinking that is shown and the provider's estimate of it are the same tokens.
+        # The visible thinking and the provider's estimate of it are the same tokens.
         seen = tokens_in(self.shown) + max(tokens_in(self.thought), self.thinking_tokens)
         output = max(self.read.output_tokens or 0, seen)
         return cost(msgspec.structs.replace(self.read, output_tokens=output), self.price)
 
 
 class _Covered(msgspec.Struct):
-    """A request that is paid by use, and is on its way: what it can cost, and how long its answer may be."""
+    """A pending request that is charged by use: its maximum cost, and the token limit of its answer."""
 
     usd: float
     tokens: int
@@ -129,9 +129,9 @@ class _Covered(msgspec.Struct):
 class Meter:
     """What one run has used so far, over all its prompts and attempts, and whether it has to stop.
 
-    ``prices`` gives the price of a model that answers, ``price`` is that of the planned one. ``cap``
-    may be raised while the run goes on. ``by_use`` is for what is charged by use: each request is covered before it leaves, so its
-    answer is never stopped in the middle, and what is not counted by the provider in the end is not known.
+    ``prices`` returns the price of an answering model, ``price`` is that of the planned one. ``cap`` may be raised during the
+    run. ``by_use`` is for runs charged by use: each request is covered by a reservation before it is sent, so its answer is never
+    stopped in the middle, and the cost is unknown if the provider does not report its tokens.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Meter:
         self._unpriced: str | None = None
         self._reported = False
         self._guessed_before = False
-        #: Whether an answer that is paid by use came without a count that says what it cost.
+        #: Whether an answer charged by use came without the token counts that determine its cost.
         self._uncounted = False
         self._whole = False
         self._before_usd = 0.0
@@ -164,7 +164,7 @@ class Meter:
 
     @property
     def spent_usd(self) -> float | None:
-        """What the run has cost so far at list price, in US dollars; ``None`` when nobody can say."""
+        """What the run has cost so far at list price, in US dollars; ``None`` when it is unknown."""
         if self._price is None or self._unpriced is not None or self._uncounted:
             return None
         if self._covered is not None and self._covered.usd:
@@ -173,32 +173,32 @@ class Meter:
 
     @property
     def price(self) -> Price | None:
-        """The price of the planned model; ``None`` when it is not known."""
+        """The price of the planned model; ``None`` when it is unknown."""
         return self._price
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is charged for the model."""
+        """Whether the model is free."""
         return self._price == FREE
 
     @property
     def estimated(self) -> bool:
-        """Whether a part of what was spent is our estimate, and not the provider's own account."""
+        """Whether part of the cost is our estimate rather than the provider's report."""
         return self._guessed_before or not self._reported
 
     @property
     def committed_usd(self) -> float:
-        """What it has cost so far, and may still cost by the request that is on its way, in US dollars."""
+        """What the run has cost so far plus the maximum cost of the pending request, in US dollars."""
         if self._covered is None:
             return self._sum()
         return self._before_usd + self._done_usd + self._covered.usd
 
     def cover(self, usd: float, tokens: int, wanted: int) -> None:
-        """A request leaves that costs at most ``usd``; of ``wanted`` tokens its answer may have ``tokens``."""
+        """Note a request of at most ``usd``, whose answer may have ``tokens`` of the ``wanted`` tokens. Call before sending it."""
         self._covered = _Covered(usd, tokens, cut=tokens < wanted)
 
     def broke_off(self, error: ErrorInfo) -> None:
-        """An attempt failed. No vendor charges for a request that it turned down."""
+        """Note a failed attempt. No vendor charges for a request that it rejected."""
         if self._covered is not None and not self._covered.answered and turned_down(error):
             self._covered = None
 
@@ -206,9 +206,9 @@ class Meter:
         return self._before_usd + self._done_usd + sum(written.usd() for written in self._open.values())
 
     def attempt(self) -> None:
-        """A fresh process of the provider begins: what it reports counts from nothing."""
+        """Note the start of a new provider process, whose reports count from zero."""
         if self._covered is not None:
-            # Nobody has counted the request that was on its way, and it is charged for all the same.
+            # The pending request was not counted but is charged all the same.
             self._before_usd += self._covered.usd
             self._covered = None
             self._open.clear()
@@ -218,11 +218,11 @@ class Meter:
         self.prompt()
 
     def prompt(self) -> None:
-        """A further message is about to be sent: the provider counts its turns from nothing."""
+        """Note a further message about to be sent: the provider counts its turns from zero."""
         self._turns_before, self._turns = self._turns_before + self._turns, 0
 
     def add(self, event: Event) -> None:
-        """Take one event in."""
+        """Count one event."""
         match event:
             case TextDelta():
                 self._write(None, shown=_size(event.text))
@@ -242,9 +242,9 @@ class Meter:
                 pass
 
     def objection(self, event: Event) -> ErrorInfo | None:
-        """Why the run must stop after this event; ``None`` when it may go on. An answer that is whole is let come to its end."""
+        """Why the run must stop after this event; ``None`` when it may go on. A complete answer is not interrupted."""
         if isinstance(event, TurnEnded):
-            # A provider that stopped at its budget itself does not know whose budget it was.
+            # A provider that stopped at its own limit does not know which budget set it.
             stopped = event.error is not None and event.error.code == "budget.reached"
             if self._cut_by_budget(event):
                 return self._answer_cut()
@@ -253,14 +253,14 @@ class Meter:
             return None
         if isinstance(event, UsageSeen) and self._out_of_turns(event):
             return self._turns_reached()
-        # A request that was covered has its answer; whether another one is, is asked before it leaves.
+        # The answered request was covered; the next one asks for its own cover before it is sent.
         return None if self.by_use and self._unpriced is None else self._over()
 
     def may_send(self) -> ErrorInfo | None:
         """Why no further message may be sent; ``None`` when one may."""
         if self._max_turns is not None and self._turns_before + self._turns >= self._max_turns:
             return self._turns_reached()
-        # What is paid by use asks for each request by itself, with its size.
+        # When charged by use, each request asks for its own cover, with its size.
         return None if self.by_use and self._unpriced is None else self._over()
 
     def _write(
@@ -270,12 +270,12 @@ class Meter:
             return
         self._whole = self._reported = False
         if self._covered is not None:
-            # Nothing of it is estimated: the vendor counts it in the end, or it counts as what it can cost.
+            # Do not estimate: the request counts with the vendor's report, or else with its maximum cost.
             self._covered.answered = True
             return
         written = self._open.get(subagent)
         if written is None:
-            # Output that came before its message was announced: nothing of it may be free.
+            # Output before the start of its message was reported must be counted too.
             written = self._open[subagent] = _Written(None, self._price, TokenUsage())
         written.shown += shown
         written.thought += thought
@@ -294,7 +294,7 @@ class Meter:
         self._whole = event.subagent is None and event.stop_reason in _WHOLE
         if event.stop_reason is not None:
             if event.usage.output_tokens:
-                # Counted by the provider: what was estimated of it no longer matters.
+                # The provider's count replaces the estimate.
                 written.shown = written.thought = written.thinking_tokens = 0
             if self.by_use and not self.is_free and not (event.usage.is_known and written.price is not None):
                 self._keep_covered(event.subagent)
@@ -303,7 +303,7 @@ class Meter:
             self._turns += event.subagent is None
 
     def _keep_covered(self, subagent: str | None) -> None:
-        """An answer came whose cost nobody can say: what was reserved for it stays counted."""
+        """Count the maximum cost of an answered request whose actual cost is unknown."""
         self._uncounted = True
         if self._covered is not None:
             self._open.pop(subagent, None)
@@ -328,7 +328,7 @@ class Meter:
             self._done_usd, self._reported = event.list_cost_usd, True
             self._covered = None
         elif self._covered is not None and event.error is not None and event.usage == NO_TOKENS:
-            # The vendor turned it down, and nothing of it was sent before.
+            # The vendor rejected the request and sent no output.
             self._covered = None
 
     def _cut_by_budget(self, event: TurnEnded) -> bool:
@@ -341,7 +341,7 @@ class Meter:
         return refusals.cut(self.cap, last.tokens) if self.cap is not NO_BUDGET and last is not None else None
 
     def _out_of_turns(self, event: UsageSeen) -> bool:
-        # A turn has been used when its message has ended: one that broke off and is repeated counts once.
+        # A turn counts when its message has ended, so that a message that was cut short and repeated counts once.
         begins = event.subagent is None and event.stop_reason is None
         return begins and self._max_turns is not None and self._turns_before + self._turns >= self._max_turns
 

@@ -1,1 +1,1 @@
-"""What a caller hands in: schemas, tools, functions, MCP servers and API keys, checked."""
+"""Checks the caller's inputs: schemas, tools, functions, MCP servers and API keys."""

@@ -9,7 +9,7 @@ from oneseat.contract.keys import MAX_KEY_LENGTH, ApiKey
 from oneseat.contract.providers import KeyProvider
 
 _SHORTEST = 8
-#: Names may start like a key, such as `sk-work`; a key is longer.
+#: A name may start like a key, such as `sk-work`; a key is longer.
 _LONGEST_NAME = 16
 _TYPED = re.compile(r"[\x21-\x7e]+", re.ASCII)
 #: Subscription logins: tokens of `claude setup-token` and of a stored login. No API accepts them.

@@ -32,9 +32,9 @@ def servers_of(
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("mcpServers"), Mapping):
         raise _bad(source, "", 'it must be an object `{"mcpServers": {...}}`')
-    strange = [key for key in config if key != "mcpServers"]
-    if strange:
-        raise _bad(source, "", f"unknown key `{_shown(strange[0])}` beside `mcpServers`")
+    unknown = [key for key in config if key != "mcpServers"]
+    if unknown:
+        raise _bad(source, "", f"unknown key `{_shown(unknown[0])}` beside `mcpServers`")
     return tuple(
         _Entry(source, name, value, env, find).server() for name, value in config["mcpServers"].items()
     )
@@ -125,7 +125,7 @@ class _Entry:
         )
 
     def _kept(self, values: Mapping[Any, str]) -> tuple[str, ...]:
-        # The longest first: one secret may be part of another.
+        # Longest first: one secret may be part of another.
         secrets = {value for value in (*self._secrets, *values.values()) if len(value) >= _SHORTEST_SECRET}
         return tuple(sorted(secrets, key=len, reverse=True))
 

@@ -50,7 +50,7 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
 
 
 def _lost_reference(schema: dict[str, Any]) -> str | None:
-    """A reference in ``schema`` that names nothing within it: no answer could be checked."""
+    """A reference in ``schema`` without a target within it, which would make answers uncheckable."""
     from referencing import Registry, Resource  # noqa: PLC0415 - comes with jsonschema
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
     from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - as above

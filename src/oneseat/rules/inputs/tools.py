@@ -13,7 +13,7 @@ from oneseat.contract.request import MCP_PREFIX, PermissionMode, Tools
 
 _READ = ("Glob", "Grep", "Read")
 _EDIT = (*_READ, "Edit", "Write")
-#: Without the CLI's timers, messages and background workers: they outlive the turn with which a run ends.
+#: Without the CLI's timers, messages and background workers, which would outlive the last turn of a run.
 _ALL = (*_EDIT, "Bash", "NotebookEdit", "Task", "WebFetch", "WebSearch")
 #: What else the official CLI has or had. A name beyond these may be new; one that is nearly one of them is a slip.
 _OTHERS = (

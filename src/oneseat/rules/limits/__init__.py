@@ -1,1 +1,1 @@
-"""What is known of usage windows, and when unattended runs pause."""
+"""The state of usage windows, and when unattended runs pause."""

@@ -1,4 +1,4 @@
-"""Decides whether a run may start while a usage window is nearly full: unattended runs leave the rest to the person."""
+"""Decides whether a run may start while a usage window is nearly full: unattended runs leave the rest to the owner."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from oneseat.contract.limits import SeenLimit
 
-#: The windows that every plan has; shown also while nothing is known of them. Any other one is shown when it is reported.
+#: The windows that every plan has, which are always shown. Other windows are shown once they are reported.
 USUAL = tuple(window.name for window in WINDOWS.values() if window.usual)
 #: Stands for a report that names no window, such as that of too many requests at once.
 NAMELESS = "unknown"
@@ -129,7 +129,7 @@ def _window(name: str, rows: Sequence[SeenLimit], now: float) -> Window:
         return Window(name)
     newest = live[-1]
     shares = [row for row in live if row.used is not None]
-    # A window that accepts requests again is not full, whatever was reported before.
+    # A window that accepts requests again is not full, despite earlier reports.
     if shares and newest.status == "allowed" and shares[-1] is not newest and (shares[-1].used or 0.0) >= 1:
         shares = []
     return Window(

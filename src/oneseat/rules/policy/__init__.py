@@ -1,1 +1,1 @@
-"""May a plan serve this request? The inputs, the decision, policy packs, and the messages."""
+"""Decides whether a plan may serve a request: the inputs, the decision, policy packs, and the messages."""

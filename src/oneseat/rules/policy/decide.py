@@ -58,16 +58,16 @@ class Decision(NamedTuple):
 
 
 def decide(request: Request, view: PolicyView) -> Permitted | Refused:
-    """Decide what may pay for this request, by what is known before the official CLI is asked who pays."""
+    """Decide what may pay for this request, from the facts known before the official CLI is asked who pays."""
     inputs = inputs_of(request, view.environment, view.pack, view.day, view.confirmations)
     later = AT_THE_GATE - {"plan"} if view.environment.plan is not None else AT_THE_GATE
     return _permitted(request, judge(inputs, view, job_class(request), later), view)
 
 
 def confirm(permitted: Permitted, facts: PayerFacts, view: PolicyView) -> Permitted | Refused:
-    """Decide again with what only the billing gate knows: the plan's name and the kind of token.
+    """Decide again with the facts that only the billing gate has: the plan's name and the kind of token.
 
-    Returns a refusal when the plan may not serve after all. Facts that are not from the official `claude` CLI change nothing.
+    Returns a refusal when the plan may not serve after all. Facts from other CLIs than the official `claude` change nothing.
     """
     if not isinstance(facts, CredentialFacts):
         return permitted
@@ -101,19 +101,19 @@ def confirm_cleared(cleared: Cleared, facts: PayerFacts, view: PolicyView) -> Cl
 
 
 def for_candidate(permitted: Permitted, candidate: Candidate) -> Permitted:
-    """The request as this candidate gets it. What the policy decides on does not change with the model."""
+    """The request as this candidate gets it. The policy decision does not depend on the model."""
     request = permitted.request
     changed = msgspec.structs.replace(
         request,
         model=candidate.model or request.model,
-        # A name that only the official CLI knows.
+        # Only the official CLI knows the fallback model's name.
         fallback_model=request.fallback_model if candidate.paid_from == "plan" else None,
     )
     return msgspec.structs.replace(permitted, request=changed)
 
 
 def with_model(permitted: Permitted, model: str) -> Permitted:
-    """The request for another model, after which no further one is tried."""
+    """The request for another model, without a further fallback model."""
     request = msgspec.structs.replace(permitted.request, model=model, fallback_model=None)
     return msgspec.structs.replace(permitted, request=request)
 
@@ -160,7 +160,7 @@ def _without_objection(
     rules: list[Rule],
     confirmed: list[Decision],
 ) -> Decision:
-    """No rule forbids: a GREEN rule must allow it, except for what the owner has confirmed."""
+    """The decision when no rule forbids: a GREEN rule must allow the request, except for what the owner has confirmed."""
     otherwise = next(rule for rule in rules if not rule.when)
     confirmed += [
         Decision(otherwise, inputs, word.because, word)
@@ -180,7 +180,7 @@ def _without_objection(
 
 
 def holds(condition: Condition, inputs: PolicyInputs) -> bool:
-    """Whether one condition holds. An unknown number makes none hold."""
+    """Whether a condition holds. No condition on an unknown number holds."""
     value: object = getattr(inputs, condition.field)
     wanted = condition.value
     if condition.op in {"more_than", "at_most"}:
@@ -202,7 +202,7 @@ def _met(rule: Rule, inputs: PolicyInputs, later: frozenset[InputName]) -> Becau
         # A RED rule waits for inputs known only at the gate; a GREY rule holds on what is known now.
         enough = len(known) == len(group) if rule.tier == "RED" else bool(known)
         if enough and all(holds(condition, inputs) for condition in known):
-            # Without the gate's inputs, so that a confirmation is the same before and after the gate.
+            # Omit the gate's inputs, so that a confirmation is the same before and after the gate.
             telling = [each for each in group if each.field not in AT_THE_GATE] or known
             return {condition.field: getattr(inputs, condition.field) for condition in telling}
     return None

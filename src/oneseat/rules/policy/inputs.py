@@ -1,4 +1,4 @@
-"""The policy inputs of a request. Oneseat's own guarantees are stated here, and nowhere else."""
+"""The policy inputs of a request. Oneseat's own guarantees are stated only here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oneseat.contract.policy import (
 from oneseat.contract.policy_pack import Confirmation, Pack, Thresholds
 from oneseat.contract.request import Request
 
-#: Inputs that only the official CLI can tell, at the billing gate. Until then they are as the owner stated or, if nothing was
+#: Inputs that only the official CLI can provide, at the billing gate. Until then they are as the owner stated or, if nothing was
 #: stated, assumed to be fine; the gate decides again with the CLI's answer.
 AT_THE_GATE: frozenset[InputName] = frozenset({"plan", "token_handling"})
 #: The vendor's name of a login, by how its token is handled.
@@ -67,7 +67,7 @@ def inputs_of(
     account and does not change it.
     """
     purpose, entry = request.purpose, request.entry
-    # The private socket asks the system who calls. Whoever opens another way in has to say what guards it.
+    # The private socket asks the system for the caller's user. Any other entry point must state how it is protected.
     local = entry.exposure in {"none_stdio", "unix_socket"}
     reachable_by_itself: ReachableBy = "owner" if environment.humans == 1 else "unknown"
     return PolicyInputs(
@@ -142,7 +142,7 @@ def plan_of(name: str | None, pack: Pack) -> PlanKind:
     if name is None:
         return "unknown"
     wanted = name.strip().lower().removeprefix(_VENDOR)
-    # Decoded as plain data: a run needs two keys, and loading the types takes too long for a run.
+    # Decode as plain data: a run needs only two fields, and loading the types would slow every run.
     plans: list[dict[str, Any]] = msgspec.json.decode(pack.plans)
     for plan in plans:
         if plan["vendor"] == "anthropic" and wanted in map(str.lower, plan["names"]):
@@ -158,12 +158,12 @@ def _overage(activity: RecentActivity, now: float) -> Overage:
 
 
 def _account_state(activity: RecentActivity, confirmed: Iterable[Confirmation]) -> AccountState:
-    held = _HELD.get(activity.last_error or "")
-    if held is None:
+    hold = _HELD.get(activity.last_error or "")
+    if hold is None:
         return "in_order"
-    # The hold stays until a person confirms, after the vendor reported it, that it is resolved.
+    # The hold stays until the owner confirms, after the vendor's report, that it is resolved.
     cleared = any(
-        each.because.get("account_state") == held and each.at > (activity.last_end or "")
+        each.because.get("account_state") == hold and each.at > (activity.last_end or "")
         for each in confirmed
     )
-    return "in_order" if cleared else held
+    return "in_order" if cleared else hold

@@ -1,6 +1,6 @@
 """Validates a policy pack and compares it with another one.
 
-No pack, even a confirmed one, may allow a request of another person, a public way in, or a shared login.
+No pack, even a confirmed one, may allow a request of another person, a public entry point, or a shared login.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .decide import holds
 from .inputs import AT_THE_GATE, draws_from
 from .messages import source_of
 
-#: Every GREEN rule has to ask for at least this much.
+#: Every GREEN rule must require at least these conditions.
 FLOOR: dict[InputName, frozenset[str] | int] = {
     "request_author": frozenset({"owner", "owner_automation"}),
     "output_consumer": frozenset({"owner", "owner_publishes"}),
@@ -242,7 +242,7 @@ def _shown(rule: Rule | None) -> str | None:
 
 
 def _still_no(rule: Rule, others: Sequence[Rule]) -> bool:
-    """Whether the other rules keep everything from the plan that this rule does, at least as strictly."""
+    """Whether the other rules forbid everything that this rule forbids, at least as strictly."""
     if rule.tier == "GREEN" or rule.status != "active":
         return True
     return all(any(_forbids(other, rule, group) for other in others) for group in rule.when)
@@ -295,7 +295,7 @@ def _implies(one: Condition, other: Condition) -> bool:
 def _of_thresholds(old: Pack, new: Pack) -> Iterator[PackDifference]:
     for name in new.thresholds.__struct_fields__:
         was, now = getattr(old.thresholds, name).value, getattr(new.thresholds, name).value
-        # For the quiet gap it is the other way round: longer is stricter.
+        # For the minimum gap it is the other way round: longer is stricter.
         loosened = now < was if name == "min_gap_s" else now > was
         if was != now:
             yield PackDifference(

@@ -1,1 +1,1 @@
-"""Which candidate serves a run, and when the next one takes over."""
+"""Chooses the candidate for a run, and decides when to go on to the next one."""

@@ -1,4 +1,4 @@
-"""The circuit breaker of a candidate: after failures in a row it is left alone for a while, then one run tries it again."""
+"""The circuit breaker of a candidate: after consecutive failures it is skipped for a while, then one run tries it again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from oneseat.contract.routing import Outcome
 from oneseat.rules.runs.retry import PASSING
 
-#: So many failures in a row open it.
+#: How many consecutive failures open it.
 FAILURES = 3
-#: How long it stays open after the last of them; each further failure doubles it. In seconds.
+#: How long it stays open after the last failure, and at most, in seconds; each further failure doubles the time.
 _FIRST_S, _LONGEST_S = 60.0, 900.0
-#: Older ends say nothing of now; in seconds.
+#: Older outcomes are ignored; in seconds.
 REMEMBERED_S = 3600.0
 
 
 def open_until(outcomes: Sequence[Outcome]) -> float | None:
-    """Until when a candidate with these ends, the newest last, is left alone; ``None`` when it is not.
+    """Until when a candidate with these outcomes (newest last) is skipped; ``None`` when it is not.
 
-    Only what the vendor is to blame for counts: a full window has a reset of its own, and a bad request is nobody's outage.
+    Only failures of the vendor count: a full window has its own reset time, and an invalid request is not an outage.
     """
     failures = 0
     for outcome in reversed(outcomes):

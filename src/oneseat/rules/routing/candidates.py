@@ -1,4 +1,4 @@
-"""Which candidates may serve a request, when a run leaves one for the next, and what is sent to it. Pure."""
+"""Which candidates may serve a request, when a run falls back to the next one, and what is sent to it. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oneseat.rules.runs.retry import PASSING
 
 from .breaker import open_until
 
-#: What another wallet cures: a full window, a vendor in trouble, a budget that is used up.
+#: Errors that another wallet may avoid: a full window, a vendor outage, a used-up budget.
 _ELSEWHERE = PASSING | {
     "limit.paused",
     "policy.grey",
@@ -32,7 +32,7 @@ _ELSEWHERE = PASSING | {
     "budget.input_too_large",
     "budget.unknown_price",
 }
-#: What its owner can put right for nothing. It never leads to a wallet that is charged by use, only to another plan.
+#: Errors that the owner can fix at no cost. They lead to another plan only, never to a wallet that is charged by use.
 _ELSEWHERE_ON_A_PLAN = frozenset(
     {"provider.not_found", "provider.signed_out", "provider.model_not_found", "provider.untested_cli"}
 )
@@ -40,7 +40,7 @@ _NO_CREDIT = "provider.credit_exhausted"
 
 
 class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a candidate now, in seconds since 1970: reports on its windows, its last ends, what its budgets allow."""
+    """The state of a candidate at ``now`` (seconds since 1970): reports on its windows, its last outcomes, its budgets."""
 
     now: float
     model: str
@@ -52,7 +52,7 @@ class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
 class CandidateFailure(NamedTuple):
     """Why a candidate did not serve a run.
 
-    ``missing`` is one whose CLI or key is not there, ``served`` one that was asked; in that a tool may have ``acted``.
+    ``missing``: it has no CLI or key. ``served``: it was started. ``acted``: one of its tools may have had an effect.
     """
 
     candidate: Candidate
@@ -63,9 +63,9 @@ class CandidateFailure(NamedTuple):
 
 
 def candidates(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
-    """Who may serve a request, the most wanted first; an error for a name that the settings do not have.
+    """The candidates for a request, in order of preference; an error for a name that is not in the settings.
 
-    Asked for a provider or a key, the request is served by that or not at all. The fallback is for what asks for nothing.
+    A request that names a provider or a key is served by that one only. The fallback applies to requests that name neither.
     """
     found = _wanted(request, table)
     return found if isinstance(found, ErrorInfo) else _mistyped(request, found[0]) or found
@@ -88,7 +88,7 @@ def _wanted(request: Request, table: RouteTable) -> tuple[Candidate, ...] | Erro
 
 
 def needs(request: Request) -> Iterator[Need]:
-    """What a request needs besides an answer in words."""
+    """The features that a request needs besides a text answer."""
     kinds = {attached.media_type for attached in request.attachments}
     found: dict[Need, bool] = {
         "tools": len(request.tools.names) > len(request.tools.of_servers),
@@ -106,7 +106,7 @@ def needs(request: Request) -> Iterator[Need]:
 def ineligible_reason(
     candidate: Candidate, permitted: Permitted, features: ProviderFeatures
 ) -> ErrorInfo | None:
-    """Why a candidate may not or cannot serve this request at all; ``None`` when it can."""
+    """Why a candidate can never serve this request, or may not; ``None`` when it can."""
     if candidate.paid_from not in permitted.paid_from:
         return permitted.objection
     lacking = [need for need in needs(permitted.request) if not getattr(features, need)]
@@ -121,7 +121,7 @@ def ineligible_reason(
 
 
 def unavailable_reason(candidate: Candidate, permitted: Permitted, state: CandidateState) -> ErrorInfo | None:
-    """Why a candidate of several does not serve now; ``None`` when it does."""
+    """Why a candidate is skipped now if there are several; ``None`` when it is not."""
     return (
         _tier(candidate, permitted)
         or _with(candidate, permitted)
@@ -133,28 +133,28 @@ def unavailable_reason(candidate: Candidate, permitted: Permitted, state: Candid
 
 
 def passed_over(candidate: Candidate, error: ErrorInfo, now: float) -> PassedOver:
-    """How events and receipts tell of it. ``now`` is in seconds since 1970."""
+    """The entry for a skipped candidate in events and receipts. ``now`` is in seconds since 1970."""
     until = None if error.retry_after_s is None else iso(round(now + error.retry_after_s))
     why = error.message.partition("\n")[0]
     return PassedOver(candidate=candidate.label, code=error.code, why=why, until=until)
 
 
 def falls_back(error: ErrorInfo, *, acted: bool, left: Candidate, to: Candidate) -> bool:
-    """Whether a run leaves a candidate that failed for the next one. Never when a tool may have acted: it would act twice."""
+    """Whether a run falls back from a failed candidate to the next. Never if a tool may have acted: it would act twice."""
     if acted:
         return False
     if error.code == _NO_CREDIT:
-        # Credits that a plan includes end every month: what comes behind them is named for that.
+        # Included credits run out every month: the fallback after them is meant for that.
         return left.paid_from == "api_credits" or _is_free(left, to)
     return _is_elsewhere(error) or (error.code in _ELSEWHERE_ON_A_PLAN and _is_free(left, to))
 
 
 def goes_on(failures: Sequence[CandidateFailure], to: Candidate) -> bool:
-    """Whether a run goes on to the next candidate after these failures; else the last of them is the run's."""
+    """Whether a run goes on to the next candidate after these failures; otherwise it fails with the last one."""
     return all(
         falls_back(each.error, acted=each.acted, left=each.candidate, to=to)
         if each.served
-        # A missing CLI or key never leads to a charge by itself.
+        # A missing CLI or key alone must not lead to a wallet that is charged by use.
         else not each.missing or _is_elsewhere(each.error) or _is_free(each.candidate, to)
         for each in failures
     )
@@ -169,7 +169,7 @@ def _is_free(left: Candidate, to: Candidate) -> bool:
 
 
 def no_candidate_error(failures: Sequence[CandidateFailure]) -> ErrorInfo:
-    """The error of a run that no candidate served: that of the first one, and why the others did not serve either."""
+    """The error of a run that no candidate served: the first one's error, and why the others were skipped."""
     first, *others = failures
     lines = (f"\n  nor {it.candidate.label}: {it.error.message.partition(chr(10))[0]}" for it in others)
     return msgspec.structs.replace(first.error, message=first.error.message + "".join(lines))
@@ -182,9 +182,9 @@ def dispatch(
     capabilities: SessionInfo,
     background: str | None = None,
 ) -> Dispatch | Refused:
-    """Send the request to ``model`` of ``provider``, or refuse a name for which the provider knows no model.
+    """Dispatch the request to ``model`` of ``provider``, or refuse a model that the provider does not know.
 
-    The official CLI would send such a name upstream as it is, and the mistake would come back as an API error.
+    The official CLI would send an unknown name to the vendor, which would answer with an API error.
     """
     if model in capabilities.unresolved:
         return Refused(
@@ -222,7 +222,7 @@ def _of_provider(request: Request, provider: str, table: RouteTable) -> tuple[Ca
 
 
 def _like(request: Request, candidate: Candidate) -> Candidate:
-    """The candidate with the model that was asked for, where its vendor has it under the same name."""
+    """The candidate with the requested model, if its vendor has a model of that name."""
     row = ROWS.get(candidate.provider)
     begin = row.model_prefix if row is not None else None
     if request.model is None or begin is None or not request.model.startswith(begin):
@@ -278,7 +278,7 @@ def _budget(candidate: Candidate, state: CandidateState) -> ErrorInfo | None:
 
 
 def _windows(candidate: Candidate, state: CandidateState) -> ErrorInfo | None:
-    """A window that is full, or as full as the owner lets this candidate fill it."""
+    """The error for a window that is full, or as full as the owner allows for this candidate."""
     percent = candidate.when.window_below_percent
     for window in windows(state.seen, state.now):
         if not concerns(window.name, state.model):

@@ -1,4 +1,4 @@
-"""From what the settings say of seats, keys and roles to the candidates of runs."""
+"""Builds the routing table from the settings for seats, keys and roles."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _ORDER: dict[PaidFrom, int] = {"plan": 0, "api_credits": 1, "api_key": 2}
 def table_of(
     seat: str, fallback: Sequence[str], keys: Mapping[str, ApiKey], roles: Iterable[RoleSettings]
 ) -> RouteTable:
-    """The routes of an app. ``fallback`` names seats and keys.
+    """The routing table of an app. ``fallback`` names seats and keys.
 
-    Raises ``UsageError``: ``usage.unknown_key`` and ``usage.unknown_provider`` for what the settings name and do not have.
+    Raises ``UsageError``: ``usage.unknown_key`` and ``usage.unknown_provider`` for names that the settings do not define.
     """
     of_keys = {name: _of_key(key) for name, key in keys.items()}
     found = [_named(name, of_keys, "fallback.to") for name in fallback]
     return RouteTable(
         seat=Candidate(provider=seat),
-        # Cheapest first, whatever the order they were written in: a plan, included credits, then what is charged.
+        # Cheapest first, in any order of the setting: a plan, included credits, then wallets that are charged by use.
         fallback=tuple(sorted(found, key=lambda each: _ORDER[each.paid_from])),
         keys=tuple(sorted(of_keys.values(), key=lambda each: _ORDER[each.paid_from])),
         roles={role.name: _role(role, of_keys) for role in roles},
@@ -53,7 +53,7 @@ def _wanted(wanted: Wanted, keys: Mapping[str, Candidate], place: str) -> Candid
 
 
 def _named(name: str, keys: Mapping[str, Candidate], place: str, *, is_key: bool | None = None) -> Candidate:
-    """The candidate that the settings name; ``is_key`` is ``None`` where it may be a seat or a key."""
+    """The candidate that the settings name; ``is_key`` is ``None`` if it may be a seat or a key."""
     if is_key is not True and name in SEATS:
         return Candidate(provider=name)
     if is_key is not False and name in keys:

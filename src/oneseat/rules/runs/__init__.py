@@ -1,1 +1,1 @@
-"""One run: how it ended, what is retried, which session it continues."""
+"""Decisions about one run: its outcome, retries, and the session it continues."""

@@ -1,4 +1,4 @@
-"""The outcome of a finished run: complete only if proved, otherwise an error with a code."""
+"""The outcome of a finished run: complete only if proven, otherwise an error with a code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
 def judge_start(request: Request, started: Started) -> ErrorInfo | None:
     """Why a turn that has just started cannot succeed: a requested tool or MCP server is missing.
 
-    An MCP server that was not requested is refused too: its tools were not chosen by anybody.
+    An MCP server that was not requested is refused too: neither the caller nor the owner chose its tools.
     """
     states = dict(server.rsplit(":", 1) for server in started.mcp_servers if ":" in server)
     absent = [name for name in request.expected_servers if states.get(name) != "connected"]
@@ -50,11 +50,11 @@ def judge_start(request: Request, started: Started) -> ErrorInfo | None:
             code="incomplete.servers_missing",
             message=f"MCP server `{', '.join(absent)}` failed to start\n  {shown}",
         )
-    strange = [name for name in states if name not in request.expected_servers]
-    if strange:
+    unrequested = [name for name in states if name not in request.expected_servers]
+    if unrequested:
         return ErrorInfo(
             code="incomplete.strange_server",
-            message=f"The official CLI started an MCP server that the run did not ask for: `{', '.join(strange)}`",
+            message=f"The official CLI started an MCP server that the run did not ask for: `{', '.join(unrequested)}`",
             hint="See which servers are configured: `claude mcp list`",
         )
     missing = request.tools.missing(started.tools)

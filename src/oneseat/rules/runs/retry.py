@@ -41,7 +41,7 @@ _HEALS: dict[str, EndReason] = {
     "provider.context_overflow": "overflow",
     "incomplete.context_window": "overflow",
 }
-#: Errors that another model may not have, a full window of one model among them.
+#: Errors that another model may not have, including a full window of one model.
 _FALLS_BACK = frozenset(
     {
         "provider.overloaded",

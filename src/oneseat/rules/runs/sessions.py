@@ -1,4 +1,4 @@
-"""Decides whether a project's session is continued, what a new one is told, and how deep runs may be nested."""
+"""Decides whether a project's session is continued, how a new one is briefed, and how deep runs may be nested."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def renewed(previous: str, session_id: str, reason: EndReason, carried: int) -> 
 def brief(exchanges: Sequence[Exchange]) -> Brief:
     """The summary of the session that a new one replaces: the latest exchanges that fit into a few kilobytes.
 
-    One JSON object per line, so that an earlier answer cannot end the quotation and pass for the prompt after it.
+    One JSON object per line, so that an earlier answer cannot close the quotation and pose as the prompt after it.
     """
     lines: list[str] = []
     room = _BRIEF_BYTES

@@ -1,4 +1,4 @@
-"""Adds up what an attempt told while it went on, and what the attempts of a run come to."""
+"""Adds up the events of an attempt, and the usage and costs of all attempts of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from oneseat.contract.events import (
 from oneseat.contract.receipt import Evidence, LimitReading, TokenUsage
 from oneseat.rules.inputs.schemas import STRUCTURE_TOOL
 
-#: Ends of a conversation after which the next one is told of it: worth a line on the receipt.
+#: Reasons for a new conversation that is briefed about the old one, which is mentioned on the receipt.
 _HEALED = frozenset({"lost", "overflow", "bytes"})
 _TOO_MANY_REQUESTS = 429
 
@@ -33,9 +33,9 @@ _TOO_MANY_REQUESTS = 429
 class Tally(msgspec.Struct, kw_only=True):
     """The sum of an attempt's events so far.
 
-    ``overage`` is ``None`` as long as the server has not said. ``calls`` are the tool calls that may have acted: all of
-    them, but for the model's structured answer and those that were answered no. ``structure`` is the last such answer.
-    ``pause_s`` is how long the provider itself waited before its last repetition of a request that came too early.
+    ``overage`` is ``None`` until the server reports it. ``calls`` are the tool calls that may have acted: all except the
+    model's structured answer and denied calls. ``structure`` is the last structured answer. ``pause_s`` is how long the
+    provider itself waited before it last retried a rate-limited request.
     """
 
     started: Started | None = None
@@ -54,9 +54,9 @@ class Tally(msgspec.Struct, kw_only=True):
     messages: list[str] = []
 
     def add(self, event: Event) -> None:
-        """Take one event in."""
+        """Count one event."""
         if type(event) is TextDelta:
-            # Before the others and by identity: of a long answer, nearly all are pieces of text.
+            # Checked first and by identity: nearly all events of a long answer are pieces of text.
             self.has_text = True
             self.pieces.append(event.text)
             return
@@ -76,7 +76,7 @@ class Tally(msgspec.Struct, kw_only=True):
             case ToolResult():
                 self.open_tools.pop(event.id, None)
             case Retry():
-                # The next attempt starts the message anew; what the broken one streamed is not part of it.
+                # The next attempt starts the message again; discard the text of the failed one.
                 self.pieces.clear()
                 if event.status == _TOO_MANY_REQUESTS and event.delay_s is not None:
                     self.pause_s = event.delay_s
@@ -105,44 +105,44 @@ class Tally(msgspec.Struct, kw_only=True):
 
     def _limit(self, event: LimitSeen) -> None:
         self.limits[event.limit.window] = event.limit
-        # A plain rate limit names no window: it is no word of the server on the plan, unless it says overage.
+        # A plain rate limit names no window, so it shows nothing about the plan unless it reports overage.
         if event.overage or (event.overage is not None and event.limit.window != "unknown"):
             self.overage = event.overage
 
     def denials(self) -> tuple[str, ...]:
-        """The tools that were not allowed, each once, in the order of the first refusal."""
+        """The denied tools, each once, in the order of the first denial."""
         return tuple(self.denied)
 
     def may_have_acted(self, tools: Iterable[str]) -> bool:
-        """Whether a tool may have acted, of ``tools`` or of those the provider named at the start.
+        """Whether a tool may have acted, of ``tools`` or of those that the provider listed at the start.
 
-        Of an attempt without an end it is not known, unless there was no tool: what a provider that dies printed last is lost.
+        True for an unfinished attempt that had any tool, because the last output of a provider that dies is lost.
         """
         there = self.started.tools if self.started is not None else tools
         return bool(self.calls) or (self.ended is None and any(name != STRUCTURE_TOOL for name in there))
 
     def used_nothing(self) -> bool:
-        """Whether the provider has said that no token was used."""
+        """Whether the provider has reported that no token was used."""
         return self.usage is not None and not any(count != 0 for count in msgspec.structs.astuple(self.usage))
 
     def partial_text(self) -> str:
-        """What was received of an answer that never finished."""
+        """The received text of an unfinished answer."""
         return "".join(self.messages) + "".join(self.pieces)
 
 
 def sum_of_usages(usages: Iterable[TokenUsage]) -> TokenUsage:
-    """The tokens of several attempts. What is unknown in one of them is unknown in the sum."""
+    """The tokens of several attempts. A count that is unknown in one of them is unknown in the sum."""
     return reduce(_added, usages)
 
 
 def sum_of_costs(costs: Iterable[float | None]) -> float | None:
-    """The list price of several attempts in US dollars, unknown when one of them is."""
+    """The list price of several attempts in US dollars; unknown if one of them is."""
     known = list(costs)
     return None if None in known else round(sum(cost for cost in known if cost is not None), 9)
 
 
 def _sum(before: TokenUsage | None, more: TokenUsage | None) -> TokenUsage | None:
-    """The tokens of two turns. What is unknown in one of them is unknown in the sum."""
+    """The tokens of two turns. A count that is unknown in one of them is unknown in the sum."""
     if before is None or more is None:
         return more if before is None else TokenUsage()
     return _added(before, more)

@@ -1,1 +1,1 @@
-"""Sums over what was used, the audit of those sums, and advice drawn from them."""
+"""Sums of usage, their audit, and advice based on them."""

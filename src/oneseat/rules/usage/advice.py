@@ -1,4 +1,4 @@
-"""What a measured workload costs by key and beside plans. Pure arithmetic on list prices; what is unknown is never a 0."""
+"""What a measured workload costs with a key and with plans. Pure arithmetic on list prices; unknown values never count as 0."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from oneseat.contract.reports.plans import Plan, PlanBook
 
 from .sums import Part, Sum, date_text
 
-#: The price of a model on a day, counted from 1970, or today.
+#: Returns the price of a model on a day (days since 1970), or today for ``None``.
 PriceOf = Callable[[str, int | None], Price | None]
 
-#: What a month is where a day's use is multiplied.
+#: The days of a month when daily use is extrapolated.
 MONTH_DAYS = 30
 _MILLION = 1_000_000
 
 
 class Span:
-    """The days to look at, counted from 1970 and both included; ``zone`` names the time zone they are of."""
+    """The first and last day (days since 1970, both included); ``zone`` is the name of their time zone."""
 
     __slots__ = ("first", "last", "zone")
 
@@ -50,7 +50,7 @@ def advise(
     prices: Stamp,
     not_read: dict[str, int],
 ) -> Advice:
-    """The advice for the use in ``parts`` on the days ``asked``, which begin with the first use where that came later."""
+    """The advice for the usage in ``parts`` on the days ``asked``, starting at the first usage if that is later."""
     days = [part.day for part in parts if part.day is not None]
     first = max(asked.first, min(days, default=asked.first))
     chosen = [part for part in parts if part.day is not None and first <= part.day <= asked.last]
@@ -135,12 +135,12 @@ def verdict(usd_month: float, book: PlanBook) -> Verdict | None:
 
 
 def option(plan: Plan, key_usd: float | None) -> Option:
-    """A plan beside the key, by which the same work costs ``key_usd`` a month."""
+    """A plan compared with a key, with which the same work costs ``key_usd`` a month."""
     price, credit = plan.price_usd_month, plan.api_credit_usd or 0.0
     known = price is not None and key_usd is not None
     least = most = share = can_pay = None
     if price is not None and key_usd is not None:
-        # A credit that is not known counts as none here: that makes the most that it can cost, and never less than it is.
+        # An unknown credit counts as none, so that the upper bound is never too low.
         least, most = price, price + max(0.0, key_usd - credit)
         can_pay = price <= key_usd
         share = max(0.0, price - credit) / key_usd if can_pay and key_usd > 0 else None
@@ -168,7 +168,7 @@ def _cheapest(key_usd: float | None, costs: Iterable[tuple[str, float | None]]) 
 
 
 def caching(parts: Iterable[Part], price_of: PriceOf, times: float) -> Caching | None:
-    """What the cache changed, of the models whose price is known; ``times`` makes a month of the days. ``None`` without any."""
+    """The effect of the cache for models with a known price; ``times`` scales the days to a month. ``None`` without any."""
     cached = plain = 0.0
     read = sent = 0
     tiers = False
@@ -194,7 +194,7 @@ def caching(parts: Iterable[Part], price_of: PriceOf, times: float) -> Caching |
 
 
 def on_model(model: str, total: Sum, price_of: PriceOf, times: float) -> OtherModel:
-    """All tokens of ``total`` on another model, unpriced ones too: how many they are is known."""
+    """The cost of all tokens of ``total`` on another model, including tokens of unpriced models."""
     price = price_of(model, None)
     if price is None:
         return OtherModel(model=model, least_usd_month=None, most_usd_month=None)
@@ -227,7 +227,7 @@ def _lean(chosen: Sequence[Part], book: PlanBook) -> Lean:
 def _sent_per_answer(parts: Iterable[Part]) -> float | None:
     listed = list(parts)
     answers = sum(part.answers for part in listed)
-    # All but the second kind, which is what came back.
+    # All kinds except the second, which is output.
     sent = sum(sum(part.tokens) - part.tokens[1] for part in listed)
     return sent / answers if answers else None
 

@@ -1,4 +1,4 @@
-"""Compares receipts, transcripts and limits, and reports what does not add up, with the numbers."""
+"""Compares receipts, transcripts and limits, and reports discrepancies with the numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sums import Part, Sum, date_text
 
 PriceOf = Callable[[str, str | None], Price | None]
 
-#: Differences in cost up to this share are rounding, or a price table that is some days older.
+#: Differences in cost up to this share come from rounding or a price table that is a few days older.
 COST_SHARE = 0.05
 #: A smaller change of a window's share is the vendor's rounding.
 MOVED = 0.01
@@ -29,7 +29,7 @@ _SHOWN = 5
 
 
 def reconcile(
-    books: SessionDeps,
+    facts: SessionDeps,
     others: Sequence[tuple[int, Part]],
     transcripts: frozenset[str],
     price_of: PriceOf,
@@ -41,12 +41,12 @@ def reconcile(
     conversations whose transcripts exist; ``now`` is in milliseconds since 1970.
     """
     found = [
-        *_receipts(books.runs),
-        *_costs(books.runs, price_of),
-        *_limits(books, [at for at, _ in others]),
-        *_gone(books.sessions, transcripts, now),
+        *_receipts(facts.runs),
+        *_costs(facts.runs, price_of),
+        *_limits(facts, [at for at, _ in others]),
+        *_gone(facts.sessions, transcripts, now),
         *_not_ours([part for _, part in others]),
-        *_unpriced(books.runs, price_of),
+        *_unpriced(facts.runs, price_of),
     ]
     return tuple(sorted(found, key=lambda each: not each.wrong))
 
@@ -122,11 +122,11 @@ def _costs(runs: Sequence[RunFact], price_of: PriceOf) -> Iterator[Finding]:
         )
 
 
-def _limits(books: SessionDeps, answers: Sequence[int]) -> Iterator[Finding]:
+def _limits(facts: SessionDeps, answers: Sequence[int]) -> Iterator[Finding]:
     moments = sorted(answers)
     # Reports of two sources may differ about one window, so they are not compared with each other.
     windows: dict[tuple[str, str], list[LimitFact]] = {}
-    for reading in sorted(books.limits, key=lambda one: (one.at, one.used)):
+    for reading in sorted(facts.limits, key=lambda one: (one.at, one.used)):
         windows.setdefault((reading.window, reading.source), []).append(reading)
     for (window, source), readings in sorted(windows.items()):
         moved = [
@@ -135,7 +135,7 @@ def _limits(books: SessionDeps, answers: Sequence[int]) -> Iterator[Finding]:
             if after.at > before.at
             and abs(after.resets - before.resets) < _SAME_WINDOW_MS
             and after.used - before.used >= MOVED - 1e-9
-            and not _explained(before.at - SLACK_MS, after.at, books.runs, moments)
+            and not _explained(before.at - SLACK_MS, after.at, facts.runs, moments)
         ]
         if moved:
             yield _moved(window, source, moved)

@@ -237,5 +237,5 @@ def _block(at: int, ended: int, reset: int | None) -> Block:
         return Block(max(reset - FIVE_HOURS_MS, ended), reset, reported=True)
     begin = max(at - at % _HOUR_MS, ended)
     end = begin + FIVE_HOURS_MS
-    # A guessed window must not reach into one whose begin is known.
+    # A guessed window must not overlap one whose start is known.
     return Block(begin, end if reset is None else min(end, reset - FIVE_HOURS_MS), reported=False)

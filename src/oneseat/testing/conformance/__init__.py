@@ -20,7 +20,7 @@ __all__ = ["PROVIDER_CHECKS", "CheckResult", "ProviderReport", "check_provider"]
 
 class _Check(NamedTuple):
     run: Callable[[Bench], Awaitable[None]]
-    #: What a provider has to offer for it.
+    #: The feature that a provider needs for this check; ``None`` for none.
     needs: str | None = None
 
     @property
@@ -59,18 +59,18 @@ _CHECKS = (
 )
 
 
-#: Every check by name, and what it expects of a provider.
+#: The name of every check and what it expects of a provider.
 PROVIDER_CHECKS: dict[str, str] = {check.name: check.expects for check in _CHECKS}
 
 
 async def check_provider(
     make: Make, *, only: Collection[str] = (), limit_s: float = 30.0, cwd: str | None = None
 ) -> ProviderReport:
-    """Try everything that the engine expects of a provider, against a simulator of the vendors' APIs.
+    """Check everything that the engine expects of a provider, against a simulator of the vendors' APIs.
 
-    ``make`` gets the address of a simulator's scenario and gives a provider whose requests all go there. ``only`` names some of
+    ``make`` takes the URL of a simulator scenario and returns a provider that sends all requests there. ``only`` names some of
     ``PROVIDER_CHECKS``, all by default; ``limit_s`` bounds each prompt in seconds; ``cwd`` is the directory of the runs, an empty
-    one by default. Raises nothing: what does not hold is in the report, whose text is a table.
+    one by default. Never raises: failed checks are in the report, whose text is a table.
 
         report = asyncio.run(check_provider(lambda url: MyProvider(url)))
         assert report.ok, str(report)

@@ -21,7 +21,7 @@ _SCHEMA = {
     "required": ["name", "total"],
     "additionalProperties": False,
 }
-#: The smallest picture there is: one pixel.
+#: A PNG of one pixel.
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -159,9 +159,9 @@ async def a_second_message_follows_the_first(bench: Bench) -> None:
 async def a_held_conversation_goes_on(bench: Bench) -> None:
     """Runs of a held provider are one conversation; other runs know nothing of it."""
     provider = bench.play(Answer(content=(Text("noted"),)))
-    async with provider.conversation() as held:
-        await bench.one(held, bench.request("remember violet"))
-        await bench.one(held, bench.request("which colour?"))
+    async with provider.conversation() as conversation:
+        await bench.one(conversation, bench.request("remember violet"))
+        await bench.one(conversation, bench.request("which colour?"))
     await bench.one(provider, bench.request("who am I?"))
     bodies = [sent_text(record) for record in bench.requests()]
     expect(len(bodies) == 3, f"{len(bodies)} requests for three messages")

@@ -1,4 +1,4 @@
-"""What a check needs: a provider on a scenario of the simulator, and what comes of one prompt."""
+"""What a check needs: a provider on a simulator scenario, and the outcome of one prompt."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from oneseat.testing.recorder import RecordedRequest
 from oneseat.testing.replies import Reply
 from oneseat.testing.simulator import Simulator
 
-#: A provider whose requests all go to this address of a simulator.
+#: Makes a provider that sends all its requests to this simulator URL.
 Make = Callable[[str], Provider]
 
 
 class CheckFailedError(Exception):
-    """Raised by a check; its text says what was expected and what was seen."""
+    """Raised by a failed check. Its text says what was expected and what was seen."""
 
 
 def expect(holds: object, problem: str) -> None:
-    """Raise ``CheckFailedError`` unless something holds."""
+    """Raise ``CheckFailedError`` unless the condition holds."""
     if not holds:
         raise CheckFailedError(problem)
 
 
 class Turn(NamedTuple):
-    """What came of one prompt, and what had reached the simulator before it was sent."""
+    """The outcome of one prompt, and what had reached the simulator before it was sent."""
 
     facts: PayerFacts
     sent_before: int
@@ -50,7 +50,7 @@ class Turn(NamedTuple):
 
     @property
     def ended(self) -> TurnEnded | None:
-        """The last event, when it ends the turn."""
+        """The last event if it ends the turn, else ``None``."""
         last = self.events[-1] if self.events else None
         return last if isinstance(last, TurnEnded) else None
 
@@ -61,14 +61,14 @@ class Turn(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        """The code of what went wrong, however the provider said it."""
+        """The error code, whether the provider raised it or reported it in an event."""
         if self.error is not None:
             return self.error.code
         return self.ended.error.code if self.ended is not None and self.ended.error is not None else None
 
 
 class Bench:
-    """One check's surroundings. ``limit_s`` bounds each prompt, in seconds."""
+    """The setup of one check. ``limit_s`` is the time limit of each prompt, in seconds."""
 
     def __init__(self, make: Make, simulator: Simulator, label: str, cwd: str, limit_s: float) -> None:
         self.cwd = cwd
@@ -78,20 +78,20 @@ class Bench:
         self._limit_s = limit_s
 
     def play(self, *replies: Reply) -> Provider:
-        """A provider that is answered with these replies."""
+        """A provider that receives these replies."""
         self._simulator.script(self._label, replies)
         return self.provider(self._label)
 
     def provider(self, scenario: str) -> Provider:
-        """A provider on a scenario of the simulator."""
+        """A provider on a simulator scenario."""
         return self._make(self._simulator.url(scenario, self._label))
 
     def requests(self) -> list[RecordedRequest]:
-        """The requests for an answer that arrived so far."""
+        """The model requests that have arrived so far."""
         return self._simulator.messages(self._label)
 
     def request(self, prompt: str = "say ok", **fields: Any) -> Request:
-        """A request of the caller."""
+        """A request as a caller would make it."""
         return Request(prompt=prompt, cwd=self.cwd, **fields)
 
     @contextlib.asynccontextmanager
@@ -99,12 +99,12 @@ class Bench:
         """The provider, opened for one request."""
         policy = PolicyStamp("GREEN", "conformance", "conformance")
         permitted = Permitted(request=request, policy=policy)
-        # As of any run: a provider ends every process on the machine that carries the id, also those of another trial.
+        # A fresh run id: a provider kills every process on the machine that carries the id, including those of another check.
         async with provider.open(permitted, secrets.token_hex(6)) as session:
             yield session
 
     async def dispatch(self, provider: Provider, session: ProviderSession, request: Request) -> Dispatch:
-        """What the engine would send, after the provider is ready."""
+        """What the engine would send once the provider is ready."""
         while not await session.ready():
             pass
         policy = PolicyStamp("GREEN", "conformance", "conformance")
@@ -120,7 +120,7 @@ class Bench:
     async def run(
         self, provider: Provider, request: Request | None = None, say: Sequence[str] = ()
     ) -> list[Turn]:
-        """Open, ask who pays, send the prompt and then each of ``say``. An ``OneseatError`` ends it and is kept."""
+        """Open, ask who pays, send the prompt and then each of ``say``. An ``OneseatError`` ends the run and is recorded."""
         asked = request or self.request()
         turns: list[Turn] = []
         async with asyncio.timeout(self._limit_s), self.opened(provider, asked) as session:
@@ -132,13 +132,13 @@ class Bench:
         return turns
 
     async def one(self, provider: Provider, request: Request | None = None) -> Turn:
-        """As ``run``, for one prompt."""
+        """Like ``run``, for one prompt."""
         return (await self.run(provider, request))[0]
 
     async def stopped(
         self, provider: Provider, stop: Callable[[ProviderSession, asyncio.Task[Any]], Awaitable[None]]
     ) -> list[Event]:
-        """Send a prompt, and after the first words do ``stop``; what came until the end."""
+        """Send a prompt, call ``stop`` after the first text, and return everything up to the end."""
         events: list[Event] = []
         request = self.request()
         async with asyncio.timeout(self._limit_s), self.opened(provider, request) as session:
@@ -171,5 +171,5 @@ async def _turn(batches: AsyncIterator[Batch], facts: PayerFacts, before: int) -
 
 
 def sent_text(record: RecordedRequest) -> str:
-    """A request's body as text, to look for what was said in it."""
+    """A request's body as text, to search it for what was sent."""
     return msgspec.json.encode(record.body).decode()

@@ -1,4 +1,4 @@
-"""What a conformance run found, one line per check."""
+"""The result of a conformance run, one line per check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = Literal["ok", "failed", "not offered"]
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One check: what it expects of a provider, whether that holds, and what was seen where it does not."""
+    """One check: what it expects of a provider, whether it passed, and if not, what was seen."""
 
     name: str
     expects: str
@@ -32,7 +32,7 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether none failed."""
+        """Whether every check passed."""
         return not self.problems
 
     def __str__(self) -> str:

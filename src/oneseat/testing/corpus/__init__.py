@@ -1,10 +1,10 @@
-"""Generated transcripts of the official CLI with everything that can mislead a token counter, and the true totals.
+"""Generates transcripts of the official CLI with everything that can mislead a token counter, and the true totals.
 
     corpus = write_corpus(folder, CorpusPlan(seed=7, files=100))
     corpus.roots       # the configuration folders to count
     corpus.spent       # every answer once, with its tokens
 
-The same plan makes the same files on every machine.
+The same plan produces the same files on every machine.
 """
 
 from __future__ import annotations

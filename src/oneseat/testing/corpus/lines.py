@@ -1,4 +1,4 @@
-"""Lines as the official CLI writes them, version 2.1.329: field by field, in its order."""
+"""Transcript lines as version 2.1.329 of the official CLI writes them: the same fields in the same order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORDS = (
 
 
 class Slot(NamedTuple):
-    """Where lines are written: a session of a project. ``origin`` is the session that a fork was made of."""
+    """The session of a project that lines belong to. ``origin`` is the session that a fork was made from."""
 
     session: str
     cwd: str
@@ -39,12 +39,12 @@ class Slot(NamedTuple):
 
     @property
     def project(self) -> str:
-        """The name of the project's folder, as the CLI makes it of the directory."""
+        """The name of the project's folder, as the CLI derives it from the directory."""
         return "".join(char if char.isascii() and char.isalnum() else "-" for char in self.cwd)
 
 
 class Reply(NamedTuple):
-    """One answer of the model, before it is written."""
+    """One answer of the model, before it is written to a transcript."""
 
     id: str
     at: datetime
@@ -54,19 +54,19 @@ class Reply(NamedTuple):
 
 
 class Pen:
-    """Writes lines. Everything it makes up comes from one seed."""
+    """Writes lines. All random content comes from one seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - the same corpus for the same seed, and no secret
         self._text = " ".join(self.random.choice(_WORDS) for _ in range(60_000))
 
     def uuid(self) -> str:
-        """A made-up uuid."""
+        """A random UUID."""
         digits = f"{self.random.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
     def name(self, prefix: str) -> str:
-        """A made-up name of a message or a request."""
+        """A random id of a message or a request."""
         return f"{prefix}_01{self.random.getrandbits(110):022x}"
 
     def text(self, size: int) -> str:
@@ -75,7 +75,7 @@ class Pen:
         return self._text[start : start + size]
 
     def tokens(self) -> Tokens:
-        """What one answer of a long session may cost."""
+        """Plausible token counts for one answer of a long session."""
         roll = self.random
         write = roll.randrange(0, 6000)
         hour = roll.random() < 0.5
@@ -88,7 +88,7 @@ class Pen:
         )
 
     def prompt(self, place: Slot, at: datetime, size: int) -> bytes:
-        """What the user said, or what a tool answered."""
+        """A line with the user's prompt or a tool's result."""
         block = {"type": "tool_result", "tool_use_id": self.name("toolu"), "content": self.text(size)}
         fields = {
             "parentUuid": self.uuid(),
@@ -159,15 +159,15 @@ def usage(tokens: Tokens) -> dict[str, Any]:
 
 
 def stamp(at: datetime) -> str:
-    """A moment as the CLI writes it."""
+    """A time as the CLI writes it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def later(at: datetime, seconds: float) -> datetime:
-    """So many seconds after ``at``, in whole milliseconds."""
+    """The time that many seconds after ``at``, in whole milliseconds."""
     return at + timedelta(milliseconds=round(seconds * 1000))
 
 
 def encode(fields: dict[str, Any]) -> bytes:
-    """One line, with its end."""
+    """One line, including its newline."""
     return msgspec.json.encode(fields) + b"\n"

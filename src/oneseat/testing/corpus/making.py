@@ -1,4 +1,4 @@
-"""Writes a corpus, and ages it like a real one."""
+"""Writes a corpus, and changes it afterwards as real transcripts change."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .traps import MODELS, TRAPS, Left, Trap, near_midnight, plain, seconds_to_n
 from .truth import Spent
 
 _CWDS = ("/home/me/shop", "/home/me/shop_api", "/home/me/notes.d", "/home/me/work/a very long project name")
-#: Of the files, every so many-th belongs to a subagent, is a fork, lies in the second configuration folder.
+#: One file in this many belongs to a subagent, is a fork, is in the second configuration folder.
 _AGENT, _FORK, _SECOND = 5, 7, 9
-#: At most every so many-th answer is a trap; every so many-th is at a midnight of some zone.
+#: At most one answer in this many is a trap; one in this many is close to midnight in some time zone.
 _TRAP, _EDGE = 16, 23
-#: An answer with its prompt, the answers of a file at least, and what an answer's own lines take, all in bytes.
+#: The size of an answer with its prompt in bytes, the least number of answers in a file, and the size of an answer's own lines.
 _ANSWER, _MIN_ANSWERS, _OWN_LINES = 11_000, 5, 3900
 
 
 class CorpusPlan(NamedTuple):
-    """What to write: ``files`` transcripts of about ``size`` bytes together, the newest answer at ``last``, over ``days`` days."""
+    """What to write: ``files`` transcripts of about ``size`` bytes in total, covering the ``days`` days up to ``last``."""
 
     seed: int = 1
     files: int = 60
@@ -34,7 +34,7 @@ class CorpusPlan(NamedTuple):
 
 
 class Session(NamedTuple):
-    """One transcript: where it lies, what its lines say of their place, and the answers written so far, for forks of it."""
+    """One transcript: its path, the session its lines name, and the answers written so far, which a fork repeats."""
 
     path: Path
     place: Slot
@@ -42,7 +42,7 @@ class Session(NamedTuple):
 
 
 class Corpus:
-    """A corpus on disk and the truth about it. ``unreadable`` counts lines by why they cannot be read."""
+    """A corpus on disk and its true totals. ``unreadable`` counts unreadable lines by reason."""
 
     def __init__(self, folder: Path, plan: CorpusPlan) -> None:
         self.plan = plan
@@ -54,16 +54,16 @@ class Corpus:
         self._pen = Pen(plan.seed)
         self._traps = 0
         self._answers = 0
-        # Small or large, a corpus holds every trap at least once.
+        # A corpus of any size contains every trap at least once.
         expected = plan.files * max(_MIN_ANSWERS, plan.size // plan.files // _ANSWER)
         self._every = max(2, min(_TRAP, expected // len(TRAPS) - 2))
 
     def files(self) -> list[Path]:
-        """The transcripts that are there now."""
+        """The transcripts that exist now."""
         return sorted(path for root in self.roots for path in root.rglob("*.jsonl") if path.is_file())
 
     def grow(self, answers: int = 3) -> Path:
-        """Go on with the newest conversation; returns its file."""
+        """Continue the newest conversation and return its file."""
         session = max(self.sessions, key=lambda one: one.written[-1][0].at if one.written else self.plan.last)
         start = session.written[-1][0].at if session.written else self.plan.last
         with session.path.open("ab") as file:
@@ -80,7 +80,7 @@ class Corpus:
         return old
 
     def move(self) -> tuple[Path, Path]:
-        """Rename a transcript, as a user may; returns both names."""
+        """Rename a transcript, as a user may; returns the old and the new path."""
         path = self.files()[0]
         moved = path.with_name(f"{self._pen.uuid()}.jsonl")
         path.rename(moved)
@@ -123,7 +123,7 @@ class Corpus:
         return later(self.plan.last - spread, self._pen.random.random() * 900)
 
     def _history(self, number: int, session: Session) -> Iterator[bytes]:
-        """The beginning of a fork: the answers of an earlier session once more, under the new session's name."""
+        """The beginning of a fork: the answers of an earlier session repeated under the new session's id."""
         if number % _FORK != _FORK - 1 or session.place.agent is not None:
             return
         earlier = [
@@ -169,7 +169,7 @@ class Corpus:
             self.spent.append(Spent(reply.id, at, reply.model, place.session, place.project, left.counted))
 
     def _odd_files(self) -> None:
-        """Misleading files beside the transcripts."""
+        """Write misleading files next to the transcripts."""
         pen, first = self._pen, self.sessions[0]
         folder = first.path.parent
         (folder / "empty.jsonl").touch()
@@ -197,7 +197,7 @@ class Corpus:
 
 
 def write_corpus(folder: Path, plan: CorpusPlan = CorpusPlan()) -> Corpus:  # noqa: B008 - immutable
-    """Write transcripts below ``folder``, which must be empty, and return the truth about them."""
+    """Write transcripts below ``folder``, which must be empty, and return the corpus with its true totals."""
     corpus = Corpus(folder, plan)
     corpus.write()
     return corpus

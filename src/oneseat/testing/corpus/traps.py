@@ -1,4 +1,4 @@
-"""Transcript lines that mislead a token counter, one function for each case, with the true count."""
+"""Transcript lines that mislead a token counter, one function per case, with the true count."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .lines import Pen, Reply, Slot, encode, later, stamp, usage
 from .truth import Tokens
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
-#: What a careless reader would add to a total.
+#: Token counts that must not enter a total.
 _DECOY = Tokens(999_999, 999_999, 999_999, 999_999, 999_999)
 
 
 class Left(NamedTuple):
-    """What an answer left in a transcript. ``counted`` is what it cost, ``None`` where it is no answer or cannot be read.
+    """The lines of one answer in a transcript. ``counted`` are its tokens, ``None`` if it is no answer or cannot be read.
 
-    ``unreadable`` names why a line of it must be reported, ``special`` says that its price is not the ordinary one, ``named``
-    that it can be known again in another file.
+    ``unreadable`` is the reason why a line of it must be reported, ``special`` means that its price is not the list price,
+    ``named`` that it has ids by which it is recognised in another file.
     """
 
     lines: list[bytes]
@@ -35,7 +35,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 def plain(pen: Pen, place: Slot, reply: Reply) -> Left:
-    """One line for each block of the answer, each with the whole usage: how the CLI writes today."""
+    """One line per block of the answer, each with the whole usage, as the CLI writes today."""
     blocks = pen.random.choice((1, 2, 2, 3, 3))
     lines = [encode(pen.answer(place, reply)) for _ in range(blocks)]
     return Left(lines, reply.tokens)
@@ -56,7 +56,7 @@ def _two_requests(pen: Pen, place: Slot, reply: Reply) -> Left:
 
 
 def _side_question(pen: Pen, place: Slot, reply: Reply) -> Left:
-    # A question beside the conversation replays it as a sidechain: the same message with an inflated count.
+    # A side question replays the conversation as a sidechain: the same message with an inflated count.
     replay = pen.answer(place, reply._replace(request=pen.name("req")), tokens=_DECOY)
     replay["isSidechain"] = True
     return Left([encode(pen.answer(place, reply)), encode(replay)], reply.tokens)
@@ -109,7 +109,7 @@ def _synthetic(pen: Pen, place: Slot, reply: Reply) -> Left:
 
 
 def _bytes(before: bytes, after: bytes) -> Trap:
-    """A trap that replaces bytes in a line which is right otherwise."""
+    """A trap that replaces bytes in an otherwise valid line."""
 
     def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         line = encode(pen.answer(place, reply, content=[{"type": "text", "text": "marked"}]))
@@ -134,7 +134,7 @@ def _glued(pen: Pen, place: Slot, reply: Reply) -> Left:
 
 
 def _aliens(pen: Pen, place: Slot, reply: Reply) -> Left:
-    strange = [
+    lines = [
         b"[]\n",
         b"null\n",
         b'"usage"\n',
@@ -143,8 +143,8 @@ def _aliens(pen: Pen, place: Slot, reply: Reply) -> Left:
         b"\n",
         b'{"usage":{"input_tokens":5}}\n',
     ]
-    strange += [b'{"message":{"usage":null}}\n', b'["usage",{"message":{"usage":{"input_tokens":7}}}]\n']
-    return Left([*strange, encode(pen.answer(place, reply))], reply.tokens)
+    lines += [b'{"message":{"usage":null}}\n', b'["usage",{"message":{"usage":{"input_tokens":7}}}]\n']
+    return Left([*lines, encode(pen.answer(place, reply))], reply.tokens)
 
 
 def _torn(pen: Pen, place: Slot, reply: Reply) -> Left:
@@ -153,7 +153,7 @@ def _torn(pen: Pen, place: Slot, reply: Reply) -> Left:
 
 
 def _tokens_as(value: Any) -> Trap:
-    """A trap in which a count is not a number of tokens."""
+    """A trap in which a token count is not a valid number."""
 
     def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         wrong = {**usage(reply.tokens), "output_tokens": value}
@@ -165,7 +165,7 @@ def _tokens_as(value: Any) -> Trap:
 def _usage_with(
     change: Callable[[Tokens], dict[str, Any]], count: Callable[[Tokens], Tokens], *, special: bool = False
 ) -> Trap:
-    """A trap in which the usage has other fields, and the tokens that it then stands for."""
+    """A trap in which the usage has other fields; ``count`` gives the tokens that it then stands for."""
 
     def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = {**usage(reply.tokens), **change(reply.tokens)}
@@ -187,7 +187,7 @@ def _all_5m(tokens: Tokens) -> Tokens:
 
 
 def _edited(edit: Edit, *, dated: bool = True) -> Trap:
-    """A trap in which the line around the message is edited."""
+    """A trap that edits the fields of the line outside the message."""
 
     def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = pen.answer(place, reply)
@@ -198,7 +198,7 @@ def _edited(edit: Edit, *, dated: bool = True) -> Trap:
 
 
 def _dated(write: Callable[[Reply], Any], *, dated: bool = True) -> Trap:
-    """A trap in which the date is written in another way."""
+    """A trap in which the date is written in another format."""
 
     def trap(pen: Pen, place: Slot, reply: Reply) -> Left:
         fields = {**pen.answer(place, reply), "timestamp": write(reply)}
@@ -209,7 +209,7 @@ def _dated(write: Callable[[Reply], Any], *, dated: bool = True) -> Trap:
 
 _ZERO_SPLIT = {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0}
 
-#: Every trap by its name. None of them depends on another.
+#: Every trap by name. None depends on another.
 TRAPS: dict[str, Trap] = {
     "placeholder first": _placeholder_first,
     "final count first": _final_first,
@@ -276,7 +276,7 @@ TRAPS: dict[str, Trap] = {
     "date to the microsecond": _dated(lambda reply: stamp(reply.at).replace("Z", "000Z")),
 }
 
-#: Names of models; nobody has a price of `claude-nova-9`.
+#: Names of models; `claude-nova-9` has no list price.
 MODELS = (
     "claude-sonnet-5-5",
     "claude-opus-5-5",
@@ -287,12 +287,12 @@ MODELS = (
 
 
 def seconds_to_next(pen: Pen) -> float:
-    """How long until the next answer of a session: mostly soon, sometimes tomorrow."""
+    """The seconds until the next answer of a session: mostly a short time, sometimes a day."""
     return pen.random.choice((0.4, 3.0, 20.0, 90.0, 600.0, 5 * 3600.0)) * (0.5 + pen.random.random())
 
 
 def near_midnight(pen: Pen, reply: Reply) -> Reply:
-    """The same answer, at most a few milliseconds from a midnight of some zone."""
+    """The same answer, moved to within a few milliseconds of midnight in some time zone."""
     hour = pen.random.choice((0, 5, 8, 10, 18))
     minutes = pen.random.choice((0, 30, 45))
     edge = reply.at.replace(hour=hour, minute=minutes, second=0, microsecond=0)

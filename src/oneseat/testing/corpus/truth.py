@@ -1,4 +1,4 @@
-"""The true content of a corpus: every answer once, however often its transcripts repeat it."""
+"""The true content of a corpus: every answer once, no matter how often the transcripts repeat it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Tokens(NamedTuple):
     cache_write_1h: int = 0
 
     def plus(self, other: Tokens) -> Tokens:
-        """Both together."""
+        """The sum of both."""
         return Tokens(*map(sum, zip(self, other, strict=True)))
 
 
 class Spent(NamedTuple):
-    """One answer of the model. ``at`` is in UTC, and ``None`` when no transcript has a date that can be read."""
+    """One answer of the model. ``at`` is in UTC; ``None`` when no transcript has a readable date for it."""
 
     id: str
     at: datetime | None
@@ -36,7 +36,7 @@ class Spent(NamedTuple):
 
 
 def summed(spent: Iterable[Spent], key: Callable[[Spent], Hashable]) -> dict[Hashable, Tokens]:
-    """The tokens of every group that ``key`` makes."""
+    """The tokens of each group of answers with the same ``key``."""
     sums: dict[Hashable, Tokens] = {}
     for one in spent:
         group = key(one)

@@ -1,4 +1,4 @@
-"""The APIs the simulator speaks. Which one a request speaks is decided by its path alone."""
+"""The APIs that the simulator implements. The path of a request decides which one it uses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PATHS = {
 
 
 class Dialect(Protocol):
-    """One API without a network: what a request asks, and what a reply looks like on the wire."""
+    """One API without a network: parses requests and encodes replies."""
 
     PING: bytes
 
     def parse(self, body: bytes, path: str) -> Ask:
-        """What a request asks. Raises ``BadRequestError``."""
+        """Parse a request. Raises ``BadRequestError``."""
 
     def whole(self, answer: Answer, ask: Ask, message_id: str) -> dict[str, Any]:
         """The answer as one JSON object, for a request without streaming."""
@@ -54,7 +54,7 @@ _DIALECTS: dict[str, Dialect] = {
 
 
 def dialect_of(method: str, path: str) -> Dialect | None:
-    """The API in which a request asks the model for an answer; ``None`` for every other request."""
+    """The API of a model request; ``None`` for every other request."""
     if method != "POST":
         return None
     return next((_DIALECTS[name] for pattern, name in _PATHS.items() if pattern.fullmatch(path)), None)

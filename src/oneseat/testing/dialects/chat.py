@@ -1,4 +1,4 @@
-"""Chat completions, the API of OpenAI that many local servers speak too, without a network. Pure functions."""
+"""OpenAI's chat completions API, which many local servers implement too, without a network. Pure functions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .common import (
 PING = b": keep-alive\n\n"
 failure = openai_errors.failure
 _CREATED_AT = 1767225600
-#: Why the model stopped, in this API's words.
+#: Stop reasons in this API's terms.
 _FINISH = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -41,7 +41,7 @@ _FINISH = {
 
 
 def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the model there
-    """What a request asks. Raises ``BadRequestError``."""
+    """Parse a request. Raises ``BadRequestError``."""
     request = object_of(body)
     model = model_of(request)
     messages = objects_in(request.get("messages"))
@@ -118,7 +118,7 @@ def parts(answer: Answer, ask: Ask, message_id: str) -> Iterator[Part]:
 def _deltas(
     block: Block, message_id: str, index: int, nth_call: int
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The deltas of a block, each with whether it carries a piece of it."""
+    """The deltas of a block, each with whether it carries a piece of the content."""
     if isinstance(block, ToolUse):
         opening = _call(block, message_id, index) | {
             "index": nth_call,
@@ -171,5 +171,5 @@ def broken() -> Part:
 
 
 def limit_headers(limits: Limits, started_at: float) -> list[tuple[str, str]]:  # noqa: ARG001 - only a plan has windows
-    """The headers about usage windows: none for a key."""
+    """The usage window headers: none with an API key."""
     return []

@@ -1,6 +1,6 @@
-"""The Responses API as a ChatGPT plan meets it: windows in the headers, and what the official `codex` CLI asks besides.
+"""The Responses API as used with a ChatGPT plan: usage window headers, and the official `codex` CLI's other requests.
 
-The shapes are those that codex 0.169.0 understands; no real answer of the vendor was seen.
+The formats are those that codex 0.169.0 accepts; no real answer of the vendor was recorded.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ PING = responses.PING
 PLAN = "plus"
 parse = responses.parse
 whole = responses.whole
-#: The length of a window in minutes, and what the headers call it.
+#: The length of a window in minutes, and its name in the headers.
 _WINDOWS = {"five_hour": (300, "primary"), "seven_day": (10080, "secondary")}
 _SHELL = "Bash"
 _MCP = "mcp__"
 
 
 def parts(answer: Answer, ask: Ask, message_id: str) -> Iterator[Part]:
-    """The answer as the events of a stream, in order; calls of tools by the names that this CLI has for them."""
+    """The answer as the events of a stream, in order. Tool calls use the CLI's own tool names."""
     content = tuple(
         ToolUse("exec_command", {"cmd": block.input.get("command", "")})
         if isinstance(block, ToolUse) and block.name == _SHELL
@@ -36,7 +36,7 @@ def parts(answer: Answer, ask: Ask, message_id: str) -> Iterator[Part]:
     for part in responses.parts(msgspec.structs.replace(answer, content=content), ask, message_id):
         event = part.event
         if answer.stop_reason == "refusal" and event is not None and event["type"] == "response.completed":
-            # The words of a refusal are left out by this CLI; what it tells is that the answer was stopped.
+            # The CLI drops the text of a refusal; it reports only that the answer was stopped.
             end = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
             event = {**event, "type": "response.incomplete", "response": {**event["response"], **end}}
         if event is not None and str(event.get("item", {}).get("name", "")).startswith(_MCP):
@@ -53,7 +53,7 @@ def broken() -> Part:
 
 
 def failure(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
-    """The status and the body of an error; a full window has words of its own."""
+    """The status and the body of an error; a full window has an error type of its own."""
     if failure.limits is None or failure.limits.status != "rejected":
         return openai_errors.failure(failure, request_id)
     error = {
@@ -66,7 +66,7 @@ def failure(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def limit_headers(limits: Limits, started_at: float) -> list[tuple[str, str]]:
-    """The headers about usage windows. ``started_at`` is in seconds since 1970."""
+    """The usage window headers. ``started_at`` is in seconds since 1970."""
     headers = [
         ("x-codex-plan-type", PLAN),
         ("x-codex-credits-has-credits", str(limits.overage_in_use).lower()),
@@ -83,7 +83,7 @@ def limit_headers(limits: Limits, started_at: float) -> list[tuple[str, str]]:
 
 
 def usage(limits: Limits, started_at: float) -> dict[str, Any]:
-    """The plan's account as `wham/usage` tells it."""
+    """The plan's account as `wham/usage` returns it."""
     shares = {share.window: share for share in limits.shares}
     five_hour, seven_day = shares.get("five_hour", FIVE_HOUR), shares.get("seven_day", SEVEN_DAY)
     return {

@@ -26,14 +26,14 @@ _FILLER_WORD = "oneseat "
 
 
 class BadRequestError(ValueError):
-    """Raised when a body is not a request of its API. Its text is the API's error message."""
+    """Raised when a body is not a valid request of its API. Its text is the API's error message."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of a request that decide the answer.
 
-    ``by_tool`` says that the structure is asked for through a tool, not in the answer's text. ``bound`` is the largest number
-    of output tokens. ``wants_usage`` is false where the stream is not to report any. ``tools`` are the names on offer.
+    ``by_tool``: the structure is requested through a tool, not in the answer's text. ``bound`` is the maximum number of output
+    tokens. ``wants_usage`` is false if the stream must not report usage. ``tools`` are the names of the offered tools.
     """
 
     model: str
@@ -55,7 +55,7 @@ class Part(msgspec.Struct, frozen=True):
     named: bool = True
 
     def encode(self) -> bytes:
-        """The event as it goes over the wire; the end mark of a stream when there is none."""
+        """The event as bytes on the wire; the end marker of a stream when ``event`` is ``None``."""
         if self.event is None:
             return b"data: [DONE]\n\n"
         head = b"event: %s\n" % self.event["type"].encode() if self.named else b""
@@ -74,7 +74,7 @@ def object_of(body: bytes) -> dict[str, Any]:
 
 
 def model_of(request: dict[str, Any]) -> str:
-    """The model a body names. Raises ``BadRequestError``."""
+    """The model that a body names. Raises ``BadRequestError``."""
     model = request.get("model")
     if not isinstance(model, str):
         raise BadRequestError("model: Field required")
@@ -82,35 +82,35 @@ def model_of(request: dict[str, Any]) -> str:
 
 
 def objects_in(value: object) -> list[dict[str, Any]]:
-    """The objects of a list; nothing when it is none."""
+    """The objects in a list; empty when ``value`` is not a list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def object_at(value: object, *names: str) -> dict[str, Any]:
-    """The object below these names; an empty one when it is not there."""
+    """The object at this path; empty when there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def names_in(tools: object, *path: str) -> tuple[str, ...]:
-    """The names of the tools in a list, each below ``path``."""
+    """The names of the tools in a list, each at ``path`` of its entry."""
     found = (object_at(tool, *path).get("name") for tool in objects_in(tools))
     return tuple(name for name in found if isinstance(name, str))
 
 
 def bound_of(value: object) -> int | None:
-    """A bound on output tokens, when it is one."""
+    """The maximum number of output tokens; ``None`` when the value is not one."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def last_text(blocks: list[dict[str, Any]]) -> str:
-    """The text of the last block that has any."""
+    """The text of the last block that has text."""
     return next((block["text"] for block in reversed(blocks) if isinstance(block.get("text"), str)), "")
 
 
 def settle(reply: Reply, ask: Ask) -> Reply:
-    """The reply with everything that depends on the request filled in: tool rounds, echoes, structured values, its bound."""
+    """The reply with everything that depends on the request filled in: tool rounds, echoes, structured values, token limit."""
     if isinstance(reply, ToolRound):
         reply = (
             reply.answer
@@ -135,14 +135,14 @@ def _settled(block: Block, ask: Ask) -> Block:
             return ToolUse("StructuredOutput", value)
         return Text(msgspec.json.encode(value).decode())
     if isinstance(block, ToolUse) and block.name not in ask.tools:
-        # The same script serves clients that offer a function under its own name and those that put a server's before it.
+        # The same script works for clients that offer a function by its own name and for those that prepend a server's name.
         named = [name for name in ask.tools if name.endswith(f"__{block.name}")]
         return msgspec.structs.replace(block, name=named[0]) if named else block
     return block
 
 
 def _cut(answer: Answer, bound: int) -> Answer:
-    """The answer within its bound: a real server ends an answer there, in the middle of a word if need be."""
+    """The answer cut at its token limit, like a real server does, possibly in the middle of a word."""
     if output_tokens(answer) <= bound:
         return answer
     kept: list[Block] = []
@@ -159,7 +159,7 @@ def _cut(answer: Answer, bound: int) -> Answer:
 
 
 def pieces_of(block: Block) -> list[str]:
-    """The pieces in which a block goes out; joined they are its text, or a tool's input as JSON."""
+    """The pieces in which a block is sent; joined they are its text, or a tool's input as JSON."""
     if isinstance(block, Text):
         if block.delta_chars is None:
             return _words(block.text)
@@ -175,7 +175,7 @@ def pieces_of(block: Block) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Each word with the white space before it; joined they are the text again."""
+    """Each word with the white space before it, so that joining them gives the text."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
@@ -188,18 +188,18 @@ def output_tokens(answer: Answer) -> int:
     """How many output tokens the answer reports."""
     if answer.usage.output_tokens is not None:
         return answer.usage.output_tokens
-    # The signature of a thinking block goes out as a piece of its own.
+    # The signature of a thinking block is sent as a separate piece.
     signatures = sum(isinstance(block, Thinking) for block in answer.content)
     return signatures + sum(len(pieces_of(block)) for block in answer.content)
 
 
 def thinking_tokens(answer: Answer) -> int:
-    """How many of them were thought."""
+    """How many of the output tokens are thinking tokens."""
     return sum(len(pieces_of(block)) + 1 for block in answer.content if isinstance(block, Thinking))
 
 
 def all_input_tokens(answer: Answer) -> int:
-    """All input tokens, those that were read from a cache or written to one among them."""
+    """All input tokens, including those read from or written to a cache."""
     usage = answer.usage
     written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
     return usage.input_tokens + written + usage.cache_read_tokens

@@ -29,9 +29,9 @@ from .common import (
 PING = b": keep-alive\n\n"
 _PATH = re.compile(r".*/models/(?P<model>[^/:]+):(?P<method>\w+)")
 _SIGNATURE = "b25lc2VhdC1zaW11bGF0b3I="
-#: Why the model stopped, in this API's words.
+#: Stop reasons in this API's terms.
 _FINISH = {"max_tokens": "MAX_TOKENS", "model_context_window_exceeded": "MAX_TOKENS", "refusal": "SAFETY"}
-#: Kind of the failure to the status, and the name of the status.
+#: The kind of a failure to the HTTP status and the status name.
 _ERRORS: dict[str, tuple[int | None, str]] = {
     "authentication_error": (400, "INVALID_ARGUMENT"),
     "permission_error": (403, "PERMISSION_DENIED"),
@@ -46,7 +46,7 @@ _INFO = "type.googleapis.com/google.rpc."
 
 
 def parse(body: bytes, path: str) -> Ask:
-    """What a request asks. Raises ``BadRequestError``."""
+    """Parse a request. Raises ``BadRequestError``."""
     request, where = object_of(body), _PATH.fullmatch(path)
     contents = objects_in(request.get("contents"))
     if not contents or where is None:
@@ -173,5 +173,5 @@ def broken() -> Part:
 
 
 def limit_headers(limits: Limits, started_at: float) -> list[tuple[str, str]]:  # noqa: ARG001 - only a plan has windows
-    """The headers about usage windows: none for a key."""
+    """The usage window headers: none with an API key."""
     return []

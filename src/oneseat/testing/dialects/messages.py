@@ -1,4 +1,4 @@
-"""The Messages API without a network: what a request asks, and what a reply looks like on the wire. Pure functions."""
+"""The Messages API without a network: parses requests and encodes replies. Pure functions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .common import (
 )
 
 _SIGNATURE = "b25lc2VhdC1zaW11bGF0b3I="
-#: How the headers abbreviate a window that has a share of its own.
+#: The abbreviations in headers of the windows that report their own share.
 _SHORT_WINDOW = {"five_hour": "5h", "seven_day": "7d"}
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
 def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the model there
-    """What a request asks. Raises ``BadRequestError``."""
+    """Parse a request. Raises ``BadRequestError``."""
     request = object_of(body)
     model = model_of(request)
     messages = request.get("messages")
@@ -58,7 +58,7 @@ def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _structure_tool(tools: object) -> dict[str, Any] | None:
-    """The schema of the tool by which the official CLI asks for a structure."""
+    """The schema of the tool that the official CLI uses to request a structured answer."""
     for tool in objects_in(tools):
         if tool.get("name") == "StructuredOutput":
             return object_at(tool, "input_schema")

@@ -1,4 +1,4 @@
-"""Errors as OpenAI's two APIs word them."""
+"""Errors in the format of OpenAI's two APIs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from oneseat.testing.replies import Failure
 
 _TOO_LONG = "Your input exceeds the context window of this model. Please adjust your input and try again."
 _NO_CREDIT = "You exceeded your current quota, please check your plan and billing details."
-#: Kind of the failure to the status, type and code of the error.
+#: The kind of a failure to the status, type and code of the error.
 _ERRORS: dict[str, tuple[int | None, str, str | None]] = {
     "authentication_error": (401, "invalid_request_error", "invalid_api_key"),
     "permission_error": (403, "invalid_request_error", "insufficient_permissions"),

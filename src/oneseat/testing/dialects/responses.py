@@ -31,14 +31,14 @@ from .common import (
 
 PING = b": keep-alive\n\n"
 failure = openai_errors.failure
-#: A moment that never changes, so that the same request gets the same bytes: 2026-01-01.
+#: A constant time, so that the same request gets the same bytes: 2026-01-01.
 _CREATED_AT = 1767225600
 _OVERFLOW = "Your input exceeds the context window of this model. Please adjust your input and try again."
 _INCOMPLETE = {"max_tokens": "max_output_tokens"}
 
 
 def parse(body: bytes, path: str) -> Ask:  # noqa: ARG001 - other APIs name the model there
-    """What a request asks. Raises ``BadRequestError``."""
+    """Parse a request. Raises ``BadRequestError``."""
     request = object_of(body)
     model = model_of(request)
     given = request.get("input")
@@ -243,5 +243,5 @@ def broken() -> Part:
 
 
 def limit_headers(limits: Limits, started_at: float) -> list[tuple[str, str]]:  # noqa: ARG001 - only a plan has windows
-    """The headers about usage windows: none for a key."""
+    """The usage window headers: none with an API key."""
     return []

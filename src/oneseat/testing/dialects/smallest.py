@@ -1,4 +1,4 @@
-"""A small value that fits a JSON schema, for answers whose structure the request asks for."""
+"""Builds a small value that matches a JSON schema, for requests that ask for a structured answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 _Schema = dict[str, Any]
-#: A bound, and whether it is excluded itself.
+#: A bound, and whether it is exclusive.
 _Bound = tuple[Any, bool]
 
 _TEXT = "text"
@@ -24,7 +24,7 @@ _FORMATS = {
     "uri": "https://example.com/",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
-#: Which type a schema without one means, by the first of these keywords in it.
+#: The type that a schema without `type` implies, by the first of these keywords in it.
 _TYPE_OF = {
     "properties": "object",
     "required": "object",
@@ -38,20 +38,20 @@ _TYPE_OF = {
     "exclusiveMinimum": "number",
     "multipleOf": "number",
 }
-#: Below this depth, everything optional is left out and ``null`` is preferred, so that recursive schemas come to an end.
+#: Below this depth, optional values are left out and ``null`` is preferred, so that recursive schemas terminate.
 _DEEP = 6
 _TOO_DEEP = 40
-#: A schema may ask for more than a simulator can hold.
+#: The maximum length of a string or array: a schema may ask for more than fits into memory.
 _MOST = 10_000
 
 
 def smallest(schema: object) -> Any:
-    """The value for ``schema``: a small one that fits, where this module knows all that the schema says. Never raises."""
+    """A small value that matches ``schema``, if this module supports all of the schema's keywords. Never raises."""
     return _value(schema, schema if isinstance(schema, dict) else {}, 0)
 
 
 def _value(schema: object, root: _Schema, depth: int, number: int = 0) -> Any:
-    """``number`` counts the values of one array, which may have to differ."""
+    """``number`` is the position in an array, whose values may have to differ."""
     if not isinstance(schema, dict):
         return {}
     whole = _resolved(schema, root, depth)
@@ -113,7 +113,7 @@ def _joined(one: _Schema, other: object) -> _Schema:
 
 
 def _target(reference: str, root: _Schema) -> _Schema:
-    """The schema that a reference within the same schema names; an empty one for any other reference."""
+    """The schema that a reference within the same schema points to; an empty one for any other reference."""
     found: Any = root
     for step in unquote(reference).removeprefix("#").split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
@@ -178,7 +178,7 @@ def _number(schema: _Schema, *, whole: bool) -> Any:
             value = _multiple(unit, low, high)
             return int(value) if whole else value
         return 1.5 if _within(1.5, low, high) else _between(low, high)
-    except OverflowError:  # bounds beyond what a float holds
+    except OverflowError:  # bounds beyond the range of a float
         return 1
 
 
@@ -205,7 +205,7 @@ def _within(value: Any, low: _Bound | None, high: _Bound | None) -> bool:
 
 
 def _bound(schema: _Schema, word: str, exclusive: str) -> _Bound | None:
-    """A bound and whether it is excluded itself, which the oldest drafts say by ``true``."""
+    """A bound and whether it is exclusive, which the oldest drafts express by ``true``."""
     plain, strict = schema.get(word), schema.get(exclusive)
     if _is_number(strict):
         return strict, True
