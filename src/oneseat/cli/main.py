@@ -28,6 +28,7 @@ _COMMANDS = {
     "policy": "Show, explain and override the rules on what your plan may do",
     "sessions": "List, show and end the conversations of your projects",
     "serve": "Keep a server running, so that runs start at once",
+    "clients": "Add, list and remove the programs that may use the server over HTTP",
     "status": "Show the server and its runs",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
     "init": "Set up oneseat: answer a few questions, get your settings",

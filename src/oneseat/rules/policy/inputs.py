@@ -77,7 +77,7 @@ def inputs_of(
         work_owner=purpose.work_owner,
         exposure=entry.exposure,
         client_secret="yes" if local else entry.client_secret,
-        local_api="no" if local else "unknown",
+        local_api="no" if local else entry.local_api,
         reachable_by=reachable_by_itself if local else entry.reachable_by,
         distinct_humans=environment.humans,
         host=environment.host,

@@ -64,8 +64,20 @@ class CandidateFailure(NamedTuple):
 def candidates(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
     """Who may serve a request, the most wanted first; an error for a name that the settings do not have.
 
-    Asked for a provider or a key, the request is served by that or not at all. The fallback is for what asks for nothing.
+    Asked for a provider or a key, the request is served by that or not at all. The fallback is for what asks for nothing. A
+    request that says what may pay for it is served by nothing else.
     """
+    found = _wanted(request, table)
+    if isinstance(found, ErrorInfo) or not request.may_pay:
+        return found
+    named = request.role or request.key or request.provider
+    if named is None and not table.fallback:
+        # Naming keys as what may pay is the consent that `fallback.to` is for other requests.
+        found = (*found, *(_like(request, each) for each in table.keys))
+    return tuple(each for each in found if each.paid_from in request.may_pay) or _nobody(request)
+
+
+def _wanted(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
     if request.role is not None:
         role = table.roles.get(request.role)
         return _unknown("usage.unknown_role", request.role, table.roles) if role is None else role.candidates
@@ -191,6 +203,14 @@ def dispatch(
         model=model,
         capabilities=capabilities,
         background=background,
+    )
+
+
+def _nobody(request: Request) -> ErrorInfo:
+    return ErrorInfo(
+        code="policy.wallet",
+        message=f"Nothing that may pay for this request can serve it: `{', '.join(request.may_pay)}`",
+        hint="See what its client was given: `oneseat clients list`",
     )
 
 
