@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from oneseat._util.json import to_json
 from oneseat.app import Installation
-from oneseat.app.gateway.clients import list_clients
+from oneseat.app.doctor import examine
 from oneseat.app.gateway.requests import Target, build_request, find_target
-from oneseat.app.limits import read_limits
 from oneseat.app.policy import explain
-from oneseat.app.runs import find_run, find_runs
-from oneseat.app.sessions import find_sessions
+from oneseat.app.runs import find_run
 from oneseat.app.wiring import App, RunStream, new_run_id
 from oneseat.contract.errors import UsageError
 from oneseat.contract.events import Event
 from oneseat.contract.gateway.clients import ApiClient
-from oneseat.contract.history import RunFilter
 from oneseat.contract.reports.runs import ResultReport, RunReport
 from oneseat.contract.request import Request
 
@@ -31,6 +29,8 @@ from .access import read_body
 from .dialects.fields import Parameters, get, require
 from .endpoint import decode
 from .errors import ApiError, refusal
+from .openapi import document
+from .reports import REPORTS, Report
 
 #: How many runs that are over keep their events in memory; the ledger has the stored ones of all runs.
 MOST_KEPT = 100
@@ -97,14 +97,6 @@ class NativeApi:
         self._forget()
         return answer({"run_id": run_id}, 202)
 
-    async def runs(self, http: HttpRequest) -> Response:
-        """The last runs of this server's client."""
-        owner(http)
-        limit = http.query_params.get("limit", "50")
-        if not limit.isdigit():
-            raise refusal("usage.bad_request", f"`limit` is not a number: `{limit}`")
-        return answer(await asyncio.to_thread(find_runs, self._here, RunFilter(limit=int(limit))))
-
     async def run(self, http: HttpRequest) -> Response:
         """One run with its events."""
         return answer(await self._report(http))
@@ -130,19 +122,39 @@ class NativeApi:
         result = live.stream.result
         return answer(ResultReport.of(result) if result is not None else {})
 
-    async def limits(self, _: HttpRequest) -> Response:
-        """How full the plan's windows and the budgets are."""
-        return answer(await asyncio.to_thread(read_limits, self._here))
+    def routes(self) -> list[Route]:
+        """Every page of this API."""
+        pages = [
+            Route("/api/runs", self.start, methods=["POST"]),
+            Route("/api/runs/{run}", self.run, methods=["GET"]),
+            Route("/api/runs/{run}/events", self.events, methods=["GET"]),
+            Route("/api/runs/{run}/cancel", self.cancel, methods=["POST"]),
+            Route("/api/policy/explain", self.policy, methods=["GET"]),
+            Route("/api/route", self.route, methods=["GET"]),
+            Route("/api/doctor", self.doctor, methods=["GET"]),
+            Route("/openapi.json", self.openapi, methods=["GET"]),
+        ]
+        return [
+            *pages,
+            *(Route(f"/api/{name}", self._page(each), methods=["GET"]) for name, each in REPORTS.items()),
+        ]
 
-    async def clients(self, http: HttpRequest) -> Response:
-        """The clients of this server."""
-        owner(http)
-        return answer(await asyncio.to_thread(list_clients, self._here))
+    def _page(self, report: Report) -> Callable[[HttpRequest], Awaitable[Response]]:
+        async def page(http: HttpRequest) -> Response:
+            if report.own:
+                owner(http)
+            return answer(await asyncio.to_thread(report.make, self._here, http.query_params))
 
-    async def sessions(self, http: HttpRequest) -> Response:
-        """The conversations of the owner's projects."""
+        return page
+
+    async def openapi(self, _: HttpRequest) -> Response:
+        """This API as an OpenAPI document."""
+        return answer(await asyncio.to_thread(document))
+
+    async def doctor(self, http: HttpRequest) -> Response:
+        """Which wallet would pay, and whether this machine is ready."""
         owner(http)
-        return answer(await asyncio.to_thread(find_sessions, self._here))
+        return answer(await examine(self._here))
 
     async def route(self, http: HttpRequest) -> Response:
         """Who would serve a request of this client now."""

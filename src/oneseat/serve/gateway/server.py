@@ -97,7 +97,7 @@ class Gateway:
         self._draining = self._server.should_exit = True
 
     def _pages(self) -> AsgiApp:
-        native, admission, messages = self._native, Admission(), Messages()
+        admission, messages = Admission(), Messages()
         chats = {
             "/v1/messages": ChatEndpoint(messages, self._talks, admission),
             "/v1/chat/completions": ChatEndpoint(Completions(), self._talks, admission),
@@ -110,16 +110,7 @@ class Gateway:
             Route("/v1/models/{name:path}", self._model, methods=["GET"]),
             Route("/healthz", _health, methods=["GET"]),
             Route("/metrics", self._metrics, methods=["GET"]),
-            Route("/api/runs", native.start, methods=["POST"]),
-            Route("/api/runs", native.runs, methods=["GET"]),
-            Route("/api/runs/{run}", native.run, methods=["GET"]),
-            Route("/api/runs/{run}/events", native.events, methods=["GET"]),
-            Route("/api/runs/{run}/cancel", native.cancel, methods=["POST"]),
-            Route("/api/clients", native.clients, methods=["GET"]),
-            Route("/api/limits", native.limits, methods=["GET"]),
-            Route("/api/policy/explain", native.policy, methods=["GET"]),
-            Route("/api/route", native.route, methods=["GET"]),
-            Route("/api/sessions", native.sessions, methods=["GET"]),
+            *self._native.routes(),
         ]
         router = Router(routes)
 
