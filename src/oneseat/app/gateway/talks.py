@@ -207,7 +207,7 @@ class Talks:
             await talk.begin(
                 msgspec.structs.replace(request, attachments=attached, schema=schema, functions=offered)
             )
-        except BaseException:
+        except BaseException:  # also a client that goes away: no process may be left
             await talk.close()
             raise
         return talk

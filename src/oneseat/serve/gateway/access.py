@@ -73,10 +73,10 @@ class Door:
         host = _name_of(b"//" + headers.get(b"host", b""))
         if host not in self._hosts:
             # A page whose name was made to lead here would have its own name in this header.
-            raise refusal("policy.host", f"This server is not reached under that name: `{host or ''}`")
+            raise refusal("policy.other_host", f"This server is not reached under that name: `{host or ''}`")
         origin = headers.get(b"origin")
         if origin is not None and _name_of(origin) not in self._hosts:
-            raise refusal("policy.origin", "Pages of other origins may not use this server")
+            raise refusal("policy.other_origin", "Pages of other origins may not use this server")
 
     def _recognise(self, headers: dict[bytes, bytes]) -> ApiClient:
         bearer = headers.get(b"authorization", b"")
