@@ -10,7 +10,7 @@ import msgspec
 from .budgets import Amounts
 from .events import Question
 from .facts import CredentialSource
-from .policy import Author, Exposure, ReachableBy, Reader, WorkOwner, YesNo
+from .policy import Author, Exposure, Harness, ReachableBy, Reader, WorkOwner, YesNo
 from .routing import PaidFrom
 
 
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     ``client_secret`` is whether its sender had to know a secret of its own, ``reachable_by`` who could have sent one, and
     ``local_api`` whether it came over a vendor's API that other programs speak. None of them has to be stated for a command's
-    own input and the private socket, where the system says who calls.
+    own input and the private socket, where the system says who calls. ``harness`` is whose program wrote the instructions.
     """
 
     exposure: Exposure = "none_stdio"
@@ -39,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: YesNo = "unknown"  # noqa: S105 - a word about secrets
     reachable_by: ReachableBy = "unknown"
     local_api: YesNo = "unknown"
+    harness: Harness = "official_cli_unmodified"
 
 
 class Attachment(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ class Served:
         self.gateway = gateway
         self.url = gateway.address
         self._clients: list[Any] = []
+        self._plain = httpx2.AsyncClient(base_url=self.url, timeout=60.0)
         self.key = self.add("own", OWN)
         self.anthropic = self.as_anthropic(self.key)
         self.openai = self.as_openai(self.key)
@@ -58,6 +59,7 @@ class Served:
 
     async def close(self) -> None:
         """Let go of the SDKs' connections."""
+        await self._plain.aclose()
         for client in self._clients:
             await client.close()
 
@@ -66,8 +68,7 @@ class Served:
         headers = dict(more.pop("headers", {}))
         if key is not None:
             headers["authorization"] = f"Bearer {key or self.key}"
-        async with httpx2.AsyncClient(base_url=self.url) as client:
-            return await client.request(method, path, headers=headers, **more)
+        return await self._plain.request(method, path, headers=headers, **more)
 
 
 def installation(root: Path, cli: Path, simulator_url: str, settings: str = "") -> Installation:

@@ -83,6 +83,21 @@ async def test_a_client_whose_answers_others_read_is_refused_whatever_else_it_de
     assert (said.status_code, said.json()["error"]["oneseat"]["code"]) == (403, "policy.red")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "You are OpenCode, the best coding agent on the planet.",
+        "You are a personal assistant running inside OpenClaw.",
+    ],
+)
+async def test_a_harness_that_the_vendor_bars_is_refused_with_the_rule(quick: Served, words: str) -> None:
+    said = await quick.send("POST", "/v1/messages", json={**MESSAGE, "system": words})
+    assert (said.status_code, said.json()["error"]["oneseat"]["code"]) == (403, "policy.red")
+    assert "R6" in said.text
+    fine = await quick.send("POST", "/v1/messages", json={**MESSAGE, "system": "You are not OpenClaw."})
+    assert fine.status_code == 200
+
+
 async def test_a_client_that_may_use_only_keys_never_uses_the_plan(quick: Served) -> None:
     key = quick.add("keys-only", OWN, wallets=("api_key",))
     said = await quick.send("POST", "/v1/chat/completions", key=key, json=CHAT)

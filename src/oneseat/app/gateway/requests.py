@@ -18,6 +18,7 @@ from oneseat.contract.request import Entry, Function, Request
 from oneseat.contract.routing import PaidFrom
 from oneseat.installation import Installation
 from oneseat.rules.budgets.meter import input_tokens
+from oneseat.rules.policy.harnesses import harness_of
 
 from .history import fresh_prompt
 
@@ -106,7 +107,7 @@ def build_request(
         client_budget=Amounts(day_usd=client.day_budget_usd, month_usd=client.month_budget_usd),
         functions=tuple(functions),
         may_pay=_KEYS if api_only else _paid_from(client),
-        entry=_entry(here, vendor_api=vendor_api, api_only=api_only),
+        entry=_entry(here, client, system, vendor_api=vendor_api, api_only=api_only),
     )
 
 
@@ -126,13 +127,18 @@ def _paid_from(client: ApiClient) -> tuple[PaidFrom, ...]:
     return (*plan, *(_KEYS if "api_key" in client.wallets else ()))
 
 
-def _entry(here: Installation, *, vendor_api: bool, api_only: bool) -> Entry:
+def _entry(
+    here: Installation, client: ApiClient, system: str | None, *, vendor_api: bool, api_only: bool
+) -> Entry:
+    on_plan = not api_only and (not client.wallets or "plan" in client.wallets)
     alone = here.policy_environment.humans == 1 and not api_only
     return Entry(
         exposure="unknown" if api_only else "loopback",
         client_secret="yes",  # noqa: S106 - a word about secrets
         reachable_by="owner" if alone else "unknown",
         local_api="yes" if vendor_api else "no",
+        # What a key pays may be written by any program.
+        harness=harness_of(system) if on_plan else "official_cli_unmodified",
     )
 
 

@@ -88,7 +88,7 @@ def inputs_of(
         pack_state=pack_state(pack, day),
         draws_from=draws_from(pack, day, "native_login"),
         token_handling="native_login",  # noqa: S106 - a word about tokens
-        harness="official_cli_unmodified",
+        harness=entry.harness,
         endpoint_override="none",
         accounts_in_use=1,
         account_use="own",
