@@ -18,7 +18,7 @@ from scripts import prices
 ROOT = Path(__file__).resolve().parent.parent
 #: Each lock and what it holds. The run-time packages are the same in all that have them.
 LOCKS = {
-    "requirements.txt": ["pyproject.toml"],
+    "requirements.txt": ["pyproject.toml", "--extra", "serve"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev", "--constraint", "requirements.txt"],
     "requirements-bench.txt": ["pyproject.toml", "--group", "bench", "--constraint", "requirements.txt"],
     "requirements-lock.txt": ["--group", "lock"],

@@ -31,6 +31,7 @@ _VOLATILE = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
         (r"\b[0-9a-f]{12}\b", "RUN"),
+        (r"\bosk_[\w.-]+", "KEY"),
         (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b", "TIME"),
         (r"\b\d+\.\d+ s\b", "SECONDS"),
         (r"\b\d+ h \d+ min\b", "DURATION"),

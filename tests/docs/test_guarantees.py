@@ -8,7 +8,7 @@ from .pages import ROOT, names_of_tests
 
 BEHAVIOUR = (ROOT / "docs" / "behaviour.md").read_text("utf-8")
 USAGE = "\n".join(
-    (ROOT / "docs" / f"behaviour-{part}.md").read_text("utf-8") for part in ("usage", "wallets")
+    (ROOT / "docs" / f"behaviour-{part}.md").read_text("utf-8") for part in ("usage", "wallets", "gateway")
 )
 PROVED, _, NOT_PROVED = f"{USAGE}\n{BEHAVIOUR}".partition("\n## Not proved yet\n")
 COMMENT = re.compile(r"<!-- test: (.+?) -->")

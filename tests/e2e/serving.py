@@ -23,7 +23,7 @@ _MORE = (
 @contextmanager
 def serving(seat: Seat) -> Iterator[Live]:
     """A server that listens, and at the end goes without a word."""
-    with seat.start("serve") as live:
+    with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         yield live
         live.signal(signal.SIGTERM)

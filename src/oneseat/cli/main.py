@@ -30,6 +30,7 @@ _COMMANDS = {
     "sessions": "List, show and end the conversations of your projects",
     "guard": "Stop a push that would publish a secret or something dangerous",
     "serve": "Keep a server running, so that runs start at once",
+    "clients": "Add, list and remove the programs that may use the server over HTTP",
     "status": "Show the server and its runs",
     "doctor": "Check which wallet would pay, and whether this machine is ready",
     "init": "Set up oneseat: answer a few questions, get your settings",

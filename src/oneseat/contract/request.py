@@ -7,10 +7,12 @@ from typing import Any, Generic, Literal
 
 import msgspec
 
+from .budgets import Amounts
 from .events import Question
 from .facts import CredentialSource
-from .policy import Author, Exposure, ReachableBy, Reader, WorkOwner, YesNo
+from .policy import Author, Exposure, Harness, ReachableBy, Reader, WorkOwner, YesNo
 from .receipt import AnswerShape, T
+from .routing import PaidFrom
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,14 +30,17 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """How a request came in. ``attended`` is whether somebody sits at the terminal it came from.
 
-    ``client_secret`` is whether its sender had to know a secret of its own, ``reachable_by`` who could have sent one. Neither
-    has to be stated for a command's own input and the private socket, where the system says who calls.
+    ``client_secret`` is whether its sender had to know a secret of its own, ``reachable_by`` who could have sent one, and
+    ``local_api`` whether it came over a vendor's API that other programs speak. None of them has to be stated for a command's
+    own input and the private socket, where the system says who calls. ``harness`` is whose program wrote the instructions.
     """
 
     exposure: Exposure = "none_stdio"
     attended: bool = False
     client_secret: YesNo = "unknown"  # noqa: S105 - a word about secrets
     reachable_by: ReachableBy = "unknown"
+    local_api: YesNo = "unknown"
+    harness: Harness = "official_cli_unmodified"
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -197,8 +202,11 @@ class Request(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     role: str | None = None
     provider: str | None = None
     key: str | None = None
-    #: For whom it is, where the settings describe that client.
+    #: For whom it is: a client of the settings or of the server, and the budget that the latter was given.
     client: str | None = None
+    client_budget: Amounts = Amounts()
+    #: What may pay for it at all; empty is whatever the policy and the settings allow.
+    may_pay: tuple[PaidFrom, ...] = ()
     entry: Entry = Entry()
     mcp_servers: tuple[McpServer, ...] = ()
     functions: tuple[Function, ...] = ()

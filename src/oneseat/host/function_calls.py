@@ -29,12 +29,15 @@ class CallResult(NamedTuple):
 
 async def call_function(function: Function, given: object, clean: Callable[[str], str]) -> CallResult:
     """Call ``function`` with the model's arguments; ``clean`` redacts an error. Raises nothing but its own cancellation."""
+    is_error = False
     try:
         work = function.bind(given)
         is_async = inspect.iscoroutinefunction(function.function)
         returned = work() if is_async else await _in_thread(work)
         if inspect.isawaitable(returned):
             returned = await returned
+        if isinstance(returned, CallResult):
+            returned, is_error = returned
         text = returned if isinstance(returned, str) else _as_json(returned)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
@@ -47,7 +50,7 @@ async def call_function(function: Function, given: object, clean: Callable[[str]
     size = len(text.encode())
     if size > _MAX_RESULT_BYTES:
         return CallResult(f"The result is too large: {size:,} of {_MAX_RESULT_BYTES:,} bytes", is_error=True)
-    return CallResult(text)
+    return CallResult(text, is_error=is_error)
 
 
 def _as_json(returned: object) -> str:

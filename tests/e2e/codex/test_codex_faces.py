@@ -84,7 +84,11 @@ def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(seat: Cod
 
 def test_a_server_does_the_run_and_names_the_callers_keys(seat: CodexSeat) -> None:
     server = subprocess.Popen(
-        [ONESEAT, "serve"], env=seat.env, cwd=seat.cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [ONESEAT, "serve", "--no-http"],
+        env=seat.env,
+        cwd=seat.cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     with server:
         try:

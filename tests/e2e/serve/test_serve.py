@@ -148,7 +148,7 @@ def test_a_command_with_other_surroundings_does_its_run_itself(quick_seat: Seat)
 
 def test_a_log_appears_where_the_command_is(quick_seat: Seat) -> None:
     logging = seeing(quick_seat, ONESEAT_LOG="info")
-    with logging.start("serve") as live:
+    with logging.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         ended = logging.run("run", "--quiet", "say ok")
         assert (ended.code, ended.stderr.startswith("{")) == (0, True)

@@ -70,7 +70,7 @@ def is_cli(process: psutil.Process) -> bool:
 def test_a_killed_server_is_told_by_its_client_with_what_the_ledger_knows(
     seat: Seat, simulator: Simulator
 ) -> None:
-    with seat.start("serve") as live:
+    with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         with seat.start("run", "hello", "--stream-json") as client:
             client.read_until("text_delta")
@@ -95,7 +95,7 @@ def _take_over(seat: Seat, simulator: Simulator) -> None:
 
 
 def test_the_next_server_clears_away_what_a_killed_one_left(seat: Seat, simulator: Simulator) -> None:
-    with seat.start("serve") as live:
+    with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         with seat.start("run", "hello") as client:
             client.read_until("a stream")
@@ -117,7 +117,7 @@ def test_the_next_server_clears_away_what_a_killed_one_left(seat: Seat, simulato
 
 
 def test_of_two_servers_one_serves_and_the_other_says_who(seat: Seat) -> None:
-    with seat.start("serve") as one, seat.start("serve") as other:
+    with seat.start("serve", "--no-http") as one, seat.start("serve", "--no-http") as other:
         # Which of the two is first, nobody knows: the loser's stdout ends without a word.
         first, second = (one, other) if _listens(one) else (other, one)
         refused = second.finish()
@@ -136,7 +136,7 @@ def _listens(live: Live) -> bool:
 
 def test_stop_waits_until_the_server_is_gone(seat: Seat) -> None:
     assert seat.run("serve", "--stop") == (("serve", "--stop"), 0, "No server is running\n", "")
-    with seat.start("serve") as live:
+    with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         stopped = seat.run("serve", "--stop")
         assert (stopped.code, stopped.stdout) == (0, f"The server is gone: process {live.pid}\n")
@@ -159,7 +159,7 @@ def _held_run(tmp_path: Path, settings: str = "") -> tuple[Seat, Path]:
 
 def test_a_server_that_is_told_to_end_lets_its_runs_finish_and_takes_no_new_ones(tmp_path: Path) -> None:
     seat, gate = _held_run(tmp_path)
-    with seat.start("serve") as live, ExitStack() as stack:
+    with seat.start("serve", "--no-http") as live, ExitStack() as stack:
         live.read_until("stop with Ctrl-C\n")
         with seat.start("run", "hello", "--stream-json") as client:
             client.read_until('"half"')
@@ -179,7 +179,7 @@ def test_runs_that_outlast_the_patience_of_an_ending_server_end_as_cancelled(
     limit: str, tmp_path: Path
 ) -> None:
     seat, _ = _held_run(tmp_path, "[serve]\ndrain_s = 0\n" if limit == "drain_s" else "")
-    with seat.start("serve") as live:
+    with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         with (
             seat.start("run", "hello", "--json") as client,

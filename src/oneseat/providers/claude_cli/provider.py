@@ -139,13 +139,18 @@ class ClaudeCliProvider:
 
     def start_process(self, request: Request, session: SessionStamp | None) -> CliProcess:
         model = request.model or self.default_model
-        process = self._launcher.launch_kept(ProcessSpec.of(request), model, session)
+        if self._pool is not None and session is None and not request.functions:
+            process = self._pool.acquire(request, model)
+        else:
+            process = self._launcher.launch_kept(ProcessSpec.of(request), model, session)
         # A message the provider has failed on can be taken back; a session's record keeps it, as in any other run.
         process.rewindable = session is None
         return process
 
     async def end_process(self, process: CliProcess) -> None:
         await self._launcher.end_kept(process, _IMPATIENT_S)
+        if self._pool is not None:
+            self._pool.discard(process)
 
     def session_on(
         self, process: CliProcess, request: Request, run_id: str, session: SessionStamp | None

@@ -62,6 +62,7 @@ def bounds_of(budgets: Budgets, request: Request, key: str | None) -> tuple[Boun
         ("key", key, _named(budgets.keys, key)),
         ("role", request.role, _named(budgets.roles, request.role)),
         ("client", request.client, _named(budgets.clients, request.client)),
+        ("client", request.client, request.client_budget),
         ("project", project.name if project else None, of_project),
     )
     return tuple(

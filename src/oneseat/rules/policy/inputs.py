@@ -77,7 +77,7 @@ def inputs_of(
         work_owner=purpose.work_owner,
         exposure=entry.exposure,
         client_secret="yes" if local else entry.client_secret,
-        local_api="no" if local else "unknown",
+        local_api="no" if local else entry.local_api,
         reachable_by=reachable_by_itself if local else entry.reachable_by,
         distinct_humans=environment.humans,
         host=environment.host,
@@ -88,7 +88,7 @@ def inputs_of(
         pack_state=pack_state(pack, day),
         draws_from=draws_from(pack, day, "native_login"),
         token_handling="native_login",  # noqa: S106 - a word about tokens
-        harness="official_cli_unmodified",
+        harness=entry.harness,
         endpoint_override="none",
         accounts_in_use=1,
         account_use="own",

@@ -65,10 +65,21 @@ class CandidateFailure(NamedTuple):
 def candidates(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
     """The candidates for a request, in order of preference; an error for a name that is not in the settings.
 
-    A request that names a provider or a key is served by that one only. The fallback applies to requests that name neither.
+    A request that names a provider or a key is served by that one only. The fallback applies to requests that name neither. A
+    request that limits what may pay for it is served by nothing else.
     """
     found = _wanted(request, table)
-    return found if isinstance(found, ErrorInfo) else _mistyped(request, found[0]) or found
+    if isinstance(found, ErrorInfo):
+        return found
+    if (mistyped := _mistyped(request, found[0])) is not None:
+        return mistyped
+    if not request.may_pay:
+        return found
+    named = request.role or request.key or request.provider
+    if named is None and not table.fallback:
+        # Naming keys as what may pay is the consent that `fallback.to` is for other requests.
+        found = (*found, *(_like(request, each) for each in table.keys))
+    return tuple(each for each in found if each.paid_from in request.may_pay) or _nobody(request)
 
 
 def _wanted(request: Request, table: RouteTable) -> tuple[Candidate, ...] | ErrorInfo:
@@ -199,6 +210,14 @@ def dispatch(
         model=model,
         capabilities=capabilities,
         background=background,
+    )
+
+
+def _nobody(request: Request) -> ErrorInfo:
+    return ErrorInfo(
+        code="policy.wallet",
+        message=f"Nothing that may pay for this request can serve it: `{', '.join(request.may_pay)}`",
+        hint="See what its client was given: `oneseat clients list`",
     )
 
 

@@ -1,0 +1,1 @@
+"""The HTTP server, asked by the vendors' own SDKs."""
