@@ -10,11 +10,17 @@ from .source import functions_of, name_of, python_files
 
 FULLEST_FOLDER = 22
 SMALL_FILE = 40
-#: Folders that are fuller.
-FULLER = {"src/oneseat/contract": 23, "src/oneseat/providers/claude_cli": 23}
+#: Folders that are fuller: one file a command, one file a noun.
+FULLER = {
+    "src/oneseat/app": 24,
+    "src/oneseat/cli/commands": 30,
+    "src/oneseat/contract": 23,
+    "src/oneseat/providers/claude_cli": 23,
+}
 #: How many imports inside functions a folder may have at most: each makes a command start faster or loads an optional library.
 LATE_IMPORTS = {
     "src/oneseat": 23,
+    "src/oneseat/agents/guard": 1,
     "src/oneseat/app": 35,
     "src/oneseat/cli": 4,
     "src/oneseat/cli/commands": 1,
