@@ -250,7 +250,7 @@ def test_a_program_that_is_interrupted_twice_leaves_nothing(tmp_path: Path) -> N
             gate.write_bytes(b"")  # returns when the CLI is there
             process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
-    assert said.rstrip().endswith(b"KeyboardInterrupt")
+    assert b"KeyboardInterrupt" in said
     assert (seat.processes(), list(seat.temporary.iterdir())) == ([], [])
     assert seat.runs()[0]["status"] == "cancelled"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 
 from oneseat import stores
@@ -12,6 +11,7 @@ from oneseat.rules.usage import sums as rules
 from oneseat.rules.usage.sums import Block, Filter, Sum, date_text
 from oneseat.stores.transcripts.index import Index, IndexSpec, open_if_fresh, refresh
 from oneseat.stores.transcripts.schema import UnusableIndexError
+from oneseat.stores.transcripts.sqlite import sqlite3
 from oneseat.stores.transcripts.walk import roots_of
 
 TYPE_CHECKING = False

@@ -261,10 +261,9 @@ def test_an_orphan_that_dropped_every_mark_ends_with_the_command(number: int | N
 
 @pytest.mark.parametrize("number", ENDINGS)
 def test_a_signal_while_the_result_is_printed_does_not_cut_it(number: int, tmp_path: Path) -> None:
-    text = (
-        "word " * 60_000
-    )  # more than a pipe holds, so that the command is still printing when the signal comes
-    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say(text), Result())))
+    # More than a pipe holds, so that the command is still printing when the signal comes.
+    text = "word " * 60_000
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say(text), Result(text))))
     with seat.start("run", "hello", "--json") as live:
         live.read_until("{")
         live.signal(number)
@@ -275,7 +274,7 @@ def test_a_signal_while_the_result_is_printed_does_not_cut_it(number: int, tmp_p
 
 
 def test_a_signal_ends_a_command_whose_reader_reads_nothing(tmp_path: Path) -> None:
-    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say("word " * 60_000), Result())))
+    seat, _ = fake_seat(tmp_path, Behaviour(on_user=(Say("half"), Result("word " * 60_000))))
     with seat.start("run", "hello", "--json") as live:
         live.read_until("{")
         live.signal()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shlex
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from oneseat.contract.errors import ErrorInfo, UsageError, WhoseTurn
 from oneseat.stores.files import printable
 
 from .schema import UnusableIndexError
+from .sqlite import sqlite3
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

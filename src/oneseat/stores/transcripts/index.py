@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 
 from .schema import DAYS, DAYS_OF_ALL, open_for_reading, open_for_writing
+from .sqlite import sqlite3
 from .walk import Walk
 
 TYPE_CHECKING = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 
 from .lenient_reader import MOST_TOKENS, MOST_USD, UNDATED, moment
+from .sqlite import sqlite3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

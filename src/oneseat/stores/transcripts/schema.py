@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
+
+from .sqlite import sqlite3
 
 #: "osus" in ASCII.
 APPLICATION_ID = 0x6F737573
