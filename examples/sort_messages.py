@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 
 import oneseat
-from oneseat import make_request
 
 
 class Sorted(msgspec.Struct):
@@ -28,15 +27,14 @@ class Sorted(msgspec.Struct):
 
 async def sort(app: oneseat.App, message: str) -> str:
     """Sort one message and draft an answer if it is urgent. Returns the line to print."""
-    asked = make_request(f"Sort this message:\n\n{message}", role="bulk", schema=Sorted)
-    first = await app.run(asked)
+    first = await app.run(f"Sort this message:\n\n{message}", role="bulk", schema=Sorted)
     if first.error is not None:
         return f"{message[:40]!r}: not sorted, {first.error.code}"
-    found = msgspec.convert(first.structured, Sorted)
+    found = first.parsed
     line = f"{message[:40]!r}: {found.topic} ({paid(first)})"
     if not found.urgent:
         return line
-    second = await app.run(make_request(f"Draft an answer to this message:\n\n{message}", role="reasoning"))
+    second = await app.run(f"Draft an answer to this message:\n\n{message}", role="reasoning")
     return f"{line}\n  {second.text.strip() or second.error} ({paid(second)})"
 
 

@@ -46,7 +46,7 @@ CODES: dict[str, str] = {
     "bug.unexpected": "an unexpected internal error; please report it",
     "usage.key_elsewhere": "oneseat does not store this API key and can neither set nor remove it",
     "usage.ambiguous_run": "the beginning of a run id matches several runs",
-    "usage.arguments": "the command line is wrong",
+    "usage.arguments": "the command line, or an argument in Python, is wrong",
     "usage.bad_directory": "the directory of the run does not exist",
     "usage.bad_message": "a message to a running server is not valid for its version",
     "usage.server_running": "a server is already running for this home",

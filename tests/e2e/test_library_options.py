@@ -143,6 +143,18 @@ def test_what_cannot_be_a_tool_is_refused(function: Any) -> None:
     assert refused.value.info.code == "usage.bad_function"
 
 
+async def test_a_request_made_by_hand_is_checked_too(seat: Seat) -> None:
+    def made(**fields: Any) -> oneseat.Request:
+        return oneseat.Request(**{"prompt": "hello", "cwd": ".", **fields})
+
+    async with oneseat.connect() as app:
+        assert (await app.run(made())).status == "completed"
+        for fields in ({"cwd": "no/such/folder"}, {"timeout_s": "5"}, {"prompt": None}, {"schema": 3}):
+            with pytest.raises(oneseat.UsageError):
+                await app.run(made(**fields))
+    assert [run["cwd"] for run in seat.runs()] == [str(seat.cwd)]
+
+
 async def test_a_misused_app_says_so(seat: Seat) -> None:
     request = oneseat.make_request("hello")
     async with oneseat.connect() as app:

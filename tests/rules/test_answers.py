@@ -167,12 +167,8 @@ def test_two_classes_of_one_name_keep_their_own_fields() -> None:
         inner = pydantic.create_model("Inner", **{field: (int, ...)})  # type: ignore[call-overload]
         return pydantic.create_model("Outer", inner=(inner, ...))
 
-    class Both(msgspec.Struct):
-        left: item("a")  # type: ignore[valid-type]
-        right: item("b")  # type: ignore[valid-type]
-
-    Both.__annotations__ = {"left": item("a"), "right": item("b")}
-    schema, shape = answer_of(Both)
+    both = msgspec.defstruct("Both", [("left", item("a")), ("right", item("b"))])
+    schema, shape = answer_of(both)
     good = {"left": {"inner": {"a": 1}}, "right": {"inner": {"b": 1}}}
     assert schema_errors(schema, good) == []
     assert schema_errors(schema, {"left": good["right"], "right": good["left"]}) != []

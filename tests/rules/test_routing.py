@@ -11,7 +11,7 @@ from oneseat.contract.facts import ProviderFeatures
 from oneseat.contract.keys import ApiKey
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import PolicyStamp
-from oneseat.contract.request import Attachment, Request, Tools
+from oneseat.contract.request import Attachment, Request, SessionUse, Tools
 from oneseat.contract.routing import Candidate, Conditions, Outcome, RoleSettings, Wanted
 from oneseat.contract.stations import Permitted
 from oneseat.rules.routing import candidates as routing
@@ -279,3 +279,8 @@ def test_when_nobody_serves_the_first_ones_reason_is_the_runs_and_the_others_are
     assert (error.code, error.retry_after_s) == ("limit.five_hour", 60.0)
     assert error.message == "full\n  nor anthropic claude-haiku-4-5 (api_key `paid`): nothing left"
     assert routing.no_candidate_error([CandidateFailure(SEAT, first)]) == first
+
+
+def test_a_conversation_needs_a_provider_that_keeps_one_and_a_quotation_does_not() -> None:
+    assert list(routing.needs(request(session=SessionUse(name="ada")))) == ["sessions"]
+    assert list(routing.needs(request(session=SessionUse(after="a1b2")))) == []

@@ -106,8 +106,11 @@ def check_request(request: Request[T]) -> Request[T]:
     checked({name: value for name, value in own.items() if value is not None})
     _model(request.model)
     _model(request.fallback_model)
-    _directory(request.cwd)
-    return request
+    schema: Any = request.schema
+    answer = request.answer
+    if schema is not None and not (isinstance(schema, dict) and schema.get("type") == "object"):
+        schema, answer = answer_of(schema)
+    return msgspec.structs.replace(request, cwd=_directory(request.cwd), schema=schema, answer=answer)
 
 
 def _of_project(here: Installation, request: Request[Any], given: dict[str, Any], name: str) -> Request[Any]:

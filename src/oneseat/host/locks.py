@@ -218,7 +218,7 @@ def _busy(project: str, holder: Holder | None, *, inside: bool) -> UsageError:
         else "it is just starting or ending"
     )
     # The name of a conversation of its own begins with `@` and ends with its directory's hash.
-    name = project[1:].rpartition("-")[0] if project.startswith("@") else project
+    name = (project[1:].rpartition("-")[0] or "unnamed") if project.startswith("@") else project
     what, again = ("conversation", "") if project.startswith("@") else ("project", f"--project {name} ")
     hint: str | None = f"Wait for it: `oneseat run {again}--wait ...`"
     if inside:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import oneseat
+from oneseat.cli.commands import run as run_command
+from oneseat.contract.request import Request
 from oneseat.testing import Simulator
 from tests.e2e.driving import Seat, fake_seat, live_in
 from tests.e2e.projects import events_of, renewal, said, with_project
@@ -137,6 +140,25 @@ async def test_one_run_at_a_time_goes_on_with_a_conversation(quick_seat: Seat) -
     assert (busy.error.code, beside.status) == ("usage.project_busy", "completed")
     assert busy.error.hint is not None
     assert "wait_s=" in busy.error.hint
+
+
+@pytest.mark.parametrize("place", [("--project", "shop"), ("-c",)])
+def test_a_request_that_waits_without_end_can_be_sent_to_a_server(
+    place: tuple[str, ...], quick_seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_project(quick_seat)
+    oneseat.run("hello", session="ada")
+    sent: list[Request] = []
+
+    def on_server(request: Request, output: object) -> int:
+        sent.append(msgspec.json.decode(msgspec.json.encode(request), type=Request))
+        return 0
+
+    monkeypatch.setattr(run_command, "_on_server", on_server)
+    assert run_command.command.main([*place, "--wait", "hello"], standalone_mode=False) == 0
+    use = sent[0].project or sent[0].session
+    assert use is not None
+    assert use.wait_s > 86_400
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ from .purpose import PURPOSE_OPTIONS, words_of
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+#: Ten years, in seconds.
+_LONGEST_WAIT_S = 10 * 365 * 86_400.0
+
+
 class _AboveZero(click.ParamType[float]):
     """A number above 0, at most ``most``; ``called`` is its name in errors."""
 
@@ -227,7 +231,7 @@ def read_request(
         return request
     own = request.purpose
     request = requests.in_project(
-        here, request, project.name, new_session=options["new_session"], wait_s=options["wait"] or 0.0
+        here, request, project.name, new_session=options["new_session"], wait_s=_wait_s(options)
     )
     # Options of the command line override those of the project.
     return msgspec.structs.replace(request, tools=tools, purpose=own)
@@ -242,7 +246,7 @@ def _check_route(options: dict[str, Any]) -> None:
 
 def _place(here: Installation, options: dict[str, Any]) -> requests.Place:
     """The project or the conversation that a run belongs to."""
-    wait_s = options["wait"] or 0.0
+    wait_s = _wait_s(options)
     if options["resume"]:
         if options["project"] is not None or options["new_session"]:
             raise click.UsageError("--continue excludes --project and --new-session")
@@ -250,6 +254,11 @@ def _place(here: Installation, options: dict[str, Any]) -> requests.Place:
     if options["project"] is None and (options["new_session"] or options["wait"] is not None):
         raise click.UsageError("--new-session needs --project NAME, --wait needs that or --continue")
     return requests.Place(None, options["project"])
+
+
+def _wait_s(options: dict[str, Any]) -> float:
+    # `--wait` alone is without end, which the JSON of a request to a server has no number for.
+    return min(options["wait"] or 0.0, _LONGEST_WAIT_S)
 
 
 def _tools(options: dict[str, Any], project: Project | None) -> Tools:

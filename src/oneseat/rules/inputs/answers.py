@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Union, get_args, get_origin
@@ -178,7 +180,7 @@ def _supported(kind: Any) -> Any:
     """``kind`` with ``_Alternatives`` for each union in it that msgspec refuses; fields of classes are left as they are."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        plain: Any = Union.__getitem__(tuple(map(_supported, parts)))
+        plain = functools.reduce(operator.or_, map(_supported, parts))
         return (
             _AnyInstance("Alternatives", (_Alternatives,), {"kinds": parts}) if _is_refused(plain) else plain
         )
