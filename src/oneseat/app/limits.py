@@ -119,7 +119,7 @@ def _budgets(
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.
     ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
-    since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
+    since = Since(_iso(_midnight(year, month, day)), _iso(_midnight(year, month, 1)), _iso(ends["day"]))
     found = ledger.spent(bounds, "simulator" if simulated else "plan", since)
     return [_budget(each, ends[each.bound.period]) for each in found]
 
