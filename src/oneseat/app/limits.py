@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.errors import UsageError
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.reports.limits import (
     BudgetReport,
@@ -18,6 +19,7 @@ from oneseat.contract.reports.limits import (
 )
 from oneseat.installation import Installation
 from oneseat.rules.limits import windows as rules
+from oneseat.rules.policy.inputs import expires_soon
 from oneseat.rules.usage.sums import Filter
 from oneseat.stores.ledger.reader import LedgerReader
 
@@ -54,7 +56,16 @@ def read_limits(
         seats=tuple(seats),
         budgets=tuple(budgets),
         estimate=estimate,
+        policy_expires=_policy_expires(owner),
     )
+
+
+def _policy_expires(here: Installation) -> str | None:
+    try:
+        pack = here.policy_files.read().pack
+    except UsageError:
+        return None  # every run says so
+    return expires_soon(pack, here.policy_day(pack))
 
 
 def estimate_tokens(here: Installation, now: float | None = None) -> TokenEstimate | None:

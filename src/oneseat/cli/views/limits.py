@@ -14,6 +14,7 @@ from oneseat.contract.reports.limits import (
 )
 
 from .numbers import percent, usd, whole_percent
+from .receipt import policy_expiry
 from .table import clip, table
 from .timefmt import clock, duration, epoch, tight
 
@@ -41,6 +42,8 @@ def limits_text(report: LimitsReport) -> str:
         lines += [*_forecasts(report, seat), ""]
     if report.estimate is not None:
         lines += [*_estimate(report.estimate, epoch(report.read_at)), ""]
+    if report.policy_expires is not None:
+        lines += [f"{policy_expiry(report.policy_expires)}: `oneseat policy update`".capitalize(), ""]
     return "\n".join([*lines, _pause(report)])
 
 
@@ -54,6 +57,8 @@ def statusline(report: LimitsReport) -> str:
         parts += shown
         if seat.extra_usage is not None and seat.extra_usage.in_use:
             parts.append("extra usage")
+    if report.policy_expires is not None:
+        parts.append(f"rules end {report.policy_expires}")
     return " | ".join(parts)
 
 

@@ -87,10 +87,14 @@ class TokenEstimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known at ``read_at``. Unattended runs pause at ``pause_at_percent``; ``None`` means never."""
+    """Everything known at ``read_at``. Unattended runs pause at ``pause_at_percent``; ``None`` means never.
+
+    ``policy_expires`` is the day from which the policy rules allow nothing on the plan, in the last 30 days before it.
+    """
 
     read_at: str
     pause_at_percent: int | None
     seats: tuple[SeatLimits, ...]
     budgets: tuple[BudgetReport, ...]
     estimate: TokenEstimate | None = None
+    policy_expires: str | None = None
