@@ -52,6 +52,7 @@ CODES: dict[str, str] = {
     "usage.server_running": "a server is already running for this home",
     "usage.server_socket": "the private socket of the server cannot be opened",
     "usage.bad_policy_pack": "a policy pack cannot be used, or is not the one that was installed",
+    "usage.no_newer_pack": "the policy pack that comes with oneseat is not newer than the one in force",
     "usage.pack_loosens": "a policy pack allows more than the current one, and the owner has not confirmed it",
     "usage.not_confirmed": "the owner's written confirmation is missing, or came from inside a run",
     "usage.bad_job_class": "the class of work cannot be confirmed as given",

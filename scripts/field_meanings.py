@@ -222,6 +222,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "rule": "the rule that decided",
         "pack": "the version of the rules, a date",
         "confirmed": "when the owner confirmed such work in writing, ISO 8601 UTC; null if not needed",
+        "expires": "the day from which the rules allow nothing on the plan, in the last 30 days before it; else null",
     },
     "RunSummary": {
         "id": "id of the run",

@@ -287,10 +287,10 @@ def test_what_changes_again_and_again_is_refused() -> None:
 
 
 def test_another_model_is_named_once_and_after_the_text_the_answer_goes_on() -> None:
-    other = "claude-opus-5-5"
-    begun = UsageSeen(message_id="1", usage=USED, model=other)
+    model = "claude-opus-5-5"
+    begun = UsageSeen(message_id="1", usage=USED, model=model)
     done = ran(
-        Script((started(), TextDelta(text="ok"), begun, begun, TurnEnded(text="ok", usage=USED, model=other)))
+        Script((started(), TextDelta(text="ok"), begun, begun, TurnEnded(text="ok", usage=USED, model=model)))
     )
     (said,) = [event for event in done.events if isinstance(event, ModelFallback)]
     assert (said.model, said.fallback, said.cause, said.by) == (

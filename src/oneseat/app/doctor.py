@@ -152,7 +152,8 @@ async def _ask_codex(here: Installation) -> CodexCheckup | None:
 
 def _old_pack(here: Installation) -> str | None:
     view = here.policy_view
-    return policy_words.staleness_notice(view.pack, policy_inputs.pack_state(view.pack, view.day))
+    soon = policy_inputs.expires_soon(view.pack, view.day) is not None
+    return policy_words.staleness_notice(view.pack, policy_inputs.pack_state(view.pack, view.day), soon=soon)
 
 
 def _gate(here: Installation, facts: CredentialFacts | None) -> tuple[ErrorInfo | None, Wallet]:

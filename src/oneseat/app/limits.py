@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.errors import UsageError
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.reports.limits import (
     BudgetReport,
@@ -18,6 +19,7 @@ from oneseat.contract.reports.limits import (
 )
 from oneseat.installation import Installation
 from oneseat.rules.limits import windows as rules
+from oneseat.rules.policy.inputs import expires_soon
 from oneseat.rules.usage.sums import Filter
 from oneseat.stores.ledger.reader import LedgerReader
 
@@ -55,7 +57,16 @@ def read_limits(
         budgets=tuple(budgets),
         estimate=estimate,
         not_read=ledger.not_read,
+        policy_expires=_policy_expires(owner),
     )
+
+
+def _policy_expires(here: Installation) -> str | None:
+    try:
+        pack = here.policy_files.read().pack
+    except UsageError:
+        return None  # every run says so
+    return expires_soon(pack, here.policy_day(pack))
 
 
 def estimate_tokens(here: Installation, now: float | None = None) -> TokenEstimate | None:
@@ -120,7 +131,7 @@ def _budgets(
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.
     ends = {"day": _midnight(year, month, day + 1), "month": _midnight(year, month + 1, 1)}
-    since = Since(day=_iso(_midnight(year, month, day)), month=_iso(_midnight(year, month, 1)))
+    since = Since(_iso(_midnight(year, month, day)), _iso(_midnight(year, month, 1)), _iso(ends["day"]))
     found = ledger.spent(bounds, "simulator" if simulated else "plan", since)
     return [_budget(each, ends[each.bound.period]) for each in found]
 

@@ -53,6 +53,7 @@ from oneseat.stores.policy.pack import (
 )
 
 __all__ = [
+    "check_newer",
     "check_pack",
     "confirm",
     "confirmations",
@@ -137,6 +138,20 @@ def check_pack(here: Installation, path: Path | None) -> PackReport:
     """
     pack = bundled_pack() if path is None else _checked(read_candidate(path), path)
     return PackReport(meta=pack.meta, differences=tuple(differences(_in_force(here.policy_files), pack)))
+
+
+def check_newer(here: Installation) -> None:
+    """Raise ``UsageError`` ``usage.no_newer_pack`` when the bundled pack is not newer than the one in force."""
+    now, bundled = _in_force(here.policy_files).meta, bundled_pack().meta
+    if bundled.as_of <= now.as_of:
+        raise UsageError(
+            ErrorInfo(
+                code="usage.no_newer_pack",
+                message=f"This oneseat brings no newer rules than those in force: `{now.pack_version}`\n"
+                f"  they allow runs on the plan until {now.hard_stale_after}",
+                hint="Update oneseat and run this again, or name a file: `oneseat policy update FILE`",
+            )
+        )
 
 
 def take_pack(here: Installation, path: Path | None, confirmation: str | None = None) -> PackReport:

@@ -100,18 +100,25 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """When this day and this month began where this machine is, ISO 8601 UTC."""
+    """When this day and this month began where this machine is, and when this day ends, ISO 8601 UTC."""
 
     day: str
     month: str
+    tomorrow: str = "9999"
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What other runs have cost in the period of a bound, in US dollars, with ``held_usd`` that those going on may still cost."""
+    """What other runs have cost in the period of a bound, in US dollars, with ``held_usd`` that those going on may still cost.
+
+    ``misdated_usd`` of it are of runs whose dates are not in the period, as the clock was wrong then or is now; ``misdated`` is
+    one of these dates, ISO 8601 UTC.
+    """
 
     bound: Bound
     usd: float
     held_usd: float
+    misdated_usd: float = 0.0
+    misdated: str | None = None
 
 
 class Cap(msgspec.Struct, frozen=True):

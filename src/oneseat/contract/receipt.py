@@ -111,13 +111,15 @@ class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyStamp(msgspec.Struct, frozen=True):
     """Which rule of which policy pack allowed or refused the run.
 
-    ``confirmed`` is when the owner confirmed in writing that such work may be done on the plan, ISO 8601 UTC.
+    ``confirmed`` is when the owner confirmed in writing that such work may be done on the plan, ISO 8601 UTC. ``expires`` is
+    the day from which the pack allows nothing on the plan (ISO 8601), in the last 30 days before it; else ``None``.
     """
 
     tier: Tier
     rule: str
     pack: str
     confirmed: str | None = None
+    expires: str | None = None
 
 
 class SessionStamp(msgspec.Struct, frozen=True):

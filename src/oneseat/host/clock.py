@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from oneseat._util.time import iso_ms
 from oneseat.contract.budgets import Since
@@ -21,7 +21,7 @@ class SystemClock:
         return iso_ms(datetime.now(UTC))
 
     def since(self) -> Since:
-        """When this day and this month began where this machine is, in the form of ``utc_iso``."""
+        """When this day and this month began where this machine is, and when the day ends, in the form of ``utc_iso``."""
         day = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         # Made local only in `iso_ms`: on the day the clocks change, midnight has another offset than this moment.
-        return Since(day=iso_ms(day), month=iso_ms(day.replace(day=1)))
+        return Since(iso_ms(day), iso_ms(day.replace(day=1)), iso_ms(day + timedelta(days=1)))

@@ -9,6 +9,7 @@ from oneseat.contract.billing_names import CLAUDE_NAMES
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.facts import CredentialSource, LoginFacts, Scope, SourceKind
 from oneseat.contract.reports.doctor import CheckupFinding, Effect, Level, Observations, Report, SourceRow
+from oneseat.rules.policy.messages import RENEW
 
 #: The precedence of credentials in the official CLI, strongest first. A base URL and headers apply to any of them.
 _KINDS: tuple[SourceKind, ...] = (
@@ -82,7 +83,7 @@ def _findings(seen: Observations) -> Iterator[CheckupFinding]:
             level="warning",
             code="pack.old",
             message=seen.old_pack,
-            fix="Update oneseat, or take a newer pack: `oneseat policy update FILE`",
+            fix=RENEW,
         )
     for file in seen.open_files:
         yield CheckupFinding(

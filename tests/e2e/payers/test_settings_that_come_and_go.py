@@ -19,8 +19,8 @@ COMES_AND_GOES = f"mkdir -p /etc/claude-code; echo '{{}}' > {MANAGED}; rm -r /et
 #: The same in a program that uses the library.
 PROGRAM = f"""
 import asyncio, json, pathlib, oneseat
-def come(): MANAGED.parent.mkdir(exist_ok=True); MANAGED.write_text("{{}}")
-def go(): MANAGED.unlink(); MANAGED.parent.rmdir()
+def come(): MANAGED.write_text("{{}}")
+def go(): MANAGED.unlink()
 def told(result): return [result.status, result.error and result.error.code, result.receipt.verdict]
 MANAGED = pathlib.Path("{MANAGED}")
 async def main():
@@ -87,6 +87,8 @@ class Machine:
         )
 
     def play(self, program: str, warm: int = 0) -> Any:
+        # The CLI applies changes in a folder that was there when it was started.
+        (self.seat.root / "etc" / "claude-code").mkdir()
         source = (PROGRAM + program).replace("WARM", str(warm)) + "\nasyncio.run(main())\n"
         ended = self.run(sys.executable, "-c", source)
         assert ended.returncode == 0, ended.stderr

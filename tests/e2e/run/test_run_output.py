@@ -26,7 +26,7 @@ ERROR = ["code", "message", "hint", "whose_turn", "retry_after_s"]
 RECEIPT = [
     *("provider", "model", "wallet", "expected_wallet", "verdict", "evidence", "usage", "cost_usd"),
     *("equivalent_cost_usd", "cost_source", "limits", "policy", "cli_version", "attempts", "first_token_ms"),
-    *("duration_ms", "upstream_requests"),
+    *("duration_ms", "upstream_requests", "requested_model"),
 ]
 LIMIT = ["window", "status", "used", "resets_at", "source", "read_at"]
 USAGE = [
@@ -53,7 +53,7 @@ def test_json_is_one_line_with_the_promised_fields_in_their_order(seat: Seat, si
         receipt["evidence"]
     )
     assert [list(limit) for limit in receipt["limits"]] == [LIMIT, LIMIT]
-    assert list(receipt["policy"]) == ["tier", "rule", "pack", "confirmed"]
+    assert list(receipt["policy"]) == ["tier", "rule", "pack", "confirmed", "expires"]
     assert (result["status"], result["text"]) == ("completed", 'ñ 日本 🦊 \x1b \u2028 "')
     assert (result["structured"], result["error"], result["session"]) == (None, None, None)
     assert (receipt["wallet"], receipt["expected_wallet"], receipt["verdict"]) == (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,11 @@ def test_a_clock_that_is_set_changes_no_time_limit_no_pause_and_no_duration(seat
     receipt = ended["receipt"]
     assert (ended["status"], ended["text"], receipt["attempts"]) == ("completed", "better late than never", 2)
     assert 0 < receipt["first_token_ms"] < receipt["duration_ms"] < 90_000
-    # It was really set: what was written after the jump is a day away from what was written before.
-    written = times(seat, ended["run_id"])
+    # It was really set: what was written after the jump is a day away from what was written before. The end itself is never
+    # dated before the beginning.
+    *written, end = times(seat, ended["run_id"])
     assert abs((written[-1] - written[0]).total_seconds() - shift_s) < 3600
+    assert end >= written[0].replace(microsecond=0) - timedelta(seconds=60)
 
 
 def test_a_clock_that_is_set_back_does_not_hide_a_silence(seat: Seat, simulator: Simulator) -> None:

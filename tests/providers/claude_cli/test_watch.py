@@ -68,6 +68,7 @@ def test_a_managed_file_that_came_and_went_has_changed(machine: Machine, name: s
     assert watch.changed() == str(path)
     path.unlink()
     assert watch.changed() is not None
+    watch.settle()
     watch.look()  # as when the gate asks again
     assert watch.changed() is not None
 
@@ -87,6 +88,18 @@ def test_a_folder_that_another_one_replaced_for_a_moment_has_changed(machine: Ma
     machine.managed.rename(aside)
     aside.rename(machine.managed)
     assert watch.overtaken() is not None
+
+
+def test_what_else_changes_beside_the_folder_is_no_matter_once_the_process_has_started(
+    machine: Machine,
+) -> None:
+    """Networks and package managers write there all the time."""
+    watch = machine.watch()
+    watch.settle()
+    write(machine.managed.parent / "resolv.conf", "x").unlink()
+    assert (watch.changed(), watch.overtaken()) == (None, None)
+    path = write(machine.managed / "managed-settings.json", {})
+    assert watch.changed() == str(path)
 
 
 def test_what_the_cli_writes_itself_changes_nothing(machine: Machine) -> None:

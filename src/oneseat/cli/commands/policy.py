@@ -173,20 +173,26 @@ def check(file: Path, *, as_json: bool) -> None:
     "update",
     epilog="""\b
 Examples:
+  oneseat policy update
   oneseat policy update pack.json
   oneseat policy update --bundled""",
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--bundled", is_flag=True, help="Return to the pack that comes with oneseat.")
+@click.option(
+    "--bundled", is_flag=True, help="Return to the pack that comes with oneseat, even if it is older."
+)
 @_MY_WORD
 @_JSON
 def update(file: Path | None, *, bundled: bool, words: str | None, as_json: bool) -> None:
-    """Put the pack FILE in force. Nothing is downloaded.
+    """Put newer rules in force: the pack FILE, or without it the one that comes with oneseat. Nothing is downloaded.
 
-    The changes are shown. A pack that allows more than the one in force needs your confirmation.
+    Rules expire 90 days after their date. The changes are shown. A pack that allows more than the one in force needs your
+    confirmation.
     """
-    if (file is None) != bundled:
+    if file is not None and bundled:
         raise click.UsageError("Name either FILE or --bundled")
+    if file is None and not bundled:
+        desk.check_newer(Installation())
     try:
         report = desk.take_pack(Installation(), file, words)
     except UsageError as error:

@@ -11,7 +11,7 @@ from oneseat.cli.output import Output, printable_json
 from oneseat.cli.screen import printable
 from oneseat.cli.views.error import error_text
 from oneseat.cli.views.numbers import percent
-from oneseat.cli.views.receipt import event_line, receipt_line, result_line, tagged_result
+from oneseat.cli.views.receipt import event_line, policy_expiry, receipt_line, result_line, tagged_result
 from oneseat.cli.views.timefmt import local_time
 from oneseat.contract.events import (
     UNANNOUNCED,
@@ -92,6 +92,9 @@ class Shown:
         if result.denials and self._output.form == "text" and not self._output.quiet:
             denied = ", ".join(map(printable, result.denials))
             pieces.append(Note(f"note: not allowed: {denied}; to allow tools: `oneseat run --tools ...`\n"))
+        policy = result.receipt.policy
+        if policy is not None and policy.expires and self._output.form == "text" and not self._output.quiet:
+            pieces.append(Note(f"note: {policy_expiry(policy.expires)}: `oneseat policy update`\n"))
         if not self._output.quiet:
             pieces.append(Note(receipt_line(result) + "\n"))
         return pieces

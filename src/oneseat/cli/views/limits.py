@@ -16,6 +16,7 @@ from oneseat.contract.reports.limits import (
 
 from .footnotes import not_read
 from .numbers import percent, usd, whole_percent
+from .receipt import policy_expiry
 from .table import clip, table
 from .text import fitting
 from .timefmt import clock, duration, epoch, tight
@@ -46,7 +47,10 @@ def limits_text(report: LimitsReport) -> str:
         lines += [*_forecasts(report, seat), ""]
     if report.estimate is not None:
         lines += [*_estimate(report.estimate, epoch(report.read_at)), ""]
-    return "\n".join([*lines, *fitting(_pause(report)), *not_read(report.not_read)])
+    if report.policy_expires is not None:
+        lines += [f"{policy_expiry(report.policy_expires)}: `oneseat policy update`".capitalize(), ""]
+    return "
+".join([*lines, *fitting(_pause(report)), *not_read(report.not_read)])
 
 
 def statusline(report: LimitsReport) -> str:
@@ -59,6 +63,8 @@ def statusline(report: LimitsReport) -> str:
         parts += shown
         if seat.extra_usage is not None and seat.extra_usage.in_use:
             parts.append("extra usage")
+    if report.policy_expires is not None:
+        parts.append(f"rules end {report.policy_expires}")
     return " | ".join(parts)
 
 

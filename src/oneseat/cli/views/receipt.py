@@ -71,6 +71,11 @@ def receipt_line(result: RunResult) -> str:
     return printable("receipt: " + " · ".join(parts))
 
 
+def policy_expiry(day: str) -> str:
+    """What the end of the policy rules on a day (ISO 8601) means, in the last days before it and after it."""
+    return f"the policy rules expire on {day}, and allow nothing on the plan from then on; renew them"
+
+
 def _model_text(receipt: Receipt) -> str:
     instead = f" instead of {receipt.requested_model}" if receipt.requested_model is not None else ""
     return (receipt.model or "no model") + instead

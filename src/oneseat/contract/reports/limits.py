@@ -90,6 +90,7 @@ class LimitsReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known at ``read_at``. Unattended runs pause at ``pause_at_percent``; ``None`` means never.
 
     ``not_read`` counts what could not be read, by reason.
+    ``policy_expires`` is the day from which the policy rules allow nothing on the plan, in the last 30 days before it.
     """
 
     read_at: str
@@ -98,3 +99,4 @@ class LimitsReport(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[BudgetReport, ...]
     estimate: TokenEstimate | None = None
     not_read: dict[str, int] = {}
+    policy_expires: str | None = None

@@ -34,10 +34,12 @@ async def run_preflight(process: CliProcess, other: OtherLine, **options: Any) -
     """
     first = await process.channel.send("initialize", **options)
     second = await process.channel.send("get_settings")
-    return Preflight(
+    found = Preflight(
         await process.channel.answer(first, other),
         await process.channel.answer(second, other),
     )
+    process.watch.settle()
+    return found
 
 
 class Prefetch:

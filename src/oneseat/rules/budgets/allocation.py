@@ -119,7 +119,7 @@ def share(
 def tightest(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> Spent:
     """The bound that leaves a run the least; its ``usd`` is the rest. ``elsewhere_usd`` is as for ``share``."""
     own = [Spent(bound, bound.usd, 0.0) for bound in bounds if bound.period == "run"]
-    shared = [Spent(each.bound, each.bound.usd - each.usd, each.held_usd) for each in spent]
+    shared = [msgspec.structs.replace(each, usd=each.bound.usd - each.usd) for each in spent]
     return min((*own, *shared), key=lambda each: leaves(each, elsewhere_usd))
 
 

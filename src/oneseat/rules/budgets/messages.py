@@ -47,10 +47,23 @@ def used_up(tightest: Spent) -> ErrorInfo:
     return ErrorInfo(
         code=f"budget.{bound.period}_used_up",
         message=f"{text[0].upper()}{text[1:]} is used up: `{dollars(bound.usd)}`\n"
-        f"  {dollars(bound.usd - tightest.usd)} at list price since {_BEGAN[bound.period]}{held}",
-        hint=_how_to_raise(bound),
+        f"  {dollars(bound.usd - tightest.usd)} at list price since {_BEGAN[bound.period]}{held}{_misdated(tightest)}",
+        hint=_how_to_raise(bound) if tightest.misdated is None else _how_to_date(bound),
         whose_turn="wait",
     )
+
+
+def _misdated(tightest: Spent) -> str:
+    if tightest.misdated is None:
+        return ""
+    return (
+        f"\n  {dollars(tightest.misdated_usd)} of it are of runs with another date, such as `{tightest.misdated}`: "
+        "this machine's clock was wrong then, or is wrong now"
+    )
+
+
+def _how_to_date(bound: Bound) -> str:
+    return f"Check the clock: `date`. If it is right now, such runs count until this {bound.period} ends. {_how_to_raise(bound)}"
 
 
 def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:

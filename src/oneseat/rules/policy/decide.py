@@ -19,7 +19,7 @@ from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, PaidFrom
 from oneseat.contract.stations import Cleared, Permitted, Refused
 
-from .inputs import AT_THE_GATE, PolicyEnvironment, draws_from, inputs_of, plan_of
+from .inputs import AT_THE_GATE, PolicyEnvironment, draws_from, expires_soon, inputs_of, plan_of
 from .messages import JobClass, policy_error
 
 #: The inputs that make a rule hold, or keep it from holding.
@@ -231,7 +231,11 @@ def _priority(rule: Rule) -> int:
 def _permitted(request: Request, decision: Decision, view: PolicyView) -> Permitted | Refused:
     rule, paid_from, word = decision.rule, decision.paid_from, decision.confirmed
     stamp = PolicyStamp(
-        rule.tier, rule.id, view.pack.meta.pack_version, word.at if word is not None else None
+        rule.tier,
+        rule.id,
+        view.pack.meta.pack_version,
+        word.at if word is not None else None,
+        expires_soon(view.pack, view.day),
     )
     error = None
     if "plan" not in paid_from:

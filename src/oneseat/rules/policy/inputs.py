@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ _HELD: dict[str, AccountState] = {
     "provider.account_on_hold": "on_hold",
     "provider.verification_required": "verification_required",
 }
+#: How long before the rules allow nothing any more their owner is told, in days.
+_SOON_DAYS = 30
 #: Prefix of a plan's name.
 _VENDOR = "claude "
 
@@ -121,6 +124,12 @@ def pack_state(pack: Pack, day: str) -> PackState:
     if day >= pack.meta.hard_stale_after:
         return "hard_stale"
     return "review_due" if day >= pack.meta.review_after else "fresh"
+
+
+def expires_soon(pack: Pack, day: str) -> str | None:
+    """From which day on the rules allow nothing on the plan (ISO 8601), if this day is one of the 30 before, or later."""
+    left = date.fromisoformat(pack.meta.hard_stale_after) - date.fromisoformat(day)
+    return pack.meta.hard_stale_after if left.days <= _SOON_DAYS else None
 
 
 def draws_from(pack: Pack, day: str, token: TokenHandling) -> DrawsFrom:

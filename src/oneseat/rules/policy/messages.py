@@ -11,6 +11,9 @@ from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.policy import InputName, PackState
 from oneseat.contract.policy_pack import Pack, Rule
 
+#: What to do about rules that expire.
+RENEW = "Update oneseat, or get a newer pack, and take it: `oneseat policy update` or `oneseat policy update FILE`"
+
 
 class JobClass(NamedTuple):
     """The project and the client of a piece of work, if any: a confirmation is valid for these only."""
@@ -36,6 +39,12 @@ def policy_error(
             if "account_state" in because
             else f"Read the rule: `oneseat policy show {rule.id}`",
         )
+    if because.get("pack_state") == "hard_stale":
+        return ErrorInfo(
+            code="policy.grey",
+            message=f"The policy rules have expired, so it is not certain that the plan may serve this request: `{seen}`\n  {why}",
+            hint=RENEW,
+        )
     return ErrorInfo(
         code="policy.grey",
         message=f"It is not certain that the plan may serve this request: `{seen}`\n  {why}",
@@ -53,13 +62,16 @@ def confirm_command(rule: Rule, because: Mapping[InputName, str | int | None], o
     return " ".join(["oneseat policy confirm", rule.id, *words, *options])
 
 
-def staleness_notice(pack: Pack, state: PackState) -> str | None:
-    """The notice about an outdated pack; ``None`` while it is fresh."""
+def staleness_notice(pack: Pack, state: PackState, *, soon: bool) -> str | None:
+    """The notice about a pack whose review is due, or that expires ``soon``; ``None`` while it is fresh."""
     meta = pack.meta
-    if state == "fresh":
+    if state == "fresh" and not soon:
         return None
-    if state == "review_due":
-        return f"The policy rules were due for review on {meta.review_after}; from {meta.hard_stale_after} on they allow nothing"
+    if state != "hard_stale":
+        return (
+            f"The policy rules expire on {meta.hard_stale_after}, and allow nothing from then on: pack {meta.pack_version}, "
+            f"to be reviewed on {meta.review_after}"
+        )
     return f"The policy rules expired on {meta.hard_stale_after} and allow nothing: pack {meta.pack_version}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import NamedTuple
 
 from oneseat.contract.budgets import Bound, Cap, Scope, Since, Spent
 from oneseat.contract.receipt import MOST_USD, Wallet
@@ -19,7 +20,7 @@ _COLUMNS: dict[Scope, str | None] = {
 #: by one key when it went on to another.
 _COUNTED = """
     SELECT {fields} FROM runs
-    WHERE ended_at >= :since AND (expected_wallet = 'simulator') = :simulated
+    WHERE ended_at >= :since AND ended_at < :tomorrow AND (expected_wallet = 'simulator') = :simulated
     UNION ALL
     SELECT {fields} FROM runs
     WHERE ended_at IS NULL AND (expected_wallet = 'simulator') = :simulated
@@ -27,7 +28,7 @@ _COUNTED = """
     UNION ALL
     SELECT ended_at, moved.key_name, NULL, NULL, NULL, usd, usd, true
     FROM moved CROSS JOIN runs ON runs.id = moved.run_id
-    WHERE (ended_at >= :since OR (ended_at IS NULL AND id IS NOT :run))
+    WHERE ((ended_at >= :since AND ended_at < :tomorrow) OR (ended_at IS NULL AND id IS NOT :run))
         AND (expected_wallet = 'simulator') = :simulated
 """
 #: Not what no run can cost: below zero it would free a budget, without end it would block one for years.
@@ -36,6 +37,36 @@ _FIELDS = (
     "ended_at, key_name, role, project, client,"
     f" coalesce({_COST}, reserved_usd, 0.0) AS usd, coalesce(used_usd, 0.0) AS used, false AS of_keys"
 )
+#: The first run dated in the period, and how many there are.
+_FIRST = "SELECT min(rowid), count(*) FROM runs WHERE created_at >= :began AND created_at < :tomorrow"
+#: The last run from before the period: what was begun before it is over, if it did not go on for too long.
+_PROOF = """
+    SELECT rowid, created_at FROM runs WHERE created_at < :began AND rowid < :first ORDER BY rowid DESC LIMIT 1
+"""
+_AHEAD = """
+    (ended_at >= :tomorrow AND NOT coalesce(runs.rowid < :proof AND
+        julianday(:proved_at) + duration_ms / 86400000.0 < julianday(:began), false))
+"""
+_BEHIND = "(ended_at < :began AND created_at < :began AND runs.rowid > :first)"
+_MISDATED = """
+    SELECT {fields} FROM runs WHERE {which}
+    UNION ALL
+    SELECT ended_at, moved.key_name, NULL, NULL, NULL, moved.usd, 0.0, true
+    FROM moved JOIN runs ON runs.id = moved.run_id WHERE {which}
+"""
+
+
+class _Misdated(NamedTuple):
+    """A run whose date is not in the period: when it ended, what it counts for, and what it has cost."""
+
+    ended_at: str
+    key_name: str | None
+    role: str | None
+    project: str | None
+    client: str | None
+    usd: float
+    used_usd: float
+    of_keys: bool
 
 
 def spent(
@@ -56,6 +87,7 @@ def spent(
         "since": min(since.month, since.day) if monthly else since.day,
         "day": since.day,
         "month": since.month,
+        "tomorrow": since.tomorrow,
     }
     for number, bound in enumerate(shared):
         column = _COLUMNS[bound.scope]
@@ -68,8 +100,51 @@ def spent(
         sums.append(f"sum(CASE WHEN {named} AND ended_at IS NULL THEN usd - used ELSE 0.0 END)")
     query = f"SELECT {', '.join(sums)} FROM ({_COUNTED.format(fields=_FIELDS)})"  # noqa: S608 - names from above
     found = [usd or 0.0 for usd in db.execute(query, values).fetchone()]
+    misdated = {
+        period: _misdated(db, {**values, "began": getattr(since, period)})
+        for period in {bound.period for bound in shared}
+    }
     pairs = zip(shared, found[::2], found[1::2], strict=True)
-    return tuple(Spent(bound, usd, held) for bound, usd, held in pairs)
+    return tuple(_with(misdated[bound.period], Spent(bound, usd, held)) for bound, usd, held in pairs)
+
+
+def _with(misdated: list[_Misdated], spent: Spent) -> Spent:
+    """What was spent in all, with what of the misdated runs concerns this bound."""
+    column = _COLUMNS[spent.bound.scope]
+    mine = [
+        run
+        for run in misdated
+        if column is None or getattr(run, column) == spent.bound.name
+        if spent.bound.scope == "key" or not run.of_keys
+    ]
+    usd = sum(run.usd for run in mine)
+    if not usd:
+        return spent
+    dates = [run.ended_at for run in mine]
+    return Spent(spent.bound, spent.usd + usd, spent.held_usd, usd, max(dates))
+
+
+def _misdated(db: sqlite3.Connection, values: dict[str, object]) -> list[_Misdated]:
+    """The runs that may have ended in the period that ``began`` at a moment, although they are dated otherwise.
+
+    The clock may have been wrong then, or be wrong now. The ledger knows in which order runs have begun, so one that is dated
+    later than today counts until a run that was begun after it is dated before the period. One that is dated before the
+    period counts if it was begun after one of the period.
+    """
+    first, counted = db.execute(_FIRST, values).fetchone()
+    (last,) = db.execute("SELECT max(rowid) FROM runs").fetchone()
+    (ahead,) = db.execute("SELECT count(*) FROM runs WHERE ended_at >= :tomorrow", values).fetchone()
+    # On a machine whose clock was always right, this is all that is asked.
+    behind = first is not None and last - first + 1 > counted
+    if not ahead and not behind:
+        return []
+    values = {**values, "first": first if first is not None else (last or 0) + 1}
+    (values["proof"], values["proved_at"]) = db.execute(_PROOF, values).fetchone() or (0, None)
+    which = f"{_AHEAD} OR {_BEHIND}" if first is not None else _AHEAD
+    query = _MISDATED.format(
+        fields=_FIELDS, which=f"({which}) AND (expected_wallet = 'simulator') = :simulated"
+    )
+    return [_Misdated(*row) for row in db.execute(query, values)]
 
 
 def move(db: sqlite3.Connection, run_id: str, key_name: str | None, used_usd: float) -> None:

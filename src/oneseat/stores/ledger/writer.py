@@ -253,8 +253,11 @@ class LedgerWriter:
         }
         if receipt.model is not None:
             row["model"] = self._serialiser.text(receipt.model)
+        values = ", ".join(f"{name} = :{name}" for name in row)
+        # A clock that was set back meanwhile must not date the end before the beginning: no budget would count it.
+        values = values.replace("= :ended_at", "= max(created_at, :ended_at)")
         changed = db.execute(
-            f"UPDATE runs SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id",  # noqa: S608 - names from above
+            f"UPDATE runs SET {values} WHERE id = :id",  # noqa: S608 - names from above
             {**row, "id": result.run_id},
         ).rowcount
         if changed == 0:

@@ -29,13 +29,16 @@ class Watch:
         self._env = env
         self._places = places
         folder = places.managed_dir
-        # With its parent, in which a folder that comes and goes leaves a trace.
-        managed = (folder.parent, folder, folder / "managed-settings.json", places.drop_in_dir)
+        managed = (folder, folder / "managed-settings.json", places.drop_in_dir)
         others: tuple[Path, ...] = (places.login_file(), places.user_settings(), places.project_settings())
         self._managed = tuple(map(str, managed))
         others += (*places.local_settings(), *places.global_configs(), *places.remote_settings())
         self._others = tuple(map(str, others))
         self._at_start = self._managed_stamps()
+        # A folder that comes and goes leaves a trace in the one above it, in which other things change as well.
+        self._above = stamps((str(folder.parent),))
+        self._changed_above: str | None = None
+        self._settled = False
         self._seen: tuple[Stamps, _Contents] | None = None
 
     def stamps(self) -> Stamps:
@@ -49,14 +52,19 @@ class Watch:
         self._seen = before, contents
         return contents[0]
 
+    def settle(self) -> None:
+        """The process has read its settings: from here on it applies only changes in a folder that was there at its start."""
+        if not self._settled:
+            self._changed_above, self._settled = self._look_above(), True
+
     def overtaken(self) -> str | None:
         """An administrator's file or folder that has changed since before the process was started; ``None`` without one."""
-        return first_change(self._at_start, self._managed_stamps())
+        return self._overtaken(self._managed_stamps())
 
     def changed(self) -> str | None:
         """A file or folder whose change since the last ``look`` can change who pays; ``None`` without one."""
         managed = self._managed_stamps()
-        overtaken = first_change(self._at_start, managed)
+        overtaken = self._overtaken(managed)
         now = managed | stamps(self._others)
         if overtaken is not None or self._seen is None or now == self._seen[0]:
             return overtaken
@@ -66,6 +74,13 @@ class Watch:
             return first_change(before, now)
         self._seen = now, contents
         return None
+
+    def _overtaken(self, managed: Stamps) -> str | None:
+        above = self._changed_above if self._settled else self._look_above()
+        return first_change(self._at_start, managed) or above
+
+    def _look_above(self) -> str | None:
+        return first_change(self._above, stamps(self._above))
 
     def _managed_stamps(self) -> Stamps:
         return stamps((*self._managed, *self._places.drop_in_files()))
