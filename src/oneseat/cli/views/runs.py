@@ -116,7 +116,7 @@ def _lines(report: RunReport) -> Iterator[str]:
     for part in report.damaged or ():
         yield f"  {styled('damaged', 'bad')}    {part}"
     yield from fitting(f"  directory  {run.cwd}", " " * _TEXT_AT)
-    yield f"  prompt     {run.prompt_bytes:,} bytes: {clip(run.prompt_preview or '(not kept)', _page(_CUT + 40) - 40)}"
+    yield f"  prompt     {run.prompt_bytes:,} bytes: {clip(run.prompt_preview or '(not kept)', _page(_CUT + 26) - 26)}"
     if result is not None:
         if result.error is not None:
             what, *why = result.error.message.splitlines()
