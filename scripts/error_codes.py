@@ -44,6 +44,7 @@ CODES: dict[str, str] = {
     "usage.bad_job_class": "the class of work cannot be confirmed as given",
     "usage.unknown_client": "the settings describe no such client",
     "usage.bad_plans_file": "the owner's plans file cannot be used",
+    "usage.foreign_file": "a file or folder belongs to another user, so it is not obeyed",
     "usage.bad_home": "the folder for settings and data cannot be that path",
     "usage.bad_setting": "a setting has an invalid value",
     "usage.bad_settings_file": "a settings file cannot be read",
