@@ -73,6 +73,7 @@ CODES: dict[str, str] = {
     "provider.server_stopping": "the server is shutting down",
     "bug.event_order": "an answer would have left the server out of order",
     "usage.bad_plans_file": "the owner's plans file cannot be used",
+    "usage.foreign_file": "a file or folder belongs to another user, so it is not obeyed",
     "usage.bad_home": "the folder for settings and data cannot be that path",
     "usage.bad_setting": "a setting has an invalid value",
     "usage.bad_settings_file": "a settings file cannot be read",

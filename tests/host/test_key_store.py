@@ -282,3 +282,37 @@ def test_a_server_that_charges_nothing_needs_no_key_unless_its_place_is_named() 
         name="work", provider="openai-compatible", base_url="http://127.0.0.1:1", charges=False, env="A"
     )
     assert Store(guarded, {"A": KEY}).keys.get("work") == KEY
+
+
+def test_a_refused_file_keeps_its_mode_and_its_content(tmp_path: Path) -> None:
+    path = tmp_path / ".python-version"
+    store = Store(openai(file=str(path)))
+    for mode, code in ((0o644, "provider.key_file_open"), (0o600, "provider.key_file_unusable")):
+        path.write_text("3.11.7\n", "utf-8")
+        path.chmod(mode)
+        assert refusal(lambda: store.keys.put(store.key, KEY)).code == code
+        assert refusal(lambda: store.keys.remove("work")).code == code
+        assert (path.read_text("utf-8"), stat.S_IMODE(path.stat().st_mode)) == ("3.11.7\n", mode)
+
+
+def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "key"
+    target.write_text(KEY, "utf-8")
+    target.chmod(0o600)
+    path.symlink_to(target)
+    store = Store(openai(file=str(path)))
+    for call in (lambda: store.keys.get("work"), lambda: store.keys.put(store.key, "sk-" + "b" * 40)):
+        assert refusal(call).code == "provider.key_file_unusable"
+    assert target.read_text("utf-8") == KEY
+
+
+def test_who_had_the_old_file_open_does_not_get_the_new_key(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    store = Store(openai(file=str(path)))
+    store.keys.put(store.key, KEY)
+    os.link(path, tmp_path / "other name")
+    with path.open() as held:
+        store.keys.put(store.key, "sk-" + "b" * 40)
+        assert held.read() == KEY + "\n"
+    assert (tmp_path / "other name").read_text("utf-8") == KEY + "\n"
+    assert store.keys.get("work") == "sk-" + "b" * 40

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.ownership import refuse_strangers
 
 #: What a run may write at once: SQLite's pages and its log.
 _A_RUN_BYTES = 262_144
@@ -76,16 +77,19 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     def ensure(self) -> None:
         """Create missing folders, private to the owner, and check that all of them are writable.
 
-        Raises ``UsageError`` ``usage.home_unwritable`` or ``usage.home_full``.
+        Raises ``UsageError`` ``usage.home_unwritable``, ``usage.home_full`` or ``usage.foreign_file``.
         """
         for folder in self._folders():
             try:
-                _create(folder)
+                create_folder(folder)
             except OSError as error:
                 raise home_error(error, folder) from None
+            refuse_strangers(folder)
             # Unlike the mode bits, this also covers read-only file systems and access lists.
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise _unwritable(folder, "it cannot be written by this user")
+        for file in self._files():
+            refuse_strangers(file)
 
     def check_space(self) -> None:
         """Write as much as a run does into each folder, and take it back. Raises like ``ensure``."""
@@ -207,7 +211,8 @@ def _bad_home(named: str, why: str) -> UsageError:
     )
 
 
-def _create(folder: Path) -> None:
+def create_folder(folder: Path) -> None:
+    """Create a folder and the missing ones above it, all private to the owner. Raises ``OSError``."""
     missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     for path in reversed(missing):
         path.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from .locks import lock_file, unlock_file
-from .paths import home_error
+from .paths import create_folder, home_error
 
 #: How often the first in the queue tries, in seconds.
 _POLL_S = 0.05
@@ -139,7 +139,7 @@ class SlotPool:
     def _lock(self, name: str) -> int | None:
         path = self._folder / name
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(self._folder)
             return lock_file(path)
         except OSError as error:
             raise home_error(error, path) from None

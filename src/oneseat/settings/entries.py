@@ -13,6 +13,7 @@ import msgspec
 
 from oneseat._util.files import read_regular
 from oneseat.contract.errors import UsageError
+from oneseat.contract.ownership import refuse_strangers
 
 from . import errors
 from .checks import PartError
@@ -203,7 +204,8 @@ def _parsed(text: str) -> Mapping[str, object]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a settings file. Raises ``UsageError`` when it is unreadable, too large or not text."""
+    """The text of a settings file. Raises ``UsageError`` when it is another user's, unreadable, too large or not text."""
+    refuse_strangers(path)
     try:
         data = read_regular(path, _MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from oneseat._util.time import iso_ms
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.ownership import refuse_strangers
 
 from .records import LOGGER
 
@@ -58,7 +59,10 @@ def line_of(record: logging.LogRecord) -> bytes:
 
 @contextlib.contextmanager
 def logging_to(level: str, file: str | None) -> Iterator[None]:
-    """Log to ``file``, or to stderr, from ``level`` on. Raises ``UsageError`` ``usage.log_file`` when it cannot be written."""
+    """Log to ``file``, or to stderr, from ``level`` on.
+
+    Raises ``UsageError``: ``usage.log_file`` when it cannot be written, ``usage.foreign_file`` when it is another user's.
+    """
     with _opened(file) as descriptor:
         handler, before = JsonLines(descriptor), LOGGER.level
         LOGGER.addHandler(handler)
@@ -76,6 +80,7 @@ def _opened(file: str | None) -> Iterator[int]:
         yield sys.stderr.fileno()
         return
     path = Path(os.path.expanduser(file))  # noqa: PTH111 - Path.expanduser raises where there is no home folder
+    refuse_strangers(path)
     try:
         descriptor = _open(path)
     except OSError as error:

@@ -49,8 +49,7 @@ def limits_text(report: LimitsReport) -> str:
         lines += [*_estimate(report.estimate, epoch(report.read_at)), ""]
     if report.policy_expires is not None:
         lines += [f"{policy_expiry(report.policy_expires)}: `oneseat policy update`".capitalize(), ""]
-    return "
-".join([*lines, *fitting(_pause(report)), *not_read(report.not_read)])
+    return "\n".join([*lines, *fitting(_pause(report)), *not_read(report.not_read)])
 
 
 def statusline(report: LimitsReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -10,9 +11,13 @@ from pathlib import Path
 
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.keys import MAX_KEY_LENGTH
+from oneseat.host.paths import create_folder
 
 _PRIVATE = 0o600
-_PRIVATE_FOLDER = 0o700
+#: What a link leads to may be anybody's.
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+#: A shorter word is a version, a name or a date.
+_SHORTEST_KEY = 8
 
 
 def read_key_file(name: str, path: str) -> str | None:
@@ -23,10 +28,12 @@ def read_key_file(name: str, path: str) -> str | None:
     """
     try:
         # Non-blocking: opening a named pipe would otherwise wait for ever.
-        descriptor = os.open(_expanded(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(_expanded(path), os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ELOOP:
+            raise _unusable(name, path, "it is a link, which somebody else may have made") from None
         raise _unusable(name, path, f"it cannot be read: {_reason(error)}") from None
     try:
         # Of the opened file: another one may be at the path by now.
@@ -49,17 +56,15 @@ def read_key_file(name: str, path: str) -> str | None:
 def write_key_file(name: str, path: str, value: str) -> None:
     """Write the key to the file, replacing the one in it. Raises ``OneseatError`` as ``read_key_file`` does.
 
-    Written in place: a temporary file that a crash leaves behind would be a second copy of the key.
+    The old file is deleted and the new one is created exclusively: whoever had the old one open, or puts another one in its
+    place meanwhile, does not get the key. A temporary file that a crash leaves behind would be a second copy of it.
     """
     target = _expanded(path)
-    if target.exists():
-        if sys.platform != "win32" and target.stat().st_uid == os.geteuid():
-            target.chmod(_PRIVATE)
-        # A file that holds no key is something else, named by mistake: do not overwrite it.
-        read_key_file(name, path)
+    _refuse_other_content(name, path)
     try:
-        target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
+        create_folder(target.parent)
+        target.unlink(missing_ok=True)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, _PRIVATE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(value.encode() + b"\n")
             file.flush()
@@ -70,13 +75,21 @@ def write_key_file(name: str, path: str, value: str) -> None:
 
 def remove_key_file(name: str, path: str) -> bool:
     """Delete the file after the same checks; returns whether there was one. Raises ``OneseatError`` as ``read_key_file`` does."""
-    if read_key_file(name, path) is None and not _expanded(path).exists():
+    if not os.path.lexists(_expanded(path)):
         return False
+    _refuse_other_content(name, path)
     try:
-        _expanded(path).unlink()
+        _expanded(path).unlink(missing_ok=True)
     except OSError as error:
         raise _unusable(name, path, f"it cannot be deleted: {_reason(error)}") from None
     return True
+
+
+def _refuse_other_content(name: str, path: str) -> None:
+    """Raise for a file that holds no key, such as `.python-version`: it was named by mistake, and must stay as it is."""
+    found = read_key_file(name, path)
+    if found is not None and len(found) < _SHORTEST_KEY:
+        raise _unusable(name, path, "it holds something that is too short for a key")
 
 
 def _expanded(path: str) -> Path:

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from oneseat.host.locks import is_locked, lock_file, unlock_file
-from oneseat.host.paths import home_error
+from oneseat.host.paths import create_folder, home_error
 
 from .tree import is_alive, pid_space, private_prefix, remove_leftovers
 
@@ -59,7 +59,7 @@ class ProcessRegistry:
         """Register a run or a process of this process, before it starts."""
         path = self._folder / marker
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(self._folder)
             while (descriptor := lock_file(path)) is None:
                 time.sleep(_POLL_S)
             self._held[marker] = descriptor

@@ -12,6 +12,7 @@ from oneseat.contract.facts import LoginFacts
 from oneseat.contract.receipt import SessionStamp
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX, McpServer, Request, Tools
 from oneseat.contract.simulated import Simulator
+from oneseat.host.paths import create_folder
 from oneseat.host.processes.registry import ProcessRegistry
 from oneseat.providers.cli_common.hiding import hiding
 from oneseat.providers.cli_common.process import empty_folder, kept_marker, private_folder, starting
@@ -134,7 +135,7 @@ class Launcher:
         simulated = None
         if simulator is not None:
             config_dir, home = kept or private / "config", private / "home"
-            config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(config_dir)
             home.mkdir(mode=0o700)
             if simulator.login == "file":
                 with contextlib.suppress(FileExistsError):  # an earlier run of the session wrote the same

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-#: How long a stored plan is trusted, in seconds: an account can change it at any time.
+from oneseat.host.paths import create_folder
+
+#: How long a plan is trusted, in seconds: an account can change it at any time.
 _GOOD_S = 30 * 24 * 3600.0
 #: How often the plan is written again, in seconds.
 _AGAIN_S = 24 * 3600.0
@@ -39,8 +41,9 @@ class SeenPlans:
             return
         if seen is not None and seen.plan == plan and 0 <= now - seen.at < _AGAIN_S:
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(self._folder)
         half = self._folder / f".{account}.{os.getpid()}"
+        half.touch(0o600)
         half.write_bytes(msgspec.json.encode(_Seen(plan, now)))
         half.replace(self._folder / account)
 

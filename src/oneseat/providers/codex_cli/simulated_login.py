@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from oneseat._util.time import iso
+from oneseat.host.paths import create_folder
 
 from .login import codex_login
 
@@ -23,8 +24,8 @@ _CLAIMS = "https://api.openai.com/auth"
 
 
 def sign_in(folder: Path, token: str | None, now: float) -> None:
-    """Create ``folder`` with a login for ``token`` (``None``: none), unless it has another login. Raises ``OSError``."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create ``folder`` and in it a login with ``token`` (``None``: none), unless another login is there. Raises ``OSError``."""
+    create_folder(folder)
     if token is None:
         return
     there = codex_login(folder)

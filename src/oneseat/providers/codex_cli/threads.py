@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-#: Both ids are UUIDs; nothing else may become part of a path or a glob pattern.
+from oneseat.host.paths import create_folder
+
+#: Both ids are UUIDs; nothing else may become a part of a path or of a pattern.
 _ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _MAX_BYTES = 200
 
@@ -34,8 +36,9 @@ class Threads:
         """Store the thread of a conversation. Raises ``OSError``."""
         if not (_ID.fullmatch(session_id) and _ID.fullmatch(thread)):
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(self._folder)
         half = self._folder / f".{session_id}.{os.getpid()}"
+        half.touch(0o600)
         half.write_text(thread, "ascii")
         half.replace(self._folder / session_id)
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from oneseat.contract.ownership import refuse_strangers
+
 from . import failures
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -195,6 +197,7 @@ def _create_private(path: Path) -> None:
     except FileExistsError:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        refuse_strangers(path)
         # SQLite would take it for an empty database and write over it.
         if 0 < path.stat().st_size < _SMALLEST_BYTES:
             raise failures.corrupt(path, "it is too short for a database") from None

@@ -11,6 +11,7 @@ import msgspec
 
 from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
+from oneseat.contract.ownership import refuse_strangers
 from oneseat.contract.policy_pack import OwnerOverrides, Pack, PolicyState
 from oneseat.stores.files import replace_file
 
@@ -44,6 +45,7 @@ class PolicyFiles:
 
     def word(self) -> OwnerOverrides:
         """The owner's overrides, whatever pack is installed. Raises ``UsageError`` ``usage.bad_policy_pack``."""
+        refuse_strangers(self._word)
         said = _content(self._word)
         return OwnerOverrides() if said is None else decoded(said, self._word, OwnerOverrides)
 
@@ -60,6 +62,7 @@ class PolicyFiles:
             self._pack.unlink(missing_ok=True)
 
     def _read(self) -> PolicyState:
+        refuse_strangers(self._pack)
         word, data = self.word(), _content(self._pack)
         if data is None and word.installed is None:
             return PolicyState(bundled_pack(), bundled=True, word=word)
