@@ -8,14 +8,17 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+from oneseat import ErrorInfo, UsageError
+
 from . import acceptance, hook
 from .git import Repository
 from .leaving import Leaving, Selection, everything, leaving, pushed, ranged, staged, unpushed
 from .report import Finding, Report, usage_error
+from .review import review
 from .rules import load_rules
 from .scan import Scan
 from .selftest import try_hook, try_rules
-from .store import Opinion, Store
+from .store import Store
 
 #: What a repository's scan looks at.
 What = Callable[[Repository], Iterable[Leaving]]
@@ -43,8 +46,8 @@ class Guard:
         if test:
             try_rules(book)
         with closing(self._store()) as store:
-            review = partial(_ask, self._folder) if ask else None
-            return Scan(self._repository, book, store, review).run(what(self._repository), beside=beside)
+            judge = partial(review, folder=self._folder) if ask else None
+            return Scan(self._repository, book, store, judge).run(what(self._repository), beside=beside)
 
     def install(self) -> list[str]:
         """Put the hook in place, and test rules and hook. Returns what there is to know."""
@@ -87,10 +90,17 @@ class Guard:
         return Store(self._folder)
 
 
-def _ask(folder: Path, findings: list[Finding]) -> tuple[Mapping[str, Opinion], int, str | None]:
-    from .review import review  # noqa: PLC0415 - a clean push asks nobody
-
-    return review(findings, folder)
+def check_up(data: Path, config: Path, env: Mapping[str, str]) -> tuple[str, ErrorInfo | None] | None:
+    """For the doctor: which hook was tested, and what is wrong with it; ``None`` where none of oneseat's is installed."""
+    try:
+        guard = Guard(data, config, env)
+    except UsageError:  # no repository, or no git
+        return None
+    try:
+        file = guard.check_up()
+    except UsageError as error:
+        return "pre-push", error.info
+    return None if file is None else (file, None)
 
 
 def of_push(remote: str, url: str, lines: str) -> What:

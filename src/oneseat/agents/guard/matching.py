@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from .checks import CHECKS, entropy, is_placeholder
 from .report import SEVERITIES, usage_error
 from .rules import Rule
 
-#: How long one rule may look at one file, in seconds. Ordinary ones take a thousandth of it for a large file.
-RULE_LIMIT_S = 2.0
+#: How long one rule may look at one file, in seconds of the processor. Ordinary ones take a thousandth of it for a large file.
+RULE_LIMIT_S = 1.0
+_TICK_S = 0.25
 #: More matches of one rule in one file say nothing that these do not.
 _MOST = 20
 _LONGEST_LINE = 160
@@ -41,6 +42,30 @@ class Hit(NamedTuple):
     evidence: str
 
 
+class Index:
+    """Rules by their keywords: most files hold few of these, and asking each rule takes ten times as long."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._always = [
+            at
+            for at, rule in enumerate(self._rules)
+            if rule.whole or rule.kind == "lost" or not rule.keywords
+        ]
+        self._by_word: dict[str, list[int]] = {}
+        for at, rule in enumerate(self._rules):
+            for word in rule.keywords:
+                self._by_word.setdefault(word, []).append(at)
+
+    def candidates(self, path: str, small: str) -> Iterator[Rule]:
+        """The rules that may find something in a file with these new lines, in small letters."""
+        there = set(self._always)
+        for word, rules in self._by_word.items():
+            if word in small:
+                there.update(rules)
+        return (self._rules[at] for at in sorted(there) if self._rules[at].applies_to(path))
+
+
 class _New:
     """The lines of a file that are in none of its old versions, as one text."""
 
@@ -51,8 +76,7 @@ class _New:
         kept = [(number, line) for number, line in enumerate(lines, 1) if line not in known]
         self.text = "\n".join(line for _, line in kept) if known else text
         self._numbers = [number for number, _ in kept]
-        self._small = _lowered(self.text)
-        self._present: dict[str, bool] = {}
+        self.small = _lowered(self.text)
 
     @cached_property
     def _dense(self) -> list[tuple[int, int]]:
@@ -66,7 +90,7 @@ class _New:
 
     @cached_property
     def _dense_small(self) -> str:
-        return "\n".join(self._small[start:end] for start, end in self._dense)
+        return "\n".join(self.small[start:end] for start, end in self._dense)
 
     @cached_property
     def _whole_small(self) -> str:
@@ -77,13 +101,15 @@ class _New:
         if rule.whole:
             found = any(word in self._whole_small for word in rule.keywords)
             return [(0, len(self.whole))] if found else []
+        if rule.dense and not self._dense:
+            return []
         if rule.dense:
             words = [word for word in rule.keywords if word in self._dense_small]
             if words or not rule.keywords:
                 return [
                     span
                     for span in self._dense
-                    if not words or any(self._small.find(w, *span) >= 0 for w in words)
+                    if not words or any(self.small.find(w, *span) >= 0 for w in words)
                 ]
             return []
         return [(0, len(self.text))] if not rule.keywords else self._lines_with(rule.keywords)
@@ -91,12 +117,11 @@ class _New:
     def _lines_with(self, words: Iterable[str]) -> list[tuple[int, int]]:
         spans: dict[tuple[int, int], None] = {}
         for word in words:
-            at = self._small.find(word) if self._present.get(word, True) else -1
-            self._present[word] = at >= 0
+            at = self.small.find(word)
             while at >= 0:
                 span = self._line_at(at)
                 spans[span] = None
-                at = self._small.find(word, span[1])
+                at = self.small.find(word, span[1])
         return sorted(spans)
 
     def _line_at(self, offset: int) -> tuple[int, int]:
@@ -132,54 +157,40 @@ class _TooSlowError(Exception):
     """A rule took too long."""
 
 
-if sys.platform == "win32":
-    # Nothing interrupts a pattern there, so a rule may take as long as it does.
-    def time_boxed() -> AbstractContextManager[None]:
-        """Inside, no rule takes longer than ``RULE_LIMIT_S``, where the system can interrupt it."""
-        return nullcontext()
+class _Watch:
+    """Which rule looks, and how many ticks of the timer it has had: to set a timer for each rule would take half a scan."""
 
-    def _limited(_rule: Rule, _path: str) -> AbstractContextManager[None]:
-        return nullcontext()
+    rule: Rule | None = None
+    ticks = 0
 
-else:
-
-    @contextmanager
-    def time_boxed() -> Iterator[None]:
-        """Inside, no rule takes longer than ``RULE_LIMIT_S``: a pattern can need years. Only the main thread can be interrupted."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGALRM, _too_slow)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-
-    def _too_slow(*_: object) -> None:
-        raise _TooSlowError
-
-    @contextmanager
-    def _limited(rule: Rule, path: str) -> Iterator[None]:
-        if signal.getsignal(signal.SIGALRM) is not _too_slow:
-            yield
-            return
-        signal.setitimer(signal.ITIMER_REAL, RULE_LIMIT_S)
-        try:
-            yield
-        except _TooSlowError:
-            raise usage_error(
-                "usage.slow_guard_rule",
-                f"A rule took longer than {RULE_LIMIT_S:g} s on one file: `{rule.id}`\n  file: `{path}`",
-                "Make its pattern simpler, or move the file that has the rule away",
-            ) from None
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+    def tick(self, *_: object) -> None:
+        self.ticks += 1
+        if self.rule is not None and self.ticks > RULE_LIMIT_S / _TICK_S:
+            raise _TooSlowError
 
 
-def hits_in(
-    path: str, text: str, olds: Iterable[str], rules: Iterable[Rule], *, binary: bool = False
-) -> list[Hit]:
+_watch = _Watch()
+
+
+@contextmanager
+def time_boxed() -> Iterator[None]:
+    """Inside, no rule takes longer than ``RULE_LIMIT_S``: a pattern can need years.
+
+    Nothing interrupts a pattern on Windows and in other threads than the main one, so there a rule may take as long as it does.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, _watch.tick)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _TICK_S, _TICK_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def hits_in(path: str, text: str, olds: Iterable[str], rules: Index, *, binary: bool = False) -> list[Hit]:
     """What the rules for texts find in the new lines of a file; ``olds`` are its earlier contents.
 
     Raises ``UsageError`` ``usage.slow_guard_rule``.
@@ -187,15 +198,29 @@ def hits_in(
     new = _New(text, tuple(olds))
     found: list[tuple[Rule, re.Match[str]]] = []
     lost: list[Hit] = []
-    for rule in rules:
-        if (binary and not rule.binary) or not rule.applies_to(path):
-            continue
-        with _limited(rule, path):
+    try:
+        for rule in rules.candidates(path, new.small):
+            if binary and not rule.binary:
+                continue
+            _watch.rule, _watch.ticks = rule, 0
             if rule.kind == "lost":
                 lost += [Hit(rule, None, "", "no longer in the file")] if new.has_lost(rule) else []
             elif spans := new.spans(rule):
                 found += [(rule, match) for match in _matches(rule, new, spans)]
+    except _TooSlowError:
+        raise _too_slow(path) from None
+    finally:
+        _watch.rule = None
     return [*_shown(_distinct(found), new), *lost]
+
+
+def _too_slow(path: str) -> Exception:
+    name = "" if _watch.rule is None else _watch.rule.id
+    return usage_error(
+        "usage.slow_guard_rule",
+        f"A rule took longer than {RULE_LIMIT_S:g} s on one file: `{name}`\n  file: `{path}`",
+        "Make its pattern simpler, or move the file that has the rule away",
+    )
 
 
 def _distinct(found: list[tuple[Rule, re.Match[str]]]) -> list[tuple[Rule, re.Match[str]]]:

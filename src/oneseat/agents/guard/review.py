@@ -18,27 +18,6 @@ from .store import Opinion
 GROUP, MOST_RUNS, LIMIT_S, LIMIT_USD = 25, 2, 120.0, 0.50
 _LONGEST_WHY = 300
 _JUDGED = tuple(verdict for verdict in get_args(Verdict) if verdict != "not_asked")
-_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "findings": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "number": {"type": "integer"},
-                    "verdict": {"enum": list(_JUDGED)},
-                    "why": {"type": "string"},
-                    "fix": {"type": "string"},
-                },
-                "required": ["number", "verdict", "why", "fix"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["findings"],
-    "additionalProperties": False,
-}
 _INSTRUCTIONS = (
     "You judge findings of a scanner that looks at commits before they are pushed. Say of each one whether it is real, a false "
     "alarm, or whether you are unsure; why, in one sentence; and how to fix it, in one sentence. Secrets are replaced by their "
@@ -63,7 +42,7 @@ def review(findings: list[Finding], folder: Path) -> tuple[Mapping[str, Opinion]
             result = oneseat.run(
                 _prompt(group),
                 system=_INSTRUCTIONS,
-                schema=_SCHEMA,
+                schema=_schema(len(group)),
                 tools="none",
                 cwd=folder,
                 purpose=Purpose(author="owner_automation"),
@@ -78,6 +57,24 @@ def review(findings: list[Finding], folder: Path) -> tuple[Mapping[str, Opinion]
             return opinions, runs, result.error.message
         opinions |= _opinions(group, result.structured)
     return opinions, runs, None
+
+
+def _schema(count: int) -> dict[str, Any]:
+    """An answer for each finding."""
+    fields = {
+        "number": {"type": "integer", "minimum": 1, "maximum": count},
+        "verdict": {"enum": list(_JUDGED)},
+        "why": {"type": "string"},
+        "fix": {"type": "string"},
+    }
+    each = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    findings = {"type": "array", "items": each, "minItems": count, "maxItems": count}
+    return {
+        "type": "object",
+        "properties": {"findings": findings},
+        "required": ["findings"],
+        "additionalProperties": False,
+    }
 
 
 def _prompt(group: list[Finding]) -> str:
@@ -101,7 +98,6 @@ def _opinions(group: list[Finding], answer: Any) -> dict[str, Opinion]:
     """The answers that are about a finding of the group. The schema has been checked."""
     found = {}
     for each in answer["findings"]:
-        if 1 <= each["number"] <= len(group):
-            why = f"{each['why']} {each['fix']}"[:_LONGEST_WHY]
-            found[group[each["number"] - 1].fingerprint] = Opinion(cast("Verdict", each["verdict"]), why)
+        why = f"{each['why']} {each['fix']}"[:_LONGEST_WHY]
+        found[group[each["number"] - 1].fingerprint] = Opinion(cast("Verdict", each["verdict"]), why)
     return found

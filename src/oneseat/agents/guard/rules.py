@@ -59,11 +59,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The compiled pattern."""
         return re.compile(self.pattern, re.MULTILINE)
 
+    @cached_property
+    def _where(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        wanted, left_out = (
+            None if each is None else re.compile(each) for each in (self.paths, self.not_paths)
+        )
+        return wanted, left_out
+
     def applies_to(self, path: str) -> bool:
         """Whether a file of that path is looked at."""
-        if self.paths is not None and re.search(self.paths, path) is None:
-            return False
-        return self.not_paths is None or re.search(self.not_paths, path) is None
+        wanted, left_out = self._where
+        return (wanted is None or wanted.search(path) is not None) and (
+            left_out is None or left_out.search(path) is None
+        )
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ import msgspec
 from .acceptance import is_over
 from .git import BIGGEST, Git, ObjectInfo, Repository
 from .leaving import Change, Leaving
-from .matching import Hit, hits_in, time_boxed
+from .matching import Hit, Index, hits_in, time_boxed
 from .remedies import exact_remedy
 from .report import SEVERITIES, Acceptance, Finding, Report, Scanned
 from .rules import Rule, RuleBook
@@ -68,7 +68,7 @@ class Scan:
         self._book = book
         self._store = store
         self._review = review
-        self._texts = book.of_kind("text", "lost")
+        self._texts = Index(book.of_kind("text", "lost"))
         self._commits = self._blobs = self._bytes = 0
 
     def run(self, leaving: Iterable[Leaving], *, beside: bool) -> Report:
@@ -121,8 +121,9 @@ class Scan:
                         part.git, change.commit, path, Hit(_TOO_BIG, None, change.new, f"{info.size:,} bytes")
                     )
                 else:
-                    self._blobs += not change.is_message
-                    self._bytes += info.size
+                    if not change.is_message:
+                        self._blobs += 1
+                        self._bytes += info.size
                     contents.append(_Contents(change, self._key(change, path)))
         yield from self._of_contents(part, contents, infos)
 
@@ -207,17 +208,19 @@ class Scan:
 
 def _finding(fingerprint: str, found: _Found, word: Acceptance | None) -> Finding:
     rule, hit, expired = found.hit.rule, found.hit, word is not None and is_over(word)
+    # A name may hold line ends, terminal codes and bytes that are no UTF-8; a message must not.
+    path = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in found.path)
     return Finding(
         fingerprint=fingerprint,
         category=rule.category,
         rule=rule.id,
         severity=rule.severity,
-        path=found.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
+        path=path,
         line=hit.line,
         commit=found.commit,
         evidence=hit.evidence,
         why=rule.why,
-        remedy=exact_remedy(found.git, rule, found.path, found.commit),
+        remedy=exact_remedy(found.git, rule, path, found.commit),
         accepted=word,
         expired=expired,
         stops=rule.severity != "low" and (word is None or expired),

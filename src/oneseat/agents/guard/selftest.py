@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .matching import hits_in, time_boxed
+from .matching import Index, hits_in, time_boxed
 from .report import usage_error
 from .rules import Rule, RuleBook
 
@@ -49,9 +49,9 @@ def _made_up(chance: random.Random, alphabet: str, length: int) -> str:
 def finds(rule: Rule, path: str, text: str) -> bool:
     """Whether a rule finds something in a sample: a text, or the name of a file for a rule of names."""
     if rule.kind == "text":
-        return bool(hits_in(path, text, (), [rule]))
+        return bool(hits_in(path, text, (), Index([rule])))
     if rule.kind == "lost":
-        return bool(hits_in(path, "", [text], [rule]))
+        return bool(hits_in(path, "", [text], Index([rule])))
     return rule.applies_to(text) and rule.regex.search(text) is not None
 
 

@@ -47,10 +47,10 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "guard.db"
+        self._file = folder / "store.db"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._key = _key(folder / "guard.key")
+            self._key = _key(folder / "store.key")
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
             self._connection.executescript(_SCHEMA)
