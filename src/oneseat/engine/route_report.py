@@ -1,4 +1,4 @@
-"""Which candidate would serve a request now, and why not the others. Nothing is started, sent or reserved."""
+"""Reports which candidate would serve a request now, and why others would not. Starts, sends and reserves nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .limits import check_windows
 
 
 async def explain(deps: RunDeps, request: Request) -> RouteReport:
-    """Raises ``OneseatError`` for a role, key or provider that is not there, and for a ledger that cannot be read."""
+    """The report for a request. Raises ``OneseatError`` for an unknown role, key or provider, and for an unreadable ledger."""
     permitted = policy.decide(request, await deps.policy.view(deps.provider))
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)
@@ -72,7 +72,7 @@ async def _report(
 async def _refusal(
     deps: RunDeps, candidate: Candidate, provider: Provider, permitted: Permitted
 ) -> ErrorInfo | None:
-    """Why a run with this candidate would be refused before it starts, by a full window or a used-up budget."""
+    """The error if a full window or a used-up budget would refuse a run with this candidate before it starts."""
     asked = policy.for_candidate(permitted, candidate)
     window = await check_windows(deps.windows, asked, provider)
     if isinstance(window, Refused):
