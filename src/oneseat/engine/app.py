@@ -129,7 +129,7 @@ class RunStream:
                 await record.candidate.budget.close_reservation(record.requests_sent())
             await deps.ledger.finish(result)
         except OneseatError as failure:
-            # A run that is not in the ledger is not complete; the caller still gets the text.
+            # A run that the ledger does not have did not complete; the caller keeps the text all the same.
             return record.result(result.error or failure.info)
         return result
 
@@ -190,18 +190,18 @@ class App:
         return found[0]
 
     async def route(self, request: Request) -> RouteReport:
-        """The candidate that would serve a request now, and why others would not. Sends nothing. Raises ``OneseatError``."""
+        """Who would serve a request now, and why not the others; nothing is sent. Raises ``OneseatError`` for unknown names."""
         return await explain(self._deps, request)
 
     def stream(self, request: Request, *, ask: Asker | None = None, run_id: str | None = None) -> RunStream:
-        """A run whose events can be read as they arrive. Nothing starts before the first event is requested.
+        """A run whose events are read as they come. Nothing starts before the first event is asked for.
 
         ``ask`` decides when the assistant wants a tool that its permissions do not cover; without it, the tool is denied.
         """
         return RunStream(self._deps, request, run_id or self._new_run_id(), ask)
 
     async def run(self, request: Request, *, ask: Asker | None = None) -> RunResult:
-        """Run to the end and return the result, also of a failed run. ``ask`` is as for ``stream``."""
+        """Run to the end and return the result, whatever its ``status`` and ``error``. ``ask`` as for ``stream``."""
         async with self.stream(request, ask=ask) as stream:
             async for _ in stream:
                 pass

@@ -20,7 +20,7 @@ from .watchdog import Timeouts
 class RunDeps(NamedTuple):
     """The dependencies of every run.
 
-    ``provider`` is the one of the owner's seat. ``chance`` returns random numbers in [0, 1); ``admit`` raises
+    ``provider`` is that of the owner's seat. ``chance`` returns random numbers from 0 up to 1; ``admit`` raises
     ``OneseatError`` for a provider whose program must not be used.
     """
 

@@ -180,7 +180,7 @@ class RunRecord:
         return meter.objection(event) if meter is not None else None
 
     def schema_complaints(self) -> list[str]:
-        """The schema errors of the answer; empty without a schema or when the run failed for another reason."""
+        """What is wrong with the answer's structure; nothing without a schema or when the run failed otherwise."""
         schema = self._schema()
         if schema is None or outcome.judge(self.tally, self.run_id) is not None:
             return []

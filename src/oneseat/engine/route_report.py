@@ -19,7 +19,7 @@ from .limits import check_windows
 
 
 async def explain(deps: RunDeps, request: Request) -> RouteReport:
-    """The report for a request. Raises ``OneseatError`` for an unknown role, key or provider, and for an unreadable ledger."""
+    """Raises ``OneseatError`` for a role, key or provider that is not there, and for a ledger that cannot be read."""
     permitted = policy.decide(request, await deps.policy.view(deps.provider))
     if isinstance(permitted, Refused):
         raise OneseatError(permitted.error)

@@ -1,4 +1,4 @@
-"""Chooses the conversation of a run: the current one of its project, a new one, or none."""
+"""Which conversation a run belongs to: the live one of its project, a new one, or none."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Conversation:
         return await transcripts.written_bytes(self._session.id, self._session.cwd)
 
     async def choose(self, request: Request, use: ProjectUse) -> None:
-        """Continue the project's conversation in this directory, or begin a new one if there is none or it must not grow."""
+        """Continue the project's conversation of this directory, or begin one where there is none or it must not grow further."""
         now, instructions = self._clock.utc_iso(), sessions.fingerprint(request.system)
         self._session = Session(
             id=str(uuid.uuid4()),
@@ -94,14 +94,14 @@ class Conversation:
         if reason is None:
             self._session = live
         elif reason == "bytes":
-            # The old conversation ends in the middle of its work, so the new one begins with its summary.
+            # It ends in the middle of its work, so the new one begins with a summary of it.
             await self._carry(live)
             self._renew(live, reason, self._session)
         else:
             self._renew(live, reason, self._session)
 
     async def summary_from(self, request: Request, use: ProjectUse, seat: Provider) -> None:
-        """Summarise the project's conversation with ``seat`` for a provider that keeps no conversations."""
+        """Give a provider without conversations of its own a summary of the project's conversation with ``seat``."""
         if use.new_session:
             return
         live = await self._deps.sessions.live_session(use.name, request.cwd, seat.wallet, seat.name)
@@ -163,7 +163,7 @@ async def open_conversation(
     provider: Provider,
     seat: Callable[[], Provider],
 ) -> AsyncIterator[Conversation]:
-    """Open the conversation of a run. Its project stays locked until the run has ended, so that no other run writes to it.
+    """Open the conversation of a run. Its project stays locked until the run is over, so that no other run writes to it.
 
     ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; it is called only then.
 

@@ -22,7 +22,7 @@ State = Literal["start", "model", "tool", "retry", "compaction", "question", "pa
 Written = Callable[[], Awaitable[int]]
 
 _MAX_TICK_S = 1.0
-#: The most ticks that a late tick counts for.
+#: A tick that comes later than this many ticks counts as so many.
 _LATE = 2.0
 _QUESTION_GRACE_S = 30.0
 
@@ -136,7 +136,7 @@ class Watchdog:
         self._alarm = None
 
     def sent(self) -> None:
-        """Note that the prompt was sent: from now on the model's limit applies."""
+        """The prompt was sent: from here on the wait is for the model."""
         self._state = "model"
 
     def saw(self, *events: Event) -> None:
