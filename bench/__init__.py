@@ -1,4 +1,4 @@
-"""Benchmarks: ours beside the real peer, in one run, interleaved. `make bench` runs them and writes docs/performance.md.
+"""Benchmarks against the real peer, interleaved in one run. `make bench` runs them and writes docs/performance.md.
 
-A ratio depends on the machine and on what else it does, so no test asserts one: it is measured and printed, whoever wins.
+A ratio depends on the machine and its load, so no test asserts one: it is measured and printed, even when the peer is better.
 """

@@ -30,13 +30,13 @@ BENCHMARKS: dict[str, ModuleType] = {
 
 
 def explain(benchmark: ModuleType) -> str:
-    """What a benchmark does: the sentence of its module, then that of its run."""
+    """The description of a benchmark: the docstring of its module, then that of its ``run``."""
     run: Callable[[], Sequence[Figure]] = benchmark.run
     return f"{inspect.getdoc(benchmark)}\n\n{inspect.getdoc(run)}"
 
 
 def main(names: Sequence[str]) -> int:
-    """Measure, print, and write the page when everything was measured. A missed goal is reported, it does not fail the command."""
+    """Measure, print, and write the page when everything was measured. A missed goal is reported but does not fail the command."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         sys.stderr.write(f"error: No such benchmark: `{unknown[0]}`\n  there are: {', '.join(BENCHMARKS)}\n")

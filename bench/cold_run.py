@@ -1,4 +1,4 @@
-"""One question in a fresh process, from its start to its end, over a simulator that answers at once."""
+"""One prompt in a fresh process, from its start to its end, with a simulator that answers at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS, BARE, SDK = "oneseat run", "claude -p", "claude-agent-sdk query()"
 
 
 def run() -> list[Figure]:
-    """Everybody uses the same CLI. Ours also checks the wallet before the prompt and writes a ledger; the others do neither."""
+    """All use the same CLI. oneseat also checks the wallet before the prompt and writes a ledger; the others do neither."""
     with scratch() as home, Simulator() as simulator:
         simulator.script("paris", [Answer(content=(Text(ANSWER),))])
         url = simulator.url("paris")

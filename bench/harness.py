@@ -1,4 +1,4 @@
-"""Measuring side by side: everybody once per round, in turns, so that a noisy minute hits all of them alike."""
+"""Measures candidates in rounds, each once per round, so that a noisy minute affects all of them alike."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal, NamedTuple
 
 Measure = Callable[[], float]
 Verdict = Literal["reached", "failed", "ours is better", "the peer is better", "even", ""]
-#: A difference below this share is noise on a shared machine, and nobody's win.
+#: A difference below this share is noise on a shared machine and counts as a tie.
 _EVEN = 0.03
 
 
 class Spread(NamedTuple):
-    """Samples as the reports show them."""
+    """The statistics of samples that the reports show."""
 
     least: float
     middle: float
@@ -27,19 +27,19 @@ class Spread(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What a figure should reach. ``of`` says whether it bounds the ratio to the peer or our own figure."""
+    """The goal of a figure. ``of`` says whether it limits the ratio to the peer or our own figure."""
 
     bound: float
     of: Literal["ratio", "figure"] = "ratio"
     more_is_better: bool = False
 
     def reached(self, value: float) -> bool:
-        """Whether ``value`` is good enough."""
+        """Whether ``value`` reaches the goal."""
         return value >= self.bound if self.more_is_better else value <= self.bound
 
 
 class Figure(NamedTuple):
-    """One line of the report: ours, and beside it the peer's where there is one. ``ratio`` is ours divided by theirs, by round."""
+    """One line of the report: our figure, and the peer's if there is one. ``ratio`` is ours divided by theirs, per round."""
 
     what: str
     unit: str
@@ -52,7 +52,7 @@ class Figure(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the goal was reached; without a goal, who is better."""
+        """Whether the goal was reached; without a goal, which one is better."""
         if self.goal is not None:
             judged = self.ratio if self.goal.of == "ratio" else self.ours
             return "reached" if judged is not None and self.goal.reached(judged.middle) else "failed"
@@ -64,16 +64,16 @@ class Figure(NamedTuple):
 
     @property
     def peer_wins(self) -> bool:
-        """Whether the peer has the better figure, whatever the goal was."""
+        """Whether the peer has the better figure, independent of the goal."""
         return self.ratio is not None and (
             self.ratio.middle < 1 - _EVEN if self.more_is_better else self.ratio.middle > 1 + _EVEN
         )
 
 
 def race(contestants: Mapping[str, Measure], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Measure everybody ``rounds`` times. The order turns by one each round, so nobody always goes first.
+    """Measure all candidates ``rounds`` times. The order rotates each round, so that none always goes first.
 
-    The first ``warm_up`` rounds fill caches (bytecode, pages of big programs) and are thrown away.
+    The first ``warm_up`` rounds fill caches (bytecode, pages of large programs) and are discarded.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
@@ -97,7 +97,7 @@ def compare(
     goal: Goal | None = None,
     more_is_better: bool = False,
 ) -> Figure:
-    """Our samples beside one peer's. Ratios are made within a round and only then summed up: noise in common cancels out."""
+    """Compare our samples with a peer's. Ratios are computed per round before they are summarised: common noise cancels out."""
     ratios = [mine / theirs for mine, theirs in zip(samples[ours], samples[peer], strict=True)]
     return Figure(
         what,
@@ -112,7 +112,7 @@ def compare(
 
 
 def progress(text: str) -> None:
-    """Show that something goes on, on a terminal only."""
+    """Show progress, on a terminal only."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()

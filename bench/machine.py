@@ -1,4 +1,4 @@
-"""What a figure was measured on. No name, address or folder of the machine is part of it."""
+"""Describes the machine of the measurements, without its name, addresses or folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .usage import ccusage
 
 
 def description() -> dict[str, str]:
-    """The machine, the versions and the day, as they head the report."""
+    """The machine, the versions and the date, for the head of the report."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

@@ -1,4 +1,4 @@
-"""Child processes as the benchmarks measure them: from start to end, with a scratch home and made-up logins."""
+"""Runs and measures child processes from start to end, with a scratch home and simulated logins."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import psutil
 PYTHON = sys.executable
 ONESEAT = str(Path(sys.executable).with_name("oneseat"))
 PROGRAMS = Path(__file__).parent / "programs"
-#: A process that waits has booted when it is this old, in seconds, and idle.
+#: A waiting process has booted when it is this old, in seconds, and idle.
 _BOOTED_S = 3.0
 
 
 class Finished(NamedTuple):
-    """One process that ended. ``cpu_s`` is user plus system time, its own and that of the children it waited for."""
+    """One ended process. ``cpu_s`` is user plus system time, of the process and the children it waited for."""
 
     wall_s: float
     cpu_s: float
@@ -31,7 +31,7 @@ class Finished(NamedTuple):
 
 
 class BrokenRunError(Exception):
-    """Raised when a measured process did not do its work: its figure would be fast and worthless."""
+    """Raised when a measured process did not do its work: its figure would be meaningless."""
 
 
 def measure(
@@ -58,22 +58,22 @@ def measure(
 
 
 def memory_mb(command: Sequence[str], env: Mapping[str, str]) -> float:
-    """The most that ``command``, or a child it waited for, held at once. Raises ``BrokenRunError`` when it fails."""
-    # Started by a program of a few megabytes: a child is charged with what its parent holds when it is started.
+    """The peak memory of ``command``, or of a child it waited for, in megabytes. Raises ``BrokenRunError`` when it fails."""
+    # Start it from a program of a few megabytes: a child is charged with its parent's memory at the start.
     found = measure([PYTHON, "-IS", str(PROGRAMS / "weigh.py"), *command], env).stdout
     # macOS counts it in bytes, Linux in kilobytes.
     return int(found) * (1 if sys.platform == "darwin" else 1024) / 2**20
 
 
 class Live:
-    """A program that stays: it says it is ready, takes a line, answers with one, and says it is ready again."""
+    """A long-running program: it reports that it is ready, reads a line, answers with one, and reports again that it is ready."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.ready = self._read()
 
     def ask(self, line: str) -> dict[str, float]:
-        """Send a line and return the answer, once the program is ready again. Raises ``BrokenRunError`` when it is gone."""
+        """Send a line and return the answer, once the program is ready again. Raises ``BrokenRunError`` when it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
@@ -95,7 +95,7 @@ Resident = AbstractContextManager[Live]
 
 @contextmanager
 def resident(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> Iterator[Live]:
-    """Start a program that stays; it ends when its input does."""
+    """Start a long-running program; it ends when its input ends."""
     with subprocess.Popen(
         command, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -114,7 +114,7 @@ class Server:
         self._cwd = cwd
 
     def settle(self) -> None:
-        """Wait until a process waits there and has booted."""
+        """Wait until the server has a booted process waiting."""
         while not (idle := self._idle()) or idle[0]["age_s"] < _BOOTED_S:
             time.sleep(0.05)
         process = psutil.Process(idle[0]["pid"])
@@ -142,18 +142,18 @@ def serving(env: Mapping[str, str], cwd: Path) -> Iterator[Server]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
+    """A folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="oneseat-bench-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def plain_env(home: Path) -> dict[str, str]:
-    """The least a program needs. Bytecode is kept, as on any ordinary machine."""
+    """The minimal environment of a program. Bytecode is cached, as on any ordinary machine."""
     return {"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TERM": "dumb"}
 
 
 def claude_env(home: Path, base_url: str) -> dict[str, str]:
-    """What the official CLI needs to take a loopback server for the vendor. It can reach nothing else, and holds no real login."""
+    """The environment in which the official CLI uses a loopback server as the vendor. It reaches nothing else and has no login."""
     return {
         **plain_env(home),
         "ANTHROPIC_BASE_URL": base_url,
@@ -164,7 +164,7 @@ def claude_env(home: Path, base_url: str) -> dict[str, str]:
 
 
 def oneseat_env(home: Path, base_url: str) -> dict[str, str]:
-    """What `oneseat` needs to do the same."""
+    """The environment in which `oneseat` does the same."""
     return {
         **plain_env(home),
         "ONESEAT_HOME": str(home / "oneseat"),
@@ -174,7 +174,7 @@ def oneseat_env(home: Path, base_url: str) -> dict[str, str]:
 
 
 def claude() -> str:
-    """The official CLI everybody uses here. Set by the Makefile. Raises ``BrokenRunError`` when it is not."""
+    """The official CLI used in all benchmarks, set by the Makefile. Raises ``BrokenRunError`` when it is not set."""
     path = os.environ.get("ONESEAT_CLAUDE_PATH")
     if not path:
         raise BrokenRunError("ONESEAT_CLAUDE_PATH is not set; run the benchmarks with: make bench")
@@ -182,7 +182,7 @@ def claude() -> str:
 
 
 def clis() -> list[str]:
-    """Both ends of the tested range of the official CLI, the newest first."""
+    """The newest and the oldest tested version of the official CLI."""
     return [claude(), *filter(None, [os.environ.get("ONESEAT_TEST_OLD_CLAUDE")])]
 
 

@@ -18,7 +18,7 @@ below; ratios are comparable across machines.
 
 
 def number(value: float, unit: str) -> str:
-    """A value with as many digits as mean something."""
+    """A value with its significant digits."""
     if unit == "x":
         return f"{value:.3f}" if value < 1 else f"{value:.2f}"
     if unit in {"bytes", "requests", "events/s", "tokens"} or value >= 100:
@@ -27,7 +27,7 @@ def number(value: float, unit: str) -> str:
 
 
 def spread(value: Spread | None, unit: str) -> str:
-    """Median, least and most; one number where they are the same."""
+    """Median, minimum and maximum; one number if they are the same."""
     if value is None:
         return "-"
     if value.least == value.most:
@@ -36,7 +36,7 @@ def spread(value: Spread | None, unit: str) -> str:
 
 
 def goal_text(goal: Goal | None, unit: str) -> str:
-    """A goal as a reader checks it."""
+    """A goal as text."""
     if goal is None:
         return "-"
     sign = "at least" if goal.more_is_better else "at most"
@@ -44,7 +44,7 @@ def goal_text(goal: Goal | None, unit: str) -> str:
 
 
 def verdict_text(figure: Figure) -> str:
-    """Whether the goal was reached, and who won when it was not us."""
+    """Whether the goal was reached, and the winner if it was the peer."""
     if figure.goal is not None and figure.peer_wins:
         return f"{figure.verdict}; the peer is better"
     return figure.verdict or "-"

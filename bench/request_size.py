@@ -1,4 +1,4 @@
-"""How many bytes one short question sends upstream: which is what counts against a subscription's limits."""
+"""How many bytes one short prompt sends to the vendor, which count against a subscription's limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ QUESTION = "What is the capital of France?"
 
 
 def run() -> list[Figure]:
-    """Ask one question each way and add up the bodies of the model requests. Bytes, not tokens: caching changes what they cost.
+    """Send one prompt each way and add up the bodies of the model requests. Bytes, not tokens: caching changes the cost.
 
     A newer CLI sends less by itself, so both ends of the tested range are shown; the goal holds for each.
     """

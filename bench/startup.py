@@ -1,4 +1,4 @@
-"""What a start costs in CPU: `oneseat --version`, `oneseat --help`, and `import oneseat` beside the import of the SDK."""
+"""The CPU time of a start: `oneseat --version`, `oneseat --help`, and `import oneseat` compared with the import of the SDK."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME, EVERYTHING, SDK = "import oneseat", "from oneseat import *", "import claud
 
 
 def run() -> list[Figure]:
-    """Measure in fresh processes with the bytecode already written. An import is counted net of a bare interpreter."""
+    """Measure in fresh processes with cached bytecode. The time of a bare interpreter is subtracted from that of an import."""
     with scratch() as home:
         samples = race(
             {
@@ -50,5 +50,5 @@ def _cpu_ms(home: Path, command: list[str]) -> Measure:
 
 
 def _net(samples: list[float], bare: list[float]) -> list[float]:
-    # Never 0 or less: on a noisy machine one interpreter may start slower bare than with an import.
+    # Keep it positive: on a noisy machine an interpreter may start slower bare than with an import.
     return [max(sample - nothing, 0.1) for sample, nothing in zip(samples, bare, strict=True)]

@@ -1,4 +1,4 @@
-"""Adding up 500 MB of transcripts, 2,000 files with everything that is easy to miscount, beside `ccusage`, on the same files."""
+"""Adding up 500 MB of transcripts, 2,000 files with everything that is easy to miscount, compared with `ccusage`."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .processes import (
 )
 
 ROUNDS = 5
-#: Files, bytes, and whether there are traps in them.
+#: Files, bytes, and whether they contain traps.
 LARGE = ("2000", "500000000", "traps")
 ORDINARY = ("200", "40000000", "none")
 COLD, UNCHANGED, GROWN, PEER = "first time", "nothing changed", "one file grew", "ccusage daily"
-#: ccusage does not tell the two kinds of cache writes apart.
+#: ccusage does not distinguish the two kinds of cache writes.
 _THEIR_KINDS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
 
 
 class Meters:
-    """Both meters on one corpus."""
+    """Both tools on one corpus."""
 
     def __init__(self, home: Path, plan: Sequence[str]) -> None:
         progress("writing transcripts")
-        # Not in this process: what it holds would be counted as the memory of every child it starts.
+        # Not in this process: its memory would be counted as that of every child it starts.
         written = measure([PYTHON, str(PROGRAMS / "write_corpus.py"), str(home), *plan], plain_env(home))
         self._made = json.loads(written.stdout)
         self._truth: list[int] = self._made["truth"]
@@ -52,7 +52,7 @@ class Meters:
         return measure([ONESEAT, "usage", *options], self._ours)
 
     def peer(self, *options: str) -> Finished:
-        """`ccusage claude daily`, with the prices that it carries: nothing is fetched."""
+        """`ccusage claude daily` with its bundled prices: nothing is fetched."""
         return measure([ccusage(), "claude", "daily", "--offline", *options], self._theirs)
 
     def first_time(self) -> Finished:
@@ -61,21 +61,21 @@ class Meters:
         return self.ours()
 
     def memory(self) -> tuple[float, float]:
-        """What both take, ours without an index, in megabytes."""
+        """The memory of both, ours without an index, in megabytes."""
         self._index.unlink(missing_ok=True)
         return memory_mb([ONESEAT, "usage"], self._ours), memory_mb(
             [ccusage(), "claude", "daily", "--offline"], self._theirs
         )
 
     def unchanged(self) -> Finished:
-        """Ours, with an index of just these files."""
-        # Twice: what changed a moment before an index was made is looked at once more.
+        """Ours, with an up-to-date index of these files."""
+        # Run it before measuring: files that changed just before the index was made are read once more.
         self.ours()
         self.ours()
         return self.ours()
 
     def grown(self) -> Finished:
-        """Ours, with an index of all but the last answer."""
+        """Ours, with an index of everything except the last answer."""
         self.unchanged()
         pen, tokens = self._pen, self._pen.tokens()
         reply = Reply(pen.name("msg"), CorpusPlan().last, "claude-sonnet-5-5", tokens, pen.name("req"))
@@ -85,7 +85,7 @@ class Meters:
         return self.ours()
 
     def miscounted(self) -> tuple[int, int]:
-        """By how many tokens both are wrong, ours first: kind by kind, so that no error hides another."""
+        """By how many tokens both are wrong, ours first. Counted per kind, so that errors do not cancel out."""
         truth = self._truth
         mine = json.loads(self.ours("--json").stdout)["total"]
         theirs = json.loads(self.peer("--json").stdout)["totals"]
@@ -96,11 +96,11 @@ class Meters:
 
 
 def run() -> list[Figure]:
-    """Each figure is of whole processes, ccusage as npm installs it; ours keeps an index, which it makes the first time.
+    """Each figure is for whole processes, ccusage as npm installs it; oneseat keeps an index, which it makes the first time.
 
-    The index also answers for transcripts that the CLI has deleted since. Tokens are compared with what the corpus is known to
-    hold: where a tool is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents;
-    the traps are lines that real machines leave behind after a crash, a fork, a side question or another version of the CLI.
+    The index also covers transcripts that the CLI has deleted since. Tokens are compared with the known totals of the corpus:
+    if a tool is wrong, the row says by how much. Ordinary transcripts have repeated lines, forks and subagents; the traps
+    are lines that real machines leave behind after a crash, a fork, a side question or another version of the CLI.
     """
     with scratch() as home:
         ordinary = Meters(home, ORDINARY).miscounted()
@@ -145,7 +145,7 @@ def _apart(counted: Sequence[int], truth: Sequence[int]) -> int:
 
 
 def ccusage() -> str:
-    """The peer. Set by the Makefile. Raises ``BrokenRunError`` when it is not."""
+    """The path of `ccusage`, set by the Makefile. Raises ``BrokenRunError`` when it is not set."""
     path = os.environ.get("BENCH_CCUSAGE")
     if not path:
         raise BrokenRunError("BENCH_CCUSAGE is not set; run the benchmarks with: make bench")

@@ -1,4 +1,4 @@
-"""Time to the first text with a warm process, and how much one process can do."""
+"""Time to the first text with a warm process, and the throughput of one process."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ SERVED, BARE = "oneseat run, a server up", "claude -p"
 
 
 def run() -> list[Figure]:
-    """All on the same CLI, interleaved; the import of the SDK is not counted. Ours checks the wallet before each prompt.
+    """All use the same CLI, interleaved; the import of the SDK is not counted. oneseat checks the wallet before each prompt.
 
     Both ends of the tested range are shown: 2.1.329 needs more for the first prompt of a process, even of a warmed-up one.
-    The upstream is a simulator that answers at once, or after 300 ms where the line says so. Warm processes have booted
+    The vendor is a simulator that answers at once, or after 300 ms if the line says so. Warm processes have booted
     when the clock starts; the SDK has none, so its query() starts one and a live client keeps one.
     """
     with scratch() as home, Simulator() as simulator:
@@ -158,7 +158,7 @@ def _throughput(home: Path, simulator: Simulator) -> list[Figure]:
     folder = home / "many"
     config = folder / "oneseat" / "config"
     config.mkdir(parents=True)
-    # Asked for: by default a process serves one run.
+    # Set explicitly: by default a process serves one run.
     (config / "oneseat.toml").write_text("[pool]\nruns_per_process = 1000\nmax_memory_mb = 8000\n", "utf-8")
     with ExitStack() as stack:
         ours = stack.enter_context(_ours(folder, url, "many", SIDE_BY_SIDE, claude()))

@@ -1,1 +1,1 @@
-"""What the Makefile runs: set a checkout up, renew its locks, write its generated pages. Never shipped."""
+"""Scripts for the Makefile: set up a checkout, renew its locks, write its generated pages. Never shipped."""

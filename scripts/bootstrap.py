@@ -1,10 +1,10 @@
-"""Set a checkout up: virtual environment, locked dependencies, private copies of the official CLIs.
+"""Set up a checkout: virtual environment, locked dependencies, private copies of the official CLIs.
 
     python3 -m scripts.bootstrap [check|fast|demo|test|bench|lock] [environment]
 
-Runs on the bare Python of the machine, so it uses the standard library only. Every step is done once and
-stamped, inside the checkout: in ``.venv``, or the environment that is named, and ``.tools``. Nothing global
-is installed or changed.
+Runs on the machine's Python without packages, so it uses the standard library only. Every step is done once
+and recorded by a stamp. Everything stays inside the checkout: in ``.venv``, or the named environment, and
+``.tools``. Nothing global is installed or changed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ STAMP = "oneseat-setup.json"
 #: The targets that start no official CLI, and so need no npm.
 NEED_NO_CLI = frozenset({"check", "fast"})
 OLDEST_PYTHON = (3, 11)
-#: The minor versions of Python 3 that are looked for, the newest last.
+#: The minor versions of Python 3 to look for, the newest last.
 PYTHONS = range(OLDEST_PYTHON[1], 15)
 
 
 class SetupError(Exception):
-    """Raised when a step cannot be done: what failed and why, and one thing to do about it."""
+    """Raised when a step fails: what failed, why, and how to fix it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -50,12 +50,12 @@ class SetupError(Exception):
 
 
 def say(text: str) -> None:
-    """Tell what is being set up, on stderr so that stdout belongs to the command that follows."""
+    """Print a progress line to stderr: stdout is for the command that follows."""
     sys.stderr.write(f"setup: {text}\n")
 
 
 def run(command: list[str], env: dict[str, str] | None = None, cwd: Path = ROOT) -> None:
-    """Run one step to its end. Raises ``SetupError`` with the step's own last words when it fails."""
+    """Run one step to its end. Raises ``SetupError`` with the end of the step's output when it fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -78,10 +78,10 @@ def run(command: list[str], env: dict[str, str] | None = None, cwd: Path = ROOT)
 
 
 def find_python(minor: int) -> str | None:
-    """A Python 3.``minor`` that starts: the first on PATH, or one that pyenv has installed and not selected."""
+    """A working Python 3.``minor``: the first on PATH, or one that pyenv has installed but not selected."""
     name = f"python3.{minor}"
     for folder in map(Path, os.get_exec_path()):
-        # pyenv puts a shim on PATH for each version it has; that of a version nobody selected ends with 127.
+        # pyenv puts a shim on PATH for each installed version; the shim of a version that is not selected exits with 127.
         unselected = folder.parent.glob(f"versions/3.{minor}.*/bin/{name}") if folder.name == "shims" else ()
         for candidate in (folder / name, *sorted(unselected)):
             if started := executable_of(candidate, minor):
@@ -90,7 +90,7 @@ def find_python(minor: int) -> str | None:
 
 
 def executable_of(candidate: Path, minor: int) -> str | None:
-    """What a Python says is its own program, past any shim; ``None`` when it is no Python 3.``minor`` that starts."""
+    """The real executable of a Python, past any shim; ``None`` when it is not a working Python 3.``minor``."""
     code = "import sys; print(*sys.version_info[:2], sys.executable)"
     try:
         done = subprocess.run(
@@ -125,9 +125,9 @@ def supported_python() -> None:
 
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
-    """Hold the set-up lock, without which two `make` at once would install into the same folder.
+    """Hold the set-up lock, which prevents two `make` processes from installing into the same folder.
 
-    The system frees it when this process and the steps it started have ended, however that was.
+    The system releases it when this process and the steps it started have ended, even if they were killed.
     """
     TOOLS.mkdir(exist_ok=True)
     with (TOOLS / ".lock").open("w") as lock:
@@ -146,7 +146,7 @@ def only_one() -> Iterator[None]:
 
 
 def digest(*parts: bytes) -> str:
-    """One short name for everything a stamped step depends on."""
+    """A short hash of everything that a stamped step depends on."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(hashlib.sha256(part).digest())
@@ -154,7 +154,7 @@ def digest(*parts: bytes) -> str:
 
 
 def wanted(venv: Path, requirements: Path) -> dict[str, str]:
-    """What the stamp must say for the environment to be up to date."""
+    """The stamp of an up-to-date environment."""
     import tomllib  # noqa: PLC0415 - absent before Python 3.11, where the words of supported_python() must still be reached
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -163,16 +163,16 @@ def wanted(venv: Path, requirements: Path) -> dict[str, str]:
     version = re.findall(r"(?m)^__version__ = .*$", (ROOT / "src/oneseat/version.py").read_text("utf-8"))
     python = venv / "bin" / "python"
     return {
-        # Made by another Python than the one that was asked for, or by one that is gone, it is made anew.
+        # An environment of a different Python, or of one that was removed, must be rebuilt.
         "python": os.path.realpath(sys.executable) if python.exists() else "",
-        # An environment's scripts name its own folder, so a checkout that was moved needs a new one.
+        # The scripts of an environment contain its path, so a moved checkout needs a new one.
         "packages": digest(requirements.read_bytes(), str(venv).encode()),
         "project": digest(json.dumps([built_from, version], sort_keys=True).encode()),
     }
 
 
 def stamp_of(venv: Path) -> dict[str, str]:
-    """What the environment was last set up for; empty when it never was, or not to the end."""
+    """The stamp of the environment's last set-up; empty if there was none or it did not finish."""
     try:
         stamp = json.loads((venv / STAMP).read_text("utf-8"))
     except (OSError, ValueError):
@@ -181,7 +181,7 @@ def stamp_of(venv: Path) -> dict[str, str]:
 
 
 def pip_environment() -> dict[str, str]:
-    """The caller's environment, with its index settings, without what would send packages somewhere else."""
+    """The caller's environment with its index settings, without variables that would change where packages are installed."""
     elsewhere = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONPATH", "PYTHONHOME"}
     return {name: value for name, value in os.environ.items() if name not in elsewhere}
 
@@ -189,7 +189,7 @@ def pip_environment() -> dict[str, str]:
 def create_venv(venv: Path) -> list[str]:
     """Create an empty environment and return the command that installs into it.
 
-    Raises ``SetupError`` when there is no pip to be had.
+    Raises ``SetupError`` when no pip is available.
     """
     own_pip = importlib.util.find_spec("ensurepip") is not None
     if not own_pip and importlib.util.find_spec("pip") is None:
@@ -217,7 +217,7 @@ def pip_command(venv: Path) -> list[str]:
 
 
 def ensure_venv(venv: Path, requirements: str, *, with_project: bool = True) -> None:
-    """Bring an environment up to date with its lock and the project; a changed lock builds it anew."""
+    """Update an environment to its lock and the project; a changed lock rebuilds it."""
     lock = ROOT / requirements
     goal, have = wanted(venv, lock), stamp_of(venv)
     if have == goal:
@@ -231,7 +231,7 @@ def ensure_venv(venv: Path, requirements: str, *, with_project: bool = True) -> 
         if {**have, "project": ""} != {**goal, "project": ""}:
             pip = create_venv(venv)
             say(f"installing {requirements}")
-            # --no-deps: the lock is complete. --only-binary: a build would run code that no hash covers.
+            # --no-deps: the lock is complete. --only-binary: a build would run code that is not covered by a hash.
             locked = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(lock)]
             run([*pip, *locked], pip_environment())
         if with_project:
@@ -241,7 +241,7 @@ def ensure_venv(venv: Path, requirements: str, *, with_project: bool = True) -> 
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever sees half of it."""
+    """Write a file atomically."""
     staged = path.with_name(f"{path.name}.{os.getpid()}")
     staged.write_text(text, "utf-8")
     staged.replace(path)
@@ -251,7 +251,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 class Program(NamedTuple):
-    """An official CLI: its name, where its package has the program, how it prints its version, what a copy takes on disk."""
+    """An official CLI: its name, the path of the program in its package, the format of its version, and its size on disk."""
 
     name: str
     places: tuple[str, ...]
@@ -305,10 +305,10 @@ def in_tested_range(version: str | None) -> bool:
 
 
 def native_binary(folder: Path, version: str, program: Program = CLAUDE) -> Path:
-    """The program inside an installed package.
+    """The native program in an installed package.
 
-    The package's own start file is only made by its install script, which npm may be told not to run; the
-    platform package always holds the program. Raises ``SetupError`` when none prints the wanted version.
+    The package's start file is created by its install script, which npm may be configured not to run; the
+    platform package always contains the program. Raises ``SetupError`` when none prints the wanted version.
     """
     packages = folder / "node_modules"
     candidates = [path for place in program.places for path in sorted(packages.glob(place))]
@@ -323,7 +323,7 @@ def native_binary(folder: Path, version: str, program: Program = CLAUDE) -> Path
 
 
 def ensure_private_cli(version: str, program: Program = CLAUDE) -> Path:
-    """A copy of an official CLI that only this checkout uses, installed from its lock on first use."""
+    """A copy of an official CLI for this checkout only, installed from its lock on first use."""
     home = TOOLS / f"{program.name}-{version}"
     link = home / program.name
     if link.exists():
@@ -347,19 +347,19 @@ def ensure_private_cli(version: str, program: Program = CLAUDE) -> Path:
 
 
 def npm_install(lock: Path, step: str = "ci") -> Path:
-    """Install what is locked in the folder ``lock`` into a new folder of the tools, to be renamed when it is whole."""
+    """Install the packages locked in the folder ``lock`` into a new tools folder, to be renamed when it is complete."""
     staged = Path(tempfile.mkdtemp(prefix=".new-", dir=TOOLS))
     for name in ("package.json", "package-lock.json"):
         shutil.copy(lock / name, staged)
-    # --global=false: an npm that runs make may hand down the opposite. The prefix is left alone, because
-    # npm finds the machine's own settings (registry, certificates) through it.
+    # --global=false: an npm that runs make may pass on the opposite. The prefix is not changed, because
+    # # npm finds the machine's settings (registry, certificates) through it.
     quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     run(["npm", step, "--ignore-scripts", "--engine-strict=false", "--global=false", *quiet], cwd=staged)
     return staged
 
 
 def ensure_ccusage() -> Path:
-    """The usage meter that ours is measured beside, installed from its lock on first use."""
+    """The usage tool that ours is compared with, installed from its lock on first use."""
     lock = ROOT / "scripts" / "peers" / "ccusage"
     home = TOOLS / f"ccusage-{digest((lock / 'package-lock.json').read_bytes())}"
     program = home / "node_modules" / ".bin" / "ccusage"
@@ -370,16 +370,16 @@ def ensure_ccusage() -> Path:
                     "npm was not found in PATH; it fetches `ccusage`", "Install Node.js with npm"
                 )
             say("installing ccusage, to measure beside (5 MB)")
-            # `ci` wants every platform in the lock, and this version was not published for all; hashes are checked all the same.
+            # `ci` requires every platform in the lock, but this version was not published for all. `install` checks hashes too.
             npm_install(lock, "install").rename(home)
     return program
 
 
 def choose_cli(*, any_tested: bool) -> Path:
-    """The CLI to use: the one the caller names, else one on PATH that will do, else a private copy.
+    """The CLI to use: the one the caller names, else a suitable one on PATH, else a private copy.
 
-    ``any_tested`` accepts every version of the tested range; otherwise only the newest will do, so that two
-    machines test the same thing.
+    ``any_tested`` accepts every version of the tested range; otherwise only the newest one, so that all
+    machines test the same version.
     """
     named = os.environ.get("ONESEAT_CLAUDE_PATH")
     if named:
@@ -410,7 +410,7 @@ def choose_codex() -> Path:
 
 
 def ensure_cli(target: str) -> None:
-    """Find or install what a target needs and write it where the Makefile reads it."""
+    """Find or install the CLIs that a target needs and write their paths to the file that the Makefile reads."""
     names = {"ONESEAT_CLAUDE_PATH": choose_cli(any_tested=target == "demo")}
     if target != "demo":
         names["ONESEAT_TEST_OLD_CLAUDE"] = ensure_private_cli(OLDEST_CLI)
@@ -423,7 +423,7 @@ def ensure_cli(target: str) -> None:
 
 
 def main(target: str, venv: Path = VENV) -> None:
-    """Set up what one Makefile target needs."""
+    """Set up everything that one Makefile target needs."""
     supported_python()
     if target == "lock":
         ensure_venv(TOOLS / "lock-venv", "requirements-lock.txt", with_project=False)
@@ -437,7 +437,7 @@ def main(target: str, venv: Path = VENV) -> None:
 
 
 def fail(error: SetupError) -> NoReturn:
-    """End with the error in the words every face of the project uses."""
+    """Exit with the error in the project's common format."""
     sys.stderr.write(f"error: {error}\n\nhint: {error.hint}\n")
     raise SystemExit(1)
 

@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference, or with ``--check`` only say which of them are out of date.
+"""Write the generated pages of docs/reference; with ``--check``, only report which of them are out of date.
 
 python -m scripts.docs [--check]
 """
@@ -27,7 +27,7 @@ from .field_types import describe_rule
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the source; edits here are lost. -->"
 
-#: The pages of structures: what each shows, in the order of the page.
+#: The pages of structures: the types on each page, in their order.
 EVENTS: tuple[type[msgspec.Struct], ...] = tuple(
     kind
     for kind in vars(events).values()
@@ -120,7 +120,7 @@ _VERDICTS = (
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table. A bar inside a cell would end it."""
+    """A Markdown table. Bars in cells are escaped, as they would end the cell."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -198,7 +198,7 @@ def _structure(kind: type[msgspec.Struct]) -> str:
 
 
 def commands() -> str:
-    """The help of every command, as a terminal of 100 columns shows it."""
+    """The help of every command, as on a terminal of 100 columns."""
     top = help_of()
     listed = top.partition("Commands:\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
@@ -208,7 +208,7 @@ def commands() -> str:
 
 
 def help_of(*command: str) -> str:
-    """What ``--help`` prints, in an environment that cannot change it."""
+    """The output of ``--help``, in an environment without variables that change it."""
     env = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
     argv = [sys.executable, "-m", "oneseat", *command, "--help"]
     return subprocess.run(argv, env=env, capture_output=True, encoding="utf-8", check=True).stdout
@@ -224,7 +224,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the pages, or check them. Returns 1 when a checked page is not what the source says."""
+    """Write the pages, or check them. Returns 1 when a checked page is out of date."""
     stale = []
     for name, make in PAGES.items():
         text, path = f"{_NOTE}\n\n{make()}\n", REFERENCE / name

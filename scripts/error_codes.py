@@ -1,4 +1,4 @@
-"""What every exit code and error code means: the source of docs/reference/errors.md. A test compares it with the product."""
+"""The meaning of every exit code and error code: the source of docs/reference/errors.md. A test checks that it is complete."""
 
 from __future__ import annotations
 

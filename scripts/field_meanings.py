@@ -1,6 +1,6 @@
-"""What every field means that a program can read: the source of docs/reference/events.md and results.md.
+"""The meaning of every field in JSON output: the source of docs/reference/events.md and results.md.
 
-A test compares it with the fields in the product.
+A test checks that it is complete.
 """
 
 from __future__ import annotations

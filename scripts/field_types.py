@@ -1,4 +1,4 @@
-"""What a field holds, in words that fit JSON and Python alike."""
+"""Describes the types of fields in terms that apply to JSON and Python alike."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PLAIN: dict[Any, str] = {
 
 
 def describe_rule(kind: Any, links: Mapping[type, str]) -> str:
-    """``kind``, an annotation, in words. ``links`` are the addresses of the structures that are described elsewhere.
+    """The annotation ``kind`` in words. ``links`` are the links to structures that are described elsewhere.
 
-    Raises ``KeyError`` for an annotation nobody has put into words yet.
+    Raises ``KeyError`` for an annotation that has no description yet.
     """
     origin = get_origin(kind)
     if origin is Literal:

@@ -1,7 +1,7 @@
-"""Renew every lock from pyproject.toml and scripts/claude-cli, and the price table. Run by `make lock`, where uv is installed.
+"""Renew every lock from pyproject.toml and scripts/claude-cli, and the price table. Run by `make lock`; needs uv.
 
-No lock names an address: whoever installs uses the package index their own machine is set up for. Releases
-younger than a week are left out, because most poisoned releases are found and withdrawn within days.
+No lock contains a URL: an installation uses the package index that its own machine is configured for. Releases
+younger than a week are excluded, because most malicious releases are found and withdrawn within days.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts import prices
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Each lock and what it holds. The run-time packages are the same in all that have them.
+#: The contents of each lock. The run-time packages are the same in all that contain them.
 LOCKS = {
     "requirements.txt": ["pyproject.toml", "--extra", "serve"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev", "--constraint", "requirements.txt"],
@@ -29,15 +29,15 @@ SHAPE = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-e
 
 
 def lock_python(name: str, what: list[str]) -> None:
-    """Resolve one set of Python packages and write it with the hashes of every file of every platform."""
+    """Resolve one set of Python packages and write it with the hashes of the files for all platforms."""
     uv = str(Path(sys.executable).with_name("uv"))
     command = [uv, "pip", "compile", *what, *SHAPE, *AGE, "--system-certs", "--quiet", "--output-file", name]
-    # Further arguments go to uv: without `--upgrade` only the pins move that pyproject.toml no longer allows.
+    # Further arguments go to uv: without `--upgrade`, only pins that pyproject.toml no longer allows change.
     subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=True)
 
 
 def lock_npm(folder: Path) -> None:
-    """Resolve what one folder asks of npm for every platform, in a scratch folder that goes away."""
+    """Resolve the npm packages of one folder for all platforms, in a temporary folder."""
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(folder / "package.json", scratch)
         lock_only = [
@@ -49,7 +49,7 @@ def lock_npm(folder: Path) -> None:
         subprocess.run(["npm", "install", *lock_only, "--no-audit", "--no-fund"], cwd=scratch, check=True)
         written = json.loads((Path(scratch) / "package-lock.json").read_text("utf-8"))
     for package in written["packages"].values():
-        package.pop("funding", None)  # an address, and no lock names one
+        package.pop("funding", None)  # contains a URL, which no lock may
     (folder / "package-lock.json").write_text(json.dumps(written, indent=2) + "\n", "utf-8")
 
 

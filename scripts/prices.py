@@ -1,6 +1,6 @@
-"""Write the price tables that the product carries, from the package genai-prices. Run by `make lock`, where that is installed.
+"""Write the product's price tables from the package genai-prices. Run by `make lock`; needs that package.
 
-The product does not depend on the package: it brings ten others, a network client among them, for a page of numbers.
+The product does not depend on the package, which needs ten others, including a network client, for a page of numbers.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ from genai_prices import data
 from genai_prices.types import ModelPrice, StartDateConstraint, TieredPrices
 
 TABLES = Path(__file__).resolve().parent.parent / "src/oneseat/stores/price_tables"
-#: Their names of the rates, in the order in which ours stand.
+#: The package's names of the rates, in our order.
 RATES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
-#: The vendors, and how the names of their models look: not another vendor's, and no open weights, which have as
-#: many prices as hosts.
+#: The vendors, and the pattern of their model names. It excludes other vendors' models, and open weights, which
+#: #: have a different price at each host.
 VENDORS = {
     "anthropic": re.compile(r"claude-[a-z0-9-]*[a-z0-9]"),
     "openai": re.compile(r"(gpt(?!-oss)|o\d|codex|chat|chatgpt|computer-use)(-[a-z0-9.-]*[a-z0-9])?"),
     "google": re.compile(r"gemini-[a-z0-9.-]*[a-z0-9]"),
 }
-#: What answers in sounds or pictures, or hears them all the time, charges for them by other numbers than ours.
+#: Models for audio or images, whose prices have other units than ours.
 NOT_TEXT = re.compile(
     r"(^|-)(audio|image|live|realtime|robotics|transcribe|tts|vision|omni)(-|$)|^output_(audio|image|video)_"
 )
-#: What a date looks like at the end of a name; the name without it finds the price too.
+#: A date at the end of a name; the name without it finds the price too.
 DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$")
 
 
 def names_of(model: Any, wanted: re.Pattern[str]) -> set[str]:
-    """Every plain name in the rules by which a model is recognised."""
+    """Every literal name in the rules by which a model is recognised."""
     found, clauses = {model.id}, [model.match]
     while clauses:
         clause = clauses.pop()
         clauses += [*getattr(clause, "or_", ()), *getattr(clause, "and_", ())]
         found |= {getattr(clause, field) for field in ("equals", "starts_with") if hasattr(clause, field)}
     plain = {name for name in found if wanted.fullmatch(name) and not NOT_TEXT.search(name)}
-    # Of a name with a date and the same one without, the second is enough; `-2025` alone is the beginning of one.
+    # Of a name with a date and the same one without, the latter is enough; `-2025` alone is the beginning of a date.
     short = {name for name in plain if not DATE.search(name) or DATE.sub("", name) not in plain}
     return {name for name in short if not re.search(r"-20\d\d$", name)}
 
 
 def dated(model: Any) -> list[tuple[str, ModelPrice]]:
-    """The prices of a model with the day from which each holds; the first one has none."""
+    """The prices of a model with the day from which each applies; the first one has none."""
     if isinstance(model.prices, ModelPrice):
         return [("", model.prices)]
     found = []
@@ -59,7 +59,7 @@ def dated(model: Any) -> list[tuple[str, ModelPrice]]:
 
 
 def rates(price: ModelPrice, above: int | None = None) -> list[float] | None:
-    """The five rates, of the tier that begins above so many tokens; ``None`` when tokens in or out have no price."""
+    """The five rates of the tier above that many tokens; ``None`` when input or output tokens have no price."""
     found: list[float | None] = []
     for theirs in RATES:
         value = getattr(price, theirs)
@@ -70,13 +70,13 @@ def rates(price: ModelPrice, above: int | None = None) -> list[float] | None:
     given, out, read, *writes = found
     if given is None or out is None:
         return None
-    # Without a price of its own, what is cached is charged like everything else.
+    # Without a separate price, cached tokens cost the same as other input.
     short = given if writes[0] is None else writes[0]
     return [given, out, given if read is None else read, short, short if writes[1] is None else writes[1]]
 
 
 def prices(model: Any) -> list[dict[str, Any]] | None:
-    """The prices of a model as the table holds them; ``None`` when one of them is not known in full."""
+    """The prices of a model as in the table; ``None`` when one of them is incomplete."""
     found: list[dict[str, Any]] = []
     for since, price in dated(model):
         base = rates(price)
@@ -91,7 +91,7 @@ def prices(model: Any) -> list[dict[str, Any]] | None:
 
 
 def write(vendor: str, wanted: re.Pattern[str]) -> None:
-    """Write one vendor's table, a model a line."""
+    """Write one vendor's table, one model per line."""
     (provider,) = (each for each in data.providers if each.id == vendor)
     rows = []
     for model in provider.models:
@@ -109,7 +109,7 @@ def write(vendor: str, wanted: re.Pattern[str]) -> None:
 
 
 def main() -> None:
-    """Write the tables anew."""
+    """Write all tables."""
     TABLES.mkdir(exist_ok=True)
     for vendor, wanted in VENDORS.items():
         write(vendor, wanted)

@@ -1,9 +1,9 @@
-"""Run every check once, and every test on each supported Python of this machine, each in its own environment.
+"""Run every check once, and all tests on each supported Python of this machine, each in its own environment.
 
     python3 -m scripts.test_all [arguments for pytest]
 
-Ends with one line for each supported version: passed, failed, or not found and so not run. Standard library only,
-like the bootstrap it stands on.
+Ends with one line for each supported version: passed, failed, or not found. Standard library only, like the
+bootstrap script it uses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .bootstrap import PYTHONS, ROOT, find_python, say, supported_python
 
 
 def make(*arguments: str) -> bool:
-    """Whether a target succeeds. The flags of the make that runs us are left out: its job server is not handed down."""
+    """Run a target; returns whether it succeeds. Drops the flags of the parent make, whose job server is not inherited."""
     own = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
     env = {name: value for name, value in os.environ.items() if name not in own}
     return (
@@ -30,7 +30,7 @@ def make(*arguments: str) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run it all. Returns 1 when a check or a test failed; a version that is not installed is no failure."""
+    """Run everything. Returns 1 when a check or a test failed; a version that is not installed is not a failure."""
     lines = [f"checks: {'passed' if make('--keep-going', 'check', f'PYTHON={sys.executable}') else 'failed'}"]
     for minor in PYTHONS:
         python = find_python(minor)

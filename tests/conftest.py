@@ -1,4 +1,4 @@
-"""What every test stands on: a scratch home, a clean environment, and no way off this machine."""
+"""The setup of every test: a scratch home, a clean environment, and no access to other machines."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from hypothesis import settings as hypothesis_settings
 
 from oneseat.testing import Simulator
 
-#: The only variables of the caller a test may see. Everything else (keys, logins, settings, proxies) is taken away.
+#: The only variables of the caller that a test may see. Everything else (keys, logins, settings, proxies) is removed.
 KEPT_VARIABLES = frozenset(
-    # Python sets LC_CTYPE for itself and its children where no language is named.
+    # Python sets LC_CTYPE for itself and its children if no locale is set.
     {"LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}
 )
 KEPT_PREFIX = "PYTEST_"
-# Whoever starts the tests may have these ignored (nohup, a job in the background), and every program below would inherit that.
+# The caller may ignore these signals (nohup, a background job), and every child process would inherit that.
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says how busy the machine is, and nothing of what it shows.
+# The duration of an example depends on the machine's load, so it must not fail a test.
 hypothesis_settings.register_profile("oneseat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("oneseat")
 
-#: Folders and files whose tests start whole programs and servers, and the fixtures of official CLIs: not of the fast tier.
+#: Folders and files whose tests start whole programs and servers, and the fixtures of official CLIs: not in the fast tier.
 WHOLE_PROGRAMS = (
     "compat/",
     "chaos/",
@@ -50,11 +50,11 @@ CODEX_PATH = os.environ.get("ONESEAT_TEST_CODEX")
 
 
 class LeftTheMachineError(BaseException):
-    """Raised when a test would reach another machine. Not an ``Exception``: no handler of ours may turn it into an answer."""
+    """Raised when a test would reach another machine. Not an ``Exception``, so that no handler in the product catches it."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine. Names are only trusted when they need no look-up."""
+    """Whether a host is this machine. Names are trusted only if they need no look-up."""
     if host in {"", "localhost"}:
         return True
     try:
@@ -64,7 +64,7 @@ def is_loopback(host: str) -> bool:
 
 
 def guard(event: str, args: tuple[Any, ...]) -> None:
-    """An audit hook: refuses sockets and look-ups that lead off this machine, whichever library opens them."""
+    """An audit hook that refuses connections and look-ups to other machines, from any library."""
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
         address = args[1]
         host = address[0] if isinstance(address, tuple) else None  # other addresses are unix sockets
@@ -88,12 +88,12 @@ def of_whole_programs(path: Path) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even load what the fast tier would leave out: that takes as long as a third of it."""
+    """Do not load the files that the fast tier excludes: loading them takes a third of its time."""
     return (config.option.markexpr == "fast" and of_whole_programs(collection_path)) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the fast tier, so that a new test belongs to the right one by itself."""
+    """Mark the tests of the fast tier, so that a new test is in the right tier without a marker of its own."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if not of_whole_programs(item.path) and OFFICIAL_CLIS.isdisjoint(fixtures):
@@ -102,7 +102,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def scratch_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home and nothing of the caller's environment; returns the home."""
+    """An empty home and an environment without the caller's variables; returns the home."""
     for name in os.environ:
         if name not in KEPT_VARIABLES and not name.startswith(KEPT_PREFIX):
             monkeypatch.delenv(name)
@@ -114,14 +114,14 @@ def scratch_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator of its own for each test."""
+    """A separate simulator for each test."""
     with Simulator() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def claude_path() -> Path:
-    """The official CLI, the newest version this project is tested with."""
+    """The official CLI in the newest version that this project is tested with."""
     if CLAUDE_PATH is None:
         pytest.fail("ONESEAT_CLAUDE_PATH is not set; run the tests with `make test`")
     return Path(CLAUDE_PATH)
@@ -129,7 +129,7 @@ def claude_path() -> Path:
 
 @pytest.fixture(scope="session")
 def codex_path() -> Path:
-    """The official `codex` CLI, the version this project is tested with."""
+    """The official `codex` CLI in the version that this project is tested with."""
     if CODEX_PATH is None:
         pytest.fail("ONESEAT_TEST_CODEX is not set; run the tests with `make test`")
     return Path(CODEX_PATH)
@@ -137,7 +137,7 @@ def codex_path() -> Path:
 
 @pytest.fixture
 def ordinary_user() -> Iterator[Path]:
-    """A folder of an ordinary user, who we are for the time of the test: the superuser is refused nothing."""
+    """A folder of an ordinary user, as whom the test runs: permissions do not apply to the superuser."""
     folder = Path(tempfile.mkdtemp())
     superuser = os.geteuid() == 0
     if superuser:

@@ -1,4 +1,4 @@
-"""Back ends for the `keyring` library, chosen by its own variable PYTHON_KEYRING_BACKEND: the part that a desktop would play."""
+"""Back ends for the `keyring` library, selected by its variable PYTHON_KEYRING_BACKEND, in place of a desktop's keyring."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class InFile(KeyringBackend):
 
 
 class Locked(InFile):
-    """Nobody unlocks it. Its words hold what it was given, as those of a careless back end would."""
+    """A keyring that stays locked. Its error contains the secret, like that of a careless back end."""
 
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked(f"{service} {username} is locked")
@@ -54,7 +54,7 @@ class Locked(InFile):
 
 
 class Broken(Locked):
-    """Fails with an error of its own."""
+    """Fails with an error that is not one of the library's."""
 
     def get_password(self, service: str, username: str) -> str | None:
         raise RuntimeError(f"no such object: {service}")
@@ -64,14 +64,14 @@ class Broken(Locked):
 
 
 class Plain(InFile):
-    """Says that it comes from the package of back ends that keep keys readable."""
+    """Claims to come from the package of back ends that store keys in plain text."""
 
 
 Plain.__module__ = "keyrings.alt.file"
 
 
 class Silent(InFile):
-    """Waits for a password that nobody types, until the other end of a pipe is closed."""
+    """Waits for a password that is never typed, until the other end of a pipe is closed."""
 
     def get_password(self, service: str, username: str) -> str | None:
         Path(os.environ["TEST_KEYRING"]).read_bytes()

@@ -1,1 +1,1 @@
-"""Small programs that the benchmarks start as processes of their own."""
+"""Small programs that the benchmarks start as separate processes."""

@@ -1,4 +1,4 @@
-"""A fake official CLI: says it is signed in, then prints a recorded stream as fast as the pipe takes it."""
+"""A fake official CLI: reports a login, then prints a recorded stream as fast as the pipe takes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def answer(request_id: str, response: dict[str, Any]) -> None:
 
 
 def pour(stream: Path) -> None:
-    """Send the whole stream from the page cache to stdout, without a copy through this process."""
+    """Send the whole stream from the page cache to stdout, without copying it through this process."""
     with stream.open("rb") as file:
         left, offset = stream.stat().st_size, 0
         while left:
@@ -25,7 +25,7 @@ def pour(stream: Path) -> None:
 
 
 def main(stream: Path, arguments: list[str]) -> None:
-    """Play the CLI until stdin closes."""
+    """Act as the CLI until stdin closes."""
     if "--version" in arguments or "-v" in arguments:
         sys.stdout.write("2.1.329 (Claude Code)\n")
         return

@@ -1,4 +1,4 @@
-"""Read a whole stream through oneseat and say how long it took: `provider` for the adapter alone, `app` for a whole run."""
+"""Read a whole stream through oneseat and report the time: `provider` for the adapter alone, `app` for a whole run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from oneseat.rules.budgets import allocation as bounds
 from oneseat.rules.policy import decide as policy
 from oneseat.rules.routing import candidates as routing
 
-#: After how many events the memory is looked at.
+#: After how many events the memory is measured.
 MEMORY_EVERY = 50_000
-#: Events, seconds, and the memory in megabytes as the stream went on.
+#: The number of events, seconds, and the memory in megabytes over time.
 Report = tuple[int, float, list[float]]
 
 
 async def through_provider(request: Request) -> Report:
-    """The stations before the prompt as in any run, then the provider's events and nothing else."""
+    """Do the steps before the prompt as in any run, then read only the provider's events."""
     here = Installation(cwd=request.cwd)
     provider = build_provider(here)
     permitted = policy.decide(request, here.policy_view)
@@ -48,7 +48,7 @@ async def through_provider(request: Request) -> Report:
 
 
 async def through_app(request: Request) -> Report:
-    """A run as callers hold it: watched, metered, written to the ledger, then yielded."""
+    """Do a run as callers do: watched, metered, written to the ledger, then yielded."""
     count, first = 0, 0.0
     async with oneseat.connect() as app, app.stream(request) as run:
         async for _ in run:

@@ -1,4 +1,4 @@
-"""A program that stays and runs a prompt through oneseat for each line on stdin; `warm`, `conversation` or `many`."""
+"""A long-running program that runs a prompt through oneseat for each line on stdin; `warm`, `conversation` or `many`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BOOTED_S, _IDLE_SHARE = 3.0, 0.02
 
 
 async def timed(app: oneseat.App) -> dict[str, float]:
-    """One run: to the gate's yes, to the first text and to the result, in milliseconds."""
+    """Time one run: to the cleared billing gate, to the first text and to the result, in milliseconds."""
     began = time.perf_counter()
     found: dict[str, float] = {}
     async with app.stream(oneseat.make_request("capital?")) as run:
@@ -36,13 +36,13 @@ async def timed(app: oneseat.App) -> dict[str, float]:
 
 
 async def settled(app: oneseat.App, size: int) -> None:
-    """Wait until the processes that are to wait are there and have booted."""
+    """Wait until the expected processes are waiting and have booted."""
     while len(app.idle) < size or not await booted(app):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.1)
 
 
 async def booted(app: oneseat.App) -> bool:
-    """Whether those that wait use next to nothing of a processor. One may end meanwhile: then there is another to wait for."""
+    """Whether the waiting processes are idle. If one ends meanwhile, its replacement has to be waited for."""
     try:
         processes = [psutil.Process(idle.pid) for idle in app.idle]
         for process in processes:
@@ -55,7 +55,7 @@ async def booted(app: oneseat.App) -> bool:
 
 
 async def many(app: oneseat.App, runs: int, side_by_side: int) -> dict[str, float]:
-    """Independent runs, so many at a time: how many in a second, and the memory of all processes at the end in bytes."""
+    """Do independent runs, that many at a time: returns runs per second, and the final memory of all processes in bytes."""
     left = iter(range(runs))
 
     async def worker() -> None:
@@ -68,7 +68,7 @@ async def many(app: oneseat.App, runs: int, side_by_side: int) -> dict[str, floa
 
 
 def memory(app: oneseat.App) -> Mapping[str, float]:
-    """What one process that waits takes, in megabytes: resident, and its fair share of what is shared."""
+    """The memory of one waiting process in megabytes: resident, and proportional (shared pages divided by their users)."""
     found = [psutil.Process(idle.pid).memory_full_info() for idle in app.idle]
     return {"rss_mb": found[0].rss / 1e6, "pss_mb": found[0].pss / 1e6} if found else {}
 
@@ -86,7 +86,7 @@ async def serve(app: oneseat.App, size: int) -> None:
 
 
 async def main() -> None:
-    """Open the app as the mode says."""
+    """Open the app in the given mode."""
     mode, size = sys.argv[1], int(sys.argv[2])
     async with oneseat.connect(warm=size) as app:
         if mode == "conversation":

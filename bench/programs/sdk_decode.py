@@ -1,4 +1,4 @@
-"""Read a whole stream through claude-agent-sdk and say how long it took."""
+"""Read a whole stream through claude-agent-sdk and report the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same through claude-agent-sdk: `query` starts a CLI for each prompt, `client` keeps one and goes on with its conversation."""
+"""The same through claude-agent-sdk: `query` starts a CLI for each prompt, `client` keeps one and continues its conversation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIONS = ClaudeAgentOptions(cli_path=os.environ["BENCH_CLAUDE"], include_partia
 
 
 async def timed(messages: AsyncIterator[Any], began: float) -> dict[str, float]:
-    """To the first text and to the result, in milliseconds."""
+    """Time to the first text and to the result, in milliseconds."""
     found: dict[str, float] = {}
     async for message in messages:
         if isinstance(message, StreamEvent) and message.event.get("type") == "content_block_delta":
@@ -36,7 +36,7 @@ async def one(client: ClaudeSDKClient | None) -> dict[str, float]:
 
 
 async def many(runs: int, side_by_side: int) -> dict[str, float]:
-    """Independent prompts, so many at a time."""
+    """Send independent prompts, that many at a time."""
     left = iter(range(runs))
 
     async def worker() -> None:

@@ -1,4 +1,4 @@
-"""One question through claude-agent-sdk, as its own documentation does it."""
+"""One prompt through claude-agent-sdk, as in its own documentation."""
 
 from __future__ import annotations
 

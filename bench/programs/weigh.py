@@ -1,4 +1,4 @@
-"""Runs a command and prints the most memory it held at once, as the system counts it: `weigh.py PROGRAM ...`."""
+"""Runs a command and prints its peak memory in the system's unit: `weigh.py PROGRAM ...`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Writes transcripts below a folder and prints where they are and what they hold: `write_corpus.py FOLDER FILES SIZE TRAPS`."""
+"""Writes transcripts below a folder and prints their paths and totals: `write_corpus.py FOLDER FILES SIZE TRAPS`."""
 
 from __future__ import annotations
 

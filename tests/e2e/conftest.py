@@ -1,4 +1,4 @@
-"""What only the tests of the whole program need."""
+"""Fixtures for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-#: Read before the tests take the caller's environment away.
+#: Read before the tests remove the caller's environment.
 OLD_CLAUDE_PATH = os.environ.get("ONESEAT_TEST_OLD_CLAUDE")
 
 
 @pytest.fixture(scope="session")
 def old_claude_path() -> Path:
-    """The official CLI, the oldest version this project supports."""
+    """The official CLI in the oldest version that this project supports."""
     if OLD_CLAUDE_PATH is None:
         pytest.fail("ONESEAT_TEST_OLD_CLAUDE is not set; run the tests with `make test`")
     return Path(OLD_CLAUDE_PATH)
@@ -21,7 +21,7 @@ def old_claude_path() -> Path:
 
 @pytest.fixture(params=["newest", "oldest"])
 def claude(request: pytest.FixtureRequest, claude_path: Path) -> Path:
-    """The official CLI, the newest and the oldest version this project supports."""
+    """The official CLI in the newest and the oldest version that this project supports."""
     if request.param == "newest":
         return claude_path
     oldest: Path = request.getfixturevalue("old_claude_path")

@@ -1,4 +1,4 @@
-"""Drives ``oneseat`` as a user does: the real command in a process of its own, a scratch home, a simulator."""
+"""Drives ``oneseat`` as a user does: the real command in a separate process, a scratch home, a simulator."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from oneseat.testing import Behaviour, FakeCli, Simulator, write_fake_cli
 from .preloaded import Preloaded
 
 ONESEAT = str(Path(sysconfig.get_path("scripts")) / "oneseat")
-#: Long enough for the slowest machine, short enough to fail before pytest's own limit.
+#: In seconds: long enough for the slowest machine, short enough to fail before pytest's own limit.
 KILL_AFTER_S = 60.0
-#: Starts its arguments without the superuser's power over files, where the tests have it; permissions then count for all.
+#: Starts a command without the superuser's access to all files, so that permissions apply even when the tests run as root.
 _ORDINARY = (
     "import ctypes, os, sys\n"
     "for capability in (1, 2) if os.geteuid() == 0 else ():\n"
     "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
-#: Read before the tests take the caller's environment away.
+#: Read before the tests remove the caller's environment.
 UPDATE_SNAPSHOTS = os.environ.get("UPDATE_SNAPSHOTS") == "1"
-#: The modules that bring the vendors' SDKs, a second of loading, for a seat whose runs go to API keys.
+#: The modules that load the vendors' SDKs, which takes a second, for a seat whose runs use API keys.
 SDKS = tuple(
     f"oneseat.providers.api.{name}" for name in ("anthropic", "openai_responses", "openai_chat", "gemini")
 )
@@ -44,7 +44,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
 class Done(NamedTuple):
-    """How one command ended. Both outputs are UTF-8, or making this fails."""
+    """The outcome of one command. Creating it fails if an output is not UTF-8."""
 
     arguments: tuple[str, ...]
     code: int
@@ -53,7 +53,7 @@ class Done(NamedTuple):
 
     @property
     def result(self) -> dict[str, Any]:
-        """The object that ``--json`` prints: one line and nothing else."""
+        """The object that ``--json`` prints. Fails unless it is the only line."""
         assert self.stdout.count("\n") == 1, self
         assert self.stdout.endswith("\n"), self
         decoded: dict[str, Any] = json.loads(self.stdout)
@@ -67,14 +67,14 @@ class Done(NamedTuple):
 
 
 def done(arguments: Sequence[str], code: int, stdout: bytes, stderr: bytes) -> Done:
-    """Every command a test runs comes through here: none may ever show a traceback."""
+    """The outcome of any command that a test runs. Fails if it shows a traceback."""
     ended = Done(tuple(arguments), code, stdout.decode(), stderr.decode())
     assert "Traceback" not in ended.stdout + ended.stderr, ended
     return ended
 
 
 class Live:
-    """A command that is running. Leaving the context kills it if it still runs."""
+    """A running command. Leaving the context kills it if it is still running."""
 
     def __init__(self, arguments: Sequence[str], process: subprocess.Popen[bytes]) -> None:
         self.arguments = arguments
@@ -98,7 +98,7 @@ class Live:
         return self.process.pid
 
     def read_until(self, wanted: str) -> str:
-        """What has come on stdout once ``wanted`` is part of it. Waits for exactly that, and fails when stdout ends first."""
+        """The output on stdout once it contains ``wanted``. Fails when stdout ends first."""
         while wanted.encode() not in self._seen:
             piece = os.read(_fileno(self.process.stdout), 65536)
             assert piece, (self._seen, _read(self.process.stderr))
@@ -115,14 +115,14 @@ class Live:
         self.process.stdout = None
 
     def finish(self) -> Done:
-        """Read both outputs to their ends."""
+        """Read both outputs to the end."""
         stdout, stderr = self.process.communicate()
         return done(self.arguments, self.process.returncode, self._seen + (stdout or b""), stderr or b"")
 
 
 @functools.cache
 def silent_url() -> str:
-    """An address on this machine that accepts connections and closes them: all that a fake CLI needs of a simulator."""
+    """A URL on this machine that accepts connections and closes them, which is enough for a fake CLI."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def close_all() -> None:
@@ -134,7 +134,7 @@ def silent_url() -> str:
 
 
 class Seat:
-    """One owner: home, working directory and temporary folder below ``root``, a CLI, and perhaps a simulator's scenario."""
+    """One owner: home, working directory and temporary folder below ``root``, a CLI, and optionally a simulator scenario."""
 
     def __init__(self, root: Path, cli: Path, simulator: Simulator | None = None, play: str = "ok") -> None:
         self.root = root
@@ -142,7 +142,7 @@ class Seat:
         self.cwd = root / "work"
         self.temporary = root / "tmp"
         self.command = [ONESEAT]
-        #: Modules that its commands load late, and that take long: see `SDKS`.
+        #: Modules that its commands load late and slowly: see `SDKS`.
         self.loads: tuple[str, ...] = ()
         for folder in (self.home.parent, self.cwd, self.temporary):
             folder.mkdir()
@@ -151,17 +151,17 @@ class Seat:
             "HOME": str(self.home.parent),
             "ONESEAT_HOME": str(self.home),
             "ONESEAT_CLAUDE_PATH": str(cli),
-            # Without a simulator nothing answers there: a fake has no need for it, and a real CLI would come no further.
+            # Without a simulator, nothing answers there: a fake does not need it, and a real CLI would fail.
             "ONESEAT_SIMULATOR_URL": simulator.url(play) if simulator else silent_url(),
             "TMPDIR": str(self.temporary),
         }
 
     def load_anew(self) -> None:
-        """From here on, each command is an interpreter of its own, which has loaded nothing yet."""
+        """Start each further command in a fresh interpreter without preloaded modules."""
         self.command = [sys.executable, ONESEAT]
 
     def become_ordinary(self) -> None:
-        """From here on, commands run as a user whom permissions stop."""
+        """Run further commands as a user to whom file permissions apply."""
         self.command = [sys.executable, "-IS", "-c", _ORDINARY, ONESEAT]
 
     @property
@@ -171,7 +171,7 @@ class Seat:
     def run(
         self, *arguments: str, stdin: bytes | None = None, stdout: IO[bytes] | int = subprocess.PIPE
     ) -> Done:
-        """Run a command to its end. Without ``stdin`` there is none: ``/dev/null``."""
+        """Run a command to its end. Without ``stdin``, its input is ``/dev/null``."""
         start = preloaded(*self.loads)
         if self.command == [ONESEAT] and start.serves(self.env):
             code, said, complained = start.run(
@@ -199,7 +199,7 @@ class Seat:
     def start(
         self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, stderr: int = subprocess.PIPE
     ) -> Live:
-        """Start a command and go on."""
+        """Start a command without waiting for it."""
         process = subprocess.Popen(
             [*self.command, *arguments],
             env=self.env,
@@ -211,16 +211,16 @@ class Seat:
         return Live(arguments, process)
 
     def runs(self) -> list[dict[str, Any]]:
-        """What `oneseat log` says of all runs, the newest first."""
+        """The entries of `oneseat log` for all runs, the newest first."""
         listed: list[dict[str, Any]] = self.run("log", "--json").result["runs"]
         return listed
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that was started with something of this seat in its environment: oneseat, the CLI, its tools."""
+        """All running processes with a path of this seat in their environment: oneseat, the CLI, its tools."""
         return [process for process in psutil.process_iter() if str(self.root) in _environment_text(process)]
 
     def assert_nothing_left(self) -> None:
-        """No process, no temporary file, no lock."""
+        """Assert that no process, temporary file or lock is left."""
         assert self.processes() == []
         assert list(self.temporary.iterdir()) == []
         assert [path for path in self.home.rglob("*") if path.suffix in {".lock", ".db-wal", ".db-shm"}] == []
@@ -228,12 +228,12 @@ class Seat:
 
 @functools.cache
 def preloaded(*more: str) -> Preloaded:
-    """What all seats of this process start commands from."""
+    """The preloaded process from which all seats of this process start commands."""
     return Preloaded(*more)
 
 
 def live_in(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this very process be the owner's: for tests of the library."""
+    """Make this process the owner's, for tests of the library."""
     for name, value in seat.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tempfile, "tempdir", str(seat.temporary))
@@ -241,13 +241,13 @@ def live_in(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fake_seat(root: Path, behaviour: Behaviour | str) -> tuple[Seat, FakeCli]:
-    """A seat whose `claude` behaves in a way the real one cannot be made to."""
+    """A seat whose `claude` shows behaviour that the real one cannot be made to show."""
     cli = write_fake_cli(root / "claude", behaviour)
     return Seat(root, cli.path), cli
 
 
 def told(request: Any) -> str:
-    """The text of the last user message that the vendor received. Fails when there is anything but one text block."""
+    """The text of the last user message that the vendor received. Fails unless it is a single text block."""
     (block,) = contents(request)
     assert block["type"] == "text"
     text: str = block["text"]
@@ -255,7 +255,7 @@ def told(request: Any) -> str:
 
 
 def contents(request: Any) -> list[dict[str, Any]]:
-    """The content blocks of the only user message that the vendor received, without the CLI's own: 2.1.197 tells the date."""
+    """The content blocks of the only user message that the vendor received, without the CLI's own: 2.1.197 adds the date."""
     (message,) = [message for message in request.body["messages"] if message["role"] == "user"]
     return [
         block for block in message["content"] if not block.get("text", "").startswith("<system-reminder>")
@@ -279,7 +279,7 @@ _FILTERS = (
 
 
 def check_snapshot(name: str, seat: Seat, ended: Done) -> None:
-    """Compare a command with the file that holds it; ``UPDATE_SNAPSHOTS=1`` writes the file instead."""
+    """Compare a command's output with its snapshot file; ``UPDATE_SNAPSHOTS=1`` writes the file instead."""
     shown = "\n".join(
         [
             f"exit {ended.code}",
@@ -316,7 +316,7 @@ def _read(stream: IO[bytes] | None) -> bytes:
 
 
 def write_login(seat: Seat, expires: float) -> None:
-    """A login of the simulator's that is kept in a file and ends at ``expires``, in seconds since 1970."""
+    """Write a simulated login to a file; it expires at ``expires``, in seconds since 1970."""
     path = seat.home / "state" / "simulator" / "file" / ".credentials.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

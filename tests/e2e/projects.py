@@ -1,4 +1,4 @@
-"""Runs of one project, ``shop``, and what the vendor and the ledger know of them."""
+"""Runs of one project, ``shop``, and their records at the vendor and in the ledger."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def ask(seat: Seat, prompt: str, *options: str) -> dict[str, Any]:
 
 
 def events_of(seat: Seat, run: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The events of one kind, as the ledger keeps them."""
+    """The events of one kind in the ledger."""
     with opened_reader(Installation(seat.env)) as ledger:
         return [each.event for each in ledger.events(run["run_id"]) if each.event["type"] == kind]
 
 
 def renewal(seat: Seat, run: dict[str, Any]) -> str | None:
-    """Why a run began a new session, as its events say; ``None`` when they do not."""
+    """Why a run began a new session, from its events; ``None`` if it did not."""
     found = [event["reason"] for event in events_of(seat, run, "session_renewed")]
     assert len(found) <= 1
     return found[0] if found else None
 
 
 def said(request: RecordedRequest) -> list[tuple[str, str]]:
-    """Who said what in the conversation that the vendor received, without what the CLI adds by itself."""
+    """The roles and texts of the conversation that the vendor received, without the CLI's own additions."""
     texts = []
     for message in request.body["messages"]:
         content = message["content"]

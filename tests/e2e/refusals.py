@@ -1,4 +1,4 @@
-"""What holds for every command that says no."""
+"""Checks that apply to every command that is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .driving import Done, Seat, check_snapshot
 
 
 def refused(name: str, seat: Seat, *arguments: str, stdin: bytes | None = None) -> Done:
-    """The same in text and as JSON, with what holds for every refusal."""
+    """Run a command with text and JSON output and check what applies to every refusal."""
     plain = seat.run(*arguments, stdin=stdin)
     assert plain.stderr.startswith("error: "), plain
     assert plain.stderr.count("\nhint: ") <= 1, plain
@@ -21,7 +21,7 @@ def refused(name: str, seat: Seat, *arguments: str, stdin: bytes | None = None) 
     assert f"error: {error['message']}\n  code {error['code']}\n" in plain.stderr
     assert (error["hint"] or "") == hint.partition("\nreceipt: ")[0].rstrip("\n")
     if not machine.result["run_id"]:
-        # There was no run, so nobody served it.
+        # There was no run, so there is no provider.
         assert machine.result["receipt"]["provider"] is None
     check_snapshot(name, seat, plain)
     return plain

@@ -1,4 +1,4 @@
-"""A server of a seat, and what it says of itself."""
+"""A seat's server and its status."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def serving(seat: Seat) -> Iterator[Live]:
 
 
 def status(seat: Seat) -> dict[str, Any]:
-    """What `oneseat status` says of the server, which has to be there."""
+    """The server in the output of `oneseat status`. Fails if there is none."""
     server: dict[str, Any] = seat.run("status", "--json").result["server"]
     return server
 
 
 def went_cold(seat: Seat) -> str | None:
-    """Why the last command did without the server."""
+    """Why the last command did not use the server."""
     cold = status(seat)["last_cold"]
     return None if cold is None else str(cold["why"])
 
 
 def timeless(ended: Done) -> tuple[int, str, str]:
-    """All that a command showed, without times and names that differ from run to run."""
+    """The output of a command, without times and names that differ between runs."""
     shown = [ended.stdout, ended.stderr]
     for pattern, name in (*_MORE, *_FILTERS):
         shown = [pattern.sub(name, text) for text in shown]
@@ -52,6 +52,6 @@ def timeless(ended: Done) -> tuple[int, str, str]:
 
 
 def owners(seat: Seat) -> list[int]:
-    """The process that did each run, in the order they began."""
+    """The process of each run, in the order in which the runs began."""
     with contextlib.closing(sqlite3.connect(seat.ledger)) as ledger:
         return [row[0] for row in ledger.execute("SELECT owner_pid FROM runs ORDER BY created_at, rowid")]

@@ -1,4 +1,4 @@
-"""What tests of processes that wait have in common."""
+"""Helpers for tests of waiting processes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .driving import Seat
 
 
 async def until(app: oneseat.App, condition: Callable[[], object]) -> None:
-    """Wait for something that comes with a change of the processes that wait."""
+    """Wait for a condition that changes with the waiting processes."""
     while not condition():
         await app.idle_change()
 
 
 async def waiting(app: oneseat.App, fits: Callable[[WarmProcess], bool] = lambda _: True) -> WarmProcess:
-    """A process that waits for a run and fits."""
+    """A waiting process that fits a run."""
     await until(app, lambda: any(map(fits, app.idle)))
     return next(filter(fits, app.idle))
 

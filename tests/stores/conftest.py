@@ -1,4 +1,4 @@
-"""Closes what a test of the stores left open."""
+"""Closes the stores that a test left open."""
 
 from __future__ import annotations
 

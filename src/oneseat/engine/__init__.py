@@ -1,1 +1,1 @@
-"""One run: ``flow.py`` reads top to bottom. The engine knows rules and ports, never a provider, a store or this machine."""
+"""Does one run; start with ``flow.py``. The engine uses rules and ports, never a provider, a store or this machine."""

@@ -1,4 +1,4 @@
-"""Runs as callers hold them: a context manager that yields events and always knows its result."""
+"""The callers' interface to runs: a context manager that yields events and always has a result."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _BUG = ErrorInfo(
 class RunStream(Generic[T]):
     """One run. ``async with app.stream(request) as run: async for event in run: ...``; afterwards ``run.result`` is set.
 
-    Leaving early cancels the run and returns only when every process it started is gone; a task that waits for its next event
-    meanwhile is cancelled. Opening, reading and leaving may be done by different tasks.
+    Leaving early cancels the run and returns only when every process it started has ended; a task that is waiting for the next
+    event is cancelled. Different tasks may open, read and leave the run.
     """
 
     def __init__(self, deps: RunDeps, request: Request[T], run_id: str, ask: Asker | None = None) -> None:
@@ -77,7 +77,7 @@ class RunStream(Generic[T]):
         if inspect.isasyncgen(self._events) and not self._events.ag_running:
             await self._events.aclose()
         if self.result is None:
-            # Left before the first event was asked for: nothing was started, and nothing is in the ledger.
+            # Left before the first event was requested: nothing was started, and nothing is in the ledger.
             self.result = self._record.result(_CANCELLED)
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -86,7 +86,7 @@ class RunStream(Generic[T]):
         return self._events
 
     async def _read(self) -> AsyncGenerator[Event, None]:
-        """The events of the run, which begins when the first one is asked for and does not outlive this generator."""
+        """The events of the run, which starts when the first one is requested and does not outlive this generator."""
         deps = self._deps
         notifier = deps.telemetry.began(self.run_id, self._request, deps.provider.name)
         channel = EventChannel(deps.ledger, self._record, notifier)
@@ -100,11 +100,11 @@ class RunStream(Generic[T]):
             await self._cancel()
 
     async def _cancel(self) -> None:
-        """Cancel the run, where it goes on, and wait until every process of it is gone and its end is written."""
+        """Cancel the run if it is active, and wait until all its processes have ended and its outcome is written."""
         if self._task is None or self._task.done():
             return
         if not self._cancelled:
-            # Once: a second cancellation would interrupt the ending.
+            # Only once: a second cancellation would interrupt the cleanup.
             self._cancelled = True
             self._task.cancel()
         await uninterrupted(asyncio.wait({self._task}))
@@ -121,7 +121,7 @@ class RunStream(Generic[T]):
             error = _CANCELLED
             raise
         finally:
-            # In one piece: a cancellation in between would leave the ledger without the end, or the caller with another one.
+            # A cancellation in between would leave the ledger without the outcome, or with another one than the caller's.
             last = await uninterrupted(self._end(notifier, error))
         return last
 
@@ -156,7 +156,7 @@ class RunStream(Generic[T]):
 
 
 class _WithConversation:
-    """All providers, of which the one of ``candidate`` is ``held`` for a conversation."""
+    """All providers; the one of ``candidate`` is ``held``, which keeps its conversation open."""
 
     def __init__(self, providers: Providers, held: Provider, candidate: Candidate) -> None:
         self._providers = providers
@@ -170,7 +170,7 @@ class _WithConversation:
 
 
 class App:
-    """Does runs, several side by side. It keeps no state between runs besides its dependencies."""
+    """Does runs, also concurrently. It keeps no state between runs except its dependencies."""
 
     def __init__(self, deps: RunDeps, new_run_id: Callable[[], str]) -> None:
         self._deps = deps
@@ -178,23 +178,23 @@ class App:
 
     @property
     def idle(self) -> tuple[WarmProcess, ...]:
-        """The processes that were started ahead and wait for a run."""
+        """The processes that were started in advance and wait for a run."""
         pool = self._deps.provider.warm_pool
         return pool.idle if pool is not None else ()
 
     async def idle_change(self) -> None:
-        """Wait until ``idle`` has changed; for ever where nothing is started ahead."""
+        """Wait until ``idle`` has changed; for ever if no process is started in advance."""
         pool = self._deps.provider.warm_pool
         await (pool.change() if pool is not None else asyncio.Event().wait())
 
     @asynccontextmanager
     async def conversation(self, provider: str | None = None, key: str | None = None) -> AsyncIterator[App]:
-        """One conversation: each run in it continues where the run before has ended, without waiting for a process to start.
+        """One conversation: each run in it continues the one before, without waiting for a process to start.
 
-        Each message is a run with a receipt of its own, and who pays is checked anew. Instructions, schema, tools and
-        directory are those of the first message; a run that changes one ends with ``usage.conversation_changed``. ``provider``
-        or the API key named ``key`` holds it, the seat by default; its messages name the same. Raises ``OneseatError`` for one
-        that is not there.
+        Each message is a run with its own receipt and its own billing check. Instructions, schema, tools and directory are
+        those of the first message; a run that changes one fails with ``usage.conversation_changed``. The conversation uses
+        ``provider`` or the API key named ``key``, by default the seat; its messages must name the same. Raises
+        ``OneseatError`` for an unknown one.
         """
         deps, candidate = self._deps, self._candidate(provider, key)
         chosen = deps.provider if (provider, key) == (None, None) else deps.providers.of(candidate)
@@ -222,7 +222,7 @@ class App:
     ) -> RunStream[T]:
         """A run whose events are read as they come. Nothing starts before the first event is asked for.
 
-        ``ask`` answers when the assistant wants a tool that its permissions do not cover; without it the answer is no.
+        ``ask`` decides when the assistant wants a tool that its permissions do not cover; without it, the tool is denied.
         """
         return RunStream(self._deps, request, run_id or self._new_run_id(), ask)
 

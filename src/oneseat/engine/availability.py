@@ -1,4 +1,4 @@
-"""Whether a candidate can serve a request now: what it is able to do, its usage windows, its last failures, its budgets."""
+"""Checks whether a candidate can serve a request now: its features, usage windows, last failures and budgets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .record import RunRecord
 
 
 class Availability(NamedTuple):
-    """A candidate's provider, where it could be made, and why the candidate does not serve."""
+    """A candidate's provider, if it could be made, and why the candidate cannot serve."""
 
     provider: Provider | None
     failure: CandidateFailure | None = None
@@ -33,9 +33,9 @@ async def check(
     alone: bool,
     record: RunRecord | None = None,
 ) -> Availability:
-    """Check a candidate. One that is ``alone`` is tried whatever its windows and failures: no other could serve instead.
+    """Check a candidate. If it is ``alone``, ignore its windows and failures: no other could serve instead.
 
-    ``record`` is that of the run that asks, where there is one.
+    ``record`` is the record of the current run, if there is one.
     """
     try:
         provider = deps.providers.of(candidate)
@@ -49,7 +49,7 @@ async def check(
 
 
 def model_of(candidate: Candidate, provider: Provider, request: Request) -> str:
-    """The model that a candidate is asked for."""
+    """The model to request from a candidate."""
     return candidate.model or request.model or provider.default_model
 
 
@@ -73,6 +73,6 @@ async def _left_usd(
 ) -> float | None:
     if candidate.when.budget_left_usd is None:
         return None
-    # What a run reserved with earlier candidates is given back when it goes on to another one, but what it used is not.
+    # A run releases its reservation when it goes on to another candidate, but what it used still counts.
     costs = record.costs(candidate.key) if record is not None else None
     return await CandidateBudget(deps.budgets, candidate, provider.wallet, request, costs).left_usd()

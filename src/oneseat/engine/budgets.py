@@ -1,4 +1,4 @@
-"""What a run may cost: reserved before anything is sent, extended when it is used up, given back when it is not needed."""
+"""Reserves what a run may cost before anything is sent, extends the reservation when it is used up, releases the rest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from oneseat.rules.budgets import messages as refusals
 from oneseat.rules.budgets import meter as budget
 from oneseat.rules.budgets.meter import Meter
 
-#: How often, and at what distance in seconds, a request checks whether other runs have given back what it lacks.
+#: How often, and at what interval in seconds, a request checks whether other runs have released what it needs.
 _CHECKS, _BETWEEN_CHECKS_S = 200, 0.1
 
 
 class BudgetContext(NamedTuple):
-    """Where prices and past spending are looked up. ``since`` returns when this day and this month began."""
+    """The sources of prices and past spending. ``since`` returns the start of this day and this month."""
 
     prices: Prices
     spending: Spending
@@ -35,7 +35,7 @@ class BudgetContext(NamedTuple):
 
 
 class RunCosts(NamedTuple):
-    """What a run has cost before a candidate serves it, in US dollars; ``other_keys_usd`` of that was not paid by its key."""
+    """What a run has cost with earlier candidates, in US dollars; this candidate's key did not pay ``other_keys_usd`` of it."""
 
     run_id: str = ""
     before_usd: float = 0.0
@@ -43,9 +43,9 @@ class RunCosts(NamedTuple):
 
 
 class CandidateBudget:
-    """The budgets that a run is under while one candidate serves it.
+    """The budgets that apply to a run while one candidate serves it.
 
-    ``meter`` counts what is used; it is ``None`` before the first attempt, and where nothing has to be counted.
+    ``meter`` counts the usage; it is ``None`` before the first attempt, and when nothing has to be counted.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class CandidateBudget:
         self._reservation = NO_BUDGET
 
     async def reserve(self, permitted: Permitted) -> Budgeted | Refused:
-        """Reserve what is left under the budgets, or refuse where nothing is. Comes before the provider is started."""
+        """Reserve from the budgets, or refuse if nothing is left. Call before the provider is started."""
         if self._bounds and not self._free:
-            # What is charged by use is reserved request by request, each as large as it can get.
+            # A run charged by use reserves the maximum cost of each request separately.
             spent, cap = await (self._when_available(0.0) if self._by_use else self._reserve(None))
             if cap is None:
                 return Refused(error=self._used_up(spent), policy=permitted.policy)
@@ -76,9 +76,9 @@ class CandidateBudget:
         return bounds.reserve(permitted, self._reservation, by_use=self._by_use)
 
     async def check(self, dispatch: Dispatch) -> Dispatch | Refused:
-        """Start to count an attempt, or refuse it when its price is unknown or its prompt costs more than is left.
+        """Start counting an attempt, or refuse it when the price is unknown or the prompt costs more than is left.
 
-        On a plan without any bound nothing is counted and no price looked up.
+        On a plan without any budget nothing is counted and no price is looked up.
         """
         bounded, max_turns = self._reservation is not NO_BUDGET, dispatch.request.max_turns
         if not bounded and not self._by_use and max_turns is None:
@@ -103,7 +103,7 @@ class CandidateBudget:
         return dispatch
 
     async def extend_reservation(self, needs_usd: float | None = None) -> bool:
-        """Reserve more for a run that has used what it had; whether it got any."""
+        """Reserve more for a run that has used its reservation; returns whether it got any."""
         held = self._reservation
         if held is NO_BUDGET or self._by_use or (held.bound.period == "run" and held.usd >= held.bound.usd):
             return False
@@ -114,7 +114,7 @@ class CandidateBudget:
         return True
 
     async def shrink_reservation(self) -> None:
-        """Hold no more for a run that is charged by use than it has cost: its next request reserves anew."""
+        """Reduce the reservation of a run charged by use to what it has cost: its next request reserves again."""
         if self._reservation is NO_BUDGET or not self._by_use or self._reservation.usd <= self._used_usd:
             return
         _, cap = await self._reserve(0.0)
@@ -122,9 +122,9 @@ class CandidateBudget:
             self._keep(cap)
 
     async def close_reservation(self, sent: Sequence[Request]) -> None:
-        """Hold no more for a run that was cut off on a plan than what was seen of it and the prompts it had ``sent``.
+        """Reduce the reservation of an interrupted run on a plan to what was counted plus the prompts ``sent``.
 
-        Its whole reservation may be half of a day's budget: two runs that are stopped would leave nothing.
+        Its whole reservation may be half of a day's budget: two interrupted runs would use up the budget.
         """
         held, price = self._reservation, self.meter.price if self.meter is not None else None
         if self._by_use or held is NO_BUDGET or price is None:
@@ -137,7 +137,7 @@ class CandidateBudget:
         )
 
     async def left_usd(self) -> float | None:
-        """What the budgets would leave the run, in US dollars; ``None`` where it has none. Nothing is reserved."""
+        """What the budgets would leave the run, in US dollars; ``None`` if it has none. Reserves nothing."""
         if not self._bounds:
             return None
         _, before_usd, other_keys_usd = self._run
@@ -145,14 +145,14 @@ class CandidateBudget:
         return bounds.leaves(least, other_keys_usd) - before_usd
 
     async def used_up(self) -> ErrorInfo | None:
-        """The refusal that ``reserve`` would give now; ``None`` where something is left. Nothing is reserved."""
+        """The refusal that ``reserve`` would return now; ``None`` if something is left. Reserves nothing."""
         if not self._bounds or self._free:
             return None
         spent = await self._spent()
         return self._used_up(spent) if bounds.share(self._bounds, 0.0, None, spent) is None else None
 
     async def cover(self, *, sent_tokens: int, output_tokens: int, price: Price) -> int:
-        """Reserve what a request can cost that is charged by use, and return how many tokens its answer may have."""
+        """Reserve the maximum cost of a request charged by use; returns how many tokens its answer may have."""
         used_usd = self._used_usd
         needs_usd = bounds.worst_cost(sent_tokens, output_tokens, price)
         spent, cap = await self._when_available(needs_usd)
@@ -169,7 +169,7 @@ class CandidateBudget:
         self, sent_tokens: int, cap: Cap | None, spent: tuple[Spent, ...], price: Price
     ) -> ErrorInfo:
         if self.meter is not None and self.meter.committed_usd:
-            # It has had answers: what it was given for those is kept.
+            # The run has received answers, so it keeps what it reserved for them.
             return refusals.reached(self._reservation, self.meter.committed_usd, at_the_end=False)
         if cap is None:
             return self._used_up(spent)
@@ -194,7 +194,7 @@ class CandidateBudget:
         return reached
 
     async def _prompt(self, dispatch: Dispatch, price: Price) -> ErrorInfo | None:
-        """Why the prompt alone costs more than is left on a plan."""
+        """The error if the prompt alone costs more than is left, on a plan."""
         tokens = budget.input_tokens(dispatch.request)
         usd = bounds.least_cost(tokens, price)
         if usd > self._reservation.usd - self._used_usd:
@@ -204,7 +204,7 @@ class CandidateBudget:
         return refusals.too_large(tokens, usd, self._reservation, at_most=False)
 
     async def _longest(self, dispatch: Dispatch, price: Price) -> ErrorInfo | None:
-        """Why the prompt with the shortest answer can cost more than is left, where it is charged by use."""
+        """The error if the prompt with the shortest answer can cost more than is left, when charged by use."""
         text_bytes, pictures = _size(dispatch)
         tokens = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
         usd = bounds.worst_cost(tokens, bounds.LEAST_TOKENS, price)
@@ -228,7 +228,7 @@ class CandidateBudget:
         return await context.spending.reserve(run_id, self._wallet, self._bounds, context.since(), share)
 
     async def _when_available(self, needs_usd: float) -> tuple[tuple[Spent, ...], Cap | None]:
-        """Reserve what a request needs, or what there is once the other runs have given back what they can."""
+        """Reserve what a request needs, or what is left after waiting for other runs to release their reservations."""
         for _ in range(_CHECKS):
             spent, cap = await self._reserve(needs_usd, patient=True)
             least = bounds.tightest(self._bounds, spent, self._run.other_keys_usd)
@@ -252,7 +252,7 @@ class CandidateBudget:
 
     @property
     def _used_usd(self) -> float:
-        """What the run has cost so far, with all candidates, and with the request that is on its way."""
+        """What the run has cost so far with all candidates, including the maximum cost of the pending request."""
         return self._run.before_usd + (self.meter.committed_usd if self.meter is not None else 0.0)
 
     def _used_up(self, spent: tuple[Spent, ...]) -> ErrorInfo:
@@ -263,14 +263,14 @@ class CandidateBudget:
 
 
 class _Allowance:
-    """Asked by a provider that is charged by use before each of its requests. Implements ``Allowance``."""
+    """Implements ``Allowance``: a provider that is charged by use calls it before each request."""
 
     def __init__(self, budget_of_run: CandidateBudget, price: Price) -> None:
         self._budget = budget_of_run
         self._price = price
 
     async def __call__(self, *, text_bytes: int, pictures: int, output_tokens: int) -> int:
-        """Reserve what a request can cost, and return how many tokens its answer may have."""
+        """Reserve the maximum cost of a request; returns how many tokens its answer may have."""
         sent = bounds.at_most(text_bytes=text_bytes, pictures=pictures)
         return await self._budget.cover(sent_tokens=sent, output_tokens=output_tokens, price=self._price)
 
@@ -283,7 +283,7 @@ def _refused(dispatch: Dispatch, error: ErrorInfo) -> Refused:
 
 
 def _size(dispatch: Dispatch) -> tuple[int, int]:
-    """How many bytes of text a request sends at least, and how many pictures."""
+    """The minimum bytes of text in a request, and the number of images and documents."""
     request = dispatch.request
     text_bytes, pictures = budget.sizes(request)
     text_bytes += len((dispatch.background or "").encode("utf-8", "surrogatepass"))

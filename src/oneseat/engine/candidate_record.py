@@ -1,4 +1,4 @@
-"""What happened while one candidate served a run: what the billing gate found, its attempts, what they cost."""
+"""Records what happened while one candidate served a run: the billing gate's findings, the attempts and their costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oneseat.rules.runs.totals import Tally, sum_of_costs
 
 from .budgets import CandidateBudget
 
-#: Of several attempts, the one whose verdict comes first here decides the verdict of the run.
+#: The verdict of a run is that of its attempts which comes first here.
 WORST_FIRST = ("misbilled", "unverified", "verified", "nothing_sent")
 
 
@@ -42,7 +42,7 @@ class AttemptRecord:
 
 
 class CandidateRecord:
-    """One candidate's part of a run. ``budget`` is ``None`` where none was tried yet."""
+    """One candidate's part of a run. ``budget`` is ``None`` until a candidate was tried."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class CandidateRecord:
         self.provider = provider
         self.expected = expected
         self.key = candidate.key if candidate is not None else None
-        #: Whether each of its requests is charged.
+        #: Whether each request is charged.
         self.by_use = candidate is not None and candidate.paid_from != "plan"
         self.budget = budget
         self.cleared: Cleared | None = None
@@ -65,32 +65,32 @@ class CandidateRecord:
 
     @property
     def meter(self) -> Meter | None:
-        """What counts its use; ``None`` where nothing is counted."""
+        """The meter of the candidate's usage; ``None`` if nothing is counted."""
         return self.budget.meter if self.budget is not None else None
 
     @property
     def attempts(self) -> list[AttemptRecord]:
-        """All of them, the current one last."""
+        """All attempts, the current one last."""
         return [*self.past, self.now]
 
     @property
     def sent(self) -> list[AttemptRecord]:
-        """Those whose prompt was sent."""
+        """The attempts whose prompt was sent."""
         return [attempt for attempt in self.attempts if attempt.dispatch is not None]
 
     @property
     def used_something(self) -> bool:
-        """Whether any of its attempts may have used tokens."""
+        """Whether any attempt may have used tokens."""
         return any(not attempt.tally.used_nothing() for attempt in self.sent)
 
     def next_attempt(self, error: ErrorInfo) -> None:
-        """The current attempt failed, and another one begins."""
+        """Note that the current attempt failed and another one begins."""
         self.broke_off(error)
         self.past.append(self.now)
         self.now = AttemptRecord()
 
     def broke_off(self, error: ErrorInfo) -> None:
-        """The current attempt failed."""
+        """Note that the current attempt failed."""
         meter = self.meter
         if meter is not None:
             meter.broke_off(error)
@@ -103,13 +103,13 @@ class CandidateRecord:
         return min(reversed(findings), key=lambda finding: WORST_FIRST.index(finding.verdict))
 
     def list_cost(self) -> tuple[float | None, CostSource]:
-        """The equivalent cost at list price, and its source: the provider, or our price table where use was counted."""
+        """The cost at list price and its source: the provider, or our price table if the usage was counted."""
         if not self.sent:
             return 0.0, "unknown"
         meter = self.meter
         spent = meter.spent_usd if meter is not None else None
         if meter is not None and self.by_use:
-            # The vendor charges for an answer that was lost, and its tokens are not known.
+            # The vendor charges for a lost answer, whose tokens are unknown.
             known = meter.is_free or all(attempt.tally.usage is not None for attempt in self.sent)
             return (spent, "price_table") if spent is not None and known else (None, "unknown")
         if meter is not None and spent is not None and meter.estimated:
@@ -121,7 +121,7 @@ class CandidateRecord:
 
     @property
     def counted_usd(self) -> float:
-        """Its list price in US dollars; where that is unknown, what was seen plus what a lost answer may be charged."""
+        """The list price in US dollars; if it is unknown, what was counted plus the possible charge of a lost answer."""
         cost, _ = self.list_cost()
         if cost is not None:
             return cost
@@ -129,11 +129,11 @@ class CandidateRecord:
         return meter.committed_usd if meter is not None else 0.0
 
     def charged(self) -> float | None:
-        """What was really charged, in US dollars, as far as that is known."""
+        """What was actually charged, in US dollars; ``None`` if it is unknown."""
         if not self.sent:
             return 0.0
         list_cost, source = self.list_cost()
-        # On a plan, an estimate is the worth of the tokens, not a charge.
+        # On a plan, an estimate is the value of the tokens, not a charge.
         known = list_cost if self.by_use or source != "price_table" else None
         return self.finding().charged(known)
 

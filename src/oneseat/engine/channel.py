@@ -1,4 +1,4 @@
-"""Hands the events of a run to its reader, written before they are read, and never ahead of the reader."""
+"""Passes the events of a run to its reader: written to the ledger first, and no faster than they are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .record import RunRecord
 
 
 class EventChannel:
-    """Between the task that does a run and the reader of its events: one batch at a time."""
+    """Connects the task that does a run with the reader of its events, one batch at a time."""
 
     def __init__(self, ledger: Ledger, record: RunRecord, notifier: RunNotifier) -> None:
         self._ledger = ledger
@@ -21,19 +21,19 @@ class EventChannel:
         self._resumed: asyncio.Future[None] | None = None
 
     async def emit(self, *batch: Event) -> None:
-        """Count events of oneseat's own, write them and hand them over."""
+        """Count events that oneseat itself creates, write them and pass them to the reader."""
         self._record.add(*batch)
         await self.write(batch)
         await self.hand_over(batch)
 
     async def write(self, batch: Batch) -> None:
-        """Write what is kept of a batch, all of it at once. Raises ``UsageError`` when the ledger cannot be written."""
+        """Write the durable events of a batch at once. Raises ``UsageError`` when the ledger cannot be written."""
         durable = [event for event in batch if event.durable]
         if durable:
             await self._ledger.record(self._record.run_id, *durable)
 
     async def hand_over(self, batch: Batch) -> None:
-        """Give the reader a batch that is written. Returns when the reader asks for more."""
+        """Pass a written batch to the reader. Returns when the reader wants the next one."""
         for event in batch:
             if event.durable:
                 self._notifier.saw(event)
@@ -42,9 +42,9 @@ class EventChannel:
         await self._resumed
 
     async def take(self, run: asyncio.Task[Batch]) -> Batch | None:
-        """The next batch of the task ``run``, and last what it returns; ``None`` after that.
+        """The next batch of the task ``run``, finally the batch that it returns; ``None`` after that.
 
-        Raises what the task raised, and ``CancelledError`` when it was cancelled.
+        Raises the task's exception, and ``CancelledError`` when it was cancelled.
         """
         if run.done():
             return None
@@ -54,7 +54,7 @@ class EventChannel:
         return await self._next
 
     def close(self, run: asyncio.Task[Batch]) -> None:
-        """The task is done: wake the reader that waits for it."""
+        """Wake the waiting reader once the task is done."""
         error = None if run.cancelled() else run.exception()
         if error is None and not run.cancelled():
             self._give(run.result())
@@ -65,6 +65,6 @@ class EventChannel:
                 self._next.cancel()
 
     def _give(self, batch: Batch) -> None:
-        # The future of a reader that was cancelled is done; the run is about to be cancelled too.
+        # If the reader was cancelled, its future is done; the run is about to be cancelled too.
         if self._next is not None and not self._next.done():
             self._next.set_result(batch)

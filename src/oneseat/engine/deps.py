@@ -1,4 +1,4 @@
-"""What every run needs from outside of the engine."""
+"""The dependencies of every run from outside the engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def as_it_is(error: ErrorInfo) -> ErrorInfo:
 
 
 class RunDeps(NamedTuple):
-    """What every run needs.
+    """The dependencies of every run.
 
     ``provider`` is that of the owner's seat. ``chance`` returns random numbers from 0 up to 1; ``admit`` raises
     ``OneseatError`` for a provider whose program must not be used; ``foresee`` says why a candidate would fail at its start,

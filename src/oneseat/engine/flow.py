@@ -39,7 +39,7 @@ from .watchdog import Timeouts, Watchdog
 
 
 class Run(NamedTuple):
-    """What every step of one run needs."""
+    """The objects that every step of one run needs."""
 
     deps: RunDeps
     request: Request
@@ -52,10 +52,10 @@ class Run(NamedTuple):
 async def flow(
     deps: RunDeps, request: Request, record: RunRecord, channel: EventChannel, ask: Asker | None
 ) -> None:
-    """Do one run: the first candidate that can serves it, and when that fails, the next one.
+    """Do one run with the first candidate that can serve it, or with the next one if that fails.
 
-    Returns when ``record`` knows how the run ended. Raises ``OneseatError`` for what a provider, the watchdog or the ledger
-    could not do.
+    Returns when the outcome is in ``record``. Raises ``OneseatError`` for failures of a provider, the watchdog or the
+    ledger.
     """
     run = Run(deps, request, record, channel, Watchdog(_timeouts(deps, request)), ask)
     await deps.ledger.begin(record.run_id, request, deps.provider.name)
@@ -83,7 +83,7 @@ async def flow(
 
 
 async def decide(run: Run) -> Permitted | Refused:
-    """Whether the policy allows the run, and what may pay for it. The ledger holds the decision when this returns."""
+    """Decide whether the policy allows the run and what may pay. The decision is in the ledger when this returns."""
     deps, record = run.deps, run.record
     nesting_error = sessions.nesting_error(deps.nesting)
     if nesting_error is not None:
@@ -105,7 +105,7 @@ async def try_candidate(
     *,
     alone: bool,
 ) -> CandidateFailure | None:
-    """Let a candidate serve the run, after those of ``failures`` did not. Returns why it failed, if it did."""
+    """Serve the run with a candidate, after the ``failures`` of others. Returns why it failed, if it did."""
     deps, record = run.deps, run.record
     budget = await route(run, provider, candidate, failures, alone=alone)
     try:
@@ -113,7 +113,7 @@ async def try_candidate(
     except OneseatError as raised:
         error = raised.info
     if not record.cost_is_known:
-        # Its whole reservation counts as its cost then, so hold no more than what was answered.
+        # The whole reservation would count as the cost now, so reduce it to what was answered.
         await budget.shrink_reservation()
     if not alone:
         outcome = Outcome(deps.windows.now(), error.code if error is not None else None)
@@ -131,7 +131,7 @@ async def route(
     *,
     alone: bool,
 ) -> CandidateBudget:
-    """Record which candidate serves now, and say so where there was a choice. Returns its budget."""
+    """Record which candidate serves now, and emit an event if there was a choice. Returns its budget."""
     deps, record = run.deps, run.record
     left = failures[-1].error if failures and failures[-1].served else None
     if left is not None and record.sent_now:
@@ -153,7 +153,7 @@ async def route(
 async def serve(
     run: Run, provider: Provider, permitted: Permitted, budget: CandidateBudget
 ) -> ErrorInfo | None:
-    """Serve the run with one candidate. Returns why it gave no valid answer, or raises it."""
+    """Serve the run with one candidate. Returns or raises the error if it gave no valid answer."""
     deps, record = run.deps, run.record
     near = await check_windows(deps.windows, permitted, provider)
     if isinstance(near, Refused):
@@ -176,7 +176,7 @@ async def serve(
 async def attempts(
     run: Run, provider: Provider, budgeted: Budgeted, conversation: Conversation, budget: CandidateBudget
 ) -> ErrorInfo | None:
-    """Make attempts until one succeeds, is refused or must not be repeated. Returns why it gave no valid answer."""
+    """Make attempts until one succeeds, is refused or must not be retried. Returns the error of an invalid answer."""
     deps, record = run.deps, run.record
     earlier: tuple[str, ...] = ()
     waited_s = 0.0
@@ -240,7 +240,7 @@ async def prepare(
 async def attempt(
     run: Run, provider: Provider, budgeted: Budgeted, conversation: Conversation, budget: CandidateBudget
 ) -> ErrorInfo | None:
-    """Send the prompt once, with a process of its own. Returns why that failed; ``None`` also when it was refused."""
+    """Send the prompt once, with a separate process. Returns why that failed; ``None`` also when it was refused."""
     record = run.record
     try:
         async with _start_slot(run, provider) as start:
@@ -275,7 +275,7 @@ async def gate(
     conversation: Conversation,
     budget: CandidateBudget,
 ) -> Dispatch | Refused:
-    """Find out who would pay, to which model the prompt goes, and whether the budget covers it. Sends nothing."""
+    """Determine who would pay, which model gets the prompt, and whether the budget covers it. Sends nothing."""
     record, wait = run.record, run.watchdog.wait
     facts = await wait(process.credential_facts())
     record.asked(process.info)
@@ -295,7 +295,7 @@ async def gate(
 
 
 async def send(run: Run, turns: Turns, dispatch: Dispatch, conversation: Conversation) -> None:
-    """Send the prompt, and pass on what comes back. The ledger knows of it before it is sent."""
+    """Write the dispatch to the ledger, send the prompt, and pass on the events."""
     cleared = dispatch.cleared
     await run.channel.emit(WalletVerified(wallet=cleared.wallet, evidence=cleared.evidence))
     renewed = conversation.news()
@@ -320,14 +320,14 @@ def fail(record: RunRecord, permitted: Permitted, failures: Sequence[CandidateFa
 
 
 async def wait_for_slot(run: Run, slot: Slot) -> None:
-    """Wait until it is this run's turn, and say so where that takes time."""
+    """Wait for a free slot, and emit an event if that takes time."""
     if not slot.taken:
         await run.channel.emit(Progress(state="queued"))
         await run.watchdog.idle(slot.wait())
 
 
 def _run_slot(run: Run, provider: Provider) -> AbstractAsyncContextManager[Slot]:
-    # Slots bound the memory that processes take; a request that is sent from this process takes next to none.
+    # Slots limit the memory of processes; a request that is sent from this process takes almost none.
     return run.deps.slots.run() if provider.features.process else nullcontext(NO_SLOT)
 
 
@@ -375,7 +375,7 @@ def _timeouts(deps: RunDeps, request: Request) -> Timeouts:
 
 
 class _NoSlot:
-    """Stands for a slot where nothing is shared."""
+    """A slot for providers that need none."""
 
     taken = True
 

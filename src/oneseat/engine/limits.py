@@ -1,4 +1,4 @@
-"""Pauses runs while a usage window is so full that the rest of it is the owner's."""
+"""Pauses runs while a usage window is so full that the rest is reserved for the owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oneseat.rules.limits import pausing
 
 
 class WindowGuard(NamedTuple):
-    """``pause_at`` is the share in percent from which runs are paused; ``now`` returns seconds since 1970."""
+    """Reads the state of usage windows. ``pause_at`` is the percentage at which runs pause; ``now`` returns seconds since 1970."""
 
     history: LimitHistory
     pause_at: int | None
@@ -23,7 +23,7 @@ class WindowGuard(NamedTuple):
 async def check_windows(
     guard: WindowGuard, permitted: Permitted, provider: Provider
 ) -> Refused | LimitNear | None:
-    """Refuse a run that has to wait for a window's reset, or warn of one. Raises ``UsageError`` when the ledger fails."""
+    """Refuse a run that must wait for a window's reset, or warn before that. Raises ``UsageError`` when the ledger fails."""
     if guard.pause_at is None:
         return None
     request, now = permitted.request, guard.now()

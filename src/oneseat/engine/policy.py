@@ -1,4 +1,4 @@
-"""What the policy decides with, and its decision in the ledger."""
+"""Collects the inputs of the policy, and writes its decisions to the ledger."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .record import RunRecord
 
 
 class PolicyContext(NamedTuple):
-    """Where the policy finds its rules and inputs.
+    """The sources of the policy's rules and inputs.
 
-    ``environment`` does not change between runs; ``now`` returns seconds since 1970, ``today`` the day that a pack is applied
-    on (ISO 8601).
+    ``environment`` does not change between runs; ``now`` returns seconds since 1970, ``today`` the date for which the pack is
+    applied (ISO 8601).
     """
 
     source: PolicySource
@@ -32,12 +32,12 @@ class PolicyContext(NamedTuple):
     today: Callable[[Pack], str]
 
     async def view(self, provider: Provider) -> PolicyView:
-        """Everything but the request. Raises ``UsageError`` for a pack or a ledger that cannot be read."""
+        """All inputs except the request. Raises ``UsageError`` for an unreadable pack or ledger."""
         now, state = self.now(), self.source.read()
         simulated = provider.wallet == "simulator"
         recent = await self.history.lately(provider.name, now, simulated=simulated)
         if simulated:
-            # Simulated runs use nothing up, and a thorough test of somebody's scripts is thousands of them.
+            # Simulated runs use no quota, and a thorough test of a user's scripts makes thousands of them.
             recent = recent._replace(at_once=0, last_hour=0, last_day=0, hours=0)
         return PolicyView(
             pack=state.pack,
@@ -56,7 +56,7 @@ async def record_decision(ledger: Ledger, run_id: str, decision: Permitted | Ref
 async def confirm(
     ledger: Ledger, record: RunRecord, cleared: Cleared, facts: PayerFacts
 ) -> Cleared | Refused:
-    """Decide again with what the billing gate found out. Raises ``UsageError`` when a new decision cannot be written."""
+    """Decide again with the billing gate's findings. Raises ``UsageError`` when a new decision cannot be written."""
     if record.view is None:
         return cleared
     confirmed = policy.confirm_cleared(cleared, facts, record.view)

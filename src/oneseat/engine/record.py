@@ -1,4 +1,4 @@
-"""What happened in one run, and the result and receipt made of it."""
+"""Records what happened in one run, and makes its result and receipt."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _NAMES_MODEL = frozenset({Started, UsageSeen, TurnEnded, ModelFallback})
 
 
 class RunRecord:
-    """Collects what happens in a run; ``result`` is valid at any moment."""
+    """Collects what happens in a run; ``result`` is valid at any time."""
 
     def __init__(self, run_id: str, provider: str, expected_wallet: Wallet, clock: Clock) -> None:
         self.run_id = run_id
         self.permitted: Permitted | None = None
         self.view: PolicyView | None = None
-        #: That of the candidate that serves now.
+        #: The record of the current candidate.
         self.candidate = CandidateRecord(provider, expected_wallet)
         self._candidates = [self.candidate]
         self._passed_over: list[PassedOver] = []
@@ -59,7 +59,7 @@ class RunRecord:
 
     @property
     def tally(self) -> Tally:
-        """The events of the current attempt, summed up."""
+        """The sums of the current attempt's events."""
         return self._now.tally
 
     @property
@@ -73,13 +73,13 @@ class RunRecord:
         return self._list_cost()[0] is not None
 
     def costs(self, key: str | None) -> RunCosts:
-        """What all candidates have cost so far, as it counts for one that ``key`` would pay."""
+        """What all candidates have cost so far, for a candidate that ``key`` would pay."""
         served = [each for each in self._candidates if each.sent]
         other_keys = sum(each.counted_usd for each in served if each.key != key)
         return RunCosts(self.run_id, sum(each.counted_usd for each in served), other_keys)
 
     def decided(self, view: PolicyView, permitted: Permitted) -> None:
-        """The policy allows the run, as seen with ``view``."""
+        """Note that the policy, with the inputs in ``view``, allows the run."""
         self.view, self.permitted = view, permitted
 
     def routed(
@@ -89,7 +89,7 @@ class RunRecord:
         budget: CandidateBudget,
         passed_over: Sequence[PassedOver],
     ) -> None:
-        """A candidate begins to serve, as those of ``passed_over`` do not."""
+        """Note the candidate that serves from now on, and those that were ``passed_over``."""
         if not self.candidate.sent:
             self._candidates.pop()
         self.candidate = CandidateRecord(provider.name, provider.wallet, candidate, budget)
@@ -97,37 +97,37 @@ class RunRecord:
         self._passed_over = list(passed_over)
 
     def next_attempt(self, error: ErrorInfo) -> None:
-        """The attempt failed, and another one begins, with this candidate or the next one."""
+        """Note that the attempt failed and another one begins, with this candidate or the next one."""
         self._failed_with = error
         self.candidate.next_attempt(error)
 
     def refuse(self, refused: Refused) -> None:
-        """The run must not go on."""
+        """Note that the run was refused."""
         self.candidate.refused = refused
 
     def opened(self, session: ProviderSession) -> None:
-        """A provider was started; what it printed on stderr is read when it is gone."""
+        """Note a started provider, whose stderr is read after it has ended."""
         self._sessions.append(session)
 
     def asked(self, info: SessionInfo) -> None:
-        """The provider has said who would pay, and what it offers."""
+        """Note the provider's capabilities, once it has reported who would pay."""
         self.candidate.capabilities = info
 
     def cleared(self, cleared: Cleared) -> None:
-        """The billing gate and the policy let the attempt pass."""
+        """Note that the billing gate and the policy cleared the attempt."""
         self.candidate.cleared = cleared
 
     def requests_sent(self) -> list[Request]:
-        """The requests that the current candidate was sent, one for each attempt."""
+        """The requests that were sent to the current candidate, one per attempt."""
         return [each.dispatch.request for each in self.candidate.attempts if each.dispatch is not None]
 
     def leftovers(self) -> tuple[Event, ...]:
-        """The events that are known only after every provider of the run is gone."""
+        """The events that exist only after all providers of the run have ended."""
         said = (session.stderr() for session in self._sessions)
         return tuple(stderr for stderr in said if stderr is not None)
 
     def sent(self, dispatch: Dispatch, session: SessionStamp | None) -> None:
-        """The prompt is about to be sent: from here on something may have been spent."""
+        """Note that the prompt is about to be sent. From now on the run may have a cost."""
         self._now.dispatch = dispatch
         self._session = session
         meter = self.candidate.meter
@@ -135,7 +135,7 @@ class RunRecord:
             meter.attempt()
 
     def may_say_more(self) -> ErrorInfo | None:
-        """Why no further message may be sent in the run; ``None`` when one may, and then it is about to be."""
+        """Why the run may not send a further message; ``None`` if it may, which also notes that one is about to be sent."""
         meter = self.candidate.meter
         if meter is None:
             return None
@@ -144,7 +144,7 @@ class RunRecord:
         return reached
 
     def add(self, *events: Event) -> None:
-        """Take events in."""
+        """Count events."""
         now, meter = self.candidate.now, self.candidate.meter
         for event in events:
             now.tally.add(event)
@@ -153,8 +153,8 @@ class RunRecord:
         self._note_first_text()
 
     def take(self, batch: Batch) -> tuple[int, ErrorInfo | None]:
-        """Take the events of a turn in, up to the one after which it must end: how many, and why it must."""
-        # Hundreds of thousands of events come this way, so each costs as few calls as can be.
+        """Count the events of a turn up to the one after which it must end; returns how many, and why it must end."""
+        # This runs for hundreds of thousands of events, so it makes as few calls per event as possible.
         meter, add = self.candidate.meter, self.tally.add
         for number, event in enumerate(batch, 1):
             add(event)
@@ -202,7 +202,7 @@ class RunRecord:
             now.first_text = self._clock.monotonic()
 
     def stop_reason(self, event: Event) -> ErrorInfo | None:
-        """Why the turn must end now: another wallet pays, or the run cannot succeed any more. ``None`` when it may go on."""
+        """Why the turn must end now: another wallet pays, or the run can no longer succeed. ``None`` when it may go on."""
         now, meter = self.candidate.now, self.candidate.meter
         if type(event) in billing.TELLING:
             misbilled = billing.judge_during(event)
@@ -229,7 +229,7 @@ class RunRecord:
         return self._now.complaints
 
     def failure(self) -> ErrorInfo | None:
-        """Why the attempt that ended by itself is no success; ``None`` when it is one, or when it was refused."""
+        """Why an attempt that ended by itself failed; ``None`` if it succeeded or was refused."""
         if self.candidate.refused is not None:
             return None
         error = outcome.judge(self.tally, self.run_id)
@@ -238,7 +238,7 @@ class RunRecord:
         return error
 
     def ended_with(self) -> ErrorInfo | None:
-        """Why the candidate that ended by itself gave no valid answer; ``None`` when it did."""
+        """Why a candidate that ended by itself gave no valid answer; ``None`` if it did."""
         refused = self.candidate.refused
         return refused.error if refused is not None else self.failure()
 
@@ -247,7 +247,7 @@ class RunRecord:
         return self.sent_now and self.tally.may_have_acted((*request.tools.names, *request.expected_servers))
 
     def result(self, error: ErrorInfo | None) -> RunResult:
-        """The result of the run, given the error that cut it short, if one did."""
+        """The result of the run; ``error`` is the one that cut it short, if any."""
         error = error or self._refusal() or self.failure()
         if error is not None:
             self.candidate.broke_off(error)
@@ -285,7 +285,7 @@ class RunRecord:
 
     @property
     def _answering(self) -> AttemptRecord:
-        """The attempt whose answer is the run's: the last one with any, so that a later failure does not lose it."""
+        """The attempt whose answer is the result: the last one with an answer, so that a later failure does not lose it."""
         answered = [attempt for attempt in self._attempts if attempt.answered]
         return (answered or self._sent or [self._now])[-1]
 
@@ -312,7 +312,7 @@ class RunRecord:
         return attempt.made[1]
 
     def _finding(self) -> tuple[CandidateRecord, billing.Finding]:
-        """The candidate that answers for the run, with who paid; the worst verdict of all of them counts."""
+        """The candidate with the worst verdict and its finding, which apply to the whole run."""
         answering, served = self._answering, self._telling()
         findings = [(each, each.finding()) for each in served]
         candidate, finding = next(
@@ -324,7 +324,7 @@ class RunRecord:
         return candidate, msgspec.structs.replace(finding, verdict=worst.verdict)
 
     def _telling(self) -> list[CandidateRecord]:
-        """The candidates that count for the receipt: one that used no tokens proves nothing, and charged nothing."""
+        """The candidates that matter for the receipt: one that used no tokens proves nothing and charged nothing."""
         sent = [each for each in self._candidates if each.sent] or [self.candidate]
         return [each for each in sent if each.used_something or self._answering in each.attempts] or sent
 

@@ -1,4 +1,4 @@
-"""Which candidate would serve a request now, and why not the others. Nothing is started, sent or reserved."""
+"""Reports which candidate would serve a request now, and why others would not. Starts, sends and reserves nothing."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _not_tried(candidate: Candidate, left: ErrorInfo) -> CandidateReport:
 async def _refusal(
     deps: RunDeps, candidate: Candidate, provider: Provider, permitted: Permitted
 ) -> ErrorInfo | None:
-    """Why a run with this candidate would be refused before it starts, by a full window or a used-up budget."""
+    """The error if a full window or a used-up budget would refuse a run with this candidate before it starts."""
     asked = policy.for_candidate(permitted, candidate)
     window = await check_windows(deps.windows, asked, provider)
     if isinstance(window, Refused):

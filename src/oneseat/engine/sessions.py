@@ -18,7 +18,7 @@ from oneseat.rules.runs.sessions import Brief, SessionLimits
 
 
 class SessionDeps(msgspec.Struct, frozen=True):
-    """Where conversations are stored, what keeps two runs of a project apart, and how long a conversation may live."""
+    """The store of conversations, the locks that allow one run per project at a time, and the limits of a conversation."""
 
     sessions: Sessions
     locks: ProjectLocks
@@ -41,7 +41,7 @@ class Conversation:
 
     @property
     def stamp(self) -> SessionStamp | None:
-        """Which conversation, and the number of this run's message in it."""
+        """The conversation's id, and the number of this run's message in it."""
         if self._session is None:
             return None
         message = self._session.messages + 1
@@ -49,21 +49,21 @@ class Conversation:
 
     @property
     def continued(self) -> bool:
-        """Whether it holds messages of earlier runs."""
+        """Whether the conversation has messages of earlier runs."""
         return self._session is not None and self._session.messages > 0
 
     @property
     def brief(self) -> str | None:
-        """A summary of an earlier conversation, as text that goes before the prompt; ``None`` where it needs none."""
+        """A summary of an earlier conversation, to be sent before the prompt; ``None`` if none is needed."""
         return self._brief.text
 
     def news(self) -> SessionRenewed | None:
-        """The event of a new conversation that replaces another one; each is returned once."""
+        """The event of a new conversation that replaces another one. Each event is returned once."""
         renewed, self._renewed = self._renewed, None
         return renewed
 
     async def written_bytes(self) -> int:
-        """How much the provider has written down for it, here and in its subagents; 0 when nothing is known."""
+        """The size of the conversation's transcripts in bytes, including those of subagents; 0 if unknown."""
         transcripts = self._provider.transcripts
         if self._session is None or transcripts is None:
             return 0
@@ -123,9 +123,9 @@ class Conversation:
             self._begin_anew(self._session, reason)
 
     def repeat(self) -> None:
-        """Get ready to send the run's message again: where it was the first one, in a new conversation.
+        """Prepare to send the run's message again: in a new conversation if it was the first message.
 
-        The CLI accepts an id for a new conversation once: a second time, also after a failure, it says "already in use" (measured).
+        The CLI accepts a new conversation's id once: a second time, even after a failure, it says "already in use" (measured).
         """
         if self._session is None or self.continued:
             return
@@ -173,7 +173,7 @@ async def open_conversation(
 ) -> AsyncIterator[Conversation]:
     """Open the conversation of a run. It, or its project, stays locked until the run is over, so that no other run writes to it.
 
-    ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; others never load it.
+    ``seat`` makes the provider whose conversation is summarised for a ``provider`` that keeps none; it is called only then.
 
     Raises ``UsageError``: ``usage.project_busy``, or when the ledger cannot be read.
     """

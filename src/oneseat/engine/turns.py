@@ -1,4 +1,4 @@
-"""One conversation with an opened provider: the prompt, the events that come back, answers to questions, one repair turn."""
+"""Runs the turns with an opened provider: the prompt, its events, answers to questions, one repair turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .deps import AnswerCheck
 from .record import RunRecord
 from .watchdog import Watchdog
 
-#: What only the model sends: once it comes, the vendor has accepted the login of this process, renewed or not.
+#: Events that only the model causes: with the first one, the vendor has accepted the login of this process, renewed or not.
 _FROM_THE_MODEL = (
     events.TextDelta,
     events.ThinkingDelta,
@@ -36,7 +36,7 @@ _FROM_THE_MODEL = (
 
 
 class Turns(NamedTuple):
-    """An opened provider and what a turn with it needs. ``start`` is the right to start, held until the model is heard."""
+    """An opened provider and what a turn with it needs. ``start`` is the start lock, held until the model's first output."""
 
     process: ProviderSession
     start: Slot
@@ -81,23 +81,23 @@ class Turns(NamedTuple):
         return billing.overtaken(self.process.overtaken(), sent=True)
 
     async def _turn(self, batches: AsyncIterator[Batch]) -> None:
-        # Close it here: the garbage collector would do so when what it uses is already closed.
+        # Close it here: the garbage collector would close it only after the objects it uses.
         async with aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext():
             while (batch := await self.watchdog.wait(anext(batches, None))) is not None:
                 self.watchdog.saw(*batch)
                 await self._handle(self.record.with_other_models(batch))
 
     async def _handle(self, batch: Batch) -> None:
-        """Meter a batch, write it, hand it over; answer its question, or end the turn when the run must stop."""
+        """Meter a batch, write it, pass it to the reader; answer its question, or end the turn when the run must stop."""
         metered, error = await self._metered(batch)
         await self.channel.write(metered)
         if ToolCall in map(type, metered):
-            # A tool may take an hour, and nothing is asked of the model meanwhile.
+            # A tool may take an hour, and no model request is made meanwhile.
             await self.budget.shrink_reservation()
         if error is not None:
-            # Every further second may cost, so the turn ends before anybody hears of the reason.
+            # Every further second may cost money, so end the turn before the reader gets the event.
             await self.process.interrupt()
-        # The error tells of the event that raised it, and the end of the run of the end of its turn.
+        # Do not show the last event: the error describes it, or the final event of the run replaces the end of the turn.
         shown = metered[:-1] if error is not None or isinstance(batch[-1], TurnEnded) else metered
         if shown:
             self._release_on_first_output(shown)
@@ -108,7 +108,7 @@ class Turns(NamedTuple):
             await self._answer(batch[-1])
 
     async def _metered(self, batch: Batch) -> tuple[Batch, ErrorInfo | None]:
-        """Count the events up to the one after which the turn must end, and return why it must."""
+        """Count the events up to the one after which the turn must end; returns them and why it must end."""
         metered, error = self.record.take(batch)
         while error is not None:
             if await self._extended(error):
@@ -120,11 +120,11 @@ class Turns(NamedTuple):
         return batch, None
 
     async def _extended(self, error: ErrorInfo) -> bool:
-        """Whether a run that has used up its share of a budget gets more of it."""
+        """Reserve more for a run that has used up its reservation; returns whether it got any."""
         return error.code == "budget.reached" and await self.budget.extend_reservation()
 
     def _release_on_first_output(self, batch: Batch) -> None:
-        """Let other runs start a process as soon as the model is heard."""
+        """Let other runs start a process as soon as the model sends its first output."""
         if any(isinstance(event, _FROM_THE_MODEL) for event in batch):
             self.start.release()
 
@@ -144,7 +144,7 @@ class Turns(NamedTuple):
 
 
 async def decide(ask: Asker | None, question: Question, limit_s: float) -> tuple[Permission, str]:
-    """The answer to a question and who gave it: ``caller`` or ``nobody``. What ``ask`` raises goes to the caller of the run."""
+    """The answer to a question and who gave it: ``caller`` or ``nobody``. An exception of ``ask`` is raised to the run's caller."""
     if ask is None:
         return Permission(allowed=False, why="Nobody is available to allow this"), "nobody"
     try:

@@ -1,7 +1,7 @@
-"""Ends waits that last too long, each by the limit of what it waits for.
+"""Ends waits that take too long. Each state of the provider has its own limit.
 
 Time is counted in ticks of the event loop. A tick that comes late (the host slept, the process was stopped) counts as one
-tick, so the time a laptop is closed does not count as silence of the provider.
+tick, so that the time a laptop is closed does not count as silence of the provider.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _QUESTION_GRACE_S = 30.0
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """How long silence may last in each state, and how long the whole run, in seconds."""
+    """The limits in seconds: for silence in each state, and for the whole run."""
 
     start: float = 30.0
     model: float = 600.0
@@ -50,14 +50,14 @@ _WAITING_FOR = {
 }
 
 
-#: States in which the CLI can be working although it prints nothing: in a subagent, or with its output stuck.
+#: States in which the CLI may be working although it prints nothing: in a subagent, or with its output blocked.
 _WORKS_UNSEEN = frozenset({"model", "tool", "compaction"})
 
 
 class Watchdog:
-    """Bounds every wait of one run. Use as a context manager, await through ``wait`` and report events to ``saw``.
+    """Limits every wait of one run. Use it as a context manager, await through ``wait`` and report events to ``saw``.
 
-    In a silence ``written`` is called at half the limit and at its end: a transcript that has grown in between shows work.
+    During silence it calls ``written`` at half the limit and at the limit: a transcript that has grown in between shows work.
     """
 
     def __init__(self, timeouts: Timeouts, written: Written | None = None) -> None:
@@ -96,25 +96,25 @@ class Watchdog:
             self._look.cancel()
 
     def watching(self, written: Written) -> Self:
-        """Watch another conversation, whose transcript ``written`` measures. The time of the run goes on."""
+        """Watch another conversation; ``written`` returns the size of its transcripts. The time of the run goes on."""
         self._written, self._seen_written = written, None
         self.restart()
         return self
 
     @property
     def time_left_s(self) -> float | None:
-        """What is left of the run's time in seconds; ``None`` when it has no limit."""
+        """The remaining time of the run in seconds; ``None`` when it has no limit."""
         return None if self.timeouts.total is None else max(0.0, self.timeouts.total - self._elapsed)
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Await something. Raises ``OneseatError`` (``stall.*`` or ``timeout.total``) when it lasts too long."""
+        """Await ``awaitable``. Raises ``OneseatError`` (``stall.*`` or ``timeout.total``) when it takes too long."""
         task = asyncio.current_task()
         self._hear()
         self._waiter = task
         try:
             return await awaitable
         except asyncio.CancelledError:
-            # A cancellation from outside wins over the watchdog's own.
+            # A cancellation from outside takes precedence over the watchdog's own.
             if self._alarm is None or task is None or task.uncancel() > 0:
                 raise
             raise OneseatError(self._alarm) from None
@@ -122,17 +122,17 @@ class Watchdog:
             self._waiter = None
 
     async def pause(self, seconds: float) -> None:
-        """Sleep before the next attempt. Only the limit of the whole run counts meanwhile."""
+        """Sleep before the next attempt. Only the limit of the whole run applies meanwhile."""
         await self.idle(asyncio.sleep(seconds))
 
     async def idle(self, awaitable: Awaitable[None]) -> None:
-        """Await something that does not depend on the provider. Only the limit of the whole run counts meanwhile."""
+        """Await work that does not depend on the provider. Only the limit of the whole run applies meanwhile."""
         self._state = "pause"
         await self.wait(awaitable)
         self._state = "start"
 
     def restart(self) -> None:
-        """Another attempt begins: forget the state of the last one."""
+        """Reset the state for another attempt."""
         self._state = "start"
         self._tools.clear()
         self._alarm = self._payer = None
@@ -145,7 +145,7 @@ class Watchdog:
     def saw(self, *events: Event) -> None:
         """Note what the provider is doing now."""
         for event in events:
-            # By identity, four times as fast: events come by the hundred thousand, and none has subclasses.
+            # Compare types by identity, four times as fast: there are hundreds of thousands of events, none with subclasses.
             if type(event) is ToolCall:
                 self._tools.add(event.id)
             elif type(event) is ToolResult:
@@ -190,14 +190,14 @@ class Watchdog:
             self._give_alarm(self._stalled())
 
     async def _look_for_life(self, written: Written) -> None:
-        """Compare the size of the transcripts with the last look; a first look only takes the size."""
+        """Compare the size of the transcripts with the last check; the first check only records the size."""
         before = self._seen_written
         try:
             now = await written()
         finally:
             self._look = None
         if before is None:
-            # Only if the silence went on meanwhile: a size from before an event proves nothing.
+            # Keep the size only if the silence continued meanwhile: a size from before an event proves nothing.
             self._seen_written = now if self._is_silent(0.5) else None
         elif now > before:
             self._hear()
@@ -214,14 +214,14 @@ class Watchdog:
             self._waiter.cancel()
 
     def _is_silent(self, share: float) -> bool:
-        """Whether the silence has lasted for this share of the limit of the present state."""
+        """Whether the silence has lasted for this share of the current state's limit."""
         return self._silence >= share * self._limit()
 
     def _limit(self) -> float:
         if self._state == "pause":
             return math.inf
         limit: float = getattr(self.timeouts, self._state)
-        # A question has its own limit, after which the answer is no; this one ends an answer that cannot be delivered.
+        # A question has its own limit, after which it is denied; this one applies to an answer that cannot be delivered.
         return limit + _QUESTION_GRACE_S if self._state == "question" else limit
 
     def _out_of_time(self) -> ErrorInfo:
