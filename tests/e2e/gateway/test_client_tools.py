@@ -170,6 +170,21 @@ async def test_a_tool_that_must_be_called_is_called_with_arguments_that_fit(
     )
 
 
+async def test_one_of_several_tools_that_must_be_called_is_called(real: Served, simulator: Simulator) -> None:
+    made = {"call": {"name": LONG, "arguments": {"place": {"city": "Oslo"}}}}
+    simulator.script("play", [Answer(content=(Structured(made),))])
+    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    nested = {"type": "object", "properties": {"place": {"$ref": "#/$defs/Place"}}, "$defs": {"Place": place}}
+    tools = [FUNCTIONS[0], {"type": "function", "function": {"name": LONG, "parameters": nested}}]
+    answer = await real.openai.chat.completions.create(
+        model="sonnet", messages=ask("where?"), tools=tools, tool_choice="required"
+    )
+    (choice,) = answer.choices
+    (called,) = choice.message.tool_calls
+    assert (choice.finish_reason, called.function.name) == ("tool_calls", LONG)
+    assert json.loads(called.function.arguments) == {"place": {"city": "Oslo"}}
+
+
 async def test_runs_that_wait_are_bounded_and_all_end_with_the_server(
     real: Served, simulator: Simulator
 ) -> None:

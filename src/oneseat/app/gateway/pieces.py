@@ -24,6 +24,8 @@ from oneseat.contract.gateway.chat import (
 from oneseat.contract.receipt import RunResult, TokenUsage
 from oneseat.contract.request import FUNCTIONS, MCP_PREFIX
 
+from .tools import forced_call
+
 _TOOL_PREFIX = f"{MCP_PREFIX}{FUNCTIONS}__"
 #: Ends that are answers for an API, though a run that ended so is no success.
 _ENDS: dict[str, StopReason] = {"incomplete.max_tokens": "max_tokens", "incomplete.refused": "refusal"}
@@ -79,7 +81,7 @@ class Answer:
         self.calls: list[ToolUse] = []
         self._chat = chat
         self._names = names
-        self._whole = chat.schema is not None or chat.forced is not None
+        self._whole = chat.schema is not None or bool(chat.forced)
         self._stops = StopTexts(chat.stop)
         self._usages: dict[str, TokenUsage] = {}
         self._text: list[str] = []
@@ -175,9 +177,9 @@ class Answer:
             yield from self._end(reason, usage)
             return
         yield from self._begin(result.receipt.model)
-        if self._chat.forced is not None:
-            call = ToolUse(f"toolu_{result.run_id}", self._chat.forced, result.structured)
-            yield self._call(call)
+        if self._chat.forced:
+            name, given = forced_call(self._chat.forced, result.structured)
+            yield self._call(ToolUse(f"toolu_{result.run_id}", name, given))
             yield from self._end("tool_use", usage)
             return
         if self._whole:

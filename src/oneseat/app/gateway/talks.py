@@ -22,7 +22,7 @@ from oneseat.installation import Installation
 from . import history
 from .pieces import Answer
 from .requests import Target, build_request, find_target
-from .tools import ToolDesk, model_names
+from .tools import ToolDesk, forced_schema, model_names
 
 #: How long an idle conversation keeps its process, in seconds, and how many do: each takes about 200 MB.
 IDLE_S, MOST_IDLE = 300.0, 2
@@ -202,11 +202,11 @@ class Talks:
                 functions=talk.desk.functions(chat.tools, names),
                 api_only=self._api_only,
             )
-            schema = chat.schema or next((it.schema for it in chat.tools if it.name == chat.forced), None)
-            offered = request.functions if chat.forced is None else ()
-            await talk.begin(
-                msgspec.structs.replace(request, attachments=attached, schema=schema, functions=offered)
-            )
+            if chat.forced:
+                # A call that must be made is an answer that must fit: the CLI knows no other way to demand one.
+                request = msgspec.structs.replace(request, functions=())
+            schema = forced_schema(chat.tools, chat.forced) if chat.forced else chat.schema
+            await talk.begin(msgspec.structs.replace(request, attachments=attached, schema=schema))
         except BaseException:  # also a client that goes away: no process may be left
             await talk.close()
             raise

@@ -19,6 +19,9 @@ from oneseat.host.function_calls import CallResult
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 
 
+_DEFINITIONS = ("$defs", "definitions")
+
+
 class _Anything(msgspec.Struct):
     """Arguments that the client checks itself."""
 
@@ -45,6 +48,48 @@ def model_names(tools: Iterable[ClientTool]) -> dict[str, str]:
             raise _bad(tool.name, "another tool of the request has the same name")
         names[_model_name(tool.name)] = tool.name
     return names
+
+
+def forced_schema(tools: Iterable[ClientTool], forced: tuple[str, ...]) -> dict[str, Any]:
+    """The schema of a call of one of these tools: of its arguments where there is one, else of its name beside them."""
+    chosen = [tool for tool in tools if tool.name in forced]
+    if len(chosen) == 1:
+        return chosen[0].schema
+    parts: dict[str, Any] = {}
+    calls = [_call_schema(tool, f"tool{number}_", parts) for number, tool in enumerate(chosen)]
+    schema = {"type": "object", "properties": {"call": {"anyOf": calls}}, "required": ["call"]}
+    return {**schema, "additionalProperties": False, "$defs": parts}
+
+
+def forced_call(forced: tuple[str, ...], made: Any) -> tuple[str, Any]:
+    """The tool that was called and its arguments, from an answer that fits ``forced_schema``."""
+    return (forced[0], made) if len(forced) == 1 else (made["call"]["name"], made["call"]["arguments"])
+
+
+def _call_schema(tool: ClientTool, prefix: str, parts: dict[str, Any]) -> dict[str, Any]:
+    own = {name: value for name, value in tool.schema.items() if name not in _DEFINITIONS}
+    for name in _DEFINITIONS:
+        for part, value in tool.schema.get(name, {}).items():
+            parts[prefix + part] = _moved(value, prefix)
+    return {
+        "type": "object",
+        "description": tool.description,
+        "properties": {"name": {"const": tool.name}, "arguments": _moved(own, prefix)},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _moved(schema: Any, prefix: str) -> Any:
+    """The schema with its references led to where its parts are now."""
+    if isinstance(schema, list):
+        return [_moved(each, prefix) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    moved = {name: _moved(value, prefix) for name, value in schema.items()}
+    if isinstance(reference := moved.get("$ref"), str):
+        moved["$ref"] = f"#/$defs/{prefix}{reference.rpartition('/')[2]}"
+    return moved
 
 
 class ToolDesk:

@@ -53,7 +53,7 @@ class ClientTool(msgspec.Struct, frozen=True, kw_only=True):
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
     """One request. The last of ``turns`` is the user's.
 
-    ``schema`` is what the whole answer must fit, ``forced`` names the tool that the answer must be a call of. ``stop`` are texts
+    ``schema`` is what the whole answer must fit, ``forced`` names the tools of which the answer must call one. ``stop`` are texts
     at which the answer ends. ``ignored`` names the parameters that the seat cannot follow.
     """
 
@@ -61,7 +61,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
     system: str | None = None
     tools: tuple[ClientTool, ...] = ()
-    forced: str | None = None
+    forced: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     stop: tuple[str, ...] = ()
     stream: bool = False

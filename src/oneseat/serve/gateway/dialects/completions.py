@@ -65,7 +65,7 @@ class Completions:
     def read(self, body: dict[str, Any]) -> Chat:
         ignored = PARAMETERS.check(body)
         system, turns = _turns(body.get("messages"))
-        forced, offered, hints = choice_of(body)
+        forced, offered = choice_of(body)
         options = get(body, "stream_options", dict, "") or {}
         return Chat(
             model=require(body, "model", str, ""),
@@ -77,7 +77,7 @@ class Completions:
             stop=texts(body.get("stop"), "stop"),
             stream=bool(get(body, "stream", bool, "")),
             include_usage=bool(get(options, "include_usage", bool, "stream_options")),
-            ignored=(*ignored, *hints),
+            ignored=ignored,
         )
 
     def writer(self, chat: Chat) -> Writer:

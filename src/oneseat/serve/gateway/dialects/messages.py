@@ -159,20 +159,19 @@ def _tools(value: Any) -> tuple[ClientTool, ...]:
     return tuple(found)
 
 
-def _choice(body: dict[str, Any]) -> tuple[str | None, bool, tuple[str, ...]]:
-    """The tool that must be called, whether tools are offered, and what of the choice cannot be followed."""
+def _choice(body: dict[str, Any]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """The tools of which one must be called, whether tools are offered, and what of the choice cannot be followed."""
     choice = get(body, "tool_choice", dict, "") or {}
     hints = ("disable_parallel_tool_use",) if choice.get("disable_parallel_tool_use") else ()
     match choice.get("type"):
         case None | "auto":
-            return None, True, hints
+            return (), True, hints
         case "none":
-            return None, False, hints
+            return (), False, hints
         case "tool":
-            return _named(body, require(choice, "name", str, "tool_choice")), True, hints
+            return (_named(body, require(choice, "name", str, "tool_choice")),), True, hints
         case "any":
-            names = [tool.get("name") for _, tool in items(body.get("tools"), "tools")]
-            return (names[0], True, hints) if len(names) == 1 else (None, True, (*hints, "tool_choice"))
+            return tuple(tool.name for tool in _tools(body.get("tools"))), True, hints
         case other:
             raise bad("tool_choice.type", f"there is no such choice: `{other}`")
 

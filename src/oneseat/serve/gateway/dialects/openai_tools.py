@@ -31,23 +31,23 @@ def tools_of(value: Any) -> tuple[ClientTool, ...]:
     return tuple(found)
 
 
-def choice_of(body: dict[str, Any]) -> tuple[str | None, bool, tuple[str, ...]]:
-    """The function that must be called, whether tools are offered, and whether the choice cannot be followed."""
+def choice_of(body: dict[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """The functions of which one must be called, and whether tools are offered."""
     choice = body.get("tool_choice")
     names = [tool.name for tool in tools_of(body.get("tools"))]
     match choice:
         case None | "auto":
-            return None, True, ()
+            return (), True
         case "none":
-            return None, False, ()
-        case "required":
-            return (names[0], True, ()) if len(names) == 1 else (None, True, ("tool_choice",))
+            return (), False
+        case "required" if names:
+            return tuple(names), True
         case {"type": "function"}:
             inner = get(choice, "function", dict, "tool_choice") or choice
             name = require(inner, "name", str, "tool_choice")
             if name not in names:
                 raise bad("tool_choice", f"the request offers no such function: `{name}`")
-            return name, True, ()
+            return (name,), True
         case _:
             raise bad("tool_choice", "this server does not know that choice")
 

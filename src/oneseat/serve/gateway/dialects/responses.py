@@ -58,7 +58,7 @@ class Responses:
         ignored = PARAMETERS.check(body)
         system, turns = _turns(body.get("input"))
         instructions = get(body, "instructions", str, "")
-        forced, offered, hints = choice_of(body)
+        forced, offered = choice_of(body)
         schema, more = _format(body)
         return Chat(
             model=require(body, "model", str, ""),
@@ -68,7 +68,7 @@ class Responses:
             forced=forced,
             schema=schema,
             stream=bool(get(body, "stream", bool, "")),
-            ignored=(*ignored, *hints, *more),
+            ignored=(*ignored, *more),
         )
 
     def writer(self, chat: Chat) -> Writer:
