@@ -22,7 +22,7 @@ _MORE = (
 
 @contextmanager
 def serving(seat: Seat) -> Iterator[Live]:
-    """A server that listens, and at the end goes without a word."""
+    """A listening server, which must end without output."""
     with seat.start("serve", "--no-http") as live:
         live.read_until("stop with Ctrl-C\n")
         yield live

@@ -144,7 +144,7 @@ class RunStream(Generic[T]):
                 await record.candidate.budget.close_reservation(record.requests_sent())
             await deps.ledger.finish(result)
         except OneseatError as failure:
-            # A run that the ledger does not have did not complete; the caller keeps the text all the same.
+            # A run that is not in the ledger is not complete; the caller still gets the text.
             return self._in_words(record.result(result.error or failure.info))
         return result
 
@@ -220,14 +220,14 @@ class App:
     def stream(
         self, request: Request[T], *, ask: Asker | None = None, run_id: str | None = None
     ) -> RunStream[T]:
-        """A run whose events are read as they come. Nothing starts before the first event is asked for.
+        """A run whose events can be read as they arrive. Nothing starts before the first event is requested.
 
         ``ask`` decides when the assistant wants a tool that its permissions do not cover; without it, the tool is denied.
         """
         return RunStream(self._deps, request, run_id or self._new_run_id(), ask)
 
     async def run(self, request: Request[T], *, ask: Asker | None = None) -> RunResult[T]:
-        """Run to the end and return the result, whatever its ``status`` and ``error``. ``ask`` as for ``stream``."""
+        """Run to the end and return the result, also of a failed run. ``ask`` is as for ``stream``."""
         async with self.stream(request, ask=ask) as stream:
             async for _ in stream:
                 pass

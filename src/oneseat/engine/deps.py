@@ -29,7 +29,7 @@ def as_it_is(error: ErrorInfo) -> ErrorInfo:
 class RunDeps(NamedTuple):
     """The dependencies of every run.
 
-    ``provider`` is that of the owner's seat. ``chance`` returns random numbers from 0 up to 1; ``admit`` raises
+    ``provider`` is the one of the owner's seat. ``chance`` returns random numbers in [0, 1); ``admit`` raises
     ``OneseatError`` for a provider whose program must not be used; ``foresee`` says why a candidate would fail at its start,
     as far as that shows without starting anything. ``words`` puts a result's error into its reader's words.
     """

@@ -23,7 +23,7 @@ Written = Callable[[], Awaitable[int]]
 
 #: The official CLI applies a change of settings a second after it at the earliest (measured).
 _MAX_TICK_S = 0.5
-#: A tick that comes later than this many ticks counts as so many.
+#: The most ticks that a late tick counts for.
 _LATE = 2.0
 _QUESTION_GRACE_S = 30.0
 
