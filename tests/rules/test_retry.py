@@ -78,6 +78,7 @@ def test_nothing_else_is_repeated_however_often_it_may(code: str) -> None:
         code
         for code in CODES
         if code.startswith(("billing.", "policy.", "budget.", "usage.", "bug.", "timeout."))
+        and code != "billing.settings_changed"
     ]
     + [
         "provider.auth_rejected",
@@ -89,6 +90,11 @@ def test_nothing_else_is_repeated_however_often_it_may(code: str) -> None:
 )
 def test_who_pays_who_is_signed_in_and_what_was_killed_is_never_tried_again(code: str) -> None:
     assert verdict(code, sent=False, wait=1.0, continued=True, fallback="haiku") == GiveUp()
+
+
+def test_settings_that_changed_before_the_prompt_left_are_looked_at_anew_at_once() -> None:
+    assert verdict("billing.settings_changed", sent=False) == Repeat(0.0)
+    assert verdict("billing.settings_changed", sent=True) == GiveUp()
 
 
 def test_a_wait_that_was_asked_for_is_kept_and_spread() -> None:
