@@ -152,7 +152,7 @@ def _footnotes(report: Report) -> list[str]:
         lines += unpriced(total.unpriced)
     if total.special:
         lines.append(
-            f"{plural(total.special, 'answer')} at a special rate (fast, batch, a region, a paid tool), priced at the usual rate."
+            f"{plural(total.special, 'answer')} at a special rate (fast, batch, a region), priced at the usual rate."
         )
     if total.unpriced_searches:
         lines.append(
