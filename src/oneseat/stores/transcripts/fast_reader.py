@@ -108,6 +108,7 @@ class FastReader(LenientReader):
         super().__init__()
         self._hours: dict[str, int] = {}
         self._names: dict[str, str] = {}
+        self._last: Any = ()
 
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
         """Read the whole lines of ``data`` from ``start`` to ``end``."""
@@ -138,11 +139,21 @@ class FastReader(LenientReader):
                 continue
             message = line.message
             # The CLI writes one line for each block of an answer, all with the same usage: one is enough.
-            if message is None or (message == last.message and _repeats(line, last)):
+            if message is None or (message == last.message and self._repeats(line, last)):
                 continue
             if self._take(line, message, view[at:stop], origin):
                 last = line
         view.release()
+
+    def _repeats(self, line: _Line, last: _Line) -> bool:
+        """Whether ``line`` need not be taken, as ``last`` is of the same message and was. Of one moment, the id may be kept."""
+        if not _adds_nothing(line, last):
+            return False
+        if line.uuid != last.uuid and line.timestamp == last.timestamp:
+            if last.message is None or last.message.usage is None or last.message.usage.iterations:
+                return False
+            self.keep((*self._last[:13], hash_of(line.uuid), *self._last[14:]))
+        return True
 
     def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> bool:
         """Keep a line's answer; false when it has none."""
@@ -175,7 +186,8 @@ class FastReader(LenientReader):
             slot_of(line.request_id, at, sum(sent)),
         )
         main, line_, project = 0 if line.is_sidechain else 1, hash_of(line.uuid), origin.project(line.cwd)
-        self.keep((*key, 0, main, output or 0, *sent, -at, special, searches, line_, project, model))
+        self._last = (*key, 0, main, output or 0, *sent, -at, special, searches, line_, project, model)
+        self.keep(self._last)
         if usage.iterations:
             return self._keep_further(
                 usage.iterations, (*key, main), (-at, special, 0, line_, project), model
@@ -214,13 +226,13 @@ class FastReader(LenientReader):
         return hour + since
 
 
-def _repeats(line: _Line, last: _Line) -> bool:
+def _adds_nothing(line: _Line, last: _Line) -> bool:
     """Whether ``line`` adds nothing to ``last``, which is of the same message."""
     now, before = line.timestamp, last.timestamp
     return (
         now is not None
         and before is not None
-        and (now > before or (now == before and line.uuid == last.uuid))
+        and now >= before
         and len(now) == len(before) == _STAMP
         and line.session_id == last.session_id
         and line.is_sidechain == last.is_sidechain

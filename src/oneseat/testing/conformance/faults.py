@@ -137,7 +137,7 @@ class _nothing_left:  # noqa: N801 - reads like the function it stands for
                 with contextlib.suppress(OSError):  # gone meanwhile
                     fds.append(os.pidfd_open(pid))
                     # It leaves the exit code to the provider, which waiting for the child would take.
-                    loop.add_reader(fds[-1], lambda: ended.done() or ended.set_result(None))
+                    loop.add_reader(fds[-1], ended.cancel)
             tasks = {task for task in asyncio.all_tasks() - self._tasks if not task.done()}
             await asyncio.wait({ended, *tasks}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
