@@ -29,10 +29,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 #: Both ends of the range of CLIs the project is tested with; ``scripts/claude-cli`` holds a lock for each.
-NEWEST_CLI, OLDEST_CLI = "2.1.329", "2.1.197"
+NEWEST_CLI, OLDEST_CLI = "2.1.332", "2.1.329"
 NAME_A_CLI = f"Name a CLI from {OLDEST_CLI} to {NEWEST_CLI}: export ONESEAT_CLAUDE_PATH=/path/to/claude"
 #: The version of the official `codex` CLI that the project is tested with; ``scripts/codex-cli`` holds its lock.
-CODEX_CLI = "0.169.0"
+CODEX_CLI = "0.171.0"
 STAMP = "oneseat-setup.json"
 #: The targets that start no official CLI, and so need no npm.
 NEED_NO_CLI = frozenset({"check", "fast"})

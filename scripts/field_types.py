@@ -14,6 +14,7 @@ _PLAIN: dict[Any, str] = {
     float: "number",
     bool: "true or false",
     type(None): "null",
+    msgspec.UnsetType: "absent",
     Any: "anything",
     msgspec.Raw: "object",
 }

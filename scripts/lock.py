@@ -24,7 +24,7 @@ LOCKS = {
     "requirements-lock.txt": ["--group", "lock"],
 }
 #: Pinned by hand to the release in our benchmarks, which was a day old at the time.
-AGE = ["--exclude-newer", "7 days", "--exclude-newer-package", "claude-agent-sdk=2026-11-20"]
+AGE = ["--exclude-newer", "7 days", "--exclude-newer-package", "claude-agent-sdk=2026-12-01"]
 SHAPE = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header"]
 
 

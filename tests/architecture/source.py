@@ -74,7 +74,7 @@ def comments_of(path: Path) -> dict[int, str]:
             if token.type == tokenize.COMMENT
         }
     return {
-        line: re.sub(r"#\s*(noqa|type: ignore)[^-#]*", "", text).strip("# -") for line, text in found.items()
+        line: re.sub(r"#\s*(noqa|type: ?ignore)[^-#]*", "", text).strip("# -") for line, text in found.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Flows that leave out one step each. None may type-check: if one did, mypy would report an unused ``type: ignore``.
+"""Flows that leave out one step each. None may type-check: if one did, mypy would report that its error is ignored in vain.
 
 Never run. `make check` type-checks it with everything else.
 """

@@ -157,7 +157,7 @@ def alive(known: Sequence[Mark]) -> list[Mark]:
     left: list[Mark] = []
     for mark in known:
         try:
-            left.extend(now for now in marks([psutil.Process(mark.pid)]) if now.started == mark.started)
+            left.extend(found for found in marks([psutil.Process(mark.pid)]) if found.started == mark.started)
         except psutil.Error:
             continue
     return left

@@ -1,7 +1,7 @@
 """Every failure and every limit that the simulator can play, and what a run with the real CLI must make of it.
 
 The requests are those of one attempt whose CLI repeats nothing by its own setting (`claude.max_retries = 0`): what is more
-than one, the CLI asks again whatever it is told. Measured on 2.1.197 and 2.1.329; where they differ, `OLD` says how.
+than one, the CLI asks again whatever it is told. Measured on 2.1.329 and 2.1.332.
 """
 
 from __future__ import annotations
@@ -112,18 +112,6 @@ GROUPS = [
     [name for name in NO_ANSWERS if name not in ALONE],
     *([name] for name in ALONE),
 ]
-#: The same with 2.1.197, where that is something else: it asks again less often.
-OLD = {
-    "bad-request": rejected("bad_request"),
-    "unauthorized": rejected("auth_rejected"),
-    "token-expired": rejected("auth_rejected"),
-    "token-revoked": rejected("auth_rejected"),
-    "invalid-api-key": rejected("signed_out"),
-    "refusal": untrusted("refused", "you", 1, "cut here", tokens=10),
-    "reset-after-block": passes("connection_lost", text=BLOCK, tokens=None),
-    "eof-after-block": passes("connection_lost", text=BLOCK, tokens=None),
-    "error-after-block": passes("overloaded", text=BLOCK, tokens=None),
-}
 #: Of those that are no failure: a window, how much of it is used, and what is said of that.
 NOT_EXCEEDED = {
     "warning-five-hour": ("five_hour", 0.93, "allowed_warning"),

@@ -31,7 +31,7 @@ def observed(**changes: Any) -> Report:
     well = Observations(
         cli_path="/bin/claude",
         cli_version="2.1.329",
-        tested=("2.1.197", "2.1.329"),
+        tested=("2.1.329", "2.1.332"),
         beyond_tested=False,
         logins=(TOKEN,),
         found=(),

@@ -69,9 +69,9 @@ _KEYS = _keys()
 class Report:
     """An answer: ``rows`` are the groups of the view, in order, ``total`` all of them together.
 
-    A row's key is a day (the first of its week or month), a project's folder, a model, a wallet or a conversation; the view
+    A row's key is a day (the first of its week or month), a project's directory, a model, a wallet or a conversation; the view
     ``blocks`` has ``blocks`` instead. ``first`` and ``last`` are the days with anything in them, ``offset_at`` is how far
-    the zone is ahead of UTC. ``directories`` are those of the projects' folders; ``notes`` count what could not be read.
+    the zone is ahead of UTC. ``notes`` count what could not be read.
     """
 
     def __init__(
@@ -80,7 +80,6 @@ class Report:
         self.view = view
         self.zone = zone
         self.offset_at = offset_at
-        self.directories = index.directories()
         self.notes = index.notes()
         self.total = rules.Sum()
         days = [part.day for part in parts if part.day is not None]
@@ -95,8 +94,6 @@ class Report:
             return (
                 "no date" if key is None else rules.date_text(int(key))[: 7 if self.view == "monthly" else 10]
             )
-        if self.view == "projects":
-            return self.directories.get(str(key), str(key)) or "unknown"
         return str(key) or ("none" if self.view in _OWNERS else "unknown")
 
 
@@ -229,17 +226,19 @@ def _sum(found: rules.Sum, **key: Any) -> UsageSum:
         charge_known_answers=found.settled,
         saved_usd=found.saved,
         special_rate_answers=found.special,
+        web_searches=found.searches,
+        unpriced_web_searches=found.unpriced_searches,
     )
 
 
 def _report(
     view: str, wanted: rules.Filter, index: Index, zoned: tuple[str, OffsetAt], price_of: PriceOf
 ) -> Report:
-    directories = index.directories()
     zone, offset_at = zoned
     by_project = view not in _OF_ALL or wanted.project is not None
     found = _parts(view, index, offset_at, price_of, by_project=by_project)
-    timed = [(at, part) for at, part in found if wanted.takes(part, directories)]
+    folders = index.folders() if wanted.project is not None else {}
+    timed = [(at, part) for at, part in found if wanted.takes(part, folders)]
     parts = [part for _, part in timed]
     report = Report(view, zone, offset_at, index, parts)
     if view == "blocks":
@@ -264,22 +263,28 @@ def _parts(
     if view in _OWNERS:
         yield from _owned(view, index, offset_at, price_of)
         return
+    places = index.directories()
     if view not in ("sessions", "blocks"):
         for row in index.days(by_project=by_project):
-            day, source, wallet, project, model, count, *tokens, listed, charged, special = row
-            named = (day, source, wallet, project, model, "")
-            yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
+            day, source, wallet, project, model, *rest = row
+            yield 0, _part((day, source, wallet, places.get(project, project), model, ""), rest)
         return
     from oneseat.stores.transcripts.sums import Sums  # noqa: PLC0415 - most questions need none
 
     sums = Sums(index.db, offset_at, price_of)
     for row in sums.by_session() if view == "sessions" else sums.by_moment():
-        day, source, key, wallet, project, model, count, *tokens, listed, charged, special = row
+        day, source, key, wallet, project, model, *rest = row
         at = key if view == "blocks" else 0
         if view == "blocks":
             day = (key + offset_at(key // 1000) * 1000) // _DAY_MS
-        named = (day, source, wallet, project, model, str(key))
-        yield at, rules.Part(named, count, tuple(tokens), listed, charged, special)
+        yield at, _part((day, source, wallet, places.get(project, project), model, str(key)), rest)
+
+
+def _part(named: tuple[int | None, str, str, str, str, str], amounts: list[Any]) -> rules.Part:
+    """A part, with the columns of ``days`` that follow the model."""
+    count, given, output, read, five, hour, listed, charged, special, searches, unpriced = amounts
+    tokens = (given, output, read, five, hour)
+    return rules.Part(named, count, tokens, listed, charged, special, searches, unpriced)
 
 
 def _owned(
@@ -292,11 +297,8 @@ def _owned(
     for part in (part for _, part in _parts("daily", index, offset_at, price_of) if part.source != "run"):
         yield 0, part
     whose = owners(index.ledger, _OWNERS[view])
-    for day, source, run, wallet, project, model, count, *tokens, listed, charged, special in Sums(
-        index.db, offset_at, price_of
-    ).by_run():
-        named = (day, source, wallet, project, model, whose.get(run, ""))
-        yield 0, rules.Part(named, count, tuple(tokens), listed, charged, special)
+    for day, source, run, wallet, project, model, *rest in Sums(index.db, offset_at, price_of).by_run():
+        yield 0, _part((day, source, wallet, project, model, whose.get(run, "")), rest)
 
 
 def _spec(here: Installation, zone: str) -> IndexSpec:

@@ -1,7 +1,7 @@
 """The names that decide who pays, one table for each official CLI and every place they can hide in.
 
 The tables serve the scan of the caller's environment, the `env` blocks of settings files, `.env` files, the check of the child's
-own environment, and the refusal to pass such a name on. What each name does was measured on claude 2.1.197 and 2.1.329 and on
+own environment, and the refusal to pass such a name on. What each name does was measured on claude 2.1.197 to 2.1.332 and on
 codex 0.169.0, or read in them where it says so.
 """
 
@@ -142,6 +142,9 @@ CLAUDE_NAMES = BillingNames(
         BillingName("CLAUDE_CODE_EXTRA_METADATA", "headers", "changes whom a request is attributed to"),
         BillingName(
             "CLAUDE_CODE_USE_", "cloud", "bills a cloud account or a gateway", switch=True, prefix=True
+        ),
+        BillingName(
+            "CLAUDE_CODE_SPEND_PROJECT", "headers", "changes which project spending is attributed to"
         ),
         BillingName("CLAUDE_CODE_SIMPLE", "mode", "reads API keys only, never a login", switch=True),
         BillingName("CLAUDE_CODE_REMOTE", "mode", "makes the CLI act as a hosted session", switch=True),

@@ -33,11 +33,15 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model costs. ``table`` names the price table and its version; ``tiers`` go up."""
+    """What a model costs. ``table`` names the price table and its version; ``tiers`` go up.
+
+    ``web_search`` is the price of one web search by the vendor in US dollars; ``None`` is not known.
+    """
 
     rates: Rates
     tiers: tuple[Tier, ...] = ()
     table: str
+    web_search: float | None = None
 
 
 class Bound(msgspec.Struct, frozen=True):

@@ -229,7 +229,8 @@ class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     """How a turn ended, as the provider reports it; the rules decide whether that is a success. A cost that cannot be is unknown.
 
     ``error`` is set when the provider reported a failure. Costs are US dollars at list price for the whole process so far.
-    ``unfinished`` names background work that was still running.
+    ``cost_models`` are the models whose requests the cost covers, as far as the provider names them. ``unfinished`` names
+    background work that was still running.
     """
 
     text: str
@@ -237,6 +238,8 @@ class TurnEnded(Event, frozen=True, kw_only=True, gc=False, tag="turn_ended"):
     error: ErrorInfo | None = None
     usage: TokenUsage | None = None
     list_cost_usd: float | None = None
+    cost_models: tuple[str, ...] = ()
+    web_searches: int = 0
     model: str | None = None
     denials: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Union
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .errors import ErrorInfo, OneseatError
 
@@ -136,6 +137,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     ``cost_usd`` is what was really charged as far as known (0.0 on
     the plan) and ``equivalent_cost_usd`` the list price of the same tokens, both in US dollars. ``provider`` is ``None`` when
     nothing was started. ``requested_model`` is the model that was asked for where another one, ``model``, has answered.
+    ``web_searches`` is there only if the vendor searched the web for the run.
     """
 
     provider: str | None
@@ -145,6 +147,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
     usage: TokenUsage = TokenUsage()
+    web_searches: int | UnsetType = UNSET
     cost_usd: float | None = None
     equivalent_cost_usd: float | None = None
     cost_source: CostSource = "unknown"

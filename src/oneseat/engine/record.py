@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import UNANNOUNCED, Batch, Event, ModelFallback, Started, TurnEnded, UsageSeen
@@ -356,6 +357,7 @@ class RunRecord:
             verdict=finding.verdict,
             evidence=self._evidence(finding),
             usage=self._usage(),
+            web_searches=sum(attempt.tally.web_searches for attempt in sent) or UNSET,
             cost_usd=sum_of_costs(each.charged() for each in self._telling()),
             equivalent_cost_usd=list_cost,
             cost_source=source,

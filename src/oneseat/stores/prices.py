@@ -25,6 +25,8 @@ FOLDER = Path(__file__).with_name("price_tables")
 _CONTEXT = re.compile(r"\[1m\]$")
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}(\d{2})?|\d{3}|latest)$", re.ASCII)
 
+#: What a vendor charges for one web search, in US dollars. It is in no table of tokens; the official CLI counts the same.
+_WEB_SEARCH_USD = {"anthropic": 0.01}
 
 _Five: TypeAlias = tuple[float, float, float, float, float]
 
@@ -77,12 +79,14 @@ class PriceTable:
         return Stamp(table.table, table.source, table.as_of)
 
     def _history(self, model: str) -> tuple[tuple[str, Price | None], ...]:
-        names = tuple(_names(model))
+        names, search = tuple(_names(model)), _WEB_SEARCH_USD.get(vendor_of_model(model))
         layers = [next(filter(None, map(rows, names)), ()) for rows in (*self._over, _listed)]
         days = sorted({"", *(day for layer in layers for row in layer for day in _changes(row))})
         found: list[tuple[str, Price | None]] = []
         for day in days:
             price = next((price for layer in layers if (price := _on(layer, day)) is not None), None)
+            if price is not None and price.web_search is None:
+                price = msgspec.structs.replace(price, web_search=search)
             if not found or found[-1][1] != price:
                 found.append((day, price))
         return tuple(found)

@@ -64,7 +64,7 @@ def test_limits_are_asked_for_without_a_run(seat: CodexSeat) -> None:
 def test_the_doctor_says_what_it_would_sign_in_with_and_what_would_win(seat: CodexSeat) -> None:
     seat.env["CODEX_API_KEY"] = "sk-PLANTED"
     shown = oneseat(seat, "doctor")
-    assert "0.169.0; tested 0.169.0" in shown
+    assert "0.171.0; tested 0.171.0" in shown
     assert "chatgpt, plan plus, file at" in shown
     kept = next(line for line in shown.splitlines() if "CODEX_API_KEY" in line)
     assert "environment" in kept

@@ -393,17 +393,3 @@ def test_a_refresh_with_another_wallet_is_refused(tmp_path: Path) -> None:
     done = seat.run("limits", "--refresh")
     assert done.code == 3
     assert "  code billing." in done.stderr
-
-
-def test_the_oldest_cli_names_a_share_only_in_a_warning_and_tokens_are_counted_until_then(
-    seat: Seat, simulator: Simulator, old_claude_path: Path
-) -> None:
-    seat.env["ONESEAT_CLAUDE_PATH"] = str(old_claude_path)
-    seat.run("run", "hi", "--quiet")
-    done = seat.run("limits", "--refresh", "--json")
-    assert done.result["estimate"]["tokens"] == 10 + 4 + 1000 + 100
-    assert windows_of(done)["five_hour"]["used"] is None
-    assert "five hours: at least 1,114 tokens since" in seat.run("limits", "--refresh").stdout
-    seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("warning-five-hour")
-    seat.run("run", "hi", "--quiet")
-    assert bar(seat) == "5h 93% T | week ?\n"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.events import Event, LimitSeen, ModelFallback, UsageSeen
+from oneseat.contract.events import Event, LimitSeen, ModelFallback, ToolCall, TurnEnded, UsageSeen
 from oneseat.contract.receipt import LimitReading, RunResult, TokenUsage, Verdict, Wallet
 from oneseat.testing import Simulator
 from oneseat.testing.corpus.lines import Pen, Reply, Slot, encode
@@ -205,3 +205,19 @@ def test_bad_input_is_refused(seat: Seat) -> None:
     assert seat.run("usage", "--check", "--since", "0001-01-01", "--until", "9999-12-31").code == 0
     seat.ledger.write_bytes(b"no database " * 100)
     refused("usage-check-broken-ledger", seat, "usage", "--check")
+
+
+def test_the_cost_of_web_searches_and_of_requests_beside_the_conversation_is_not_compared(seat: Seat) -> None:
+    main = UsageSeen(message_id="1", usage=USAGE, model="claude-sonnet-5")
+    add_run(seat, "aaaaaaaaaaaa", events=(main,), equivalent_cost_usd=0.39, web_searches=3)
+    for name, event in (
+        ("bbbbbbbbbbbb", ToolCall(id="t", name="WebSearch", input={"query": "x"})),
+        ("cccccccccccc", ToolCall(id="t", name="WebFetch", input={"url": "x"})),
+        ("dddddddddddd", TurnEnded(text="", cost_models=("claude-sonnet-5", "claude-opus-4-7"))),
+    ):
+        add_run(seat, name, events=(main, event), equivalent_cost_usd=0.9)
+    assert seat.run("usage", "--check").code == 0
+    others = (ToolCall(id="t", name="Read", input={}), TurnEnded(text="", cost_models=("claude-sonnet-5",)))
+    add_run(seat, "eeeeeeeeeeee", events=(main, *others), equivalent_cost_usd=0.9)
+    found = seat.run("usage", "--check", "--json").result["findings"]
+    assert [(each["kind"], each["runs"]) for each in found] == [("cost_differs", ["eeeeeeeeeeee"])]

@@ -20,7 +20,7 @@ from oneseat.installation import Installation
 from oneseat.testing import SCENARIOS, Failure, Simulator
 from oneseat.testing.scenarios import replies_for
 from tests.e2e.driving import Seat, told
-from tests.e2e.faults import BLOCK, FAULTS, GROUPS, NO_FAULTS, NOT_EXCEEDED, OLD, STALLED, Fault, passes
+from tests.e2e.faults import BLOCK, FAULTS, GROUPS, NO_FAULTS, NOT_EXCEEDED, STALLED, Fault, passes
 
 #: One attempt, and a model that may be silent for two seconds: repeating has tests of its own.
 SETTINGS = "claude.max_retries = 0\nretry.max_attempts = 1\nwatchdog.model_s = {}\n"
@@ -42,8 +42,6 @@ class Ended(NamedTuple):
 def test_every_scenario_is_in_the_table_or_is_no_fault() -> None:
     assert sorted([*FAULTS, *NO_FAULTS]) == sorted(SCENARIOS)
     assert sorted(name for names in GROUPS for name in names) == sorted(FAULTS)
-    assert {*OLD} <= {*FAULTS}
-    assert [name for name, fault in OLD.items() if fault == FAULTS[name]] == []
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
@@ -59,15 +57,6 @@ async def test_every_fault_has_its_end(
     assert {name: found(ended[name], expected[name]) for name in ended} == expected
     for name in {*NOT_EXCEEDED} & {*ended}:
         check_not_exceeded(ended[name].result, *NOT_EXCEEDED[name])
-
-
-@pytest.mark.parametrize("names", [[*OLD.keys() - {"refusal"}], ["refusal"]], ids=len)
-async def test_every_fault_that_the_oldest_cli_takes_otherwise_has_its_end(
-    names: list[str], tmp_path: Path, old_claude_path: Path, simulator: Simulator
-) -> None:
-    expected = {name: fault for name, fault in OLD.items() if name in names}
-    ended = await play_all(expected, tmp_path, old_claude_path, simulator)
-    assert {name: found(ended[name], expected[name]) for name in ended} == expected
 
 
 async def play_all(

@@ -190,7 +190,7 @@ async def test_a_new_version_of_the_program_replaces_those_that_wait(
     quick_seat: Seat, tmp_path: Path
 ) -> None:
     link, newer = tmp_path / "link", tmp_path / "newer"
-    link.symlink_to(write_fake_cli(tmp_path / "old", Behaviour(version="2.1.197")).path)
+    link.symlink_to(write_fake_cli(tmp_path / "old", Behaviour(version="2.1.331")).path)
     newer.symlink_to(tmp_path / "claude")
     os.environ["ONESEAT_CLAUDE_PATH"] = str(link)
     async with oneseat.connect(warm=1) as app:

@@ -51,6 +51,8 @@ class Row(NamedTuple):
     listed: float | None
     charged: float | None
     special: int
+    searches: int
+    unpriced_searches: int
 
     @property
     def tokens(self) -> Tokens:
@@ -86,7 +88,7 @@ def ask(path: Path, roots: Sequence[Path], zone: tzinfo = UTC, ledger: Path | No
     index = refresh(wanted, walk, offset_of(zone), price_of)
     sessions: dict[str, Tokens] = {}
     sums = Sums(index.db, offset_of(zone), price_of)
-    for _, _, session, _, _, _, _, *tokens, _, _, _ in sums.by_session():
+    for _, _, session, _, _, _, _, *tokens, _, _, _, _, _ in sums.by_session():
         sessions[session] = sessions.get(session, Tokens()).plus(Tokens(*tokens))
     rows, notes = rows_of(index)
     return Asked(rows, sessions, notes, fresh=False)

@@ -45,7 +45,7 @@ def answers(data: bytes, path: Path, base: Path) -> Iterator[tuple[str, Any, Cou
                 continue
             at = moment(record.get("timestamp"))
             session = record.get("requestSessionId") or record.get("sessionId") or Path(parts[1]).stem
-            counted = Counted(at, message.get("model") or "", session, parts[0], tokens)
+            counted = Counted(at, message.get("model") or "", session, record.get("cwd") or parts[0], tokens)
             name = message.get("id") or record.get("uuid") or f"{path}:{number}"
             age = (datetime.max.replace(tzinfo=UTC) - at).total_seconds() if at else -1.0
             rank = (record.get("isSidechain") is not True, tokens[1], tokens[0], *tokens[2:], age, session)

@@ -17,7 +17,7 @@ def test_projects_together_are_the_sum_of_them_and_unknown_money_is_apart(tmp_pa
     db = open_for_writing(str(tmp_path / "usage.db"))
     kinds = product((None, 20_000), SOURCES, "pq", ("opus", "nova"), (None, 1.5), (None, 0.25), range(2))
     for day, (source, wallet), project, model, listed, charged, tier in kinds:
-        row = (day, source, wallet, project, model, 2, 3, 5, 7, 11, 13, listed, charged, 1, tier)
+        row = (day, source, wallet, project, model, 2, 3, 5, 7, 11, 13, listed, charged, 1, 4, 2, tier)
         db.execute(f"INSERT INTO days VALUES ({', '.join('?' * len(row))})", row)
     index = Index(db, "")
     apart, together = index.days(), index.days(by_project=False)
@@ -36,9 +36,29 @@ def added(rows: list[tuple[Any, ...]], of: list[tuple[Any, ...]] | None = None) 
     sums = []
     for row in rows:
         if of is None or row[:5] in of:
-            day, source, wallet, project, model, count, *tokens, listed, charged, special = row
+            (
+                day,
+                source,
+                wallet,
+                project,
+                model,
+                count,
+                *tokens,
+                listed,
+                charged,
+                special,
+                searches,
+                unpriced,
+            ) = row
             part = Part(
-                (day, source, wallet, project, model, ""), count, tuple(tokens), listed, charged, special
+                (day, source, wallet, project, model, ""),
+                count,
+                tuple(tokens),
+                listed,
+                charged,
+                special,
+                searches,
+                unpriced,
             )
             sums.append(Sum())
             sums[-1].add(part)

@@ -72,7 +72,7 @@ def with_a_run(index: Path) -> None:
             "claude-sonnet-5-5",
             "plan",
         )
-        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, 0.0, 0.5, 1, 1, 2, 0, 0, 0)", run)
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, 0.0, 0.5, 1, 1, 2, 0, 0, 0, 0)", run)
         db.execute("INSERT INTO asked VALUES ('msg_of_a_run', 'run_1')")
 
 

@@ -148,6 +148,11 @@ def _footnotes(report: Report) -> list[str]:
         lines.append(
             f"{plural(total.special, 'answer')} at a special rate (fast, batch, a region), priced at the usual rate."
         )
+    if total.unpriced_searches:
+        lines.append(
+            f"? no price known, in no sum: {total.unpriced_searches:,} web search"
+            + ("" if total.unpriced_searches == 1 else "es")
+        )
     lines += not_read(report.notes)
     return ["", *lines] if lines else []
 

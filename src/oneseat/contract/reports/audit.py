@@ -21,7 +21,8 @@ FindingKind = Literal[
 class RunFact(NamedTuple):
     """What the ledger knows of one run. ``tokens`` are by kind, ``None`` where they are not known; ``ended`` while it goes on.
 
-    ``comparable`` says that the CLI named the cost, and that it is of these tokens: no subagent, and one model only.
+    ``comparable`` says that the CLI named the cost, and that it is of these tokens: no subagent, no web search, no tool that asks
+    a model itself, and one model only.
     """
 
     id: str

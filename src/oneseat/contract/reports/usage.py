@@ -10,7 +10,8 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
     """One row, or the total, which has no ``key``. Rows of the view ``blocks`` also say when they end.
 
     ``at_least`` says that some tokens are a lower bound. ``list_price_usd`` leaves out the ``unpriced_tokens`` of each model.
-    ``charged_usd`` and ``saved_usd`` cover ``charge_known_answers`` only.
+    ``charged_usd`` and ``saved_usd`` cover ``charge_known_answers`` only. Of the ``web_searches``, the list price leaves out
+    ``unpriced_web_searches``.
     """
 
     key: str | UnsetType = UNSET
@@ -29,6 +30,8 @@ class UsageSum(msgspec.Struct, frozen=True, kw_only=True):
     charge_known_answers: int
     saved_usd: float | None
     special_rate_answers: int
+    web_searches: int
+    unpriced_web_searches: int
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):

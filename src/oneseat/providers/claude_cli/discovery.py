@@ -16,8 +16,8 @@ from oneseat.host.processes.child import Child
 from oneseat.providers.cli_common.program import Program, Version, dotted
 
 #: The range of versions the test suite drives. Older ones are refused, newer ones are used and named by the doctor.
-OLDEST = (2, 1, 197)
-NEWEST = (2, 1, 329)
+OLDEST = (2, 1, 329)
+NEWEST = (2, 1, 332)
 
 #: A smaller file may be a script that starts another program, and does not change when that one does: its version is asked
 #: every time. The CLI itself takes many megabytes.

@@ -29,6 +29,8 @@ _BEHAVIOUR = {
     # It would add the working directory's CLAUDE.md and its own notes to the prompt.
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    # A conversation that is resumed after a crash would run a tool call again that a hook had put off.
+    "CLAUDE_CODE_DISABLE_DEFERRED_TOOL_RESUME": "1",
     # It would report a result while commands and agents still run in the background, and kill them a few seconds later.
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
 }

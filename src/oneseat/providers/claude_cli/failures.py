@@ -1,6 +1,6 @@
 """Maps a result line of the CLI to a failure. The CLI says ``subtype: "success"`` for every API error, so that is ignored.
 
-Classes, statuses and reasons as measured on claude 2.1.197 and 2.1.329. Words of a message decide only where the CLI gives
+Classes, statuses and reasons as measured on claude 2.1.329 and 2.1.332. Words of a message decide only where the CLI gives
 no field to decide by, and each such case says so.
 """
 
@@ -75,8 +75,7 @@ _THIRD_PARTY = Failure(
     "The provider treats the request as another program's and wants extra, paid usage for it",
     "you",
 )
-#: By words of a message without a status: 2.1.197 says "Connection closed" where 2.1.329 says "Connection lost", and gives an
-#: error in the middle of a stream no class.
+#: By words of a message without a status: the CLI gives an error in the middle of a stream no class.
 _BY_WORDS: dict[str, Failure] = {
     # Before the words that it begins with: a certificate that is not trusted will not be at the next attempt either.
     "SSL certificate": failures.UNTRUSTED,
@@ -89,6 +88,13 @@ _BY_WORDS: dict[str, Failure] = {
     "Connection lost mid-response": failures.CONNECTION_LOST,
     "timed out": failures.API_TIMEOUT,
     "API Error: Overloaded": failures.OVERLOADED,
+}
+#: What the CLI calls a window when it says that it is full.
+_SAID = {
+    "5-hour": "five_hour",
+    "weekly": "seven_day",
+    "Opus": "seven_day_opus",
+    "Sonnet": "seven_day_sonnet",
 }
 
 
@@ -142,6 +148,8 @@ def _by_text(line: ResultLine) -> Failure | None:
         return failures.CONTEXT_WINDOW
     if "Third-party apps" in text:
         return _THIRD_PARTY
+    if "out of usage" in text:
+        return failures.CREDIT_EXHAUSTED
     if line.api_error_status is not None:
         return None
     return next((found for words, found in _BY_WORDS.items() if words in text), None)
@@ -150,11 +158,25 @@ def _by_text(line: ResultLine) -> Failure | None:
 def _limited(line: ResultLine, limit: RateLimitInfo | None, now: float) -> ErrorInfo:
     kind = limit.rate_limit_type if limit is not None else None
     if limit is None or kind is None or limit.status != "rejected":
-        return failures.RATE_LIMITED.info(_words(line))
+        return _limited_by_words(_words(line))
     wait = max(0.0, round(limit.resets_at - now, 1)) if limit.resets_at is not None else None
-    label = WINDOWS[kind].label if kind in WINDOWS else kind
-    full = Failure(f"limit.{kind}", f"The {label} window is full", "wait")
-    return msgspec.structs.replace(full.info(_words(line)), retry_after_s=wait)
+    return msgspec.structs.replace(_full(kind).info(_words(line)), retry_after_s=wait)
+
+
+def _limited_by_words(words: str) -> ErrorInfo:
+    """A limit that no event names: 2.1.332 reports no window whose reset is past, and no event says that credits are used up."""
+    if "out of usage" in words:
+        return failures.CREDIT_EXHAUSTED.info(words)
+    named = next((window for said, window in _SAID.items() if f"hit your {said} limit" in words), None)
+    if named is None:
+        return failures.RATE_LIMITED.info(words)
+    # It was full when the request came, and begins anew by now.
+    return msgspec.structs.replace(_full(named).info(words), retry_after_s=0.0)
+
+
+def _full(window: str) -> Failure:
+    label = WINDOWS[window].label if window in WINDOWS else window
+    return Failure(f"limit.{window}", f"The {label} window is full", "wait")
 
 
 def _words(line: ResultLine) -> str:

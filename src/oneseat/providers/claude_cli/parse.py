@@ -26,7 +26,7 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
-from oneseat.contract.receipt import LimitReading, TokenUsage, share_or_none
+from oneseat.contract.receipt import MOST_TOKENS, LimitReading, TokenUsage, share_or_none
 from oneseat.providers.cli_common.lines import Undecoded
 from oneseat.providers.failures import ATTACHMENT_REFUSED
 
@@ -315,6 +315,8 @@ class Parser:
             usage=None if broke_off or uncounted else usage,
             list_cost_usd=None if broke_off else line.total_cost_usd,
             model=self._model,
+            cost_models=tuple(line.model_usage),
+            web_searches=_searches(line.usage),
             denials=tuple(denial.tool_name for denial in line.permission_denials),
             unfinished=self._tasks.unfinished(),
         )
@@ -341,6 +343,12 @@ def tokens(usage: wire.Usage) -> TokenUsage:
         cache_write_5m_tokens=write_5m,
         cache_write_1h_tokens=write_1h if write_1h is not None or total is None else 0,
     )
+
+
+def _searches(usage: wire.Usage | None) -> int:
+    used = usage.server_tool_use if usage is not None else None
+    count = _count(used.get("web_search_requests")) if used is not None else None
+    return count if count is not None and 0 < count <= MOST_TOKENS else 0
 
 
 def _flatten_blocks(content: str | list[wire.Block]) -> str:

@@ -20,8 +20,6 @@ from .preflight import Prefetch, Preflight, run_preflight
 if TYPE_CHECKING:
     from .process import CliProcess
 
-#: The first version that can rewind. An untested version may not block the prompt.
-_SINCE = (2, 1, 329)
 #: Timeout of the hook in seconds, a day: should oneseat be stopped before it answers, an expired hook would let the prompt go.
 _BLOCK_PROMPTS = {"UserPromptSubmit": [{"hookCallbackIds": ["block"], "timeout": 86_400}]}
 _PROMPT = "hello"
@@ -32,9 +30,9 @@ _TIMEOUT_S = 20.0
 
 
 def can_warm_up(process: CliProcess) -> bool:
-    """Whether this version is known to block a prompt when a hook says so."""
+    """Whether this version is known to block a prompt when a hook says so. An untested one may not."""
     version = discovery.parse_version(process.version or "")
-    return version is not None and _SINCE <= version <= discovery.NEWEST
+    return version is not None and discovery.OLDEST <= version <= discovery.NEWEST
 
 
 async def warm_up(process: CliProcess, prefetch: Prefetch) -> Preflight:

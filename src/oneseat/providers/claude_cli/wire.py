@@ -24,6 +24,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_creation: dict[str, Any] | None = None
+    server_tool_use: dict[str, Any] | None = None
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -179,6 +180,7 @@ class ResultLine(Line, frozen=True, gc=False, tag="result"):
     errors: list[str] = []
     total_cost_usd: float | None = None
     usage: Usage | None = None
+    model_usage: dict[str, Any] = msgspec.field(name="modelUsage", default_factory=dict)
     permission_denials: list[Denial] = []
 
 

@@ -12,7 +12,7 @@ from oneseat.providers.cli_common.program import Program, Version, dotted
 
 #: The only version that the tests use. Older ones are refused, as the app-server's interface is marked experimental.
 OLDEST = (0, 169, 0)
-NEWEST = (0, 169, 0)
+NEWEST = (0, 171, 0)
 
 _PROGRAM = Program("codex", "codex.path", "ONESEAT_CODEX_PATH", "@openai/codex")
 _VERSION = re.compile(r"(?:^|/|\s)(\d+)\.(\d+)\.(\d+)\b")

@@ -45,6 +45,7 @@ class Tally(msgspec.Struct, kw_only=True):
     open_tools: dict[str, str] = {}
     has_text: bool = False
     usage: TokenUsage | None = None
+    web_searches: int = 0
     denied: dict[str, None] = {}
     calls: set[str] = set()
     structure: dict[str, Any] | None = None
@@ -86,6 +87,7 @@ class Tally(msgspec.Struct, kw_only=True):
                 self.ended = event
                 self.denied |= dict.fromkeys(event.denials)
                 self.usage = _sum(self.usage, event.usage)
+                self.web_searches += event.web_searches
             case _:
                 self._add_rare(event)
 

@@ -28,7 +28,8 @@ class Part:
 
     ``day`` counts from 1970-01-01 and is ``None`` without a valid date. ``source`` is ``run`` for our own runs, which are exact,
     or ``transcript``. ``listed`` is the list price and ``charged`` what was charged, in US dollars; ``None`` is unknown.
-    ``special`` is the number of answers whose price is not the list price.
+    ``special`` is the number of answers whose price is not the list price. ``searches`` are web searches, of which ``unpriced``
+    are not in the list price.
     """
 
     __slots__ = (
@@ -38,10 +39,12 @@ class Part:
         "listed",
         "model",
         "project",
+        "searches",
         "session",
         "source",
         "special",
         "tokens",
+        "unpriced",
         "wallet",
     )
 
@@ -53,6 +56,8 @@ class Part:
         listed: float | None,
         charged: float | None,
         special: int = 0,
+        searches: int = 0,
+        unpriced: int = 0,
     ) -> None:
         self.day, self.source, self.wallet, self.project, self.model, self.session = named
         self.answers = answers
@@ -60,10 +65,14 @@ class Part:
         self.listed = listed
         self.charged = charged
         self.special = special
+        self.searches = searches
+        self.unpriced = unpriced
 
 
 class Sum:
     """The sum of parts. ``unpriced`` are the tokens by model without a list price; ``at_least``: some tokens are a lower bound.
+
+    ``searches`` are web searches, of which ``unpriced_searches`` are not in the list price.
 
     ``charged`` and ``saved`` cover only the ``settled`` answers: those whose charge is known.
     """
@@ -74,10 +83,12 @@ class Sum:
         "charged",
         "listed",
         "saved",
+        "searches",
         "settled",
         "special",
         "tokens",
         "unpriced",
+        "unpriced_searches",
     )
 
     def __init__(self) -> None:
@@ -89,6 +100,8 @@ class Sum:
         self.saved: float | None = None
         self.settled = 0
         self.special = 0
+        self.searches = 0
+        self.unpriced_searches = 0
         self.at_least = False
 
     def add(self, part: Part) -> None:
@@ -96,6 +109,8 @@ class Sum:
         self.answers += part.answers
         self.tokens = [mine + more for mine, more in zip(self.tokens, part.tokens, strict=True)]
         self.special += part.special
+        self.searches += part.searches
+        self.unpriced_searches += part.unpriced
         self.at_least = self.at_least or part.source != "run"
         if part.listed is not None:
             self.listed = (self.listed or 0.0) + part.listed
@@ -112,6 +127,8 @@ class Sum:
         self.answers += other.answers
         self.tokens = [mine + more for mine, more in zip(self.tokens, other.tokens, strict=True)]
         self.special += other.special
+        self.searches += other.searches
+        self.unpriced_searches += other.unpriced_searches
         self.settled += other.settled
         self.at_least = self.at_least or other.at_least
         self.listed = _both(self.listed, other.listed)
@@ -129,7 +146,7 @@ class Filter:
     """Which parts to take. ``None`` is no condition.
 
     ``since`` and ``until`` are days, both included; they leave out parts without a date. ``project`` is part of the name of the
-    directory or folder, ``model`` part of the model's name. Simulated runs are left out unless ``wallet`` asks for them.
+    directory or of its folder, ``model`` part of the model's name. Simulated runs are left out unless ``wallet`` asks for them.
     """
 
     __slots__ = ("model", "project", "since", "until", "wallet")
@@ -148,8 +165,8 @@ class Filter:
         self.model = model
         self.wallet = wallet
 
-    def takes(self, part: Part, directories: dict[str, str]) -> bool:
-        """Whether a part matches. ``directories`` are those of the projects' folders."""
+    def takes(self, part: Part, folders: dict[str, set[str]]) -> bool:
+        """Whether a part matches. ``folders`` are those of the directories."""
         return (
             (part.wallet != "simulator" if self.wallet is None else part.wallet == self.wallet)
             and (self.since is None or (part.day is not None and part.day >= self.since))
@@ -158,7 +175,7 @@ class Filter:
             and (
                 self.project is None
                 or self.project in part.project
-                or self.project in directories.get(part.project, "")
+                or any(self.project in folder for folder in folders.get(part.project, ()))
             )
         )
 

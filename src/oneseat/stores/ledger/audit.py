@@ -12,7 +12,8 @@ import msgspec
 
 from oneseat.contract.receipt import LimitReading, TokenUsage, cost_or_none
 from oneseat.contract.reports.audit import LimitFact, RunFact, SessionDeps, SessionFact
-from oneseat.stores.transcripts.lenient_reader import UNDATED, moment
+from oneseat.stores.transcripts.doubles import UNDATED
+from oneseat.stores.transcripts.lenient_reader import moment
 
 from . import failures
 from .schema import open_ledger
@@ -23,11 +24,15 @@ _RUNS = f"""
     SELECT id, created_at, ended_at, status, model, verdict, cost_usd, equivalent_cost_usd, result
     FROM runs WHERE {_REAL} AND created_at >= ? AND created_at < ? ORDER BY created_at
 """  # noqa: S608 - no value is in the text
-#: Runs with subagents or several models: their cost covers all of them, their tokens only the main conversation.
+#: Runs with subagents, several models, or tools of the CLI that ask a model themselves: their cost covers all of them, their
+#: tokens only the main conversation.
 _MIXED = """
-    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback') AND json_valid(json) GROUP BY run_id
-    HAVING max(type = 'model_fallback') OR max(json_extract(json, '$.subagent') IS NOT NULL)
-        OR count(DISTINCT json_extract(json, '$.model')) > 1
+    SELECT run_id FROM events WHERE type IN ('usage', 'model_fallback', 'tool_call', 'turn_ended') AND json_valid(json)
+    GROUP BY run_id
+    HAVING max(type = 'model_fallback') OR max(type = 'usage' AND json_extract(json, '$.subagent') IS NOT NULL)
+        OR count(DISTINCT CASE type WHEN 'usage' THEN json_extract(json, '$.model') END) > 1
+        OR max(type = 'tool_call' AND json_extract(json, '$.name') IN ('WebFetch', 'WebSearch'))
+        OR max(type = 'turn_ended' AND json_array_length(json, '$.cost_models') > 1)
 """
 _LIMITS = f"""
     SELECT events.json FROM events JOIN runs ON runs.id = events.run_id
@@ -43,6 +48,7 @@ _SESSIONS = "SELECT id, project, used_at FROM sessions WHERE wallet != 'simulato
 
 class _Receipt(msgspec.Struct, frozen=True):
     usage: TokenUsage
+    web_searches: int = 0
     cost_source: str = "unknown"
 
 
@@ -95,7 +101,11 @@ def _run(row: Any, mixed: set[str]) -> RunFact:
         verdict=verdict,
         charged=cost_or_none(charged),
         listed=cost_or_none(listed),
-        comparable=receipt is not None and receipt.cost_source == "cli" and run not in mixed,
+        # What a search finds is read in requests of its own, which the cost covers and the tokens do not.
+        comparable=receipt is not None
+        and receipt.cost_source == "cli"
+        and not receipt.web_searches
+        and run not in mixed,
         tokens=(given, out, read, five, hour) if known else None,
     )
 

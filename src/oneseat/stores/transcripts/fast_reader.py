@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from .doubles import UNDATED, slot_of
+from .folders import Origin
 from .lenient_reader import (
+    FURTHER,
     MARK,
     MOST_TOKENS,
+    SEARCHES,
     SYNTHETIC,
-    UNDATED,
     LenientReader,
-    Origin,
+    has_other_uses,
+    hash_of,
     is_ordinary,
     moment,
     nameless,
@@ -39,12 +43,31 @@ class _Split(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: _Count = None
 
 
-class _Usage(msgspec.Struct, gc=False):
+class _Counts(msgspec.Struct, gc=False):
     input_tokens: _Count = None
     output_tokens: _Count = None
     cache_read_input_tokens: _Count = None
     cache_creation_input_tokens: _Count = None
     cache_creation: _Split | None = None
+
+    def sent(self) -> tuple[int, int, int, int]:
+        """Input, cache read, cache write 5m and 1h."""
+        written, split, five, hour = self.cache_creation_input_tokens or 0, self.cache_creation, 0, 0
+        if split is not None:
+            five, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+        if five + hour != written:
+            five, hour = split_write(written, five, hour)
+        return self.input_tokens or 0, self.cache_read_input_tokens or 0, five, hour
+
+
+class _Iteration(_Counts, gc=False):
+    type: str | None = None
+    model: str | None = None
+
+
+class _Usage(_Counts, gc=False):
+    server_tool_use: dict[str, _Count] | None = None
+    iterations: list[_Iteration] | None = None
     speed: str | None = None
     service_tier: str | None = None
     inference_geo: str | None = None
@@ -56,13 +79,20 @@ class _Message(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
+class _Fork(msgspec.Struct, gc=False):
+    sessionId: str | None = None  # noqa: N815 - the CLI's own name
+
+
 class _Line(msgspec.Struct, gc=False, rename="camel"):
     type: str | None = None
     message: _Message | None = None
     timestamp: str | None = None
     session_id: str | None = None
     request_session_id: str | None = None
+    forked_from: _Fork | None = None
+    request_id: str | None = None
     uuid: str | None = None
+    cwd: str | None = None
     is_sidechain: bool | None = None
 
 
@@ -78,6 +108,7 @@ class FastReader(LenientReader):
         super().__init__()
         self._hours: dict[str, int] = {}
         self._names: dict[str, str] = {}
+        self._last: Any = ()
 
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
         """Read the whole lines of ``data`` from ``start`` to ``end``."""
@@ -108,49 +139,73 @@ class FastReader(LenientReader):
                 continue
             message = line.message
             # The CLI writes one line for each block of an answer, all with the same usage: one is enough.
-            if message is None or (message == last.message and _repeats(line, last)):
+            if message is None or (message == last.message and self._repeats(line, last)):
                 continue
             if self._take(line, message, view[at:stop], origin):
                 last = line
         view.release()
+
+    def _repeats(self, line: _Line, last: _Line) -> bool:
+        """Whether ``line`` need not be taken, as ``last`` is of the same message and was. Of one moment, the id may be kept."""
+        if not _adds_nothing(line, last):
+            return False
+        if line.uuid != last.uuid and line.timestamp == last.timestamp:
+            if last.message is None or last.message.usage is None or last.message.usage.iterations:
+                return False
+            self.keep((*self._last[:13], hash_of(line.uuid), *self._last[14:]))
+        return True
 
     def _take(self, line: _Line, message: _Message, raw: memoryview, origin: Origin) -> bool:
         """Keep a line's answer; false when it has none."""
         usage = message.usage
         if usage is None or line.type not in (None, "assistant") or message.model == SYNTHETIC:
             return False
-        sent, output, split = usage.input_tokens, usage.output_tokens, usage.cache_creation
+        output = usage.output_tokens
         if output is None:
             if MARK not in bytes(raw):
                 return False
-            if sent is None:
+            if usage.input_tokens is None:
                 self.problem("wrong_shape")
                 return False
-        written, five, hour = usage.cache_creation_input_tokens or 0, 0, 0
-        if split is not None:
-            five, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
-        if five + hour != written:
-            five, hour = split_write(written, five, hour)
-        session, model = line.request_session_id or line.session_id or origin.session, message.model or ""
-        same, terms = self._names.setdefault, (usage.speed, usage.service_tier, usage.inference_geo)
-        self.keep(
-            (
-                message.id or line.uuid or nameless(bytes(raw)),
-                0 if line.is_sidechain else 1,
-                output or 0,
-                sent or 0,
-                usage.cache_read_input_tokens or 0,
-                five,
-                hour,
-                -self._moment(line.timestamp),
-                0 if terms == _USUAL or is_ordinary(*terms) else 1,
-                # Thousands of answers name the same session: share one string.
-                same(session, session),
-                origin.project,
-                same(model, model),
-            )
+        sent, uses, forked = usage.sent(), usage.server_tool_use, line.forked_from
+        session = (
+            line.request_session_id
+            or (forked.sessionId if forked is not None else None)
+            or line.session_id
+            or origin.session
         )
+        same, terms = self._names.setdefault, (usage.speed, usage.service_tier, usage.inference_geo)
+        special, searches = 0 if terms == _USUAL or is_ordinary(*terms) else 1, 0
+        if uses is not None:
+            searches, special = uses.get(SEARCHES) or 0, special or has_other_uses(uses)
+        at, model = self._moment(line.timestamp), same(message.model or "", message.model or "")
+        key = (
+            message.id or line.uuid or nameless(bytes(raw)),
+            # Thousands of answers name the same session: share one string.
+            same(session, session),
+            slot_of(line.request_id, at, sum(sent)),
+        )
+        main, line_, project = 0 if line.is_sidechain else 1, hash_of(line.uuid), origin.project(line.cwd)
+        self._last = (*key, 0, main, output or 0, *sent, -at, special, searches, line_, project, model)
+        self.keep(self._last)
+        if usage.iterations:
+            return self._keep_further(
+                usage.iterations, (*key, main), (-at, special, 0, line_, project), model
+            )
         return True
+
+    def _keep_further(
+        self, iterations: list[_Iteration], key: tuple[Any, ...], end: tuple[Any, ...], model: str
+    ) -> bool:
+        """Keep the model requests within an answer that its own counts leave out; false when one cannot be read."""
+        *name, main = key
+        further = [each for each in iterations if each.type in FURTHER]
+        known = [each for each in further if (each.output_tokens, each.input_tokens) != (None, None)]
+        for _ in range(len(further) - len(known)):
+            self.problem("wrong_shape")
+        for part, each in enumerate(known, 1):
+            self.keep((*name, part, main, each.output_tokens or 0, *each.sent(), *end, each.model or model))
+        return known == further
 
     def _moment(self, stamp: str | None) -> int:
         """The time of a timestamp. In the CLI's own format, each hour is parsed only once."""
@@ -171,7 +226,7 @@ class FastReader(LenientReader):
         return hour + since
 
 
-def _repeats(line: _Line, last: _Line) -> bool:
+def _adds_nothing(line: _Line, last: _Line) -> bool:
     """Whether ``line`` adds nothing to ``last``, which is of the same message."""
     now, before = line.timestamp, last.timestamp
     return (
@@ -183,6 +238,9 @@ def _repeats(line: _Line, last: _Line) -> bool:
         and line.is_sidechain == last.is_sidechain
         and line.type == last.type
         and line.request_session_id == last.request_session_id
+        and line.request_id == last.request_id
+        and line.forked_from == last.forked_from
+        and line.cwd == last.cwd
         and last.message is not None
         and last.message.id is not None
     )

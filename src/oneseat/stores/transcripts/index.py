@@ -57,8 +57,16 @@ class Index:
         return self.db.execute(DAYS if by_project else DAYS_OF_ALL).fetchall()
 
     def directories(self) -> dict[str, str]:
-        """The directory of each project's folder, if known."""
-        return dict(self.db.execute("SELECT folder, directory FROM projects"))
+        """The directory of each project's folder, if it is known and the only one."""
+        query = "SELECT folder, directory FROM projects GROUP BY folder HAVING count(*) = 1"
+        return dict(self.db.execute(query))
+
+    def folders(self) -> dict[str, set[str]]:
+        """The folders of each directory."""
+        found: dict[str, set[str]] = {}
+        for folder, directory in self.db.execute("SELECT folder, directory FROM projects"):
+            found.setdefault(directory, set()).add(folder)
+        return found
 
     def notes(self) -> dict[str, int]:
         """How much could not be read, by reason."""

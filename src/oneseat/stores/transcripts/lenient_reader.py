@@ -10,26 +10,40 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from json import JSONDecoder
 
+from .doubles import UNDATED, slot_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, TypeAlias
 
-    #: One sighting of an answer: id, main, output, input, cache read, cache write 5m, cache write 1h, before, special, session,
-    #: project, model. ``main`` is 0 on a sidechain, ``before`` is minus the time in milliseconds since 1970, ``special`` is 1
-    #: when the list price does not apply as it is: fast mode, batch, a region.
+    from .folders import Origin
+
+    #: Input, cache read, cache write 5m and 1h.
+    Sent: TypeAlias = tuple[int, int, int, int]
+
+    #: One sighting of an answer, in the columns ``SIGHTING`` of the index. ``slot`` is its request (see ``doubles``); ``part``
+    #: is 0, or the number of a further model request that was made for it. ``main`` is 0 on a sidechain, ``before`` is minus
+    #: the time in milliseconds since 1970, ``special`` is 1 when the list price does not apply as it is: fast mode, batch, a
+    #: region. ``searches`` are web searches, ``line`` is a hash of the line's id.
     #:
-    #: Of two sightings the greater one is kept, whichever comes first: the main conversation before a sidechain, then the
-    #: largest output (the CLI first writes a placeholder), and so on; of equal ones the earliest.
-    Sighting: TypeAlias = tuple[str, int, int, int, int, int, int, int, int, str, str, str]
+    #: Of two sightings with the same four first fields the greater one is kept, whichever comes first: the main conversation
+    #: before a sidechain, then the largest output (the CLI first writes a placeholder), and so on; of equal ones the earliest.
+    Sighting: TypeAlias = tuple[
+        str, str, int, int, int, int, int, int, int, int, int, int, int, int, str, str
+    ]
 
 #: Every line with an answer contains it. Long, so that it is found quickly.
 MARK = b'"output_tokens"'
-#: The time of an answer without a valid date: later than every real one, so that a sighting with a date wins.
-UNDATED = 1 << 62
 #: The model name of messages that the CLI wrote itself.
 SYNTHETIC = "<synthetic>"
 #: The largest valid number of tokens, and of US dollars: sums of millions of them fit into SQLite's 64 bits.
 MOST_TOKENS, MOST_USD = 10**12, 10**7
+#: The entries of ``iterations`` that an answer's own counts leave out: requests of the advisor, and of summaries that the server
+#: made. The others are in the counts, or not charged.
+FURTHER = frozenset({"advisor_message", "compaction"})
+#: The number of web searches in ``server_tool_use``, and what else is there and costs nothing.
+SEARCHES, _FREE = "web_search_requests", ("web_fetch_requests", "tool_search_requests")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The years 2000 and 2100: a time outside of them is invalid.
 _FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000
@@ -39,21 +53,11 @@ _MARK_TEXT = MARK.decode()
 _first_value = JSONDecoder().raw_decode
 
 
-class Origin:
-    """The project and session of a file's path, for lines that do not name them."""
-
-    __slots__ = ("project", "session")
-
-    def __init__(self, project: str, session: str) -> None:
-        self.project = project
-        self.session = session
-
-
 class LenientReader:
-    """Collects answers. ``found`` holds the best sighting of each by its id, ``problems`` counts unreadable lines by reason."""
+    """Collects answers. ``found`` holds the best sighting of each by its key, ``problems`` counts unreadable lines by reason."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Sighting] = {}
+        self.found: dict[tuple[Any, ...], Sighting] = {}
         self.problems: dict[str, int] = {}
 
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
@@ -94,9 +98,10 @@ class LenientReader:
 
     def keep(self, seen: Sighting) -> None:
         """Add a sighting. Only the best one of an answer is kept."""
-        known = self.found.get(seen[0])
+        key = seen[:4]
+        known = self.found.get(key)
         if known is None or seen > known:
-            self.found[seen[0]] = seen
+            self.found[key] = seen
 
     def _object(self, line: dict[str, Any], raw: bytes, origin: Origin) -> None:
         message = line.get("message")
@@ -106,31 +111,53 @@ class LenientReader:
         if line.get("type") not in (None, "assistant") or message.get("model") == SYNTHETIC:
             return
         try:
-            output, sent, read, five, hour = _tokens(usage)
+            output, tokens = _tokens(usage)
         except (ValueError, AttributeError):
             self.problem("wrong_shape")
             return
         terms = (_text(usage, name) for name in ("speed", "service_tier", "inference_geo"))
-        self.keep(
-            (
-                _text(message, "id") or _text(line, "uuid") or nameless(raw),
-                0 if line.get("isSidechain") is True else 1,
-                output,
-                sent,
-                read,
-                five,
-                hour,
-                -moment(_text(line, "timestamp")),
-                0 if is_ordinary(*terms) else 1,
-                _text(line, "requestSessionId") or _text(line, "sessionId") or origin.session,
-                origin.project,
-                _text(message, "model") or "",
-            )
+        at, name, uuid = moment(_text(line, "timestamp")), _text(message, "id"), _text(line, "uuid")
+        name, model = name or uuid or nameless(raw), _text(message, "model") or ""
+        forked = line.get("forkedFrom")
+        session = (
+            _text(line, "requestSessionId")
+            or (_text(forked, "sessionId") if isinstance(forked, dict) else None)
+            or _text(line, "sessionId")
+            or origin.session
         )
+        slot = slot_of(_text(line, "requestId"), at, sum(tokens))
+        main, special = 0 if line.get("isSidechain") is True else 1, 0 if is_ordinary(*terms) else 1
+        searches, other = self._uses(usage)
+        end = (-at, special or other, searches, hash_of(uuid), origin.project(_text(line, "cwd")), model)
+        self.keep((name, session, slot, 0, main, output, *tokens, *end))
+        for part, (output, tokens, of) in enumerate(self._further(usage), 1):
+            self.keep((name, session, slot, part, main, output, *tokens, *end[:2], 0, *end[3:5], of or model))
+
+    def _uses(self, usage: dict[str, Any]) -> tuple[int, int]:
+        """The web searches of an answer, and 1 if it used another tool that may be charged by use."""
+        uses = usage.get("server_tool_use")
+        if not isinstance(uses, dict):
+            return 0, 0
+        try:
+            return _count(uses.get(SEARCHES)), has_other_uses(uses)
+        except ValueError:
+            self.problem("wrong_shape")
+            return 0, 0
+
+    def _further(self, usage: dict[str, Any]) -> Iterator[tuple[int, Sent, str | None]]:
+        """The model requests within an answer that its own counts leave out: output, other tokens, their model if another."""
+        iterations = usage.get("iterations")
+        for each in iterations if isinstance(iterations, list) else ():
+            kind = each.get("type") if isinstance(each, dict) else None
+            if isinstance(kind, str) and kind in FURTHER:
+                try:
+                    yield (*_tokens(each), _text(each, "model"))
+                except (ValueError, AttributeError):
+                    self.problem("wrong_shape")
 
 
-def _tokens(usage: dict[str, Any]) -> tuple[int, int, int, int, int]:
-    """Output, input, cache read, cache write 5m and 1h. Raises ``ValueError`` and ``AttributeError`` for other values."""
+def _tokens(usage: dict[str, Any]) -> tuple[int, Sent]:
+    """Output, and input, cache read, cache write 5m and 1h. Raises ``ValueError`` and ``AttributeError`` for other values."""
     output, sent = usage.get("output_tokens"), usage.get("input_tokens")
     if output is None and sent is None:
         raise ValueError
@@ -140,7 +167,7 @@ def _tokens(usage: dict[str, Any]) -> tuple[int, int, int, int, int]:
         _count(split.get("ephemeral_5m_input_tokens")) if split is not None else 0,
         _count(split.get("ephemeral_1h_input_tokens")) if split is not None else 0,
     )
-    return _count(output), _count(sent), _count(usage.get("cache_read_input_tokens")), five, hour
+    return _count(output), (_count(sent), _count(usage.get("cache_read_input_tokens")), five, hour)
 
 
 def split_write(written: int, five: int, hour: int) -> tuple[int, int]:
@@ -167,6 +194,16 @@ def _text(fields: dict[str, Any], name: str) -> str | None:
 def nameless(raw: bytes) -> str:
     """An id for an answer without one: the same for the same line."""
     return f"{zlib.crc32(raw):08x}{zlib.adler32(raw):08x}{len(raw):x}"
+
+
+def hash_of(name: str | None) -> int:
+    """A number for the id of a line; 0 for none."""
+    return zlib.crc32(name.encode("utf-8", "replace")) if name else 0
+
+
+def has_other_uses(uses: dict[str, Any]) -> int:
+    """1 if a tool of the vendor was used that is neither free nor a web search, else 0."""
+    return int(any(count for name, count in uses.items() if name not in (SEARCHES, *_FREE)))
 
 
 def is_ordinary(speed: str | None, tier: str | None, region: str | None) -> bool:

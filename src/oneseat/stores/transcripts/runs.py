@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
-from .lenient_reader import MOST_TOKENS, MOST_USD, UNDATED, moment
+from .doubles import UNDATED
+from .folders import folder_of
+from .lenient_reader import MOST_TOKENS, MOST_USD, moment
 from .sqlite import sqlite3
 
 TYPE_CHECKING = False
@@ -109,16 +110,16 @@ def _copy_end(index: sqlite3.Connection, row: tuple[Any, ...]) -> None:
     receipt = json.loads(result)["receipt"]
     if receipt["verdict"] == "nothing_sent":
         return
-    folder = re.sub(r"[^A-Za-z0-9]", "-", cwd)
     usage = receipt["usage"]
     tokens = [_count(usage.get(kind)) for kind in _KINDS]
     known = tokens[0] is not None and tokens[1] is not None
     times = (moment(created), moment(ended))
-    values = (_cost(charged), _cost(listed), known, *(count or 0 for count in tokens))
-    index.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (folder, cwd))
+    searches = _count(receipt.get("web_searches")) or 0
+    values = (_cost(charged), _cost(listed), known, *(count or 0 for count in tokens), searches)
+    index.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (folder_of(cwd), cwd))
     index.execute(
-        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (run, *times, session, folder, model or "", wallet or "unknown", *values),
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (run, *times, session, cwd, model or "", wallet or "unknown", *values),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .lenient_reader import UNDATED
+from .doubles import UNDATED
 from .schema import ANSWERS
 
 TYPE_CHECKING = False
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     from oneseat.contract.budgets import Price
 
-    from .lenient_reader import Sighting
+    from .doubles import Row
 
     #: The seconds that a zone is ahead of UTC at a time in seconds since 1970.
     OffsetAt: TypeAlias = Callable[[int], int]
     #: Every price of a model with the day it begins, counted from 1970, in order; the first one begins with 0.
     PriceOf: TypeAlias = Callable[[str], Sequence[tuple[int, Price | None]]]
-    #: The rates of a model, by the request size from which they apply; empty when they are unknown.
-    Rates: TypeAlias = dict[int, tuple[float, ...]]
+    #: The rates of a model, the price of a web search at their end, by the request size from which they apply; empty when
+    #: they are unknown.
+    Rates: TypeAlias = dict[int, tuple[float | None, ...]]
     #: The key of a row of the sums by day: day, project, model, tier.
     _Group: TypeAlias = tuple[int | None, str, str, int]
 
@@ -30,17 +31,23 @@ DAY_MS = 86_400_000
 _STEP_S = 7 * 86_400
 _TOKENS = "sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h)"
 _KINDS = "input, output, cache_read, cache_write_5m, cache_write_1h"
-_INSERT = "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
+_INSERT = "INSERT INTO days VALUES (?, 'transcript', 'unknown', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
 _SENT = "input + cache_read + cache_write_5m + cache_write_1h"
 #: An answer to one of our runs is not counted by its transcript, because the run's receipt is exact. It is found by its id, which
-#: the run was told, or by its conversation and time where the CLI kept the id to itself.
-_NOT_OURS = """
-NOT EXISTS (SELECT 1 FROM asked JOIN runs ON runs.id = asked.run WHERE asked.answer = answers.id AND runs.known)
+#: the run was told, in the run's conversation or time because an id need not be unique, or by its conversation and time where
+#: the CLI kept the id to itself.
+_NOT_OURS = f"""
+NOT EXISTS (
+    SELECT 1 FROM asked JOIN runs ON runs.id = asked.run
+    WHERE asked.answer = answers.id AND runs.known AND (
+        runs.session = answers.session OR -answers.before BETWEEN runs.at AND runs.ended OR answers.before = {-UNDATED}
+    )
+)
 AND NOT EXISTS (
     SELECT 1 FROM runs
     WHERE runs.session = answers.session AND runs.known AND -answers.before BETWEEN runs.at AND runs.ended
 )
-"""
+"""  # noqa: S608 - a number
 
 
 class Sums:
@@ -59,9 +66,9 @@ class Sums:
         #: SQL for how many of the thresholds a request passes: above each, the whole request costs more.
         self._tier = " + ".join([f"({_SENT} > {above})" for above in self._thresholds]) or "0"
         has_runs = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
-        self._counted = _NOT_OURS if has_runs else "true"
+        self._counted = f"NOT double AND {_NOT_OURS}" if has_runs else "NOT double"
 
-    def write_days(self, touched: Mapping[str, Sighting | None] | None) -> None:
+    def write_days(self, touched: Mapping[tuple[Any, ...], Row | None] | None) -> None:
         """Update the sums by day for the ``touched`` answers, given as they were before, or rebuild them all for ``None``."""
         if touched is not None:
             for group, change in self._changes(touched).items():
@@ -74,16 +81,17 @@ class Sums:
             _INSERT, self._answers(f"{day}, project", "1, 2", self._counted, lambda key: key[0])
         )
 
-    def _changes(self, touched: Mapping[str, Sighting | None]) -> dict[_Group, list[int]]:
-        """How many answers, tokens of each kind and special answers each group gains or loses."""
+    def _changes(self, touched: Mapping[tuple[Any, ...], Row | None]) -> dict[_Group, list[int]]:
+        """How many answers, tokens of each kind, special answers and web searches each group gains or loses."""
         columns = ", ".join(f"? AS {name}" for name in ANSWERS)
         query = f"""
-            SELECT project, model, {self._tier}, before, 1, {_KINDS}, special
+            SELECT project, model, {self._tier}, before, 1, {_KINDS}, special, searches
             FROM (SELECT {columns}) AS answers WHERE {self._counted}
         """  # noqa: S608 - numbers and names of columns
         changes: dict[_Group, list[int]] = {}
-        for name, before in touched.items():
-            now = self._db.execute("SELECT * FROM answers WHERE id = ?", (name,)).fetchone()
+        by_key = "SELECT * FROM answers WHERE id = ? AND session = ? AND slot = ? AND part = ?"
+        for key, before in touched.items():
+            now = self._db.execute(by_key, key).fetchone()
             for row, sign in ((before, -1), (now, 1)) if before != now else ():
                 for project, model, tier, at, *amounts in self._db.execute(query, row) if row else ():
                     group = (None if at == -UNDATED else self._day_at(-at), project, model, tier)
@@ -93,14 +101,15 @@ class Sums:
 
     def _change_day(self, group: _Group, change: list[int]) -> None:
         where = "source = 'transcript' AND day IS ? AND project = ? AND model = ? AND tier = ?"
-        query = f"SELECT rowid, answers, {_KINDS}, special FROM days WHERE {where}"  # noqa: S608 - names of columns
+        query = f"SELECT rowid, answers, {_KINDS}, special, searches FROM days WHERE {where}"  # noqa: S608 - names of columns
         row, *known = self._db.execute(query, group).fetchone() or (None, *(0 for _ in change))
-        count, *tokens, special = (one + more for one, more in zip(known, change, strict=True))
+        count, *tokens, special, searches = (one + more for one, more in zip(known, change, strict=True))
         self._db.execute("DELETE FROM days WHERE rowid = ?", (row,))
         if count:
             day, project, model, tier = group
-            listed = self._listed(model, tier, tokens, day)
-            self._db.execute(_INSERT, (day, project, model, count, *tokens, listed, special, tier))
+            listed, unpriced = self._listed(model, tier, tokens, searches, day)
+            amounts = (count, *tokens, listed, special, searches, unpriced)
+            self._db.execute(_INSERT, (day, project, model, *amounts, tier))
 
     def by_session(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` by conversation, whose id follows the source. A run without one is a conversation of its own."""
@@ -108,25 +117,27 @@ class Sums:
         for session, on, project, *rest in self._answers(
             f"session, {day}, max(project)", "1, 2", self._counted, lambda key: key[1]
         ):
-            model, *sums, special, _ = rest
-            yield (on, "transcript", session, "unknown", project, model, *sums, None, special)
+            model, *sums, special, searches, unpriced, _ = rest
+            end = (None, special, searches, unpriced)
+            yield (on, "transcript", session, "unknown", project, model, *sums, *end)
         for on, _, session, _, *rest in self._runs():
-            yield (on, "run", session, *rest, 0)
+            yield (on, "run", session, *rest)
 
     def by_run(self) -> Iterator[tuple[Any, ...]]:
         """Our runs, in the columns of ``days`` with the run's id after the source."""
         for on, _, _, run, *rest in self._runs():
-            yield (on, "run", run, *rest, 0)
+            yield (on, "run", run, *rest)
 
     def by_moment(self) -> Iterator[tuple[Any, ...]]:
         """The rows of ``days`` by time, which follows the source. Those without a date are left out."""
         where = f"before > {-UNDATED} AND {self._counted}"
         answers = self._answers("before, project", "1, 2", where, lambda key: self._day_at(-key[0]))
-        for before, project, model, *sums, special, _ in answers:
-            yield (None, "transcript", -before, "unknown", project, model, *sums, None, special)
+        for before, project, model, *sums, special, searches, unpriced, _ in answers:
+            end = (None, special, searches, unpriced)
+            yield (None, "transcript", -before, "unknown", project, model, *sums, *end)
         for _, at, _, _, *rest in self._runs():
             if at != UNDATED:
-                yield (None, "run", at, *rest, 0)
+                yield (None, "run", at, *rest)
 
     def _day(self, moment_ms: str) -> str:
         return _day_sql(moment_ms, self._offset_at, *self._bounds())
@@ -136,16 +147,16 @@ class Sums:
 
     def _write_runs(self) -> None:
         self._db.executemany(
-            "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+            "INSERT INTO days VALUES (?, 'run', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             ((day, *rest) for day, _, _, _, *rest in self._runs()),
         )
 
     def _runs(self) -> list[tuple[Any, ...]]:
-        """Each of our runs: day, time, conversation, id, wallet, project, model, answers, tokens by kind, list price, charged."""
+        """Each of our runs: day, time, conversation, id, and the columns of ``days`` from the wallet to the unpriced searches."""
         query = f"""
             SELECT {self._day("at")}, at, coalesce(session, 'run ' || id), id, wallet, project, model,
                 (SELECT max(count(*), 1) FROM asked WHERE asked.run = runs.id),
-                input, output, cache_read, cache_write_5m, cache_write_1h, listed, charged
+                {_KINDS}, listed, charged, 0, searches, 0
             FROM runs
         """  # noqa: S608 - numbers and names of columns
         return self._db.execute(query).fetchall()
@@ -153,21 +164,27 @@ class Sums:
     def _answers(
         self, columns: str, by: str, where: str, day_in: Callable[[Sequence[Any]], int | None]
     ) -> Iterator[tuple[Any, ...]]:
-        """Groups of answers: ``columns``, then model, how many, tokens by kind, their list price, how many are special, tier.
+        """Groups of answers: ``columns``, then model, how many, tokens by kind, list price, special, searches, unpriced ones, tier.
 
         ``day_in`` finds the day of a group in its columns.
         """
         query = f"""
-            SELECT {columns}, model, {self._tier} AS tier, count(*), {_TOKENS}, sum(special)
+            SELECT {columns}, model, {self._tier} AS tier, count(*), {_TOKENS}, sum(special), sum(searches)
             FROM answers WHERE {where} GROUP BY {by}, model, tier
         """  # noqa: S608 - numbers and names of columns
         for row in self._db.execute(query).fetchall():
-            *key, model, tier, count, given, out, read, five, hour, special = row
-            listed = self._listed(model, tier, (given, out, read, five, hour), day_in(key))
-            yield (*key, model, count, given, out, read, five, hour, listed, special, tier)
+            *key, model, tier, count, given, out, read, five, hour, special, searches = row
+            tokens = (given, out, read, five, hour)
+            listed, unpriced = self._listed(model, tier, tokens, searches, day_in(key))
+            yield (*key, model, count, *tokens, listed, special, searches, unpriced, tier)
 
-    def _listed(self, model: str, tier: int, tokens: Sequence[int], day: int | None) -> float | None:
-        """What tokens cost on their day; on an unknown day, as much as today."""
+    def _listed(
+        self, model: str, tier: int, tokens: Sequence[int], searches: int, day: int | None
+    ) -> tuple[float | None, int]:
+        """What tokens and web searches cost on their day, and how many searches have no known price.
+
+        On an unknown day, they cost as much as today.
+        """
         eras = self._rates[model]
         if len(eras) > 1:
             on = self._today if day is None else day
@@ -175,8 +192,10 @@ class Sums:
         passed = self._thresholds[tier - 1] if tier else 0
         rates = max(((above, rates) for above, rates in eras[-1][1].items() if above <= passed), default=None)
         if rates is None:
-            return None
-        return sum(count * rate for count, rate in zip(tokens, rates[1], strict=True)) / 1_000_000
+            return None, searches
+        *each, search = rates[1]
+        listed = sum(count * (rate or 0.0) for count, rate in zip(tokens, each, strict=True)) / 1_000_000
+        return (listed, searches) if search is None else (listed + searches * search, 0)
 
     def _models(self) -> list[str]:
         return [
@@ -188,12 +207,12 @@ class Sums:
 
         They are stored in the index, because loading the price table takes longer than a small update.
         """
-        query = "SELECT since, above, input, output, cache_read, cache_write_5m, cache_write_1h FROM rates WHERE model = ?"
+        query = f"SELECT since, above, {_KINDS}, web_search FROM rates WHERE model = ?"  # noqa: S608 - names of columns
         rows = self._db.execute(query, (model,)).fetchall()
         if not rows:
             rows = [row for since, price in price_of(model) for row in _rows(since, price)]
             self._db.executemany(
-                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(model, *row) for row in rows]
+                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(model, *row) for row in rows]
             )
         eras: dict[int, Rates] = {}
         for since, above, *rates in rows:
@@ -215,12 +234,12 @@ class Sums:
 def _rows(since: int, price: Price | None) -> Iterator[tuple[Any, ...]]:
     """A price as rows of the index, one for each request size."""
     if price is None:
-        yield (since, 0, None, None, None, None, None)
+        yield (since, 0, None, None, None, None, None, None)
         return
     for above, rates in ((0, price.rates), *((tier.above, tier.rates) for tier in price.tiers)):
         yield (
             *(since, above, rates.input, rates.output),
-            *(rates.cache_read, rates.cache_write_5m, rates.cache_write_1h),
+            *(rates.cache_read, rates.cache_write_5m, rates.cache_write_1h, price.web_search),
         )
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import os
-import re
 import stat
 import time
 import zlib
 
-from .lenient_reader import MARK, LenientReader, Origin
-from .schema import ANSWERS
+from .doubles import doubles
+from .folders import Origin
+from .lenient_reader import MARK, LenientReader
+from .schema import SIGHTING
 from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
-    from .lenient_reader import Sighting
+    from .doubles import Row
 
 #: A longer line is skipped, and counted if it may hold an answer. An answer has at most some 100 kB of text.
 LONGEST_LINE = 4 << 20
@@ -31,23 +32,22 @@ _FLUSH_AT, _MANY = 16_000, 1000
 _HASHED = 256
 #: A file changed less than this before it was read may change again within the same timestamp, in nanoseconds.
 _RECENT_NS = 100_000_000
-_DIRECTORY = rb'"cwd":("(?:[^"\\]|\\.)*")'
-_NAMES = ANSWERS[1:]
-_COLUMNS = ", ".join(_NAMES)
+_NAMES = ", ".join(SIGHTING[4:])
 _UPSERT = f"""
-INSERT INTO answers (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET ({_COLUMNS}) = ({", ".join(f"excluded.{name}" for name in _NAMES)})
-WHERE ({", ".join(f"excluded.{name}" for name in _NAMES)}) > ({", ".join(f"answers.{name}" for name in _NAMES)})
+INSERT INTO answers ({", ".join(SIGHTING)}) VALUES ({", ".join("?" for _ in SIGHTING)})
+ON CONFLICT (id, session, slot, part) DO UPDATE SET ({_NAMES}) = ({", ".join(f"excluded.{name}" for name in SIGHTING[4:])})
+WHERE ({", ".join(f"excluded.{name}" for name in SIGHTING[4:])}) > ({", ".join(f"answers.{name}" for name in SIGHTING[4:])})
 """  # noqa: S608 - names of columns
+_BY_KEY = "id = ? AND session = ? AND slot = ? AND part = ?"
 
 
 class _Known:
     """A file as it was read the last time: a row of ``files``. (A named tuple would load ``typing``, for 5 ms.)"""
 
-    __slots__ = ("hash", "inode", "offset", "problems", "size")
+    __slots__ = ("directory", "hash", "inode", "offset", "problems", "size")
 
-    def __init__(self, row: tuple[bytes, int, int, int, int, int, str]) -> None:
-        _, self.inode, self.size, _, self.offset, self.hash, self.problems = row
+    def __init__(self, row: tuple[bytes, int, int, int, int, int, str, str]) -> None:
+        _, self.inode, self.size, _, self.offset, self.hash, self.problems, self.directory = row
 
 
 class _LongLine:
@@ -79,8 +79,8 @@ class _LongLine:
 class Update:
     """One update of the index in ``db``, inside a transaction.
 
-    ``files`` are the fingerprints of the files as they were read. ``touched`` are the answers found, by id, as they were in the
-    index before, or ``None`` for new ones; it is itself ``None`` when they are too many to update one by one.
+    ``files`` are the fingerprints of the files as they were read. ``touched`` are the rows that may have changed, by key, as they
+    were in the index before, or ``None`` for new ones; it is itself ``None`` when they are too many to update one by one.
     """
 
     def __init__(self, db: sqlite3.Connection, walk: Walk) -> None:
@@ -88,11 +88,11 @@ class Update:
         self._walk = walk
         self._buffer = bytearray(0)
         self._reader = LenientReader()
-        self._projects = {folder for (folder,) in db.execute("SELECT folder FROM projects")}
-        self.touched: dict[str, Sighting | None] | None = {}
+        self._directories: set[tuple[str, str]] = set()
+        self.touched: dict[tuple[Any, ...], Row | None] | None = {}
         self.unreadable = 0
         self.files = dict(walk.files)
-        self._read_files: list[tuple[bytes, int, int, int, int, int, str]] = []
+        self._read_files: list[tuple[bytes, int, int, int, int, int, str, str]] = []
 
     def run(self) -> None:
         """Read what is new."""
@@ -114,6 +114,7 @@ class Update:
             for path, known in changed:
                 self._file(path, known)
             self._flush()
+            self._mark_doubles()
         finally:
             if collecting:
                 gc.enable()
@@ -149,14 +150,15 @@ class Update:
         room = min(found.st_size, LONGEST_LINE) + 1
         if len(self._buffer) < room:
             self._buffer = bytearray(room)
-        start, problems = 0, {}
+        start, problems, origin = 0, {}, _origin(self._walk.below(path))
         if known is not None and _has_grown(file, found, known):
             start, problems = known.offset, _counts(known.problems)
             problems.pop("unfinished", None)
+            origin.directory = known.directory
         if known is not None:
             file.seek(start)  # `_has_grown` moved the position
         self._reader.problems = problems
-        offset, hash_ = self._stream(file, start, found.st_size, _origin(self._walk.below(path)))
+        offset, hash_ = self._stream(file, start, found.st_size, origin)
         # Without a modification time, the next update reads it again.
         recent = abs(time.time_ns() - found.st_mtime_ns) < _RECENT_NS
         fingerprint = self.files[path] = (found.st_ino, found.st_size, -1 if recent else found.st_mtime_ns)
@@ -167,8 +169,10 @@ class Update:
                 offset,
                 hash_,
                 " ".join(f"{name}={count}" for name, count in self._reader.problems.items()),
+                origin.directory,
             ),
         )
+        self._directories |= origin.directories()
         if len(self._reader.found) > _FLUSH_AT:
             self._flush()
 
@@ -190,7 +194,6 @@ class Update:
             long_line = _LongLine()
             if end > begin:
                 self._reader.read(buffer, begin, end, origin)
-                self._learn_directory(origin.project, end)
             if first is None and start == 0:
                 first = (bytes(buffer[:_HASHED]), bytes(buffer[max(0, end - _HASHED) : end]), end)
             offset += end
@@ -203,24 +206,12 @@ class Update:
             return offset, _hash(first[0][:offset], first[1])
         return offset, _hash_of(file, offset)
 
-    def _learn_directory(self, project: str, end: int) -> None:
-        """Store the directory of a project's folder. The folder's name has only the letters and digits of it."""
-        if project in self._projects:
-            return
-        # Compiled here: most updates find no new project.
-        found = re.compile(_DIRECTORY).search(self._buffer, 0, end)
-        try:
-            directory = json.loads(found[1]) if found else ""
-        except ValueError:
-            return
-        if re.sub(r"[^A-Za-z0-9]", "-", directory) == project:
-            self._projects.add(project)
-            self._db.execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", (project, _storable(directory)))
-
     def _flush(self) -> None:
         found = self._reader.found
-        self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", self._read_files)
+        self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._read_files)
         self._read_files.clear()
+        self._db.executemany("INSERT OR IGNORE INTO projects VALUES (?, ?)", self._directories)
+        self._directories.clear()
         if not found:
             return
         # In the table's order, so that its pages are filled one after the other.
@@ -229,13 +220,31 @@ class Update:
             self.touched = None
         if self.touched is not None:
             find = self._db.execute
-            for name in found.keys() - self.touched.keys():
-                self.touched[name] = find("SELECT * FROM answers WHERE id = ?", (name,)).fetchone()
+            for key in found.keys() - self.touched.keys():
+                self.touched[key] = find(f"SELECT * FROM answers WHERE {_BY_KEY}", key).fetchone()  # noqa: S608 - names of columns
         self._db.executemany(_UPSERT, rows)
         self._db.executemany(
-            "INSERT OR IGNORE INTO models VALUES (?)", [(model,) for model in {row[11] for row in rows}]
+            "INSERT OR IGNORE INTO models VALUES (?)", [(model,) for model in {row[-1] for row in rows}]
         )
         found.clear()
+
+    def _mark_doubles(self) -> None:
+        """Mark the rows that another row counts for, among the ids that were found."""
+        if self.touched is None:
+            # Nearly every id has one row; those of further requests are not told apart here.
+            several = "SELECT id FROM answers GROUP BY id HAVING count(*) > 1"
+            names: Iterable[str] = [name for (name,) in self._db.execute(several)]
+        else:
+            names = {key[0] for key in self.touched}
+        for name in names:
+            rows = self._db.execute("SELECT * FROM answers WHERE id = ?", (name,)).fetchall()
+            others = doubles(rows) if len(rows) > 1 else set()
+            for row in rows:
+                if row[-1] != (row in others):
+                    key = row[:4]
+                    if self.touched is not None:
+                        self.touched.setdefault(key, row)
+                    self._db.execute(f"UPDATE answers SET double = ? WHERE {_BY_KEY}", (row in others, *key))  # noqa: S608 - as above
 
 
 _FLAGS = (

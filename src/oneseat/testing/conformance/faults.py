@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import sys
 from typing import Any
 
 import psutil
@@ -37,6 +40,8 @@ CODES: dict[str, frozenset[str]] = {
 }
 #: How long leaving a provider may take, in seconds.
 _LEAVE_S = 10.0
+#: How long until its connections are looked at again, in seconds.
+_LOOK_S = 0.02
 
 
 async def every_failure_has_its_code(bench: Bench) -> None:
@@ -118,11 +123,27 @@ class _nothing_left:  # noqa: N801 - reads like the function it stands for
             return
         try:
             async with asyncio.timeout(_LEAVE_S):
-                # What announces the end of a child, waiting for it, would take its exit code from the provider.
-                while left := self._left():  # noqa: ASYNC110 - and nothing announces that of other processes everywhere
-                    await asyncio.sleep(0.02)
+                while left := self._left():
+                    await self._change()
         except TimeoutError:
             raise CheckFailedError(f"{_LEAVE_S:g} s after it was left, there is still: {left}") from None
+
+    async def _change(self) -> None:
+        """Wait until a task or a process has ended, but not for long: nothing announces the end of a connection."""
+        loop, fds = asyncio.get_running_loop(), []
+        ended: asyncio.Future[None] = loop.create_future()
+        try:
+            for pid in _children() - self._children if sys.platform == "linux" else ():
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    fds.append(os.pidfd_open(pid))
+                    # It leaves the exit code to the provider, which waiting for the child would take.
+                    loop.add_reader(fds[-1], ended.cancel)
+            tasks = {task for task in asyncio.all_tasks() - self._tasks if not task.done()}
+            await asyncio.wait({ended, *tasks}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for fd in fds:
+                loop.remove_reader(fd)
+                os.close(fd)
 
     def _left(self) -> str:
         tasks = [task.get_name() for task in asyncio.all_tasks() - self._tasks if not task.done()]

@@ -166,7 +166,7 @@ class Corpus:
         self.special += left.special
         if left.counted is not None:
             at = reply.at if left.dated else None
-            self.spent.append(Spent(reply.id, at, reply.model, place.session, place.project, left.counted))
+            self.spent.append(Spent(reply.id, at, reply.model, place.session, place.cwd, left.counted))
 
     def _odd_files(self) -> None:
         """Write misleading files next to the transcripts."""

@@ -25,7 +25,7 @@ class Tokens(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """One answer of the model. ``at`` is in UTC; ``None`` when no transcript has a readable date for it."""
+    """One answer of the model. ``project`` is its directory; ``at`` is in UTC, ``None`` when no transcript has a valid date."""
 
     id: str
     at: datetime | None
