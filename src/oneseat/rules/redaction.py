@@ -16,6 +16,11 @@ from urllib.parse import quote, quote_plus
 
 #: Shorter values are ordinary words: redacting every `on` would hide nothing and garble much.
 _SHORTEST_KNOWN = 4
+#: Of shorter values, only the usual encodings are looked for: others would match by chance.
+_SHORTEST_DISGUISED = 16
+#: What can stand between the characters of a value that was broken: white space, written line breaks, and what is not seen.
+_UNSEEN = ("\\n", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_GAP = rf"(?:\s|{'|'.join(map(re.escape, _UNSEEN))})*+"
 #: A shorter piece of base64 matches by chance.
 _SHORTEST_BASE64 = 8
 _DONE = r"\[redacted:[a-z-]{1,32}+\]"
@@ -113,18 +118,25 @@ class _Step:
 class Redactor:
     """Redacts like ``redact``, and ``known`` credentials by their exact value.
 
-    A known value is also found in base64 (inside longer text too), percent-encoded, and escaped as in JSON.
+    A known value is also found in base64 (inside longer text too), percent-encoded, and escaped as in JSON. One of at least 16
+    characters is found too in hex, base32 and double base64, as escapes of all its characters, in other case, backwards, and
+    broken by white space or characters that are not seen.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._forms: dict[str, None] = {}
         self._known: tuple[list[str], _Step] = ([], _Step("", ""))
+        self._broken: dict[str, _Step] = {}
         self.add_secret(*known)
 
     def add_secret(self, *values: str) -> None:
         """Redact these too from now on, also where this object is already in use. Thread-safe."""
         forms = {form for value in values if len(value) >= _SHORTEST_KNOWN for form in _forms(value)}
         self._forms.update(dict.fromkeys(forms - self._forms.keys()))
+        for value in values:
+            if len(value) >= _SHORTEST_DISGUISED:
+                # Without a gap it is found already, and a second look would find nothing.
+                self._broken[value] = _Step(_GAP.join(map(re.escape, value)), "[redacted:known]")
         # Two threads that add at once must not overwrite each other.
         while len(self._known[0]) != len(self._forms):
             # Longest first: otherwise the end of a value that starts with another one would remain.
@@ -138,6 +150,13 @@ class Redactor:
         # Hardly any text contains one, and plain searches take a twentieth of the pattern's time.
         if any(literal in text for literal in literals):
             text = known.pattern.sub(known.new, text)
+        if self._broken:
+            joined = "".join(text.split())
+            for unseen in _UNSEEN:
+                joined = joined.replace(unseen, "")
+            for value, broken in tuple(self._broken.items()):
+                if value in joined:
+                    text = broken.pattern.sub(broken.new, text)
         for needle, step in _STEPS:
             if needle in text:
                 text = step.pattern.sub(step.new, text)
@@ -192,6 +211,24 @@ def _forms(value: str) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         pieces = (encode(data).decode("ascii"), *(_inner_base64(data, offset, encode) for offset in range(3)))
         yield from (piece for piece in pieces if len(piece) >= _SHORTEST_BASE64)
+
+    if len(value) >= _SHORTEST_DISGUISED:
+        yield from _disguises(value, data)
+
+
+def _disguises(value: str, data: bytes) -> Iterator[str]:
+    """A value in encodings that nothing but a disguise has a use for."""
+    yield from (value[::-1], value.upper(), value.lower(), value.swapcase())
+    yield from (data.hex(), data.hex().upper(), data.hex(" "), data.hex(":"))
+    yield from (
+        base64.b32encode(data).decode().rstrip("="),
+        base64.b32encode(data).decode().rstrip("=").lower(),
+    )
+    yield base64.b64encode(base64.b64encode(data)).decode()
+    for form in ("\\u%04x", "\\u%04X", "\\x%02x", "\\x%02X", "&#%d;", "&#x%x;", "&#x%X;"):
+        yield "".join(form % ord(char) for char in value)
+    for form in ("%%%02x", "%%%02X"):
+        yield "".join(form % byte for byte in data)
 
 
 def _inner_base64(data: bytes, offset: int, encode: Callable[[bytes], bytes]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from oneseat.testing import Behaviour, write_fake_cli
 from oneseat.testing.fake_cli import Replay, Result, Say
-from tests.e2e.driving import Seat
+from tests.e2e.driving import KILL_AFTER_S, Seat
 from tests.e2e.serving import serving
 
 
@@ -38,6 +39,12 @@ class Orphaned:
     def next_lost(self) -> psutil.Process:
         self.lost.append(psutil.Process(int(self.named.read_text())))
         return self.lost[-1]
+
+    def wait_until_noted(self, lost: psutil.Process) -> None:
+        """Wait until the server has written down that it has seen the process. Fails when it does not."""
+        entries, until = self.seat.home / "data" / "live", time.monotonic() + KILL_AFTER_S
+        while not any(f'"pid":{lost.pid}' in path.read_text("utf-8") for path in entries.iterdir()):
+            assert time.monotonic() < until
 
 
 @pytest.fixture
@@ -67,6 +74,7 @@ def test_an_orphan_of_a_killed_server_ends_at_the_next_start(orphaned: Orphaned)
         with orphaned.seat.start("run", "--stream-json", "hello") as client:
             lost = orphaned.next_lost()
             client.read_until("ok from the fake")
+            orphaned.wait_until_noted(lost)
             client.signal(signal.SIGKILL)
             server.signal(signal.SIGKILL)
             client.finish()

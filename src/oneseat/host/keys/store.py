@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.keys import ApiKey
 
 from .file import read_key_file, remove_key_file, write_key_file
+
+if sys.platform != "win32":
+    import resource
 
 
 class Keyring(Protocol):
@@ -53,6 +57,7 @@ class KeyStore:
         key = self._key(name)
         if not key.needed:
             return ""
+        _dump_no_core()
         value = self._read(key)
         if not value:
             raise _absent(key)
@@ -111,6 +116,16 @@ def _suggest_file(key: ApiKey) -> Iterator[None]:
         command = f"oneseat key set {key.name} --provider {key.provider} --file ~/.oneseat-key-{key.name}"
         hint = f"Keep the key in a private file: `{command}`"
         raise OneseatError(msgspec.structs.replace(error.info, hint=hint)) from None
+
+
+def _dump_no_core() -> None:
+    """From now on, a crash of this process, and of what it starts, writes no core file: it would hold the keys in its memory."""
+    if sys.platform != "win32":
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        # On Linux, a limit of 1 also stops a core that goes through a pipe to a program, which 0 does not.
+        resource.setrlimit(
+            resource.RLIMIT_CORE, (1 if most == resource.RLIM_INFINITY else min(1, most), most)
+        )
 
 
 def unknown_key(name: str) -> UsageError:

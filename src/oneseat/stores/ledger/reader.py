@@ -24,10 +24,11 @@ from oneseat.contract.sessions import Session
 from oneseat.stores.files import printable
 
 from . import budgets, failures, limits, rows, sessions
-from .schema import open_ledger
+from .schema import open_at_rest, open_ledger
 from .serialise import storable
 
 _MATCHES = 5
+_CANNOT_WRITE = frozenset({"usage.home_full", "usage.home_unwritable"})
 
 
 class LedgerReader:
@@ -211,7 +212,14 @@ class LedgerReader:
 
     def _opened(self) -> sqlite3.Connection | None:
         if self._db is None and self._path.exists():
-            self._db = open_ledger(self._path, self._busy_timeout_s)
+            try:
+                self._db = open_ledger(self._path, self._busy_timeout_s)
+            except UsageError as error:
+                # SQLite writes a file beside the ledger even to read it.
+                at_rest = open_at_rest(self._path) if error.info.code in _CANNOT_WRITE else None
+                if at_rest is None:
+                    raise
+                self._db = at_rest
             self._db.execute("PRAGMA query_only = ON")
         return self._db
 

@@ -167,6 +167,27 @@ def open_ledger(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     return db
 
 
+def open_at_rest(path: Path) -> sqlite3.Connection | None:
+    """A connection that only reads and needs no file beside the ledger, as where the disk is full; ``None`` where that cannot do.
+
+    It sees nothing that is written from now on, and nothing of a write-ahead log.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return None
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+    try:
+        _refuse_foreign(db, path)
+        known = version_of(db) == SCHEMA
+    except BaseException:  # also Ctrl-C: an open connection keeps its file open
+        db.close()
+        raise
+    if known:
+        return db
+    db.close()
+    return None
+
+
 def version_of(db: sqlite3.Connection) -> int:
     """How many migrations the file has had."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
