@@ -15,6 +15,7 @@ FULLER = {"src/oneseat/contract": 23, "src/oneseat/providers/claude_cli": 23}
 #: How many imports inside functions a folder may have at most: each makes a command start faster or loads an optional library.
 LATE_IMPORTS = {
     "src/oneseat": 23,
+    "src/oneseat/agents/guard": 1,
     "src/oneseat/app": 31,
     "src/oneseat/cli": 4,
     "src/oneseat/cli/commands": 1,
