@@ -245,6 +245,11 @@ def test_the_pre_commit_program_names_what_is_pushed_by_variables(repo: Repo) ->
         what = of_framework({**given, **more})
         assert what is not None
         assert rules(repo.scan(what)) == [TOKEN]
+    gone = of_framework({**given, "PRE_COMMIT_TO_REF": "0" * 40})
+    assert gone is not None
+    with pytest.raises(UsageError) as caught:
+        repo.scan(gone)
+    assert caught.value.info.code == "usage.unreadable_object"
 
 
 def test_a_first_commit_that_is_only_staged(tmp_path: Path) -> None:

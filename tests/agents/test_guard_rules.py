@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oneseat import UsageError
-from oneseat.agents.guard.matching import RULE_LIMIT_S, Index, hits_in, time_boxed
+from oneseat.agents.guard.matching import Index, hits_in, time_boxed
 from oneseat.agents.guard.rules import FOLDER, Rule, load_rules
 from oneseat.agents.guard.selftest import finds, samples
 
@@ -97,10 +97,18 @@ def test_false_alarms_are_rare_in_libraries() -> None:
     assert alarms <= lines / 10_000
 
 
+def test_a_program_on_one_line_is_looked_at_all_over() -> None:
+    code = "".join(
+        f"var token{number}=function(key,value){{return key.password=value}};" for number in range(4_000)
+    )
+    key = "sk-proj-" + "a1B2c3D4e5F6g7H8" * 4
+    with time_boxed():
+        assert found("dist/app.min.js", f"{code}x='{key}';{code}") == ["openai-api-key"]
+
+
 def test_a_rule_that_takes_too_long_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(EVIL, "utf-8")
     book = load_rules(tmp_path)
-    assert RULE_LIMIT_S <= 2
     with time_boxed(), pytest.raises(UsageError) as caught:
         found("a.txt", "a" * 40 + "b", Index(book.rules))
     assert caught.value.info.code == "usage.slow_guard_rule"

@@ -11,6 +11,7 @@ import pytest
 from oneseat.testing import Simulator
 from oneseat.testing.replies import Answer, Structured
 from tests.agents.repositories import Repo, seat_token
+from tests.cli.shapes import check_shape
 
 from .driving import Done, Seat
 
@@ -53,6 +54,8 @@ def test_the_hook_stops_a_secret_lets_the_rest_pass_and_goes_away_again(owner: O
     owner.repo.commit({"a.txt": "hello\n"})
     assert "nothing stops the push" in owner.repo.git("push", "origin", "main")
     assert "refs/heads/main" in (owner.repo.folder / "seen").read_text("utf-8")
+    assert "scanned: 0 commits" in owner.repo.git("push", "origin", "main", "--verbose")
+    assert (owner.repo.folder / "seen").read_bytes() == b""
     token = seat_token()
     commit = owner.repo.commit({"a.txt": f"hello\n{token}\n"})
     said = owner.repo.git("push", "origin", "main", fails=True)
@@ -92,6 +95,7 @@ def test_exit_codes_and_json(owner: Owner) -> None:
     assert clean.result["scanned"]["commits"] == 1
     owner.repo.commit({"b.txt": seat_token()})
     stopped = owner.guard("scan", "--no-model", "--json")
+    check_shape("guard-scan", stopped)
     (finding,) = stopped.result["findings"]
     assert (stopped.code, finding["category"], finding["verdict"], finding["stops"]) == (
         9,

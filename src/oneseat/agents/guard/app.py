@@ -12,7 +12,7 @@ from oneseat import ErrorInfo, UsageError
 
 from . import acceptance, hook
 from .git import Repository
-from .leaving import Leaving, Selection, everything, leaving, pushed, ranged, staged, unpushed
+from .leaving import Leaving, everything, framework, leaving, pushed, ranged, staged, unpushed
 from .report import Finding, Report, usage_error
 from .review import review
 from .rules import load_rules
@@ -90,6 +90,13 @@ class Guard:
         return Store(self._folder)
 
 
+def sarif_log(report: Report) -> object:
+    """The findings as SARIF, see ``sarif``."""
+    from .sarif import sarif  # noqa: PLC0415 - takes a tenth of the time of a small scan, which hardly ever asks for it
+
+    return sarif(report)
+
+
 def check_up(data: Path, config: Path, env: Mapping[str, str]) -> tuple[str, ErrorInfo | None] | None:
     """For the doctor: which hook was tested, and what is wrong with it; ``None`` where none of oneseat's is installed."""
     try:
@@ -134,12 +141,5 @@ def of_framework(env: Mapping[str, str]) -> What | None:
     remote = env.get("PRE_COMMIT_REMOTE_NAME")
     if not tip or not remote:
         return None
-    known = tuple(filter(None, [env.get("PRE_COMMIT_FROM_REF")]))
-    return lambda repository: leaving(
-        repository,
-        Selection(
-            tuple(repository.git.line("rev-parse", "--verify", "--quiet", tip).split()),
-            known,
-            ("--not", f"--remotes={remote}"),
-        ),
-    )
+    known = env.get("PRE_COMMIT_FROM_REF") or None
+    return lambda repository: leaving(repository, framework(repository, tip, known, remote))

@@ -19,16 +19,19 @@ _BEFORE = "pre-push.before-oneseat"
 _SCRIPT = f"""#!/bin/sh
 {_MARK}
 refs=$(cat)
+told() {{
+    [ -z "$refs" ] || printf '%s\\n' "$refs"
+}}
 before="${{0%/*}}/{_BEFORE}"
 if [ -x "$before" ]; then
-    printf '%s\\n' "$refs" | "$before" "$@" || exit $?
+    told | "$before" "$@" || exit $?
 fi
 if [ ! -x {{python}} ]; then
     echo "error: oneseat is gone, so nothing checks this push: {{python}}" >&2
     echo "hint: install oneseat again, then: oneseat guard install" >&2
     exit 2
 fi
-printf '%s\\n' "$refs" | {{python}} -m oneseat guard scan --pre-push "$1" "$2"
+told | {{python}} -m oneseat guard scan --pre-push "$1" "$2"
 """
 
 

@@ -94,6 +94,13 @@ def ranged(repository: Repository, given: str) -> Selection:
     return Selection(tuple(oid for oid in oids if not oid.startswith("^")), known)
 
 
+def framework(repository: Repository, tip: str, known: str | None, remote: str) -> Selection:
+    """What the `pre-commit` program says that is pushed. Raises ``UsageError`` where there is no such commit."""
+    return Selection(
+        ranged(repository, tip).tips, () if known is None else (known,), ("--not", f"--remotes={remote}")
+    )
+
+
 def unpushed(repository: Repository) -> Selection:
     """What a push of the current branch would send: all that no remote is known to have."""
     return Selection(_head(repository.git), (), ("--not", "--remotes"))

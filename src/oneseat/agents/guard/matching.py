@@ -15,7 +15,7 @@ from .checks import CHECKS, entropy, is_placeholder
 from .report import SEVERITIES, usage_error
 from .rules import Rule
 
-#: How long one rule may look at one file, in seconds of the processor. Ordinary ones take a thousandth of it for a large file.
+#: How long one rule may look at each MiB of a file, in seconds of the processor. Ordinary ones take a hundredth of it.
 RULE_LIMIT_S = 1.0
 _TICK_S = 0.25
 #: More matches of one rule in one file say nothing that these do not.
@@ -30,6 +30,8 @@ _WORD = re.compile(r"[A-Za-z0-9_+/=.:~-]{12,}|[0-9]{2}[ -][0-9]{3}")
 _DIGIT = re.compile("[0-9]")
 #: A word of that length can be a token without a digit in it.
 _LONG = 30
+#: How much of a line is looked at around a word, in characters.
+_BEFORE, _AFTER = 500, 2000
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 
 
@@ -81,12 +83,13 @@ class _New:
     @cached_property
     def _dense(self) -> list[tuple[int, int]]:
         """Where the lines are that have a word like a token, or a group of digits: one line in twenty of a program."""
-        spans = dict.fromkeys(
-            self._line_at(match.start())
-            for match in _WORD.finditer(self.text)
-            if len(match[0]) >= _LONG or _DIGIT.search(match[0])
-        )
-        return list(spans)
+        spans: list[tuple[int, int]] = []
+        for match in _WORD.finditer(self.text):
+            if (not spans or match.end() > spans[-1][1]) and (
+                len(match[0]) >= _LONG or _DIGIT.search(match[0])
+            ):
+                spans.append(_around(self.text, match.start(), match.end()))
+        return spans
 
     @cached_property
     def _dense_small(self) -> str:
@@ -115,18 +118,14 @@ class _New:
         return [(0, len(self.text))] if not rule.keywords else self._lines_with(rule.keywords)
 
     def _lines_with(self, words: Iterable[str]) -> list[tuple[int, int]]:
-        spans: dict[tuple[int, int], None] = {}
+        spans = set()
         for word in words:
             at = self.small.find(word)
             while at >= 0:
-                span = self._line_at(at)
-                spans[span] = None
+                span = _around(self.text, at, at + len(word))
+                spans.add(span)
                 at = self.small.find(word, span[1])
         return sorted(spans)
-
-    def _line_at(self, offset: int) -> tuple[int, int]:
-        end = self.text.find("\n", offset)
-        return self.text.rfind("\n", 0, offset) + 1, len(self.text) if end < 0 else end
 
     def has_lost(self, rule: Rule) -> bool:
         """Whether an old version had what is nowhere in the new one."""
@@ -141,6 +140,13 @@ class _New:
         if whole or not self._numbers:
             return self.whole.count("\n", 0, offset) + 1
         return self._numbers[self.text.count("\n", 0, offset)]
+
+
+def _around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The line of a word, or the part of it that matters: whole programs are written on one line."""
+    before, after = max(0, start - _BEFORE), min(len(text), end + _AFTER)
+    line_start, line_end = text.rfind("\n", before, start) + 1, text.find("\n", end, after)
+    return line_start or before, after if line_end < 0 else line_end
 
 
 def _lowered(text: str) -> str:
@@ -162,10 +168,11 @@ class _Watch:
 
     rule: Rule | None = None
     ticks = 0
+    limit_s = RULE_LIMIT_S
 
     def tick(self, *_: object) -> None:
         self.ticks += 1
-        if self.rule is not None and self.ticks > RULE_LIMIT_S / _TICK_S:
+        if self.rule is not None and self.ticks > self.limit_s / _TICK_S:
             raise _TooSlowError
 
 
@@ -174,7 +181,7 @@ _watch = _Watch()
 
 @contextmanager
 def time_boxed() -> Iterator[None]:
-    """Inside, no rule takes longer than ``RULE_LIMIT_S``: a pattern can need years.
+    """Inside, no rule takes longer than ``RULE_LIMIT_S`` for a MiB: a pattern can need years.
 
     Nothing interrupts a pattern on Windows and in other threads than the main one, so there a rule may take as long as it does.
     """
@@ -198,6 +205,7 @@ def hits_in(path: str, text: str, olds: Iterable[str], rules: Index, *, binary: 
     new = _New(text, tuple(olds))
     found: list[tuple[Rule, re.Match[str]]] = []
     lost: list[Hit] = []
+    _watch.limit_s = RULE_LIMIT_S * (1 + len(text) // 2**20)
     try:
         for rule in rules.candidates(path, new.small):
             if binary and not rule.binary:
@@ -218,7 +226,7 @@ def _too_slow(path: str) -> Exception:
     name = "" if _watch.rule is None else _watch.rule.id
     return usage_error(
         "usage.slow_guard_rule",
-        f"A rule took longer than {RULE_LIMIT_S:g} s on one file: `{name}`\n  file: `{path}`",
+        f"A rule took longer than {_watch.limit_s:g} s on one file: `{name}`\n  file: `{path}`",
         "Make its pattern simpler, or move the file that has the rule away",
     )
 
@@ -264,12 +272,9 @@ def _counts(rule: Rule, match: re.Match[str]) -> bool:
         return False
     if rule.real_value and is_placeholder(value):
         return False
-    if not (rule.code or rule.unless):
-        return True
-    line = line_around(match)
-    if rule.code and _COMMENT.match(line):
+    if rule.code and _COMMENT.match(match.string, match.string.rfind("\n", 0, match.start()) + 1):
         return False
-    return rule.unless is None or re.search(rule.unless, line) is None
+    return rule.unless is None or re.search(rule.unless, line_around(match)) is None
 
 
 def secret_of(match: re.Match[str]) -> str:
@@ -279,10 +284,9 @@ def secret_of(match: re.Match[str]) -> str:
 
 
 def line_around(match: re.Match[str]) -> str:
-    """The line in which a match begins."""
-    text, start = match.string, match.start()
-    end = text.find("\n", start)
-    return text[text.rfind("\n", 0, start) + 1 : len(text) if end < 0 else end]
+    """The line in which a match begins, or the part of a very long one that is around it."""
+    start, end = _around(match.string, match.start(), match.start())
+    return match.string[start:end]
 
 
 def _is_secret(rule: Rule, match: re.Match[str]) -> bool:

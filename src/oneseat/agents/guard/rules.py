@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+import oneseat
+
 from .checks import CHECKS
 from .report import Severity, usage_error
 
@@ -100,7 +102,8 @@ def load_rules(own: Path | None = None, cache: Path | None = None) -> RuleBook:
     files = sorted(FOLDER.glob("*.toml"))
     files += sorted(own.glob("*.toml")) if own is not None and own.is_dir() else []
     contents = {file: _read(file) for file in files}
-    digest = hashlib.sha256(b"\0".join(contents.values()))
+    # Another version may look at the same rules in another way.
+    digest = hashlib.sha256(b"\0".join((oneseat.__version__.encode(), *contents.values())))
     kept = None if cache is None else cache / f"rules-{digest.hexdigest()[:16]}.json"
     rules = _cached(kept) or tuple(_parsed(contents).values())
     if {rule.category for rule in rules} < set(range(1, 11)):

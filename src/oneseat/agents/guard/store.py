@@ -18,13 +18,16 @@ import msgspec
 
 from .report import Acceptance, Finding, Verdict, usage_error
 
+#: In one transaction: each would wait for the disk by itself.
 _SCHEMA = """
+BEGIN;
 CREATE TABLE IF NOT EXISTS clean (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS findings (fingerprint TEXT PRIMARY KEY, repository TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS opinions (fingerprint TEXT PRIMARY KEY, verdict TEXT NOT NULL, why TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS accepted (
     fingerprint TEXT PRIMARY KEY, reason TEXT NOT NULL, author TEXT NOT NULL, until TEXT NOT NULL, at TEXT NOT NULL
 );
+COMMIT;
 """
 _BUSY_S = 10.0
 _MOST_CLEAN = 500_000

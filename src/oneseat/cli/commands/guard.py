@@ -11,7 +11,6 @@ import click
 from oneseat._util.json import to_json
 from oneseat.agents.guard import app as guard
 from oneseat.agents.guard.report import Report
-from oneseat.agents.guard.sarif import sarif
 from oneseat.app import Installation
 from oneseat.cli.output import echo, read_stdin
 from oneseat.cli.views.guard import finding_text, report_text
@@ -152,7 +151,7 @@ def _what(
 
 def _write_sarif(file: Path, report: Report) -> None:
     try:
-        file.write_bytes(to_json(sarif(report)))
+        file.write_bytes(to_json(guard.sarif_log(report)))
     except OSError as error:
         raise UsageError(
             ErrorInfo(code="usage.output", message=f"Cannot write the findings: `{file}`\n  {error.strerror}")
