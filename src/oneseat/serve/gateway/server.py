@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
 from oneseat.app import Installation
+from oneseat.app.gateway.cache import AnswerCache
 from oneseat.app.gateway.clients import ClientBook
 from oneseat.app.gateway.requests import count_tokens, find_target, model_names
 from oneseat.app.gateway.talks import Talks
@@ -97,11 +98,11 @@ class Gateway:
         self._draining = self._server.should_exit = True
 
     def _pages(self) -> AsgiApp:
-        admission, messages = Admission(), Messages()
+        admission, cache, messages = Admission(), AnswerCache(), Messages()
         chats = {
-            "/v1/messages": ChatEndpoint(messages, self._talks, admission),
-            "/v1/chat/completions": ChatEndpoint(Completions(), self._talks, admission),
-            "/v1/responses": ChatEndpoint(Responses(), self._talks, admission),
+            "/v1/messages": ChatEndpoint(messages, self._talks, admission, cache),
+            "/v1/chat/completions": ChatEndpoint(Completions(), self._talks, admission, cache),
+            "/v1/responses": ChatEndpoint(Responses(), self._talks, admission, cache),
         }
         routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in chats.items()]
         routes += [
