@@ -56,7 +56,8 @@ async def test_without_a_clients_key_nothing_is_answered_but_that_it_is_up(
         ({"host": "localhost:1"}, 200),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
-        ({"origin": "http://localhost:3000"}, 200),
+        ({"origin": "http://localhost:3000"}, 403),
+        ({"origin": "http://localhost:8787", "host": "localhost:8787"}, 200),
     ],
 )
 async def test_a_page_of_another_origin_or_a_name_that_leads_here_gets_nothing(

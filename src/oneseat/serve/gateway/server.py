@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oneseat.app import Installation
 from oneseat.app.gateway.cache import AnswerCache
@@ -35,6 +36,8 @@ from .native import NativeApi, answer, client_of
 
 #: How many connections are open at once at most.
 _MOST_CONNECTIONS = 512
+#: How long the head of the first request may take, in seconds.
+_FIRST_REQUEST_S = 20.0
 #: When a model was made is not known here; the APIs demand a day.
 _MADE = "2026-01-01T00:00:00Z"
 
@@ -56,7 +59,7 @@ class Gateway:
             uvicorn.Config(
                 self.asgi,
                 access_log=False,
-                http="h11",
+                http=_Connection,
                 lifespan="off",
                 log_config=None,
                 log_level="critical",
@@ -85,11 +88,12 @@ class Gateway:
             await self._server.ready.wait()
             yield
         finally:
-            self.stop()
+            if not self._draining:
+                self.stop()
             await task
             await _cut(self._server.server_state.tasks)
             await self._talks.close()
-            await self._native.close()
+            await self._native.close(0.0 if self._server.force_exit else self._here.settings.serve_drain_s)
             self._listener.close()
 
     def stop(self) -> None:
@@ -153,6 +157,18 @@ class Gateway:
         lines += _metric("oneseat_conversations_held", "gauge", talks.idle)
         lines += _metric("oneseat_answers_total", "counter", talks.answers)
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed where no request comes in time: one that waits would keep its place from others."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_FIRST_REQUEST_S, self._check_in_time)
+
+    def _check_in_time(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
