@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneseat.app.gateway.cache import AnswerCache
 from oneseat.app.gateway.history import fresh_prompt, key_of
 from oneseat.app.gateway.pieces import Answer, StopTexts
 from oneseat.app.gateway.tools import model_names
@@ -27,7 +28,19 @@ from oneseat.contract.events import (
     Unknown,
     UsageSeen,
 )
-from oneseat.contract.gateway.chat import Broke, Chat, ClientTool, Piece, ToolAnswer, ToolUse, Turn
+from oneseat.contract.gateway.chat import (
+    Answering,
+    Begun,
+    Broke,
+    Chat,
+    ClientTool,
+    Ended,
+    Piece,
+    Said,
+    ToolAnswer,
+    ToolUse,
+    Turn,
+)
 from oneseat.contract.gateway.clients import ApiClient
 from oneseat.contract.purpose import PurposeWords
 from oneseat.contract.receipt import Receipt, RunResult, TokenUsage
@@ -181,3 +194,24 @@ def test_every_name_of_a_tool_is_one_that_the_model_accepts(name: str) -> None:
     ((known, own),) = model_names([ClientTool(name=name, description="", schema={})]).items()
     assert own == name
     assert re.fullmatch("[A-Za-z0-9_-]{1,50}", known)
+
+
+def test_a_kept_answer_ages_and_makes_room() -> None:
+    now = [0.0]
+    cache = AnswerCache(lambda: now[0])
+    client = ApiClient(name="c", purpose=PurposeWords(), cache_s=10)
+    chat = Chat(model="m", turns=(USER,))
+    answering = Answering(run_id="r", wallet="plan", history="fresh")
+    whole: list[Piece] = [Begun("m", TokenUsage()), Said("x" * 9_000_000), Ended("end_turn", TokenUsage())]
+    keys = [key for body in (b"1", b"2") if (key := cache.key(client, "/p", body, chat)) is not None]
+    cache.keep(keys[0], client, answering, whole)
+    now[0] = 9.9
+    assert cache.find(keys[0]) is not None
+    cache.keep(keys[1], client, answering, whole)
+    assert (cache.find(keys[0]), cache.find(keys[1]) is not None) == (None, True)
+    now[0] = 20.0
+    assert cache.find(keys[1]) is None
+    cache.keep(keys[1], client, answering, [whole[0], Broke(ErrorInfo(code="cancelled", message="m"))])
+    assert cache.find(keys[1]) is None
+    tool = ClientTool(name="t", description="", schema={})
+    assert cache.key(client, "/p", b"", Chat(model="m", turns=(USER,), tools=(tool,))) is None

@@ -56,7 +56,8 @@ async def test_without_a_clients_key_nothing_is_answered_but_that_it_is_up(
         ({"host": "localhost:1"}, 200),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
-        ({"origin": "http://localhost:3000"}, 200),
+        ({"origin": "http://localhost:3000"}, 403),
+        ({"origin": "http://localhost:8787", "host": "localhost:8787"}, 200),
     ],
 )
 async def test_a_page_of_another_origin_or_a_name_that_leads_here_gets_nothing(
@@ -148,6 +149,25 @@ async def test_the_parallel_and_the_minute_of_a_client_are_its_own(quick: Served
     assert (statuses, last.status_code) == ([200, 200], 429)
     assert 0 < int(last.headers["retry-after"]) <= 60
     assert (await quick.send("POST", "/v1/chat/completions", json=CHAT)).status_code == 200
+
+
+async def test_an_answer_is_given_again_only_to_a_client_that_asked_for_that(quick: Served) -> None:
+    key = quick.add("cached", OWN, cache_s=60)
+
+    async def cached(key: str, **more: Any) -> tuple[str, str]:
+        said = await quick.send("POST", "/v1/chat/completions", key=key, json={**CHAT, **more})
+        assert said.status_code == 200
+        return said.headers["oneseat-cache"], said.headers["oneseat-run-id"]
+
+    miss, run_id = await cached(key)
+    assert (miss, await cached(key)) == ("miss", ("hit", run_id))
+    assert (await cached(key, seed=2))[0] == "miss"
+    stream = await quick.send("POST", "/v1/messages", key=key, json={**MESSAGE, "stream": True})
+    again = await quick.send("POST", "/v1/messages", key=key, json={**MESSAGE, "stream": True})
+    assert (stream.headers["oneseat-cache"], again.headers["oneseat-cache"]) == ("miss", "hit")
+    assert ANSWER in again.text
+    assert (await cached(quick.key))[0] == "off"
+    assert len(find_runs(quick.here, RunFilter()).runs) == 4
 
 
 async def test_a_request_that_cannot_be_read_says_where(quick: Served) -> None:

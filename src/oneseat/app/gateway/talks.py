@@ -28,6 +28,8 @@ from .tools import ToolDesk, forced_schema, model_names
 IDLE_S, MOST_IDLE = 300.0, 2
 #: How long a run waits for the results of the client's tools, in seconds: longer than a person needs to allow a call.
 PARKED_S = 1700.0
+#: The timeout of a whole run that calls the client's tools, in seconds.
+_LONGEST_S = 86_400.0
 
 
 class Talk:
@@ -173,7 +175,9 @@ class Talks:
         parked = self._parked.pop(key, None)
         if parked is not None:
             results = history.answers_with_text(last)
-            if parked.talk.desk.waits_for(results) and not parked.talk.is_over:
+            # A result goes back as text: pictures among them need a conversation that begins with them.
+            whole = not last.attachments and parked.talk.desk.waits_for(results)
+            if whole and not parked.talk.is_over:
                 parked.talk.desk.post(results)
                 return parked.talk, "parked"
             self._let_go(parked.talk)
@@ -202,6 +206,9 @@ class Talks:
                 functions=talk.desk.functions(chat.tools, names),
                 api_only=self._api_only,
             )
+            if chat.tools:
+                # The time that a person takes to allow a call is not the run's; silence has timeouts of its own.
+                request = msgspec.structs.replace(request, timeout_s=_LONGEST_S)
             if chat.forced:
                 # A call that must be made is an answer that must fit: the CLI knows no other way to demand one.
                 request = msgspec.structs.replace(request, functions=())

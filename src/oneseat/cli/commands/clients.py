@@ -87,6 +87,13 @@ def command() -> None:
     show_default=True,
     help="What to do about a parameter that the plan's program cannot follow, such as temperature.",
 )
+@click.option(
+    "--cache",
+    metavar="SECONDS",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Give the same answer again to the same request for so long; never with tools.",
+)
 @_AS_JSON
 def add(*, as_json: bool, wallets: str | None, **options: Any) -> None:
     """Add the client NAME and print its key, this once.
@@ -109,6 +116,7 @@ def add(*, as_json: bool, wallets: str | None, **options: Any) -> None:
         parallel=options["parallel"],
         per_minute=options["per_minute"],
         on_unsupported=options["on_unsupported"],
+        cache_s=options["cache"],
     )
     _show_key(add_client(Installation(), client), as_json=as_json)
 

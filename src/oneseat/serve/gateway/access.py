@@ -75,7 +75,7 @@ class Door:
             # A page whose name was made to lead here would have its own name in this header.
             raise refusal("policy.other_host", f"This server is not reached under that name: `{host or ''}`")
         origin = headers.get(b"origin")
-        if origin is not None and _name_of(origin) not in self._hosts:
+        if origin is not None and origin.partition(b"://")[2] != headers.get(b"host"):
             raise refusal("policy.other_origin", "Pages of other origins may not use this server")
 
     def _recognise(self, headers: dict[bytes, bytes]) -> ApiClient:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
 
 from oneseat._util import tolerant
 from oneseat._util.json import to_json
+from oneseat.app.gateway.cache import AnswerCache
 from oneseat.app.gateway.talks import Talks
 from oneseat.contract.errors import OneseatError
 from oneseat.contract.gateway.chat import Answering, Broke, Chat, Piece
@@ -28,19 +29,21 @@ _JSON = [(b"content-type", b"application/json")]
 class ChatEndpoint:
     """An ASGI app that answers in one dialect."""
 
-    def __init__(self, dialect: Dialect, talks: Talks, admission: Admission) -> None:
+    def __init__(self, dialect: Dialect, talks: Talks, admission: Admission, cache: AnswerCache) -> None:
         self._dialect = dialect
         self._talks = talks
         self._admission = admission
+        self._cache = cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client: ApiClient = scope["state"]["client"]
         try:
-            chat = self._dialect.read(decode(await read_body(scope, receive)))
+            body = await read_body(scope, receive)
         except ConnectionError:
             return
+        chat = self._dialect.read(decode(body))
         self._check_hints(client, chat)
-        work = asyncio.ensure_future(self._answer(scope, send, client, chat))
+        work = asyncio.ensure_future(self._answer(scope, send, client, chat, body))
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,62 +61,57 @@ class ChatEndpoint:
         if hints and client.on_unsupported == "refuse":
             raise bad(hints[0], "the plan's program cannot follow it, and this client wants to know")
 
-    async def _answer(self, scope: Scope, send: Send, client: ApiClient, chat: Chat) -> None:
+    async def _answer(self, scope: Scope, send: Send, client: ApiClient, chat: Chat, body: bytes) -> None:
+        key = self._cache.key(client, scope["path"], body, chat)
+        found = self._cache.find(key) if key is not None else None
+        if found is not None:
+            await self._give(send, chat, found.answering, _again(found.pieces), "hit")
+            return
         async with self._admission.admitted(client), self._talks.answer(client, chat) as (answering, pieces):
             scope["state"]["run_id"] = answering.run_id
-            first = await anext(pieces, Broke(bug_of()))
-            if isinstance(first, Broke):
-                raise OneseatError(first.error)
-            order = Order()
-            order.take(first)
-            if chat.stream:
-                await self._stream(send, chat, answering, first, pieces, order)
-            else:
-                await self._whole(send, chat, answering, first, pieces, order)
+            given = await self._give(send, chat, answering, pieces, "off" if key is None else "miss")
+            if key is not None:
+                self._cache.keep(key, client, answering, given)
 
-    async def _stream(
-        self,
-        send: Send,
-        chat: Chat,
-        answering: Answering,
-        first: Piece,
-        pieces: AsyncIterator[Piece],
-        order: Order,
-    ) -> None:
-        writer = self._dialect.writer(chat)
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [*_STREAM, *_headers(chat, answering)]}
-        )
-        await send({"type": "http.response.body", "body": writer.piece(first), "more_body": True})
+    async def _give(
+        self, send: Send, chat: Chat, answering: Answering, pieces: AsyncIterator[Piece], cached: str
+    ) -> list[Piece]:
+        """Write an answer, and return the pieces of one that may be kept or was not streamed."""
+        order, writer = Order(), self._dialect.writer(chat)
+        first = await anext(pieces, Broke(bug_of()))
+        if isinstance(first, Broke):
+            raise OneseatError(first.error)
+        given = [order.take(first)]
+        headers = _headers(chat, answering, cached)
+        if not chat.stream:
+            given += [order.take(piece) async for piece in pieces]
+            if isinstance(given[-1], Broke):
+                raise OneseatError(given[-1].error)
+            await reply(send, 200, [*_JSON, *headers], to_json(writer.whole(given)))
+            return given
+        await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})
+        await _write(send, writer.piece(first))
         try:
             async for piece in pieces:
-                await send(
-                    {"type": "http.response.body", "body": writer.piece(order.take(piece)), "more_body": True}
-                )
+                await _write(send, writer.piece(order.take(piece)))
+                if cached == "miss":
+                    given.append(piece)
         except OneseatError as error:
-            await send(
-                {"type": "http.response.body", "body": writer.piece(Broke(error.info)), "more_body": True}
-            )
-        if not order.is_over:
-            await send(
-                {"type": "http.response.body", "body": writer.piece(Broke(bug_of())), "more_body": True}
-            )
+            await _write(send, writer.piece(Broke(error.info)))
+        else:
+            if not order.is_over:
+                await _write(send, writer.piece(Broke(bug_of())))
         await send({"type": "http.response.body", "body": b""})
+        return given
 
-    async def _whole(
-        self,
-        send: Send,
-        chat: Chat,
-        answering: Answering,
-        first: Piece,
-        pieces: AsyncIterator[Piece],
-        order: Order,
-    ) -> None:
-        found = [first, *[order.take(piece) async for piece in pieces]]
-        if isinstance(found[-1], Broke):
-            raise OneseatError(found[-1].error)
-        body = self._dialect.writer(chat).whole(found)
-        await reply(send, 200, [*_JSON, *_headers(chat, answering)], to_json(body))
+
+async def _write(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _again(pieces: Iterable[Piece]) -> AsyncIterator[Piece]:
+    for piece in pieces:
+        yield piece
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -134,12 +132,12 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _headers(chat: Chat, answering: Answering) -> list[tuple[bytes, bytes]]:
+def _headers(chat: Chat, answering: Answering, cached: str) -> list[tuple[bytes, bytes]]:
     found = [
         (b"oneseat-run-id", answering.run_id),
         (b"oneseat-wallet", answering.wallet),
         (b"oneseat-history", answering.history),
-        (b"oneseat-cache", "off"),
+        (b"oneseat-cache", cached),
     ]
     if chat.ignored:
         found.append((b"oneseat-ignored", ", ".join(chat.ignored)))

@@ -165,9 +165,11 @@ class NativeApi:
         request = await self._asked(http)
         return answer(await asyncio.to_thread(explain, self._here, request))
 
-    async def close(self) -> None:
-        """End every run."""
+    async def close(self, patience_s: float) -> None:
+        """Let the runs that go on finish within ``patience_s`` seconds, then end them."""
         going_on = {live.task for live in self._runs.values() if not live.task.done()}
+        if going_on:
+            _, going_on = await asyncio.wait(going_on, timeout=patience_s)
         for task in going_on:
             task.cancel()
         if going_on:

@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oneseat.app import Installation
+from oneseat.app.gateway.cache import AnswerCache
 from oneseat.app.gateway.clients import ClientBook
 from oneseat.app.gateway.requests import count_tokens, find_target, model_names
 from oneseat.app.gateway.talks import Talks
@@ -34,6 +36,8 @@ from .native import NativeApi, answer, client_of
 
 #: How many connections are open at once at most.
 _MOST_CONNECTIONS = 512
+#: How long the head of the first request may take, in seconds.
+_FIRST_REQUEST_S = 20.0
 #: When a model was made is not known here; the APIs demand a day.
 _MADE = "2026-01-01T00:00:00Z"
 
@@ -55,7 +59,7 @@ class Gateway:
             uvicorn.Config(
                 self.asgi,
                 access_log=False,
-                http="h11",
+                http=_Connection,
                 lifespan="off",
                 log_config=None,
                 log_level="critical",
@@ -84,11 +88,12 @@ class Gateway:
             await self._server.ready.wait()
             yield
         finally:
-            self.stop()
+            if not self._draining:
+                self.stop()
             await task
             await _cut(self._server.server_state.tasks)
             await self._talks.close()
-            await self._native.close()
+            await self._native.close(0.0 if self._server.force_exit else self._here.settings.serve_drain_s)
             self._listener.close()
 
     def stop(self) -> None:
@@ -97,11 +102,11 @@ class Gateway:
         self._draining = self._server.should_exit = True
 
     def _pages(self) -> AsgiApp:
-        admission, messages = Admission(), Messages()
+        admission, cache, messages = Admission(), AnswerCache(), Messages()
         chats = {
-            "/v1/messages": ChatEndpoint(messages, self._talks, admission),
-            "/v1/chat/completions": ChatEndpoint(Completions(), self._talks, admission),
-            "/v1/responses": ChatEndpoint(Responses(), self._talks, admission),
+            "/v1/messages": ChatEndpoint(messages, self._talks, admission, cache),
+            "/v1/chat/completions": ChatEndpoint(Completions(), self._talks, admission, cache),
+            "/v1/responses": ChatEndpoint(Responses(), self._talks, admission, cache),
         }
         routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in chats.items()]
         routes += [
@@ -152,6 +157,18 @@ class Gateway:
         lines += _metric("oneseat_conversations_held", "gauge", talks.idle)
         lines += _metric("oneseat_answers_total", "counter", talks.answers)
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed where no request comes in time: one that waits would keep its place from others."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_FIRST_REQUEST_S, self._check_in_time)
+
+    def _check_in_time(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

@@ -64,12 +64,15 @@ def _chat(body: dict[str, Any], ignored: tuple[str, ...]) -> Chat:
     schema, more = _format(body)
     if '"cache_control"' in msgspec.json.encode([body.get("messages"), body.get("system")]).decode():
         hints = (*hints, "cache_control")
+    messages = list(items(body.get("messages"), "messages"))
+    turns = [_turn(path, each) for path, each in messages if each.get("role") != "system"]
+    # The vendor's own programs also send instructions between the turns.
+    between = [_system(each.get("content"), path) for path, each in messages if each.get("role") == "system"]
     return Chat(
         model=require(body, "model", str, ""),
-        turns=checked(
-            [_turn(path, each) for path, each in items(body.get("messages"), "messages")], "messages"
-        ),
-        system=_system(body.get("system")),
+        turns=checked(turns, "messages"),
+        system="\n\n".join(text for text in (_system(body.get("system"), "system"), *between) if text)
+        or None,
         tools=_tools(body.get("tools")) if offered else (),
         forced=forced,
         schema=schema,
@@ -79,10 +82,10 @@ def _chat(body: dict[str, Any], ignored: tuple[str, ...]) -> Chat:
     )
 
 
-def _system(value: Any) -> str | None:
+def _system(value: Any, path: str) -> str:
     if value is None or isinstance(value, str):
-        return value or None
-    return "\n\n".join(require(each, "text", str, path) for path, each in items(value, "system")) or None
+        return value or ""
+    return "\n\n".join(require(each, "text", str, at) for at, each in items(value, path))
 
 
 def _turn(path: str, message: dict[str, Any]) -> Turn:
