@@ -96,7 +96,7 @@ def test_config_edit_says_what_is_missing(seat: Seat) -> None:
 def test_short_options_are_those_with_long_names(seat: Seat) -> None:
     short = seat.run("run", "-m", "opus", "-s", "Be brief.", "--json", "hi").result
     events = seat.run("show", short["run_id"], "--json").result
-    assert (short["status"], events["run"]["model"]) == ("completed", "claude-fake")
+    assert (short["status"], events["run"]["model"]) == ("completed", "claude-opus-fake")
     assert seat.run("route", "-m", "opus", "--json", "hi").result["candidates"][0]["model"] == "opus"
 
 

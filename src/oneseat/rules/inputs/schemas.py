@@ -35,14 +35,13 @@ def check_schema(schema: object, source: str) -> dict[str, Any]:
         raise bad_schema(source, "a schema must be a JSON object")
     try:
         msgspec.json.encode(schema)
-    except (TypeError, ValueError) as error:
-        raise bad_schema(source, f"it holds what is no JSON: {error}") from error
-    try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
         raise bad_schema(source, f"{_place(error)}: {error.message[:_MOST]}") from error
     except RecursionError:
         raise bad_schema(source, "it is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise bad_schema(source, f"it holds what is no JSON: {error}") from error
     lost = _lost_reference(schema)
     if lost is not None:
         raise bad_schema(source, f"nothing in it is called `{lost}`, and no other file is read")
