@@ -80,7 +80,7 @@ async def test_an_observer_that_hangs_delays_nothing_but_the_end_and_that_by_a_m
     try:
         result = await run_with(env, [hanging])
         assert (result.status, hanging.results) == ("completed", [])
-        assert len(hanging.events) == 1
+        assert len(hanging.events) <= 1  # on a busy machine its thread may not have begun
     finally:
         let_go.set()
 

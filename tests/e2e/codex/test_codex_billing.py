@@ -97,7 +97,7 @@ def test_a_trusted_folder_brings_nothing_of_its_own(seat: CodexSeat) -> None:
         'model = "from-the-project"\n[mcp_servers.p]\ncommand = "/bin/cat"\n'
     )
     result = seat.run()
-    assert (result.status, result.receipt.model) == ("completed", "gpt-6.1-sol")
+    assert (result.status, result.receipt.model) == ("completed", "gpt-6.2-sol")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_an_answer_with_a_receipt_that_proves_the_plan(seat: CodexSeat) -> None:
     receipt = result.receipt
     assert (result.status, result.text) == ("completed", "ok from the simulator")
     assert (receipt.provider, receipt.wallet, receipt.verdict) == ("codex-cli", "simulator", "verified")
-    assert (receipt.cli_version, receipt.model, receipt.attempts) == ("0.171.0", "gpt-6.1-sol", 1)
+    assert (receipt.cli_version, receipt.model, receipt.attempts) == ("0.171.0", "gpt-6.2-sol", 1)
     assert (receipt.usage.input_tokens, receipt.usage.cache_read_tokens, receipt.usage.output_tokens) == (
         10,
         1000,

@@ -163,6 +163,7 @@ def test_the_owner_confirms_a_class_of_work_in_writing_and_takes_it_back(quick_s
         "rule": "Y5",
         "pack": "2026.11.20",
         "confirmed": said["at"],
+        "expires": None,
     }
     assert quick_seat.run("run", "hi", "--work-of", "client").code == 3
     listed = quick_seat.run("policy", "confirm", "--list", "--json").result["confirmations"]
@@ -207,6 +208,7 @@ def test_a_stricter_pack_is_taken_as_it_is(fake: tuple[Seat, FakeCli]) -> None:
         "rule": "R1",
         "pack": "2026.11.21",
         "confirmed": None,
+        "expires": None,
     }
     assert cli.starts() == []
     # Going back allows more again.
@@ -265,9 +267,7 @@ def test_rules_and_facts_have_dates(fake: tuple[Seat, FakeCli]) -> None:
     assert (stale.code, stale.result["receipt"]["policy"]["rule"]) == (3, "Y14")
     assert cli.starts() == []
     assert "expired on" in seat.run("doctor").stdout
-    confirm = stale.result["error"]["hint"].split("`")[1].split()[1:]
-    assert seat.run(*confirm, "--i-confirm", SURE).code == 0
-    assert seat.run("run", "hi").code == 0
+    assert "`oneseat policy update`" in stale.result["error"]["hint"]
 
 
 def test_a_split_of_the_plan_that_begins_keeps_runs_from_it(quick_seat: Seat) -> None:
