@@ -136,8 +136,9 @@ class ProcessRegistry:
         return False
 
     def _note(self, marker: str, line: _Line) -> None:
-        # Not created here: an entry that nobody has locked belongs to a dead owner.
-        with contextlib.suppress(FileNotFoundError):
+        # Not created here: an entry that nobody has locked belongs to a dead owner. The doctor holds none, and its home may be
+        # one that cannot be used.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             descriptor = os.open(self._folder / marker, os.O_WRONLY | os.O_APPEND)
             try:
                 os.write(descriptor, _line(line))
