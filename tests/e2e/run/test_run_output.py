@@ -229,4 +229,6 @@ def test_a_provider_cannot_steer_the_terminal_with_its_errors(seat: Seat, simula
     simulator.script("hostile", [reply])
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url("hostile")
     ended = seat.run("run", "hello")
-    assert (ended.code, "no \ufffd]0;owned\ufffd \ufffd2J" in ended.stderr) == (7, True)
+    assert (ended.code, "API Error: 400 no " in ended.stderr) == (7, True), ended.stderr
+    # The CLI removes some of it since 2.1.332; what is left must do no harm.
+    assert all(char.isprintable() or char == "\n" for char in ended.stderr)
