@@ -252,7 +252,7 @@ def test_sessions_are_listed_shown_and_ended(quick_seat: Seat) -> None:
         assert [run["id"] for run in shown["runs"]] == [first["run_id"], second["run_id"]]
     assert second["run_id"] in quick_seat.run("sessions", "show", "shop").stdout
     assert session in quick_seat.run("sessions", "end", "shop").stdout
-    assert quick_seat.run("sessions", "list", "--json").result == {"sessions": []}
+    assert quick_seat.run("sessions", "list", "--json").result == {"sessions": [], "not_read": {}}
     assert "ended (ended)" in quick_seat.run("sessions", "list", "--all").stdout
     assert quick_seat.run("sessions", "end", "shop", "--json").result == {"sessions": []}
     third = ask(quick_seat, "third prompt")
