@@ -101,7 +101,7 @@ def test_a_run_without_a_project_has_no_session_and_keeps_no_transcript(seat: Se
     ended = seat.run("run", "say ok", "--json")
     assert ended.result["session"] is None
     assert transcripts(seat) == []
-    assert seat.run("sessions", "list", "--json").result == {"sessions": []}
+    assert seat.run("sessions", "list", "--json").result == {"sessions": [], "not_read": {}}
 
 
 def test_a_session_over_its_limit_is_not_continued(quick_seat: Seat) -> None:
