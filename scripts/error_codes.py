@@ -56,6 +56,7 @@ CODES: dict[str, str] = {
     "policy.wallet": "nothing that may pay for the request can serve it",
     "limit.queue_full": "too many requests of the client are waiting",
     "limit.client_rate": "the client sent more requests in a minute than it may",
+    "provider.answer_restarted": "the provider began an answer anew after a part of it was streamed to a client of the server",
     "provider.server_stopping": "the server is shutting down",
     "bug.event_order": "an answer would have left the server out of order",
     "usage.bad_plans_file": "the owner's plans file cannot be used",

@@ -53,8 +53,10 @@ class Gateway:
         self._began = time.time()
         self._draining = False
         self._listener = _listen(options)
-        hosts = frozenset() if options.is_loopback else frozenset({options.host})
-        self.asgi: AsgiApp = Door(self._pages(), ClientBook(here), hosts, draining=lambda: self._draining)
+        book = ClientBook(here)
+        self.asgi: AsgiApp = Door(
+            self._pages(), book, local=options.is_loopback, draining=lambda: self._draining
+        )
         self._server = _Server(
             uvicorn.Config(
                 self.asgi,
