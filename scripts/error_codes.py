@@ -45,6 +45,7 @@ CODES: dict[str, str] = {
     "usage.unknown_client": "neither the settings nor the server know the client",
     "usage.clients_file": "the file with the clients of the server cannot be read",
     "usage.client_key": "a request to the server has no key, or one of no client",
+    "usage.bad_certificate": "the certificate of the HTTP server or its key cannot be used",
     "usage.http_missing": "the HTTP server is not installed",
     "usage.bad_request": "a request to the server cannot be read, or asks for what it does not offer",
     "usage.no_such_page": "the server has no such page",

@@ -219,6 +219,7 @@ async def test_unknown_pages_models_and_methods_are_named_in_the_shape_of_the_ap
         ({"host": "0.0.0.0", "api_only": True}, False),
         ({"host": "0.0.0.0", "api_only": True, "tls_cert": "c", "tls_key": "k"}, True),
         ({"host": "127.0.0.1"}, True),
+        ({"tls_key": "k"}, False),
     ],
 )
 def test_another_address_needs_to_be_without_the_plan_and_with_tls(
