@@ -21,6 +21,7 @@ from oneseat.contract.events import (
     Finished,
     Message,
     Progress,
+    Retry,
     TextDelta,
     ThinkingDelta,
     ToolCall,
@@ -84,6 +85,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     ),
     st.just(ToolResult(id="t1", text="x")),
     st.just(Progress(state="s")),
+    st.just(Retry(attempt=1, max_attempts=2, delay_s=0.1, status=None, cause="x")),
     st.just(Unknown(raw="x", why="y")),
 )
 ENDS: st.SearchStrategy[Event] = st.sampled_from(
@@ -117,19 +119,19 @@ def events_in(data: bytes) -> list[tuple[str, Any]]:
 
 
 @settings(max_examples=300)
-@given(st.lists(EVENTS, max_size=12), ENDS, st.sampled_from([(), ("END",)]))
+@given(st.lists(EVENTS, max_size=12), ENDS, st.sampled_from([(), ("END",)]), st.booleans())
 def test_any_stream_of_a_provider_becomes_an_answer_in_order(
-    events: list[Event], end: Event, stop: tuple[str, ...]
+    events: list[Event], end: Event, stop: tuple[str, ...], stream: bool
 ) -> None:
-    chat = Chat(model="sonnet", turns=(USER,), stop=stop, include_usage=True)
+    chat = Chat(model="sonnet", turns=(USER,), stop=stop, stream=stream, include_usage=True)
     pieces = pieces_of(Answer(chat, {"look": "look"}), [*events, end])
     order = Order()
     assert [order.take(piece) for piece in pieces] == pieces
     assert order.is_over
     dialects: tuple[Dialect, ...] = (Messages(), Completions(), Responses())
     for dialect in dialects:
-        stream = dialect.writer(chat)
-        written = events_in(b"".join(stream.piece(piece) for piece in pieces))
+        writer = dialect.writer(chat)
+        written = events_in(b"".join(writer.piece(piece) for piece in pieces))
         if isinstance(dialect, Messages):
             word = "".join(_LETTER[data["type"]] for _, data in written)
             assert re.fullmatch("S(BD*E)*MZ|S(BD*E)*(BD*)?X|X", word), word
@@ -137,6 +139,22 @@ def test_any_stream_of_a_provider_becomes_an_answer_in_order(
             assert [data["sequence_number"] for _, data in written] == list(range(len(written)))
         if not isinstance(pieces[-1], Broke):
             assert dialect.writer(chat).whole(pieces)
+
+
+@pytest.mark.parametrize(
+    "again", [Retry(attempt=1, max_attempts=2, delay_s=0.1, status=None, cause="x"), None]
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_no_answer_holds_the_beginning_of_one_that_broke_off(stream: bool, again: Retry | None) -> None:
+    begun = [
+        UsageSeen(message_id=name, usage=TokenUsage(input_tokens=1, output_tokens=1)) for name in ("m1", "m2")
+    ]
+    broken: list[Event] = [begun[0], TextDelta(text="half an"), *([again] if again else []), begun[1]]
+    events = [*broken, TextDelta(text="whole"), Finished(result=result(text="whole"))]
+    pieces = pieces_of(Answer(Chat(model="m", turns=(USER,), stream=stream), {}), events)
+    said = "".join(piece.text for piece in pieces if isinstance(piece, Said))
+    failed = isinstance(pieces[-1], Broke) and pieces[-1].error.code == "provider.answer_restarted"
+    assert (said, failed) == (("half an", True) if stream else ("whole", False))
 
 
 _LETTER = {

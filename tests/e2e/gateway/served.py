@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,18 @@ class Served:
         self.gateway = gateway
         self.url = gateway.address
         self._clients: list[Any] = []
-        self._plain = httpx2.AsyncClient(base_url=self.url, timeout=60.0)
+        self._plain = httpx2.AsyncClient(base_url=self.url, timeout=60.0, verify=False)
         self.key = self.add("own", OWN)
-        self.anthropic = self.as_anthropic(self.key)
-        self.openai = self.as_openai(self.key)
+
+    @cached_property
+    def anthropic(self) -> Any:
+        """Anthropic's client with this client's key."""
+        return self.as_anthropic(self.key)
+
+    @cached_property
+    def openai(self) -> Any:
+        """OpenAI's client with this client's key."""
+        return self.as_openai(self.key)
 
     def add(self, name: str, purpose: PurposeWords, **declared: Any) -> str:
         """The key of another client."""

@@ -57,6 +57,11 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(seat: Seat) -> None:
         live.finish()
 
 
+def test_a_certificate_that_cannot_be_used_is_named(seat: Seat) -> None:
+    refused = seat.run("serve", "--port", "0", "--tls-cert", "no-such.pem", "--tls-key", "no-such.key")
+    assert (refused.code, "no-such.pem" in refused.stderr) == (2, True)
+
+
 def test_clients_are_listed_without_keys_rotated_and_removed(seat: Seat) -> None:
     key = add(seat, "--wallets", "api_key", "--day-budget", "2.50")
     (client,) = seat.run("clients", "list", "--json").result["clients"]

@@ -18,9 +18,11 @@ from oneseat.contract.gateway.http import HttpOptions
 from oneseat.contract.history import RunFilter
 from oneseat.contract.purpose import PurposeWords
 from oneseat.installation import Installation
+from oneseat.testing import write_fake_cli
+from tests.e2e.driving import silent_url
 
 from .conftest import ANSWER
-from .served import OWN, UNDECLARED, Served, ask
+from .served import OWN, UNDECLARED, Served, ask, installation, served
 
 MESSAGE = {"model": "sonnet", "max_tokens": 100, "messages": ask("hi")}
 CHAT = {"model": "sonnet", "messages": ask("hi")}
@@ -217,6 +219,7 @@ async def test_unknown_pages_models_and_methods_are_named_in_the_shape_of_the_ap
         ({"host": "0.0.0.0", "api_only": True}, False),
         ({"host": "0.0.0.0", "api_only": True, "tls_cert": "c", "tls_key": "k"}, True),
         ({"host": "127.0.0.1"}, True),
+        ({"tls_key": "k"}, False),
     ],
 )
 def test_another_address_needs_to_be_without_the_plan_and_with_tls(
@@ -228,6 +231,16 @@ def test_another_address_needs_to_be_without_the_plan_and_with_tls(
         return
     with pytest.raises(UsageError):
         http.check()
+
+
+async def test_without_the_plan_no_client_reaches_it(tmp_path: Path) -> None:
+    cli = write_fake_cli(tmp_path / "claude", "ok")
+    async with served(installation(tmp_path, cli.path, silent_url()), api_only=True) as gateway:
+        said = await gateway.send("POST", "/v1/messages", json=MESSAGE)
+        native = await gateway.send("GET", "/api/route")
+    assert (said.status_code, said.json()["error"]["oneseat"]["code"]) == (403, "policy.wallet")
+    assert native.status_code == 403
+    assert cli.starts() == []
 
 
 async def test_many_at_once_are_all_answered_in_turn(quick: Served) -> None:

@@ -171,7 +171,7 @@ async def test_structured_answers_fit_their_schema_in_each_api(real: Served, sim
 
 @pytest.mark.parametrize(
     ("scenario", "status"),
-    [("limit-five-hour", 429), ("overloaded", 529), ("bad-request", 502), ("unauthorized", 502)],
+    [("limit-five-hour", 429), ("unauthorized", 502)],
 )
 async def test_what_the_vendor_refuses_has_its_status(
     real: Served, simulator: Simulator, scenario: str, status: int
@@ -182,6 +182,19 @@ async def test_what_the_vendor_refuses_has_its_status(
     assert failed.value.status_code == status
     assert failed.value.response.headers["oneseat-run-id"]
     assert ("retry-after" in failed.value.response.headers) == (status == 429)
+
+
+async def test_an_answer_that_was_begun_twice_is_given_once(real: Served, simulator: Simulator) -> None:
+    broken = replies_for("reset-mid-stream-once", {})[0]
+    simulator.script("play", [broken, Answer(content=(Text(ANSWER),))])
+    message = await real.anthropic.messages.create(model="sonnet", max_tokens=100, messages=ask("hi"))
+    assert message.content[0].text == ANSWER
+    simulator.clear()
+    with pytest.raises(openai.APIError):
+        async for _ in await real.openai.chat.completions.create(
+            model="sonnet", messages=ask("hi"), stream=True
+        ):
+            pass
 
 
 async def test_a_cut_answer_is_an_answer_that_says_so(real: Served, simulator: Simulator) -> None:

@@ -8,7 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from oneseat._util import tolerant
-from oneseat.contract.events import Event, Failed, Finished, Message, TextDelta, ToolCall, UsageSeen
+from oneseat.contract.errors import ErrorInfo
+from oneseat.contract.events import (
+    Event,
+    Failed,
+    Finished,
+    Message,
+    Retry,
+    TextDelta,
+    ToolCall,
+    UsageSeen,
+)
 from oneseat.contract.gateway.chat import (
     Begun,
     Broke,
@@ -29,6 +39,12 @@ from .tools import forced_call
 _TOOL_PREFIX = f"{MCP_PREFIX}{FUNCTIONS}__"
 #: Ends that are answers for an API, though a run that ended so is no success.
 _ENDS: dict[str, StopReason] = {"incomplete.max_tokens": "max_tokens", "incomplete.refused": "refusal"}
+_BROKEN_OFF = ErrorInfo(
+    code="provider.answer_restarted",
+    message="The provider broke off and began its answer anew, after a part of it was streamed",
+    hint="Send the request again, or without streaming",
+    whose_turn="provider",
+)
 _STOPS: dict[str | None, StopReason] = {"max_tokens": "max_tokens", "refusal": "refusal"}
 #: Of an answer that is cut here, the vendor's count is not known: at least this many bytes are a token.
 _BYTES_PER_TOKEN = 3
@@ -85,7 +101,9 @@ class Answer:
         self._stops = StopTexts(chat.stop)
         self._usages: dict[str, TokenUsage] = {}
         self._text: list[str] = []
-        self._begun = self._streamed = self._acted = False
+        self._begun = self._streamed = self._acted = self._open = False
+        #: How much of the text had come when the model's current message began, and how much was handed out.
+        self._mark = self._sent = 0
         self._stop: str | None = None
 
     @property
@@ -103,6 +121,8 @@ class Answer:
         match event:
             case UsageSeen(subagent=None):
                 yield from self._counted(event)
+            case Retry():
+                yield from self._restarted()
             case TextDelta():
                 self._streamed = True
                 yield from self._said(event.text)
@@ -121,9 +141,26 @@ class Answer:
         yield from self._end("tool_use", self._usage())
 
     def _counted(self, seen: UsageSeen) -> Iterator[Piece]:
+        if seen.stop_reason is None:
+            if self._open and seen.message_id not in self._usages:
+                # The message before it has no end: it broke off, and this is the same one again.
+                yield from self._restarted()
+            self._mark = len(self._text)
+        self._open = seen.stop_reason is None
         self._usages[seen.message_id or str(len(self._usages))] = seen.usage
         self._stop = seen.stop_reason
-        yield from self._begin(seen.model)
+        if not self.over:
+            yield from self._begin(seen.model)
+
+    def _restarted(self) -> Iterator[Piece]:
+        """Take back what came of a message that broke off. What was streamed cannot be taken back, so the answer fails."""
+        self._open = False
+        if self._sent > self._mark:
+            self.over = self.cut = True
+            yield Broke(_BROKEN_OFF)
+        else:
+            del self._text[self._mark :]
+            self._stops = StopTexts(self._chat.stop)
 
     def _begin(self, model: str | None = None) -> Iterator[Piece]:
         if not self._begun:
@@ -138,15 +175,22 @@ class Answer:
             # What stood before a tool of the CLI is another paragraph.
             text, self._acted = (f"\n\n{text}" if self._text else text), False
         out, stop = self._stops.feed(text)
-        if out:
-            yield self._out(out)
+        yield from self._out(out)
         if stop is not None:
             self.cut = True
             yield from self._end("stop_sequence", self._estimated(), stop)
 
-    def _out(self, text: str) -> Said:
-        self._text.append(text)
-        return Said(text)
+    def _out(self, text: str) -> Iterator[Piece]:
+        if text:
+            self._text.append(text)
+        if self._chat.stream:
+            yield from self._unsent()
+
+    def _unsent(self) -> Iterator[Piece]:
+        """What was not handed out yet. An answer that is not streamed keeps its text until nothing can take it back."""
+        text, self._sent = "".join(self._text[self._sent :]), len(self._text)
+        if text:
+            yield Said(text)
 
     def _called(self, event: ToolCall) -> Iterator[Piece]:
         name = self._names.get(event.name.removeprefix(_TOOL_PREFIX))
@@ -162,8 +206,8 @@ class Answer:
         return Called(call)
 
     def _flush(self) -> Iterator[Piece]:
-        if held := self._stops.rest():
-            yield self._out(held)
+        yield from self._out(self._stops.rest())
+        yield from self._unsent()
 
     def _finished(self, result: RunResult) -> Iterator[Piece]:
         usage = self._usage() if self._usages else result.receipt.usage
@@ -183,14 +227,15 @@ class Answer:
             yield from self._end("tool_use", usage)
             return
         if self._whole:
-            yield self._out(json.dumps(result.structured, ensure_ascii=False))
-        elif not self._text and not self._stops.rest():
-            yield self._out(result.text)
+            yield from self._out(json.dumps(result.structured, ensure_ascii=False))
         yield from self._flush()
+        if not self._text:
+            yield from self._out(result.text)
         yield from self._end(_STOPS.get(self._stop, "end_turn"), usage)
 
     def _end(self, reason: StopReason, usage: TokenUsage, sequence: str | None = None) -> Iterator[Piece]:
         self.over = True
+        yield from self._unsent()
         yield Ended(reason, usage, sequence)
 
     def _usage(self) -> TokenUsage:

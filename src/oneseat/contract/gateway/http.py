@@ -27,9 +27,11 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises ``UsageError`` ``usage.arguments`` for an address that would open the plan, or send keys unencrypted."""
-        if self.is_loopback:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            why, hint = "a certificate and its key belong together", "--tls-cert FILE --tls-key FILE"
+        elif self.is_loopback:
             return
-        if not self.api_only:
+        elif not self.api_only:
             why, hint = "others could reach a plan, which is its owner's alone", "--api-only"
         elif self.tls_cert is None or self.tls_key is None:
             why, hint = "keys of clients would be sent unencrypted", "--tls-cert FILE --tls-key FILE"

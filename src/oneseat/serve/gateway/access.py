@@ -32,14 +32,14 @@ _MINUTE_S = 60.0
 
 
 class Door:
-    """Lets a request in, or answers it. ``hosts`` are the names under which this server is reached."""
+    """Lets a request in, or answers it. A ``local`` one is reached under the names of this machine only."""
 
     def __init__(
-        self, inner: AsgiApp, book: ClientBook, hosts: frozenset[str], *, draining: Callable[[], bool]
+        self, inner: AsgiApp, book: ClientBook, *, local: bool, draining: Callable[[], bool]
     ) -> None:
         self._inner = inner
         self._book = book
-        self._hosts = _LOCAL | hosts
+        self._local = local
         self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ class Door:
 
     def _check_origin(self, headers: dict[bytes, bytes]) -> None:
         host = _name_of(b"//" + headers.get(b"host", b""))
-        if host not in self._hosts:
+        if self._local and host not in _LOCAL:
             # A page whose name was made to lead here would have its own name in this header.
             raise refusal("policy.other_host", f"This server is not reached under that name: `{host or ''}`")
         origin = headers.get(b"origin")

@@ -52,26 +52,27 @@ class Gateway:
         self._native = NativeApi(here, app, api_only=options.api_only)
         self._began = time.time()
         self._draining = False
-        self._listener = _listen(options)
-        hosts = frozenset() if options.is_loopback else frozenset({options.host})
-        self.asgi: AsgiApp = Door(self._pages(), ClientBook(here), hosts, draining=lambda: self._draining)
-        self._server = _Server(
-            uvicorn.Config(
-                self.asgi,
-                access_log=False,
-                http=_Connection,
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                limit_concurrency=_MOST_CONNECTIONS,
-                proxy_headers=False,
-                server_header=False,
-                ssl_certfile=options.tls_cert,
-                ssl_keyfile=options.tls_key,
-                timeout_graceful_shutdown=int(here.settings.serve_drain_s),
-                ws="none",
-            )
+        book = ClientBook(here)
+        self.asgi: AsgiApp = Door(
+            self._pages(), book, local=options.is_loopback, draining=lambda: self._draining
         )
+        config = uvicorn.Config(
+            self.asgi,
+            access_log=False,
+            http=_Connection,
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            limit_concurrency=_MOST_CONNECTIONS,
+            proxy_headers=False,
+            server_header=False,
+            ssl_certfile=options.tls_cert,
+            ssl_keyfile=options.tls_key,
+            timeout_graceful_shutdown=int(here.settings.serve_drain_s),
+            ws="none",
+        )
+        self._server = _Server(_load(config))
+        self._listener = _listen(options)
 
     @property
     def address(self) -> str:
@@ -85,7 +86,9 @@ class Gateway:
         """Serve as long as this is held; leaving waits for the answers that go on."""
         task = asyncio.ensure_future(self._server.serve([self._listener]))
         try:
-            await self._server.ready.wait()
+            ready = asyncio.ensure_future(self._server.ready.wait())
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
             yield
         finally:
             if not self._draining:
@@ -185,6 +188,21 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+
+def _load(config: uvicorn.Config) -> uvicorn.Config:
+    """Read the certificate now: the server would fail when it is asked to serve."""
+    try:
+        config.load()
+    except (OSError, ValueError) as error:  # of which the errors of TLS are kinds
+        raise UsageError(
+            ErrorInfo(
+                code="usage.bad_certificate",
+                message=f"The certificate and its key cannot be used: `{config.ssl_certfile}`\n  {error}",
+                hint="Name both as PEM files: `--tls-cert FILE --tls-key FILE`",
+            )
+        ) from None
+    return config
 
 
 def _listen(options: HttpOptions) -> socket.socket:
