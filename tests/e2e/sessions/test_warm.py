@@ -378,17 +378,6 @@ async def test_a_process_whose_run_failed_serves_no_other(seat: Seat, simulator:
         await until(app, lambda: not is_running(first.pid))
 
 
-async def test_a_version_that_cannot_forget_serves_one_run(old_seat: Seat, simulator: Simulator) -> None:
-    settings(old_seat, runs_per_process=9)
-    async with oneseat.connect(warm=1) as app:
-        for number in range(2):
-            process = await waiting(app)
-            assert process.runs == 0
-            await ask(app, f"number {number}")
-    assert [told(request) for request in simulator.messages()] == ["number 0", "number 1"]
-    assert all(len(request.body["messages"]) == 1 for request in simulator.messages())
-
-
 async def test_a_run_that_is_cancelled_ends_its_process_before_it_is_over(
     seat: Seat, simulator: Simulator
 ) -> None:

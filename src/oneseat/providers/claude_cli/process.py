@@ -36,8 +36,6 @@ class PromptConfig(msgspec.Struct, frozen=True):
 
 #: How long the CLI may take to forget a run, in seconds.
 _REWIND_S = 5.0
-#: From this version on another model leaves no trace in the conversation; 2.1.197 tells the model of the change.
-_SWITCHES = (2, 1, 329)
 
 
 class VersionCache:
@@ -55,8 +53,8 @@ class VersionCache:
 
         Given a name that it does not list, 2.1.329 tries it with a request of its own, before any gate (measured).
         """
-        version, models = self._known.get(file, ("", frozenset()))
-        return model in models and (discovery.parse_version(version) or (0,)) >= _SWITCHES
+        _, models = self._known.get(file, ("", frozenset()))
+        return model in models
 
     def learn(self, file: CliFile, version: str | None, models: Iterable[str]) -> None:
         """Remember it, unless the file may be a script that starts another program."""
