@@ -35,7 +35,7 @@ class Git:
         if not named:
             # A hook is told by variables where repository and index are, a commit of some files uses an index of its own.
             kept |= {name: value for name, value in env.items() if name.startswith("GIT_")}
-        self._env = {
+        self.env = {
             **kept,
             "LC_ALL": "C",
             # Replaced and grafted objects are what git shows here, and not what a push sends.
@@ -49,14 +49,14 @@ class Git:
 
     def submodule(self, path: Path) -> Git:
         """The repository checked out at ``path``."""
-        return Git(path, self._env, named=True)
+        return Git(path, self.env, named=True)
 
     def ask(self, *arguments: str, stdin: bytes = b"", also: Sequence[int] = ()) -> bytes:
         """What a command prints. Raises ``UsageError`` when it fails with a code that is not in ``also``."""
         try:
             done = subprocess.run(
                 self._argv(arguments),
-                env=self._env,
+                env=self.env,
                 input=stdin,
                 capture_output=True,
                 timeout=_LIMIT_S,
@@ -94,7 +94,7 @@ class Git:
             return
         with subprocess.Popen(
             self._argv(("cat-file", "--batch", "--buffer")),
-            env=self._env,
+            env=self.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
