@@ -23,6 +23,7 @@ CODES: dict[str, str] = {
     "usage.guard_git": "git failed, so a push cannot be checked",
     "usage.guard_hook": "the pre-push hook cannot be installed, executed or removed",
     "usage.guard_range": "not a range of commits, or not what git tells its pre-push hook",
+    "usage.guard_scanner": "the other scanner that was asked for failed or is missing",
     "usage.guard_self_test": "the guard does not find its own made-up secret",
     "usage.guard_store": "the guard's own files cannot be read or written",
     "usage.not_a_repository": "not a git repository",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oneseat import UsageError
-from oneseat.agents.guard.app import of_everything, of_unpushed
+from oneseat.agents.guard.app import of_everything, of_index, of_unpushed
 from oneseat.agents.guard.git import BIGGEST
 from oneseat.agents.guard.leaving import everything, leaving
 from oneseat.agents.guard.report import Finding
@@ -276,6 +276,54 @@ def test_without_an_answer_the_rules_decide(tmp_path: Path) -> None:
     scan = reviewed(repo, lambda _: ({}, 0, "signed out"))
     report = scan.run(leaving(repo.guard._repository, everything(repo.guard._repository)), beside=False)
     assert (report.stopped, report.model_note, only(report).verdict) == (True, "signed out", "not_asked")
+
+
+# --- Another scanner ---
+
+LEAK = {
+    "RuleID": "their-rule",
+    "Description": "A key.",
+    "StartLine": 1,
+    "Secret": "theirs-1234567",
+    "File": "a.txt",
+}
+
+
+def other_scanner(repo: Repo, script: str) -> None:
+    """A program called gitleaks, first in PATH."""
+    program = repo.folder / "bin/gitleaks"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+    program.chmod(0o755)
+    repo.env = {**repo.env, "PATH": f"{program.parent}{os.pathsep}{repo.env['PATH']}"}
+
+
+def test_another_scanner_adds_what_is_not_found_already(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    commit = repo.commit({"a.txt": "theirs-1234567\n", "b.txt": seat_token()})
+    leaks = [{**LEAK, "Commit": commit}, {**LEAK, "Commit": commit, "File": "b.txt"}]
+    other_scanner(repo, f"echo \"$@\" > {tmp_path}/asked; echo '{json.dumps(leaks)}'")
+    report = repo.guard.scan(of_everything, ask=False, beside=False, other=True)
+    assert {(finding.path, finding.rule) for finding in report.findings} == {
+        ("a.txt", "gitleaks-their-rule"),
+        ("b.txt", "claude-subscription-token"),
+    }
+    assert "theirs-1234567" not in repr(report)
+    assert f"--log-opts=--no-walk {commit}" in (tmp_path / "asked").read_text("utf-8")
+    repo.write("c.txt", "x")
+    repo.git("add", "c.txt")
+    repo.guard.scan(of_index, ask=False, beside=False, other=True)
+    assert "--staged" in (tmp_path / "asked").read_text("utf-8")
+
+
+@pytest.mark.parametrize("script", ["echo '[]'; echo fatal: bad object >&2", "exit 3", "echo hello"])
+def test_another_scanner_that_fails_stops_the_push(script: str, tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    repo.commit({"a.txt": "x"})
+    other_scanner(repo, script)
+    with pytest.raises(UsageError) as caught:
+        repo.guard.scan(of_everything, ask=False, other=True)
+    assert caught.value.info.code == "usage.guard_scanner"
 
 
 # --- What goes wrong: nothing passes unseen ---

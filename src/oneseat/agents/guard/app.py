@@ -11,6 +11,7 @@ from pathlib import Path
 from oneseat import ErrorInfo, UsageError
 
 from . import acceptance, hook
+from .external import gitleaks
 from .git import Repository
 from .leaving import Leaving, everything, framework, leaving, pushed, ranged, staged, unpushed
 from .report import Finding, Report, usage_error
@@ -37,8 +38,12 @@ class Guard:
         self._folder = data / "guard"
         self._repository = Repository(folder or Path.cwd(), env, named=folder is not None)
 
-    def scan(self, what: What, *, ask: bool, beside: bool = True, test: bool = False) -> Report:
+    def scan(
+        self, what: What, *, ask: bool, beside: bool = True, test: bool = False, other: bool = False
+    ) -> Report:
         """Scan; ``ask`` the model about what is found, look ``beside`` it at the work tree, ``test`` every rule first.
+
+        ``other`` adds what gitleaks finds.
 
         Raises ``UsageError`` for everything that keeps it from looking at all of it.
         """
@@ -47,7 +52,9 @@ class Guard:
             try_rules(book)
         with closing(self._store()) as store:
             judge = partial(review, folder=self._folder) if ask else None
-            return Scan(self._repository, book, store, judge).run(what(self._repository), beside=beside)
+            return Scan(self._repository, book, store, judge, gitleaks if other else None).run(
+                what(self._repository), beside=beside
+            )
 
     def install(self) -> list[str]:
         """Put the hook in place, and test rules and hook. Returns what there is to know."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,11 +31,11 @@ class Git:
 
     def __init__(self, folder: Path, env: Mapping[str, str], *, named: bool) -> None:
         self.folder = folder
-        kept = {name: value for name, value in env.items() if name in _KEPT}
+        kept = {name: value for name, value in env.items() if name in _KEPT or name.startswith("GIT_CONFIG")}
         if not named:
             # A hook is told by variables where repository and index are, a commit of some files uses an index of its own.
             kept |= {name: value for name, value in env.items() if name.startswith("GIT_")}
-        self._env = {
+        self.env = {
             **kept,
             "LC_ALL": "C",
             # Replaced and grafted objects are what git shows here, and not what a push sends.
@@ -48,14 +49,14 @@ class Git:
 
     def submodule(self, path: Path) -> Git:
         """The repository checked out at ``path``."""
-        return Git(path, self._env, named=True)
+        return Git(path, self.env, named=True)
 
     def ask(self, *arguments: str, stdin: bytes = b"", also: Sequence[int] = ()) -> bytes:
         """What a command prints. Raises ``UsageError`` when it fails with a code that is not in ``also``."""
         try:
             done = subprocess.run(
                 self._argv(arguments),
-                env=self._env,
+                env=self.env,
                 input=stdin,
                 capture_output=True,
                 timeout=_LIMIT_S,
@@ -93,7 +94,7 @@ class Git:
             return
         with subprocess.Popen(
             self._argv(("cat-file", "--batch", "--buffer")),
-            env=self._env,
+            env=self.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -122,9 +123,10 @@ class Git:
                 f"Not a git repository: `{self.folder}`\n  {why}",
                 "Name one: `oneseat guard scan --repo DIR`",
             )
-        return usage_error(
-            "usage.guard_git", f"Git failed: `git {command}`\n  {why}", "Look for damage: `git fsck --full`"
-        )
+        fix = "Look for damage: `git fsck --full`"
+        if "dubious ownership" in why:
+            fix = f"If you trust its owner: `git config --global --add safe.directory {shlex.quote(str(self.folder))}`"
+        return usage_error("usage.guard_git", f"Git failed: `git {command}`\n  {why}", fix)
 
 
 def _content(stream: IO[bytes], oid: str) -> bytes:

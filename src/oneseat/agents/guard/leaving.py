@@ -40,12 +40,13 @@ class Change(NamedTuple):
 
 
 class Leaving(NamedTuple):
-    """What leaves of one repository; ``prefix`` is the path of a submodule."""
+    """What leaves of one repository, ``commits`` with their parents first; ``prefix`` is the path of a submodule."""
 
     git: Git
-    commits: int
+    commits: tuple[str, ...]
     changes: tuple[Change, ...]
     prefix: str = ""
+    of_index: bool = False
 
 
 def pushed(repository: Repository, remote: str, url: str, lines: str) -> Selection:
@@ -124,7 +125,7 @@ def staged(repository: Repository) -> Leaving:
         "diff-index", "--cached", "--raw", "-r", "-z", "-M100%", "--ignore-submodules=none", *head, "--"
     )
     changes, _ = _parse(raw)
-    return Leaving(git, 0, tuple(changes))
+    return Leaving(git, (), tuple(changes), of_index=True)
 
 
 def leaving(repository: Repository, selection: Selection) -> Iterator[Leaving]:
@@ -142,7 +143,7 @@ def _of_commits(git: Git, selection: Selection, prefix: str, top: Path | None) -
     )
     changes, modules = _parse(raw)
     messages = [Change(oid, COMMIT_MESSAGE, oid, is_message=True) for oid in listed]
-    yield Leaving(git, len(listed), (*extra, *messages, *changes), prefix)
+    yield Leaving(git, tuple(listed), (*extra, *messages, *changes), prefix)
     for path, (news, olds) in modules.items():
         if top is not None and (top / path / ".git").exists():
             module = git.submodule(top / path)

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from .acceptance import is_over
+from .external import Foreign
 from .git import BIGGEST, Git, ObjectInfo, Repository
 from .leaving import Change, Leaving
 from .matching import Hit, Index, hits_in, time_boxed
@@ -40,6 +41,10 @@ _TOO_BIG = Rule(
 Review: TypeAlias = Callable[[list[Finding]], tuple[Mapping[str, Opinion], int, str | None]]
 
 
+#: Another scanner.
+Other: TypeAlias = Callable[[Leaving], Iterable[Foreign]]
+
+
 class _Found(NamedTuple):
     git: Git
     commit: str | None
@@ -55,7 +60,7 @@ class _Contents(NamedTuple):
 
 
 class Scan:
-    """Looks at what leaves of one repository. ``review`` asks the model; without it nobody is asked."""
+    """Looks at what leaves of one repository. ``review`` asks the model, ``other`` another scanner, where they are given."""
 
     def __init__(
         self,
@@ -63,11 +68,13 @@ class Scan:
         book: RuleBook,
         store: Store,
         review: Review | None = None,
+        other: Other | None = None,
     ) -> None:
         self._repository = repository
         self._book = book
         self._store = store
         self._review = review
+        self._other = other
         self._texts = Index(book.of_kind("text", "lost"))
         self._commits = self._blobs = self._bytes = 0
 
@@ -79,7 +86,7 @@ class Scan:
         began = time.monotonic()
         with time_boxed():
             self._check_canary()
-            found = [each for part in leaving for each in self._part(part)]
+            found = [each for part in leaving for each in (*self._part(part), *self._of_other(part))]
             if beside and self._repository.top is not None:
                 found += self._work_tree(self._repository.top)
         findings = self._findings(found)
@@ -98,13 +105,17 @@ class Scan:
             duration_ms=round((time.monotonic() - began) * 1000),
         )
 
+    def _of_other(self, part: Leaving) -> Iterator[_Found]:
+        for each in () if self._other is None else self._other(part):
+            yield _Found(part.git, *each)
+
     def _check_canary(self) -> None:
         # A list of rules that was cut would find nothing, which looks like a clean push.
         if not hits_in("canary.txt", CANARY, (), self._texts):
             raise failed("claude-subscription-token")
 
     def _part(self, part: Leaving) -> Iterator[_Found]:
-        self._commits += part.commits
+        self._commits += len(part.commits)
         infos = part.git.infos(
             oid for change in part.changes for oid in (change.new, *change.olds) if oid is not None
         )
@@ -187,11 +198,19 @@ class Scan:
         """Each finding once, with the first commit that has it, the gravest first."""
         accepted, opinions = self._store.accepted(), self._store.opinions()
         findings: dict[str, Finding] = {}
+        places: dict[tuple[str | None, str, int | None], str] = {}
         for each in found:
             fingerprint = self._store.fingerprint(
                 self._repository.name, each.hit.rule.id, each.path, each.hit.secret
             )
-            if fingerprint not in findings:
+            place = (each.commit, each.path, each.hit.line)
+            # A rule without samples is the other scanner's: what it finds in the same line is the same secret.
+            known = (
+                each.hit.line is not None
+                and places.setdefault(place, fingerprint) != fingerprint
+                and not each.hit.rule.true
+            )
+            if fingerprint not in findings and not known:
                 finding = _finding(fingerprint, each, accepted.get(fingerprint))
                 findings[fingerprint] = _judged(finding, opinions.get(fingerprint))
         return sorted(findings.values(), key=lambda each: (SEVERITIES.index(each.severity), each.category))

@@ -81,12 +81,19 @@ Exit codes: 0 nothing stops the push, 9 findings stop it, 2 it could not be chec
     metavar="FILE",
     help="Also write the findings as SARIF.",
 )
+@click.option(
+    "--with",
+    "other",
+    type=click.Choice(["gitleaks"]),
+    help="Add what this scanner finds; it must be in PATH.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def scan(
     *,
     repo: Path | None,
     no_model: bool,
     ci: bool,
+    other: str | None,
     sarif_file: Path | None,
     as_json: bool,
     **named: Any,
@@ -98,7 +105,9 @@ def scan(
     if sum(map(bool, named.values())) > 1:
         raise click.UsageError("--range, --staged, --all and --pre-push are mutually exclusive")
     named["everything"] |= ci
-    report = _guard(repo).scan(_what(**named), ask=not (no_model or ci), beside=not ci, test=ci)
+    report = _guard(repo).scan(
+        _what(**named), ask=not (no_model or ci), beside=not ci, test=ci, other=other is not None
+    )
     if sarif_file is not None:
         _write_sarif(sarif_file, report)
     echo(to_json(report) if as_json else report_text(report))
