@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from oneseat.app.answers import check_answer
-from oneseat.contract.budgets import Bound, Budgets, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Budget, Budgets, Reservation, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
 from oneseat.contract.facts import (
@@ -209,7 +209,7 @@ class Memory:
     async def decided(self, run_id: str, stamp: PolicyStamp, inputs: PolicyInputs) -> None:
         self.decisions.append((stamp, inputs))
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+    async def recent_activity(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         return RecentActivity()
 
     async def record(self, run_id: str, *events: Event) -> None:
@@ -220,8 +220,8 @@ class Memory:
         self.results.append(result)
 
     async def reserve(
-        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
-    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        self, run_id: str, wallet: Wallet, bounds: tuple[Budget, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Reservation | None]:
         nothing = tuple(Spent(bound, 0.0, 0.0) for bound in bounds if bound.period != "run")
         return nothing, share(nothing)
 

@@ -16,7 +16,7 @@ HELLO = Request(prompt="hello", cwd="/")
 class Busy(Memory):
     """A ledger of a seat that was asked for a lot."""
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+    async def recent_activity(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         return RecentActivity(at_once=100, last_hour=1000)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budgets import Amounts, Bound, Budgets, Cap, Price, Rates, Spent, Tier
+from oneseat.contract.budgets import Amounts, Budget, Budgets, Price, Rates, Reservation, Spent, Tier
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import Event, TextDelta, TurnEnded, UsageSeen
 from oneseat.contract.receipt import TokenUsage
@@ -21,8 +21,8 @@ DOUBLE = Rates(input=4, output=20, cache_read=0.4, cache_write_5m=5, cache_write
 PRICE = Price(rates=RATES, table="test 1")
 TIERED = Price(rates=RATES, tiers=(Tier(1000, DOUBLE),), table="test 1")
 FREE = Price(rates=Rates(input=0, output=0, cache_read=0, cache_write_5m=0, cache_write_1h=0), table="test 1")
-OWN, DAY = Bound(0.5), Bound(1.0, "day")
-SHOP = Bound(0.5, "day", "project", "shop")
+OWN, DAY = Budget(0.5), Budget(1.0, "day")
+SHOP = Budget(0.5, "day", "project", "shop")
 
 BUDGETS = Budgets(
     all=Amounts(day_usd=20, month_usd=200),
@@ -34,7 +34,7 @@ BUDGETS = Budgets(
 
 def test_a_run_is_under_its_own_budgets_and_under_nobody_elses() -> None:
     request = Request(prompt="p", cwd="/")
-    everybody = (Bound(20, "day"), Bound(200, "month"))
+    everybody = (Budget(20, "day"), Budget(200, "month"))
     assert bounds_of(BUDGETS, request, None) == everybody
     assert bounds_of(Budgets(), request, "work") == ()
     of_shop = ProjectUse(name="shop", day_budget_usd=3, month_budget_usd=30)
@@ -42,14 +42,14 @@ def test_a_run_is_under_its_own_budgets_and_under_nobody_elses() -> None:
         prompt="p", cwd="/", role="bulk", client="acme", max_budget_usd=0.5, project=of_shop, model="m"
     )
     assert bounds_of(BUDGETS, bounded, "work") == (
-        Bound(0.5),
+        Budget(0.5),
         *everybody,
-        Bound(1, "run", "key", "work"),
-        Bound(5, "day", "key", "work"),
-        Bound(50, "month", "role", "bulk"),
-        Bound(0.1, "run", "client", "acme"),
-        Bound(3, "day", "project", "shop"),
-        Bound(30, "month", "project", "shop"),
+        Budget(1, "run", "key", "work"),
+        Budget(5, "day", "key", "work"),
+        Budget(50, "month", "role", "bulk"),
+        Budget(0.1, "run", "client", "acme"),
+        Budget(3, "day", "project", "shop"),
+        Budget(30, "month", "project", "shop"),
     )
 
 
@@ -57,30 +57,30 @@ def test_a_run_is_under_its_own_budgets_and_under_nobody_elses() -> None:
     ("under", "used", "needs", "spent", "cap"),
     [
         # A budget of its own is all the run's, as far as the shared ones go.
-        ([OWN], 0.0, None, [], Cap(0.5, 0.5, OWN)),
-        ([OWN, DAY], 0.0, None, [0.0], Cap(0.5, 0.5, OWN)),
-        ([OWN], 0.25, None, [], Cap(0.5, 0.5, OWN, 0.25)),
+        ([OWN], 0.0, None, [], Reservation(0.5, 0.5, OWN)),
+        ([OWN, DAY], 0.0, None, [0.0], Reservation(0.5, 0.5, OWN)),
+        ([OWN], 0.25, None, [], Reservation(0.5, 0.5, OWN, 0.25)),
         # Of a shared one it gets half, so that another run can begin beside it.
-        ([DAY], 0.0, None, [0.5], Cap(0.25, 0.5, DAY)),
-        ([OWN, DAY], 0.0, None, [0.75], Cap(0.125, 0.25, DAY)),
-        ([DAY, SHOP], 0.0, None, [0.5, 0.375], Cap(0.0625, 0.125, SHOP)),
+        ([DAY], 0.0, None, [0.5], Reservation(0.25, 0.5, DAY)),
+        ([OWN, DAY], 0.0, None, [0.75], Reservation(0.125, 0.25, DAY)),
+        ([DAY, SHOP], 0.0, None, [0.5, 0.375], Reservation(0.0625, 0.125, SHOP)),
         # Pennies are not divided.
-        ([DAY], 0.0, None, [0.984375], Cap(0.015625, 0.015625, DAY)),
+        ([DAY], 0.0, None, [0.984375], Reservation(0.015625, 0.015625, DAY)),
         # What it has used counts, and what it needs is what it gets.
-        ([DAY], 0.25, None, [0.5], Cap(0.375, 0.5, DAY, 0.25)),
-        ([DAY], 0.25, 0.125, [0.5], Cap(0.375, 0.5, DAY, 0.25)),
-        ([DAY], 0.25, 9.0, [0.5], Cap(0.5, 0.5, DAY, 0.25)),
-        ([DAY], 0.0, 0.0, [0.5], Cap(0.0, 0.5, DAY)),
+        ([DAY], 0.25, None, [0.5], Reservation(0.375, 0.5, DAY, 0.25)),
+        ([DAY], 0.25, 0.125, [0.5], Reservation(0.375, 0.5, DAY, 0.25)),
+        ([DAY], 0.25, 9.0, [0.5], Reservation(0.5, 0.5, DAY, 0.25)),
+        ([DAY], 0.0, 0.0, [0.5], Reservation(0.0, 0.5, DAY)),
         ([DAY], 0.0, None, [1.0], None),
         ([DAY], 0.5, None, [0.5], None),
         ([SHOP, DAY], 0.0, None, [0.5, 0.0], None),
         ([OWN], 0.5, None, [], None),
         # A sum of decimals that misses its limit by a rounding has reached it.
-        ([Bound(0.3, "day")], 0.0, None, [0.1 + 0.1 + 0.1 - 1e-12], None),
+        ([Budget(0.3, "day")], 0.0, None, [0.1 + 0.1 + 0.1 - 1e-12], None),
     ],
 )
 def test_a_run_gets_what_the_tightest_budget_leaves(
-    under: list[Bound], used: float, needs: float | None, spent: list[float], cap: Cap | None
+    under: list[Budget], used: float, needs: float | None, spent: list[float], cap: Reservation | None
 ) -> None:
     shared = [bound for bound in under if bound.period != "run"]
     before = [Spent(bound, usd, 0.0) for bound, usd in zip(shared, spent, strict=True)]
@@ -88,28 +88,34 @@ def test_a_run_gets_what_the_tightest_budget_leaves(
 
 
 def test_a_key_does_not_pay_what_another_one_served() -> None:
-    key, role = Bound(1.0, "day", "key", "work"), Bound(1.5, "day", "role", "bulk")
+    key, role = Budget(1.0, "day", "key", "work"), Budget(1.5, "day", "role", "bulk")
     before = [Spent(key, 0.25, 0.0), Spent(role, 0.25, 0.0)]
     # A dollar was used by another key: of this one's budget 0.75 is left, of the role's 0.25.
-    assert share([key], 1.0, 9.0, before[:1], elsewhere_usd=1.0) == Cap(1.75, 1.75, key, 1.0)
-    assert share([key, role], 1.0, 9.0, before, elsewhere_usd=1.0) == Cap(1.25, 1.25, role, 1.0)
+    assert share([key], 1.0, 9.0, before[:1], elsewhere_usd=1.0) == Reservation(1.75, 1.75, key, 1.0)
+    assert share([key, role], 1.0, 9.0, before, elsewhere_usd=1.0) == Reservation(1.25, 1.25, role, 1.0)
 
 
 def test_a_patient_run_waits_for_what_others_may_give_back() -> None:
     held, settled = [Spent(DAY, 0.75, 0.5)], [Spent(DAY, 0.75, 0.0)]
     assert share([DAY], 0.0, 0.5, held, patient=True) is None
-    assert share([DAY], 0.0, 0.25, held, patient=True) == Cap(0.25, 0.25, DAY)
-    assert share([DAY], 0.0, 0.5, settled, patient=True) == Cap(0.25, 0.25, DAY)
+    assert share([DAY], 0.0, 0.25, held, patient=True) == Reservation(0.25, 0.25, DAY)
+    assert share([DAY], 0.0, 0.5, settled, patient=True) == Reservation(0.25, 0.25, DAY)
     # What its own budget lacks nobody gives back.
-    assert share([Bound(0.125), DAY], 0.0, 0.5, held, patient=True) == Cap(0.125, 0.125, Bound(0.125))
+    assert share([Budget(0.125), DAY], 0.0, 0.5, held, patient=True) == Reservation(
+        0.125, 0.125, Budget(0.125)
+    )
 
 
 @pytest.mark.parametrize(
     ("bound", "code", "words"),
     [
-        (Bound(1, "day"), "budget.day_used_up", ("The day's budget is used up: `$1.00`", "`budget.day_usd`")),
         (
-            Bound(1, "month", "key", "work"),
+            Budget(1, "day"),
+            "budget.day_used_up",
+            ("The day's budget is used up: `$1.00`", "`budget.day_usd`"),
+        ),
+        (
+            Budget(1, "month", "key", "work"),
             "budget.month_used_up",
             (
                 "The month's budget of the key `work`",
@@ -118,19 +124,19 @@ def test_a_patient_run_waits_for_what_others_may_give_back() -> None:
             ),
         ),
         (
-            Bound(1, "day", "project", "shop"),
+            Budget(1, "day", "project", "shop"),
             "budget.day_used_up",
             ("of the project `shop`", "`projects.shop.day_budget_usd`"),
         ),
         (
-            Bound(1, "run", "role", "bulk"),
+            Budget(1, "run", "role", "bulk"),
             "budget.reached",
             ("the budget of one run of the role `bulk`", "`roles.bulk.run_budget_usd`"),
         ),
-        (Bound(1), "budget.reached", ("its budget: `$1.00`", "--max-budget-usd")),
+        (Budget(1), "budget.reached", ("its budget: `$1.00`", "--max-budget-usd")),
     ],
 )
-def test_what_is_used_up_is_named_with_its_setting(bound: Bound, code: str, words: tuple[str, ...]) -> None:
+def test_what_is_used_up_is_named_with_its_setting(bound: Budget, code: str, words: tuple[str, ...]) -> None:
     spent = [Spent(bound, 1.5, 0.25)] if bound.period != "run" else []
     error = used_up([bound], spent)
     assert error.code == code
@@ -164,8 +170,14 @@ def test_an_answer_is_as_long_as_what_is_left_covers() -> None:
 
 
 def by_use(cap: float) -> Meter:
-    bound = Bound(cap)
-    return Meter(cap=Cap(cap, cap, bound), max_turns=None, prices=lambda _: PRICE, price=PRICE, by_use=True)
+    bound = Budget(cap)
+    return Meter(
+        reservation=Reservation(cap, cap, bound),
+        max_turns=None,
+        prices=lambda _: PRICE,
+        price=PRICE,
+        by_use=True,
+    )
 
 
 def counted(message: str, output: int) -> UsageSeen:
@@ -236,8 +248,8 @@ _LIMIT = st.floats(1e-3, 1e6)
 def test_no_share_is_over_any_bound(
     shared: list[tuple[float, float]], own: float | None, used: float, needs: float | None
 ) -> None:
-    spent = [Spent(Bound(limit, "day"), usd, 0.0) for limit, usd in shared]
-    under = [*([Bound(own)] if own is not None else []), *(each.bound for each in spent)]
+    spent = [Spent(Budget(limit, "day"), usd, 0.0) for limit, usd in shared]
+    under = [*([Budget(own)] if own is not None else []), *(each.bound for each in spent)]
     cap = share(under, used, needs, spent)
     left = min([limit - usd for limit, usd in shared] + ([own] if own is not None else []))
     if cap is None:

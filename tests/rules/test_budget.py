@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budgets import NO_BUDGET, Bound, Cap, Price, Rates, Tier
+from oneseat.contract.budgets import NO_BUDGET, Budget, Price, Rates, Reservation, Tier
 from oneseat.contract.errors import ErrorInfo, exit_code
 from oneseat.contract.events import (
     Event,
@@ -35,7 +35,7 @@ MILLION = 1_000_000
 def meter(cap: float | None = None, max_turns: int | None = None, price: Price | None = PRICE) -> Meter:
     known = {"known": PRICE, "dear": Price(rates=DOUBLE, table="test 1")}
     return Meter(
-        cap=Cap(cap, cap, Bound(cap)) if cap is not None else NO_BUDGET,
+        reservation=Reservation(cap, cap, Budget(cap)) if cap is not None else NO_BUDGET,
         max_turns=max_turns,
         prices=known.get,
         price=price,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneseat.contract.budgets import FREE, NO_BUDGET, Bound, Cap, Price, Rates
+from oneseat.contract.budgets import FREE, NO_BUDGET, Budget, Price, Rates, Reservation
 from oneseat.contract.events import (
     LimitSeen,
     Message,
@@ -20,7 +20,7 @@ from oneseat.contract.events import (
 )
 from oneseat.contract.receipt import MOST_TOKENS, LimitReading, TokenUsage, cost_or_none
 from oneseat.rules.budgets.meter import Meter
-from oneseat.rules.runs.totals import Tally, sum_of_usages
+from oneseat.rules.runs.totals import RunTotals, sum_of_usages
 
 
 def _limit(window: str, overage: bool | None) -> LimitSeen:
@@ -44,41 +44,41 @@ def _limit(window: str, overage: bool | None) -> LimitSeen:
 def test_only_a_named_window_is_the_servers_word_on_the_plan(
     events: list[LimitSeen], overage: bool | None
 ) -> None:
-    tally = Tally()
+    totals = RunTotals()
     for event in events:
-        tally.add(event)
-    assert tally.overage is overage
+        totals.add(event)
+    assert totals.overage is overage
 
 
 def test_what_a_broken_attempt_streamed_is_not_part_of_the_next() -> None:
-    tally = Tally()
+    totals = RunTotals()
     for event in (
         TextDelta(text="half"),
         Retry(attempt=1, max_attempts=2, delay_s=0.5, status=None, cause="connection"),
         TextDelta(text="who"),
     ):
-        tally.add(event)
-    assert tally.partial_text() == "who"
+        totals.add(event)
+    assert totals.partial_text() == "who"
 
 
 def test_partial_text_is_the_finished_messages_and_the_piece_in_progress() -> None:
-    tally = Tally()
+    totals = RunTotals()
     for event in (TextDelta(text="one"), Message(text="one"), TextDelta(text=" two")):
-        tally.add(event)
-    assert tally.partial_text() == "one two"
+        totals.add(event)
+    assert totals.partial_text() == "one two"
 
 
 def test_tools_are_open_until_they_answer() -> None:
-    tally = Tally()
-    tally.add(ToolCall(id="t1", name="Bash", input={}))
-    tally.add(ToolCall(id="t2", name="Read", input={}))
-    tally.add(ToolResult(id="t1", text="ok"))
-    assert tally.open_tools == {"t2": "Read"}
+    totals = RunTotals()
+    totals.add(ToolCall(id="t1", name="Bash", input={}))
+    totals.add(ToolCall(id="t2", name="Read", input={}))
+    totals.add(ToolResult(id="t1", text="ok"))
+    assert totals.open_tools == {"t2": "Read"}
 
 
 def test_two_tallies_share_nothing() -> None:
-    Tally().add(_limit("five_hour", True))
-    assert Tally().limits == {}
+    RunTotals().add(_limit("five_hour", True))
+    assert RunTotals().limits == {}
 
 
 def test_an_answer_without_a_count_costs_what_was_reserved_for_it() -> None:
@@ -106,7 +106,7 @@ def test_an_answer_of_a_model_without_a_price_costs_what_was_reserved_for_it() -
 
 
 def test_a_model_that_is_free_needs_no_count() -> None:
-    watching = Meter(cap=NO_BUDGET, max_turns=None, prices=lambda _: FREE, price=FREE, by_use=True)
+    watching = Meter(reservation=NO_BUDGET, max_turns=None, prices=lambda _: FREE, price=FREE, by_use=True)
     watching.add(UsageSeen(message_id="m1", usage=TokenUsage(), model="m", stop_reason="end_turn"))
     assert watching.spent_usd == 0.0
 
@@ -135,7 +135,11 @@ def _paid_by_use(reserved: float) -> Meter:
     )
     prices = {"m": price}
     watching = Meter(
-        cap=Cap(1.0, 1.0, Bound(1.0)), max_turns=None, prices=prices.get, price=price, by_use=True
+        reservation=Reservation(1.0, 1.0, Budget(1.0)),
+        max_turns=None,
+        prices=prices.get,
+        price=price,
+        by_use=True,
     )
     watching.cover(reserved, 100, 100)
     return watching

@@ -436,7 +436,7 @@ def test_a_split_of_the_plan_turns_headless_runs_grey_on_its_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lately", "volume"),
+    ("recent_activity", "volume"),
     [
         (RecentActivity(at_once=32, last_hour=300), "scheduled_light"),
         (RecentActivity(at_once=33), "heavy_fanout"),
@@ -446,8 +446,8 @@ def test_a_split_of_the_plan_turns_headless_runs_grey_on_its_day() -> None:
         (RecentActivity(hours=20, last_day=200), "continuous_24x7"),
     ],
 )
-def test_a_lot_begins_where_the_pack_says(lately: RecentActivity, volume: str) -> None:
-    inputs = inputs_of(request(), PolicyEnvironment(activity=lately), bundled_pack(), DAY)
+def test_a_lot_begins_where_the_pack_says(recent_activity: RecentActivity, volume: str) -> None:
+    inputs = inputs_of(request(), PolicyEnvironment(activity=recent_activity), bundled_pack(), DAY)
     assert inputs.volume == volume
     assert (
         inputs_of(request(entry=Entry(attended=True)), PolicyEnvironment(), bundled_pack(), DAY).volume

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from oneseat.contract.budgets import Bound
+from oneseat.contract.budgets import Budget
 from oneseat.contract.receipt import Receipt, RunResult
 from oneseat.contract.request import Request
 from oneseat.host.clock import SystemClock
@@ -21,8 +21,8 @@ from oneseat.rules.budgets.allocation import share
 from oneseat.stores.ledger.writer import LedgerWriter, ProcessStamp
 
 CAP_USD = 3.0
-_PLAN = (Bound(0.25), Bound(CAP_USD, "day"))
-_KEY = (Bound(CAP_USD, "month", "key", "work"),)
+_PLAN = (Budget(0.25), Budget(CAP_USD, "day"))
+_KEY = (Budget(CAP_USD, "month", "key", "work"),)
 
 
 def main(ledger: str, prefix: str, paid_from: str) -> None:

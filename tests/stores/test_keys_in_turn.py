@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.budgets import Bound, Cap, Since
+from oneseat.contract.budgets import Budget, Reservation, Since
 from oneseat.rules.budgets.allocation import share
 from oneseat.stores.ledger.writer import LedgerWriter
 
@@ -30,13 +30,13 @@ class Owner:
         self.of_all = chance.choice([None, chance.uniform(1, 3)])
         self.charged = dict.fromkeys(self.caps, 0.0)
 
-    def bounds(self, key: str) -> tuple[Bound, ...]:
-        over_all = (Bound(self.of_all, "day"),) if self.of_all is not None else ()
-        return (*over_all, Bound(self.caps[key], "day", "key", key))
+    def bounds(self, key: str) -> tuple[Budget, ...]:
+        over_all = (Budget(self.of_all, "day"),) if self.of_all is not None else ()
+        return (*over_all, Budget(self.caps[key], "day", "key", key))
 
     def counted(self) -> dict[str, float]:
         """What the ledger says that each key has spent."""
-        keys = tuple(Bound(9, "day", "key", name) for name in self.caps)
+        keys = tuple(Budget(9, "day", "key", name) for name in self.caps)
         found, _ = self.writer.reserve("asking", "plan", keys, EVER, lambda _: None)
         return {each.bound.name or "": each.usd for each in found}
 
@@ -86,7 +86,7 @@ class Run:
             yield
         return False
 
-    def _reserve(self, key: str, needs: float) -> Cap | None:
+    def _reserve(self, key: str, needs: float) -> Reservation | None:
         bounds, used = self.owner.bounds(key), sum(usd for _, usd in self.spent)
         elsewhere = sum(usd for of, usd in self.spent if of != key)
         part = partial(share, bounds, used, needs, elsewhere_usd=elsewhere)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oneseat.contract.budgets import Bound, Cap, Since, Spent
+from oneseat.contract.budgets import Budget, Reservation, Since, Spent
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import ProjectUse
 from oneseat.rules.budgets.allocation import share
@@ -25,7 +25,7 @@ from .spender import CAP_USD
 NOON = Since(day="2026-11-20T12:00:00.000Z", month="2026-11-01T00:00:00.000Z")
 EVER = Since(day="2000-01-01T00:00:00.000Z", month="2000-01-01T00:00:00.000Z")
 SPENDER = Path(__file__).with_name("spender.py")
-DAY = Bound(10.0, "day")
+DAY = Budget(10.0, "day")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def end(writer: LedgerWriter, run_id: str, usd: float | None, wallet: Wallet = "
     writer.finish(msgspec.structs.replace(result, receipt=receipt))
 
 
-def look(writer: LedgerWriter, *bounds: Bound, **where: Any) -> list[tuple[float, float]]:
+def look(writer: LedgerWriter, *bounds: Budget, **where: Any) -> list[tuple[float, float]]:
     """What a new run is told of each bound: what others have cost, and how much of that is reserved."""
     asked = {"run_id": "asking", "wallet": "plan", "since": NOON, **where}
     before, cap = writer.reserve(bounds=bounds or (DAY,), share=lambda _: None, **asked)
@@ -56,11 +56,11 @@ def look(writer: LedgerWriter, *bounds: Bound, **where: Any) -> list[tuple[float
 def hold(
     writer: LedgerWriter, run_id: str, usd: float, wallet: Wallet = "plan", used_usd: float = 0.0
 ) -> None:
-    writer.reserve(run_id, wallet, (DAY,), NOON, lambda _: Cap(usd, usd, DAY, used_usd))
+    writer.reserve(run_id, wallet, (DAY,), NOON, lambda _: Reservation(usd, usd, DAY, used_usd))
 
 
-def of_project(name: str) -> Bound:
-    return Bound(10.0, "day", "project", name)
+def of_project(name: str) -> Budget:
+    return Budget(10.0, "day", "project", name)
 
 
 def test_a_day_is_what_ended_in_it_and_what_is_reserved(writer: LedgerWriter) -> None:
@@ -89,15 +89,15 @@ def test_each_scope_and_period_has_a_sum_of_its_own(writer: LedgerWriter) -> Non
     writer.routed("d", "anthropic", "api_key", "work", 0.0)
     hold(writer, "d", 8.0)
     scopes = (
-        (Bound(9, "month"), (15, 8)),
-        (Bound(9, "month", "key", "work"), (9, 8)),
-        (Bound(9, "month", "key", "home"), (2, 0)),
-        (Bound(9, "month", "role", "bulk"), (11, 8)),
-        (Bound(9, "month", "client", "acme"), (5, 0)),
-        (Bound(9, "month", "project", "shop"), (2, 0)),
-        (Bound(9, "day"), (8, 8)),
-        (Bound(9, "day", "role", "bulk"), (8, 8)),
-        (Bound(9, "day", "client", "acme"), (0, 0)),
+        (Budget(9, "month"), (15, 8)),
+        (Budget(9, "month", "key", "work"), (9, 8)),
+        (Budget(9, "month", "key", "home"), (2, 0)),
+        (Budget(9, "month", "role", "bulk"), (11, 8)),
+        (Budget(9, "month", "client", "acme"), (5, 0)),
+        (Budget(9, "month", "project", "shop"), (2, 0)),
+        (Budget(9, "day"), (8, 8)),
+        (Budget(9, "day", "role", "bulk"), (8, 8)),
+        (Budget(9, "day", "client", "acme"), (0, 0)),
     )
     # The day began after the first three had ended: they are in the month, and the one that goes on is in both.
     tomorrow = Since(day="2026-11-21T00:00:00.000Z", month=NOON.month)
@@ -107,8 +107,8 @@ def test_each_scope_and_period_has_a_sum_of_its_own(writer: LedgerWriter) -> Non
 
 def test_what_a_run_has_used_by_a_key_counts_for_that_key_wherever_it_goes(writer: LedgerWriter) -> None:
     begin(writer, "a", role="bulk")
-    keys = [Bound(9, "day", "key", name) for name in ("work", "home")]
-    bounds = (*keys, Bound(9, "day", "role", "bulk"), DAY)
+    keys = [Budget(9, "day", "key", name) for name in ("work", "home")]
+    bounds = (*keys, Budget(9, "day", "role", "bulk"), DAY)
     writer.routed("a", "anthropic", "api_key", "work", 0.0)
     hold(writer, "a", 2.0)
     writer.routed("a", "openai", "api_key", "home", 0.5)
@@ -175,7 +175,7 @@ def test_a_month_is_added_up_from_its_index_alone(writer: LedgerWriter) -> None:
     db = writer._opened()
     plans: list[str] = []
     db.set_trace_callback(lambda statement: plans.append(statement) if "UNION ALL" in statement else None)
-    look(writer, Bound(9, "month", "key", "work"), DAY)
+    look(writer, Budget(9, "month", "key", "work"), DAY)
     db.set_trace_callback(None)
     (query,) = set(plans)
     read = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}") if " runs " in row[3]]
@@ -211,7 +211,7 @@ def test_of_eight_processes_only_so_many_get_a_share_as_there_are(tmp_path: Path
     assert sum(words.count("none") for words in got) == 20
     writer = make_writer(path)
     assert look(writer, since=EVER) == [(3.0, 0)]
-    assert share([DAY], 0.0, None, [Spent(Bound(3.0, "day"), 3.0, 0.0)]) is None
+    assert share([DAY], 0.0, None, [Spent(Budget(3.0, "day"), 3.0, 0.0)]) is None
     writer.close()
 
 
@@ -220,7 +220,7 @@ def test_sixteen_processes_never_spend_more_with_a_key_than_its_month_allows(tmp
     got = spent_by(path, 16, "key")
     spent = sum(float(word) for words in got for word in words if word != "none")
     writer = make_writer(path)
-    key = Bound(CAP_USD, "month", "key", "work")
+    key = Budget(CAP_USD, "month", "key", "work")
     ((total, held),) = look(writer, key, since=EVER)
     assert total == pytest.approx(spent)
     assert held == 0
@@ -234,14 +234,14 @@ def test_the_decision_is_made_while_nobody_else_can_make_one(tmp_path: Path) -> 
     begin(first, "a")
     begin(first, "b")
     codes: list[str] = []
-    one = Bound(1.0, "day")
+    one = Budget(1.0, "day")
 
-    def deciding(before: tuple[Spent, ...]) -> Cap:
+    def deciding(before: tuple[Spent, ...]) -> Reservation:
         try:
-            second.reserve("b", "plan", (one,), NOON, lambda _: Cap(1.0, 1.0, one))
+            second.reserve("b", "plan", (one,), NOON, lambda _: Reservation(1.0, 1.0, one))
         except Exception as error:  # noqa: BLE001 - whatever it is, its code is what is looked at
             codes.append(error.info.code)  # type: ignore[attr-defined]
-        return Cap(1.0, 1.0, one)
+        return Reservation(1.0, 1.0, one)
 
     first.reserve("a", "plan", (one,), NOON, deciding)
     assert codes == ["usage.ledger_busy"]

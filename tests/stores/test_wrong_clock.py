@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.budgets import Budget, Since, Spent
 from oneseat.contract.routing import Candidate, Outcome
 from oneseat.rules.budgets.allocation import used_up
 from oneseat.stores.ledger.writer import LedgerWriter
 
 from .making import OWNER, make_request, make_result, unredacted
 
-DAY, MONTH = Bound(10.0, "day"), Bound(100.0, "month")
+DAY, MONTH = Budget(10.0, "day"), Budget(100.0, "month")
 AHEAD = "2031-05-05T10:00:00.000Z"
 #: Moments of four days, two of them in the next month.
 DAYS = ("2026-11-28", "2026-11-29", "2026-12-01", "2026-12-02")
@@ -56,7 +56,7 @@ class Machine:
         )
         self.writer.finish(msgspec.structs.replace(result, receipt=receipt))
 
-    def look(self, day: int, bound: Bound = DAY) -> Spent:
+    def look(self, day: int, bound: Budget = DAY) -> Spent:
         """What a run of this day is told."""
         since = Since(noon(day, "00"), NOVEMBER if day < 2 else DECEMBER, noon(day, "24"))
         (found,), _ = self.writer.reserve("asking", "plan", (bound,), since, lambda _: None)

@@ -107,8 +107,8 @@ async def ask_gemini(url: str, **fields: Any) -> Got:
     )
 
 
-Asker = Callable[..., Coroutine[Any, Any, Got]]
-ASKERS: dict[str, Asker] = {"responses": ask_responses, "chat": ask_chat, "gemini": ask_gemini}
+ApprovalCallback = Callable[..., Coroutine[Any, Any, Got]]
+ASKERS: dict[str, ApprovalCallback] = {"responses": ask_responses, "chat": ask_chat, "gemini": ask_gemini}
 #: How each API says that it is done, cut, and refusing.
 ENDS = {
     "responses": ("response.completed", "response.incomplete", "response.completed"),

@@ -29,18 +29,18 @@ def check_usage(here: Installation, since: date | None, until: date | None) -> C
     first = _moment(max(since or _FIRST, _FIRST))
     last = _moment(min(until or _LAST, _LAST) + timedelta(days=1))
     opened_reader(here).close()  # recovers runs whose process is gone
-    books = read_facts(here.paths.runs_db, iso_ms(first), iso_ms(last))
+    facts = read_facts(here.paths.runs_db, iso_ms(first), iso_ms(last))
     everything, transcripts, not_read = read_others(here)
     others = [(at, part) for at, part in everything if _ms(first) <= at < _ms(last)]
     prices = price_table(here)
-    findings = reconcile(books, others, transcripts, prices.of, time.time_ns() // 1_000_000)
+    findings = reconcile(facts, others, transcripts, prices.of, time.time_ns() // 1_000_000)
     return CheckReport(
         adds_up=not any(each.wrong for each in findings),
         checked={
-            "runs": len(books.runs),
+            "runs": len(facts.runs),
             "other_answers": sum(part.answers for _, part in others),
-            "limit_readings": len(books.limits),
-            "conversations": len(books.sessions),
+            "limit_readings": len(facts.limits),
+            "conversations": len(facts.sessions),
         },
         findings=findings,
         not_read=not_read,

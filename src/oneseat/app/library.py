@@ -17,7 +17,7 @@ from typing import Any
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.ports import Observer
 from oneseat.contract.receipt import Kind, RunFailed, RunResult, T
-from oneseat.contract.request import Asker, Attachment, PermissionMode, Purpose, Request, Tools
+from oneseat.contract.request import ApprovalCallback, Attachment, PermissionMode, Purpose, Request, Tools
 from oneseat.contract.routing import RouteReport
 from oneseat.contract.warm import WarmProcess
 from oneseat.engine import app as engine
@@ -31,7 +31,7 @@ __all__ = ["App", "connect", "in_project", "make_request", "read_attachment", "r
 
 
 def run(  # noqa: PLR0913 - its options are its documentation
-    prompt: str | Request[T], *, ask: Asker | None = None, check: bool = True, system: str | None = None,
+    prompt: str | Request[T], *, ask: ApprovalCallback | None = None, check: bool = True, system: str | None = None,
     files: Iterable[str | Path | Attachment] = (), attachments: Iterable[Attachment] = (), schema: Kind[T] = None,
     model: str | None = None, fallback_model: str | None = None, role: str | None = None, provider: str | None = None,
     key: str | None = None, tools: Tools | str | Sequence[str] | None = None, permission_mode: PermissionMode | None = None,
@@ -192,7 +192,8 @@ class App:
             return await self._app.route(_request(self._here, prompt, {}))
 
     def stream(  # noqa: PLR0913 - as for `oneseat.run`
-        self, prompt: str | Request[T], *, ask: Asker | None = None, run_id: str | None = None, system: str | None = None,
+        self, prompt: str | Request[T], *, ask: ApprovalCallback | None = None, run_id: str | None = None,
+        system: str | None = None,
         files: Iterable[str | Path | Attachment] = (), attachments: Iterable[Attachment] = (), schema: Kind[T] = None,
         model: str | None = None, fallback_model: str | None = None, role: str | None = None, provider: str | None = None,
         key: str | None = None, tools: Tools | str | Sequence[str] | None = None,
@@ -215,7 +216,7 @@ class App:
         return self._app.stream(request, ask=ask, run_id=run_id)
 
     async def run(  # noqa: PLR0913 - as for `oneseat.run`
-        self, prompt: str | Request[T], *, ask: Asker | None = None, check: bool = False, system: str | None = None,
+        self, prompt: str | Request[T], *, ask: ApprovalCallback | None = None, check: bool = False, system: str | None = None,
         files: Iterable[str | Path | Attachment] = (), attachments: Iterable[Attachment] = (), schema: Kind[T] = None,
         model: str | None = None, fallback_model: str | None = None, role: str | None = None, provider: str | None = None,
         key: str | None = None, tools: Tools | str | Sequence[str] | None = None,
@@ -297,7 +298,7 @@ def _python_words() -> Iterator[None]:
         raise
 
 
-def _in_own_loop(here: Installation, request: Request[T], ask: Asker | None) -> RunResult[T]:
+def _in_own_loop(here: Installation, request: Request[T], ask: ApprovalCallback | None) -> RunResult[T]:
     from .wiring import opened_app  # noqa: PLC0415 - see `connect`
 
     async def work() -> RunResult[T]:

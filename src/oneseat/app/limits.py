@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.budgets import Budget, Since, Spent
 from oneseat.contract.errors import UsageError
 from oneseat.contract.limits import SeenLimit
 from oneseat.contract.reports.limits import (
@@ -126,7 +126,7 @@ def _window(window: rules.Window, now: float) -> WindowReport:
 
 
 def _budgets(
-    ledger: LedgerReader, bounds: tuple[Bound, ...], now: float, *, simulated: bool
+    ledger: LedgerReader, bounds: tuple[Budget, ...], now: float, *, simulated: bool
 ) -> list[BudgetReport]:
     year, month, day = time.localtime(now)[:3]
     # Not 24 hours later: on the day the clocks change, that is another time.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from oneseat.contract.budgets import Amounts, Bound, Budgets, DatedPrice, Price, Rates, Scope, Tier
+from oneseat.contract.budgets import Amounts, Budget, Budgets, DatedPrice, Price, Rates, Scope, Tier
 from oneseat.contract.policy_pack import Pack
 from oneseat.installation import Installation
 from oneseat.settings import CLIENTS, PROJECTS
@@ -120,7 +120,7 @@ def budgets(here: Installation) -> Budgets:
     )
 
 
-def shared_bounds(here: Installation) -> tuple[Bound, ...]:
+def shared_bounds(here: Installation) -> tuple[Budget, ...]:
     """Every budget of a day or a month that the owner has set. Raises ``UsageError``."""
     own = budgets(here)
     projects = {
@@ -138,11 +138,11 @@ def shared_bounds(here: Installation) -> tuple[Bound, ...]:
     return tuple(bound for scope, name, amounts in every for bound in _shared(scope, name, amounts))
 
 
-def _shared(scope: Scope, name: str | None, amounts: Amounts) -> Iterator[Bound]:
+def _shared(scope: Scope, name: str | None, amounts: Amounts) -> Iterator[Budget]:
     if amounts.day_usd is not None:
-        yield Bound(amounts.day_usd, "day", scope, name)
+        yield Budget(amounts.day_usd, "day", scope, name)
     if amounts.month_usd is not None:
-        yield Bound(amounts.month_usd, "month", scope, name)
+        yield Budget(amounts.month_usd, "month", scope, name)
 
 
 def _amounts(named: Mapping[str, Budgeted]) -> dict[str, Amounts]:

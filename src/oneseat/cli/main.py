@@ -13,7 +13,7 @@ from oneseat import __version__
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 
 from . import gc_control
-from .output import Form, echo, fill_standard_streams
+from .output import OutputFormat, echo, fill_standard_streams
 from .views.error import print_error
 
 #: Commands with their help. The module of a command is loaded when it is used, to keep start-up short.
@@ -173,7 +173,7 @@ def report(info: ErrorInfo, arguments: Sequence[str]) -> int:
     return exit_code(info.code)
 
 
-def _form(arguments: Sequence[str]) -> Form:
+def _form(arguments: Sequence[str]) -> OutputFormat:
     """The output format that the arguments ask for, also where they cannot be parsed."""
     options = list(arguments)
     if "--" in options:

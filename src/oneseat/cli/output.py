@@ -26,13 +26,13 @@ CANCELLED = 130
 _FIRST_BYTE_S = 3.0
 
 #: What a command prints on stdout.
-Form = Literal["text", "json", "stream-json"]
+OutputFormat = Literal["text", "json", "stream-json"]
 
 
 class Output(NamedTuple):
     """The form of stdout, and whether stderr stays without receipt and status line."""
 
-    form: Form
+    form: OutputFormat
     quiet: bool
 
 

@@ -44,7 +44,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     web_search: float | None = None
 
 
-class Bound(msgspec.Struct, frozen=True):
+class Budget(msgspec.Struct, frozen=True):
     """A budget: the most that may be spent, in US dollars. ``name`` is that of the key, role, project or client."""
 
     usd: float
@@ -118,14 +118,14 @@ class Spent(msgspec.Struct, frozen=True):
     one of these dates, ISO 8601 UTC.
     """
 
-    bound: Bound
+    bound: Budget
     usd: float
     held_usd: float
     misdated_usd: float = 0.0
     misdated: str | None = None
 
 
-class Cap(msgspec.Struct, frozen=True):
+class Reservation(msgspec.Struct, frozen=True):
     """What is reserved for a run in all, in US dollars, with ``used_usd`` that it has spent of that.
 
     ``most_usd`` is what it could have at most, as things stood; ``bound`` is the budget that sets that.
@@ -133,12 +133,12 @@ class Cap(msgspec.Struct, frozen=True):
 
     usd: float
     most_usd: float
-    bound: Bound
+    bound: Budget
     used_usd: float = 0.0
 
 
 #: The reservation of a run that no budget bounds.
-NO_BUDGET = Cap(math.inf, math.inf, Bound(math.inf))
+NO_BUDGET = Reservation(math.inf, math.inf, Budget(math.inf))
 
 
 class Prices(Protocol):
@@ -154,7 +154,7 @@ class Prices(Protocol):
 class Share(Protocol):
     """Decides what a run may have, while no other process can decide about the same money."""
 
-    def __call__(self, spent: tuple[Spent, ...], /) -> Cap | None:
+    def __call__(self, spent: tuple[Spent, ...], /) -> Reservation | None:
         """What is reserved for the run; ``None`` when nothing is left."""
 
 
@@ -162,8 +162,8 @@ class Spending(Protocol):
     """What runs have cost, over all processes."""
 
     async def reserve(
-        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
-    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        self, run_id: str, wallet: Wallet, bounds: tuple[Budget, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Reservation | None]:
         """Reserve for a run what ``share`` gives it, in place of what was reserved for it before.
 
         Returns what the other runs have cost under each of ``bounds``, and what was reserved. Raises ``UsageError`` when the

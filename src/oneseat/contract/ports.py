@@ -190,7 +190,7 @@ class Ledger(Protocol):
 class RunHistory(Protocol):
     """What was asked of the seats lately, over all processes."""
 
-    async def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+    async def recent_activity(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """The runs of a seat up to ``now``, in seconds since 1970. Raises ``UsageError`` when the ledger cannot be read."""
 
 

@@ -88,7 +88,7 @@ class Permission(msgspec.Struct, frozen=True):
 
 
 #: Answers a question, at once or after a while. It may be slow: the run waits, up to ``watchdog.question_s``.
-Asker = Callable[[Question], Permission | bool | Awaitable[Permission | bool]]
+ApprovalCallback = Callable[[Question], Permission | bool | Awaitable[Permission | bool]]
 
 
 PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]

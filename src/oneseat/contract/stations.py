@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .budgets import Allowance, Cap
+from .budgets import Allowance, Reservation
 from .errors import ErrorInfo
 from .facts import SessionInfo
 from .policy import PolicyInputs
@@ -41,7 +41,7 @@ class Budgeted(msgspec.Struct, frozen=True, kw_only=True):
     """The budgets of the request leave it ``reservation``, which is ``NO_BUDGET`` where it has none."""
 
     permitted: Permitted
-    reservation: Cap
+    reservation: Reservation
 
     @property
     def request(self) -> Request:

@@ -16,7 +16,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
 from oneseat.contract.events import Batch, Event, Failed, Finished
 from oneseat.contract.ports import Provider, Providers, RunNotifier
 from oneseat.contract.receipt import RunResult, T
-from oneseat.contract.request import Asker, Request
+from oneseat.contract.request import ApprovalCallback, Request
 from oneseat.contract.routing import Candidate, RouteReport
 from oneseat.contract.warm import WarmProcess
 from oneseat.rules.routing import candidates as routing
@@ -53,7 +53,9 @@ class RunStream(Generic[T]):
     event is cancelled. Different tasks may open, read and leave the run.
     """
 
-    def __init__(self, deps: RunDeps, request: Request[T], run_id: str, ask: Asker | None = None) -> None:
+    def __init__(
+        self, deps: RunDeps, request: Request[T], run_id: str, ask: ApprovalCallback | None = None
+    ) -> None:
         self.run_id = run_id
         self.result: RunResult[T] | None = None
         self._deps = deps
@@ -218,7 +220,7 @@ class App:
         return await explain(self._deps, request)
 
     def stream(
-        self, request: Request[T], *, ask: Asker | None = None, run_id: str | None = None
+        self, request: Request[T], *, ask: ApprovalCallback | None = None, run_id: str | None = None
     ) -> RunStream[T]:
         """A run whose events can be read as they arrive. Nothing starts before the first event is requested.
 
@@ -226,7 +228,7 @@ class App:
         """
         return RunStream(self._deps, request, run_id or self._new_run_id(), ask)
 
-    async def run(self, request: Request[T], *, ask: Asker | None = None) -> RunResult[T]:
+    async def run(self, request: Request[T], *, ask: ApprovalCallback | None = None) -> RunResult[T]:
         """Run to the end and return the result, also of a failed run. ``ask`` is as for ``stream``."""
         async with self.stream(request, ask=ask) as stream:
             async for _ in stream:

@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budgets import FREE, NO_BUDGET, Budgets, Cap, Price, Prices, Since, Spending, Spent
+from oneseat.contract.budgets import (
+    FREE,
+    NO_BUDGET,
+    Budgets,
+    Price,
+    Prices,
+    Reservation,
+    Since,
+    Spending,
+    Spent,
+)
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.receipt import Wallet
 from oneseat.contract.request import Request
@@ -69,10 +79,10 @@ class CandidateBudget:
         """Reserve from the budgets, or refuse if nothing is left. Call before the provider is started."""
         if self._bounds and not self._free:
             # A run charged by use reserves the maximum cost of each request separately.
-            spent, cap = await (self._when_available(0.0) if self._by_use else self._reserve(None))
-            if cap is None:
+            spent, reservation = await (self._when_available(0.0) if self._by_use else self._reserve(None))
+            if reservation is None:
                 return Refused(error=self._used_up(spent), policy=permitted.policy)
-            self._reservation = cap
+            self._reservation = reservation
         return bounds.reserve(permitted, self._reservation, by_use=self._by_use)
 
     async def check(self, dispatch: Dispatch) -> Dispatch | Refused:
@@ -89,7 +99,7 @@ class CandidateBudget:
             self._reservation, bounded = NO_BUDGET, False
         if self.meter is None:
             self.meter = Meter(
-                cap=self._reservation,
+                reservation=self._reservation,
                 max_turns=max_turns,
                 prices=self._price,
                 price=price,
@@ -107,19 +117,19 @@ class CandidateBudget:
         held = self._reservation
         if held is NO_BUDGET or self._by_use or (held.bound.period == "run" and held.usd >= held.bound.usd):
             return False
-        _, cap = await self._reserve(needs_usd)
-        if cap is None or cap.usd <= held.usd:
+        _, reservation = await self._reserve(needs_usd)
+        if reservation is None or reservation.usd <= held.usd:
             return False
-        self._keep(cap)
+        self._keep(reservation)
         return True
 
     async def shrink_reservation(self) -> None:
         """Reduce the reservation of a run charged by use to what it has cost: its next request reserves again."""
         if self._reservation is NO_BUDGET or not self._by_use or self._reservation.usd <= self._used_usd:
             return
-        _, cap = await self._reserve(0.0)
-        if cap is not None:
-            self._keep(cap)
+        _, reservation = await self._reserve(0.0)
+        if reservation is not None:
+            self._keep(reservation)
 
     async def close_reservation(self, sent: Sequence[Request]) -> None:
         """Reduce the reservation of an interrupted run on a plan to what was counted plus the prompts ``sent``.
@@ -131,9 +141,9 @@ class CandidateBudget:
             return
         tokens = sum(map(budget.input_tokens, sent))
         usd = self._used_usd + bounds.least_cost(tokens, price)
-        cap = msgspec.structs.replace(held, usd=min(usd, held.usd))
+        reservation = msgspec.structs.replace(held, usd=min(usd, held.usd))
         await self._context.spending.reserve(
-            self._run.run_id, self._wallet, self._bounds, self._context.since(), lambda _: cap
+            self._run.run_id, self._wallet, self._bounds, self._context.since(), lambda _: reservation
         )
 
     async def left_usd(self) -> float | None:
@@ -155,26 +165,28 @@ class CandidateBudget:
         """Reserve the maximum cost of a request charged by use; returns how many tokens its answer may have."""
         used_usd = self._used_usd
         needs_usd = bounds.worst_cost(sent_tokens, output_tokens, price)
-        spent, cap = await self._when_available(needs_usd)
-        free_usd = cap.usd - used_usd if cap is not None else 0.0
-        tokens = bounds.affordable(free_usd, sent_tokens, output_tokens, price) if cap is not None else 0
-        if cap is None or not tokens:
-            raise OneseatError(self._not_covered(sent_tokens, cap, spent, price))
-        self._keep(cap)
+        spent, reservation = await self._when_available(needs_usd)
+        free_usd = reservation.usd - used_usd if reservation is not None else 0.0
+        tokens = (
+            bounds.affordable(free_usd, sent_tokens, output_tokens, price) if reservation is not None else 0
+        )
+        if reservation is None or not tokens:
+            raise OneseatError(self._not_covered(sent_tokens, reservation, spent, price))
+        self._keep(reservation)
         if self.meter is not None:
             self.meter.cover(free_usd, tokens, output_tokens)
         return tokens
 
     def _not_covered(
-        self, sent_tokens: int, cap: Cap | None, spent: tuple[Spent, ...], price: Price
+        self, sent_tokens: int, reservation: Reservation | None, spent: tuple[Spent, ...], price: Price
     ) -> ErrorInfo:
         if self.meter is not None and self.meter.committed_usd:
             # The run has received answers, so it keeps what it reserved for them.
             return refusals.reached(self._reservation, self.meter.committed_usd, at_the_end=False)
-        if cap is None:
+        if reservation is None:
             return self._used_up(spent)
         usd = bounds.worst_cost(sent_tokens, bounds.LEAST_TOKENS, price)
-        return refusals.too_large(sent_tokens, usd, cap, at_most=True)
+        return refusals.too_large(sent_tokens, usd, reservation, at_most=True)
 
     async def _stop_reason(
         self, meter: Meter, dispatch: Dispatch, model: str, price: Price | None
@@ -214,7 +226,7 @@ class CandidateBudget:
 
     async def _reserve(
         self, needs_usd: float | None, *, patient: bool = False
-    ) -> tuple[tuple[Spent, ...], Cap | None]:
+    ) -> tuple[tuple[Spent, ...], Reservation | None]:
         run_id, _, other_keys_usd = self._run
         share = partial(
             bounds.share,
@@ -227,13 +239,13 @@ class CandidateBudget:
         context = self._context
         return await context.spending.reserve(run_id, self._wallet, self._bounds, context.since(), share)
 
-    async def _when_available(self, needs_usd: float) -> tuple[tuple[Spent, ...], Cap | None]:
+    async def _when_available(self, needs_usd: float) -> tuple[tuple[Spent, ...], Reservation | None]:
         """Reserve what a request needs, or what is left after waiting for other runs to release their reservations."""
         for _ in range(_CHECKS):
-            spent, cap = await self._reserve(needs_usd, patient=True)
+            spent, reservation = await self._reserve(needs_usd, patient=True)
             least = bounds.tightest(self._bounds, spent, self._run.other_keys_usd)
-            if cap is not None or not least.held_usd:
-                return spent, cap
+            if reservation is not None or not least.held_usd:
+                return spent, reservation
             await asyncio.sleep(_BETWEEN_CHECKS_S)
         return await self._reserve(needs_usd)
 
@@ -245,10 +257,10 @@ class CandidateBudget:
         )
         return spent
 
-    def _keep(self, cap: Cap) -> None:
-        self._reservation = cap
+    def _keep(self, reservation: Reservation) -> None:
+        self._reservation = reservation
         if self.meter is not None:
-            self.meter.cap = cap
+            self.meter.reservation = reservation
 
     @property
     def _used_usd(self) -> float:

@@ -10,7 +10,7 @@ from oneseat.contract.stations import Cleared, Dispatch, Refused
 from oneseat.rules.billing import gate as billing
 from oneseat.rules.budgets.meter import Meter
 from oneseat.rules.runs import outcome
-from oneseat.rules.runs.totals import Tally, sum_of_costs
+from oneseat.rules.runs.totals import RunTotals, sum_of_costs
 
 from .budgets import CandidateBudget
 
@@ -26,7 +26,7 @@ class AttemptRecord:
 
     def __init__(self) -> None:
         self.dispatch: Dispatch | None = None
-        self.tally = Tally()
+        self.totals = RunTotals()
         self.first_text: float | None = None
         self.other_models: set[str] = set()
         #: The structured answer as the caller's own type, made once, with the end of the turn that it was made from.
@@ -37,7 +37,7 @@ class AttemptRecord:
     @property
     def answered(self) -> bool:
         """Whether it received any part of an answer."""
-        text, structured = outcome.answer(self.tally)
+        text, structured = outcome.answer(self.totals)
         return bool(text.strip()) or structured is not None
 
 
@@ -81,7 +81,7 @@ class CandidateRecord:
     @property
     def used_something(self) -> bool:
         """Whether any attempt may have used tokens."""
-        return any(not attempt.tally.used_nothing() for attempt in self.sent)
+        return any(not attempt.totals.used_nothing() for attempt in self.sent)
 
     def next_attempt(self, error: ErrorInfo) -> None:
         """Note that the current attempt failed and another one begins."""
@@ -98,7 +98,7 @@ class CandidateRecord:
     def finding(self) -> billing.Finding:
         """Who paid, and how certain that is."""
         # An attempt that used no tokens proves nothing; of the others, the worst verdict counts.
-        telling = [attempt for attempt in self.sent if not attempt.tally.used_nothing()]
+        telling = [attempt for attempt in self.sent if not attempt.totals.used_nothing()]
         findings = [self._finding_of(attempt) for attempt in telling or self.sent or [self.now]]
         return min(reversed(findings), key=lambda finding: WORST_FIRST.index(finding.verdict))
 
@@ -110,12 +110,12 @@ class CandidateRecord:
         spent = meter.spent_usd if meter is not None else None
         if meter is not None and self.by_use:
             # The vendor charges for a lost answer, whose tokens are unknown.
-            known = meter.is_free or all(attempt.tally.usage is not None for attempt in self.sent)
+            known = meter.is_free or all(attempt.totals.usage is not None for attempt in self.sent)
             return (spent, "price_table") if spent is not None and known else (None, "unknown")
         if meter is not None and spent is not None and meter.estimated:
             # No output was seen, but the prompt was sent: the cost is unknown, not zero.
             return (spent, "price_table") if spent else (None, "unknown")
-        ends = [attempt.tally.ended for attempt in self.sent]
+        ends = [attempt.totals.ended for attempt in self.sent]
         reported = sum_of_costs(ended.list_cost_usd if ended is not None else None for ended in ends)
         return reported, "cli" if reported is not None else "unknown"
 
@@ -138,14 +138,14 @@ class CandidateRecord:
         return self.finding().charged(known)
 
     def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
-        tally, before = attempt.tally, self.cleared or self.refused
+        totals, before = attempt.totals, self.cleared or self.refused
         if self.by_use:
-            used = tally.usage is not None and tally.usage.is_positive
+            used = totals.usage is not None and totals.usage.is_positive
             return billing.conclude_on_key(before, used=used if attempt.dispatch is not None else None)
         return billing.conclude(
             expected=self.expected,
             before=before,
             sent=attempt.dispatch is not None,
-            started=tally.started,
-            overage=tally.overage,
+            started=totals.started,
+            overage=totals.overage,
         )

@@ -15,7 +15,7 @@ import msgspec
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import ModelFallback, Progress, Retry, Routed, WalletVerified
 from oneseat.contract.ports import Provider, ProviderSession, Slot
-from oneseat.contract.request import Asker, Request
+from oneseat.contract.request import ApprovalCallback, Request
 from oneseat.contract.routing import Candidate, Outcome, PassedOver
 from oneseat.contract.stations import Budgeted, Cleared, Dispatch, Permitted, Refused
 from oneseat.rules.billing import gate as billing
@@ -46,11 +46,11 @@ class Run(NamedTuple):
     record: RunRecord
     channel: EventChannel
     watchdog: Watchdog
-    ask: Asker | None
+    ask: ApprovalCallback | None
 
 
 async def flow(
-    deps: RunDeps, request: Request, record: RunRecord, channel: EventChannel, ask: Asker | None
+    deps: RunDeps, request: Request, record: RunRecord, channel: EventChannel, ask: ApprovalCallback | None
 ) -> None:
     """Do one run with the first candidate that can serve it, or with the next one if that fails.
 
@@ -187,7 +187,7 @@ async def attempts(
             acted=record.may_have_acted(budgeted.request),
             continued=conversation.continued,
             earlier=earlier,
-            pause_s=record.tally.pause_s,
+            pause_s=record.totals.pause_s,
             waited_s=waited_s,
             time_left_s=run.watchdog.time_left_s,
             fallback=budgeted.request.fallback_model,

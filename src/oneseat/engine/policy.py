@@ -35,7 +35,7 @@ class PolicyContext(NamedTuple):
         """All inputs except the request. Raises ``UsageError`` for an unreadable pack or ledger."""
         now, state = self.now(), self.source.read()
         simulated = provider.wallet == "simulator"
-        recent = await self.history.lately(provider.name, now, simulated=simulated)
+        recent = await self.history.recent_activity(provider.name, now, simulated=simulated)
         if simulated:
             # Simulated runs use no quota, and a thorough test of a user's scripts makes thousands of them.
             recent = recent._replace(at_once=0, last_hour=0, last_day=0, hours=0)

@@ -32,7 +32,7 @@ from oneseat.rules.billing import gate as billing
 from oneseat.rules.inputs import answers, schemas
 from oneseat.rules.policy.decide import PolicyView
 from oneseat.rules.runs import models, outcome, retry
-from oneseat.rules.runs.totals import Tally, sum_of_costs, sum_of_usages
+from oneseat.rules.runs.totals import RunTotals, sum_of_costs, sum_of_usages
 
 from .budgets import CandidateBudget, RunCosts
 from .candidate_record import WORST_FIRST, AttemptRecord, CandidateRecord
@@ -59,9 +59,9 @@ class RunRecord:
         self._failed_with: ErrorInfo | None = None
 
     @property
-    def tally(self) -> Tally:
+    def totals(self) -> RunTotals:
         """The sums of the current attempt's events."""
-        return self._now.tally
+        return self._now.totals
 
     @property
     def sent_now(self) -> bool:
@@ -148,7 +148,7 @@ class RunRecord:
         """Count events."""
         now, meter = self.candidate.now, self.candidate.meter
         for event in events:
-            now.tally.add(event)
+            now.totals.add(event)
             if meter is not None:
                 meter.add(event)
         self._note_first_text()
@@ -156,7 +156,7 @@ class RunRecord:
     def take(self, batch: Batch) -> tuple[int, ErrorInfo | None]:
         """Count the events of a turn up to the one after which it must end; returns how many, and why it must end."""
         # This runs for hundreds of thousands of events, so it makes as few calls per event as possible.
-        meter, add = self.candidate.meter, self.tally.add
+        meter, add = self.candidate.meter, self.totals.add
         for number, event in enumerate(batch, 1):
             add(event)
             if meter is not None:
@@ -199,7 +199,7 @@ class RunRecord:
 
     def _note_first_text(self) -> None:
         now = self.candidate.now
-        if now.first_text is None and now.tally.has_text:
+        if now.first_text is None and now.totals.has_text:
             now.first_text = self._clock.monotonic()
 
     def stop_reason(self, event: Event) -> ErrorInfo | None:
@@ -216,7 +216,7 @@ class RunRecord:
     def to_check(self) -> tuple[dict[str, Any], Any] | None:
         """The schema and the answer's structure; ``None`` without a schema or when the run failed otherwise."""
         schema = self._schema()
-        if schema is None or outcome.judge(self.tally, self.run_id) is not None:
+        if schema is None or outcome.judge(self.totals, self.run_id) is not None:
             return None
         return schema, _structure(self._now)
 
@@ -233,7 +233,7 @@ class RunRecord:
         """Why an attempt that ended by itself failed; ``None`` if it succeeded or was refused."""
         if self.candidate.refused is not None:
             return None
-        error = outcome.judge(self.tally, self.run_id)
+        error = outcome.judge(self.totals, self.run_id)
         if error is None and self._now.complaints:
             return outcome.schema_unmet(self._now.complaints)
         return error
@@ -245,17 +245,17 @@ class RunRecord:
 
     def may_have_acted(self, request: Request) -> bool:
         """Whether a tool may have acted in the current attempt."""
-        return self.sent_now and self.tally.may_have_acted((*request.tools.names, *request.expected_servers))
+        return self.sent_now and self.totals.may_have_acted((*request.tools.names, *request.expected_servers))
 
     def result(self, error: ErrorInfo | None) -> RunResult:
         """The result of the run; ``error`` is the one that cut it short, if any."""
         error = error or self._refusal() or self.failure()
         if error is not None:
             self.candidate.broke_off(error)
-        text, _ = outcome.answer(self._answering.tally)
+        text, _ = outcome.answer(self._answering.totals)
         structured = _structure(self._answering) if self._schema() is not None else None
         plain = self._shape().plain(structured)
-        if plain is not structured and not self._answering.tally.partial_text():
+        if plain is not structured and not self._answering.totals.partial_text():
             # The text is the object that held the answer, and nobody was shown it yet.
             text = msgspec.json.encode(plain).decode()
         result = RunResult(
@@ -266,7 +266,7 @@ class RunRecord:
             error=error,
             session=self._session,
             receipt=self._receipt(),
-            denials=tuple(dict.fromkeys(name for it in self._attempts for name in it.tally.denials())),
+            denials=tuple(dict.fromkeys(name for it in self._attempts for name in it.totals.denials())),
         )
         if error is not None or self._shape().make is None:
             return result
@@ -306,7 +306,7 @@ class RunRecord:
 
     def _made(self, attempt: AttemptRecord) -> object:
         """The answer of an attempt as the caller's own type; ``Refused`` when that type refuses it."""
-        ended = attempt.tally.ended
+        ended = attempt.totals.ended
         # Once for each turn: making it runs the caller's own code.
         if attempt.made is None or attempt.made[0] is not ended:
             attempt.made = (ended, answers.made(self._shape(), _structure(attempt)))
@@ -341,14 +341,14 @@ class RunRecord:
 
     def _evidence(self, finding: billing.Finding) -> tuple[Evidence, ...]:
         passed = (Evidence(f"passed_over:{one.candidate}", one.code, "before") for one in self._passed_over)
-        said = (it for attempt in self._attempts for it in attempt.tally.evidence)
+        said = (it for attempt in self._attempts for it in attempt.totals.evidence)
         return (*passed, *finding.evidence, *said)
 
     def _receipt(self) -> Receipt:
         (candidate, finding), sent, first_text = self._finding(), self._sent, self._answering.first_text
         list_cost, source = self._list_cost()
         policy = self.permitted.policy if self.permitted is not None else self._policy_of_refusal()
-        limits = (pair for attempt in self._attempts for pair in attempt.tally.limits.items())
+        limits = (pair for attempt in self._attempts for pair in attempt.totals.limits.items())
         return Receipt(
             provider=candidate.provider,
             model=self._model(),
@@ -357,7 +357,7 @@ class RunRecord:
             verdict=finding.verdict,
             evidence=self._evidence(finding),
             usage=self._usage(),
-            web_searches=sum(attempt.tally.web_searches for attempt in sent) or UNSET,
+            web_searches=sum(attempt.totals.web_searches for attempt in sent) or UNSET,
             cost_usd=sum_of_costs(each.charged() for each in self._telling()),
             equivalent_cost_usd=list_cost,
             cost_source=source,
@@ -376,7 +376,7 @@ class RunRecord:
 
     def _model(self) -> str | None:
         answering = self._answering
-        ended, started = answering.tally.ended, answering.tally.started
+        ended, started = answering.totals.ended, answering.totals.started
         if ended is not None and ended.model is not None:
             return ended.model
         if started is not None and started.model is not None:
@@ -394,12 +394,12 @@ class RunRecord:
     def _usage(self) -> TokenUsage:
         if not self._sent:
             return NO_TOKENS
-        return sum_of_usages(attempt.tally.usage or TokenUsage() for attempt in self._sent)
+        return sum_of_usages(attempt.totals.usage or TokenUsage() for attempt in self._sent)
 
     def _since_start(self, moment: float) -> int:
         return round((moment - self._began) * 1000)
 
 
 def _structure(attempt: AttemptRecord) -> Any:
-    text, structured = outcome.answer(attempt.tally)
+    text, structured = outcome.answer(attempt.totals)
     return schemas.structure_of(structured, text)

@@ -12,7 +12,7 @@ from oneseat.contract import events
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Answered, Batch, Question, ToolCall, TurnEnded
 from oneseat.contract.ports import ProviderSession, Slot
-from oneseat.contract.request import Asker, Permission
+from oneseat.contract.request import ApprovalCallback, Permission
 from oneseat.contract.stations import Dispatch
 from oneseat.rules.billing import gate as billing
 from oneseat.rules.inputs import schemas
@@ -44,7 +44,7 @@ class Turns(NamedTuple):
     record: RunRecord
     channel: EventChannel
     watchdog: Watchdog
-    ask: Asker | None
+    ask: ApprovalCallback | None
     check: AnswerCheck
 
     async def run(self, dispatch: Dispatch) -> None:
@@ -143,7 +143,7 @@ class Turns(NamedTuple):
         )
 
 
-async def decide(ask: Asker | None, question: Question, limit_s: float) -> tuple[Permission, str]:
+async def decide(ask: ApprovalCallback | None, question: Question, limit_s: float) -> tuple[Permission, str]:
     """The answer to a question and who gave it: ``caller`` or ``nobody``. An exception of ``ask`` is raised to the run's caller."""
     if ask is None:
         return Permission(allowed=False, why="Nobody is available to allow this"), "nobody"

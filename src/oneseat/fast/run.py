@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oneseat.app.client import quick_folder
-from oneseat.cli.output import Form, Output
+from oneseat.cli.output import Output, OutputFormat
 
 #: The largest prompt that the official CLI accepts, in bytes.
 _MAX_BYTES = 10_000_000
@@ -73,7 +73,7 @@ def read_plain(arguments: Sequence[str]) -> Plain | None:
             return None
         else:
             prompts.append(argument)
-    forms: list[Form] = [form for form in ("json", "stream-json") if form in flags]
+    forms: list[OutputFormat] = [form for form in ("json", "stream-json") if form in flags]
     if len(prompts) > 1 or len(forms) > 1:
         return None
     prompt = prompts[0] if prompts and prompts[0] != "-" else None

@@ -14,7 +14,7 @@ import pytest
 from oneseat.app.wiring import opened_app
 from oneseat.contract.events import Event
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Asker, Request
+from oneseat.contract.request import ApprovalCallback, Request
 from oneseat.host.processes.tree import MARKER
 from oneseat.installation import Installation
 from oneseat.testing import Simulator
@@ -57,11 +57,13 @@ class CodexSeat:
     def request(self, prompt: str = "hello", **more: Any) -> Request:
         return Request(prompt=prompt, cwd=str(self.cwd), provider="codex-cli", **more)
 
-    def run(self, request: Request | None = None, ask: Asker | None = None) -> RunResult:
+    def run(self, request: Request | None = None, ask: ApprovalCallback | None = None) -> RunResult:
         """Run one request to its end."""
         return self.told(request, ask)[1]
 
-    def told(self, request: Request | None = None, ask: Asker | None = None) -> tuple[list[Event], RunResult]:
+    def told(
+        self, request: Request | None = None, ask: ApprovalCallback | None = None
+    ) -> tuple[list[Event], RunResult]:
         """Run one request to its end and return what it told."""
 
         async def go() -> tuple[list[Event], RunResult]:

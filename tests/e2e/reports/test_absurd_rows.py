@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oneseat.contract.budgets import Bound, Since
+from oneseat.contract.budgets import Budget, Since
 from oneseat.contract.events import UsageSeen
 from oneseat.contract.receipt import TokenUsage
 from oneseat.stores.ledger.reader import LedgerReader
@@ -94,7 +94,7 @@ def test_an_event_that_cannot_be_read_is_in_a_footnote(seat: Seat, text: str) ->
 def test_a_cost_that_cannot_be_true_neither_frees_a_budget_nor_blocks_it(seat: Seat, usd: float) -> None:
     change(seat, "UPDATE runs SET equivalent_cost_usd = ?, reserved_usd = 0.5", usd)
     with LedgerReader(seat.ledger) as reader:
-        (found,) = reader.spent((Bound(1.0, "day"),), "plan", Since(day=YEAR_2000, month=YEAR_2000))
+        (found,) = reader.spent((Budget(1.0, "day"),), "plan", Since(day=YEAR_2000, month=YEAR_2000))
     assert found.usd == 1.0
 
 

@@ -15,7 +15,7 @@ from oneseat.app.wiring import opened_app
 from oneseat.contract.errors import UsageError
 from oneseat.contract.events import Answered, Event, Question, ToolResult
 from oneseat.contract.receipt import RunResult
-from oneseat.contract.request import Asker, Permission, Tools
+from oneseat.contract.request import ApprovalCallback, Permission, Tools
 from oneseat.installation import Installation
 from oneseat.testing import Answer, Simulator, Structured, Text, ToolRound, ToolUse
 
@@ -25,7 +25,7 @@ Runs = Callable[..., Awaitable[tuple[RunResult, list[Event]]]]
 @pytest.fixture
 def runs(simulator: Simulator, claude_path: Path, tmp_path: Path) -> Runs:
     async def run(
-        scenario: str, *, ask: Asker | None = None, **options: Any
+        scenario: str, *, ask: ApprovalCallback | None = None, **options: Any
     ) -> tuple[RunResult, list[Event]]:
         env = {
             "PATH": os.environ["PATH"],

@@ -14,7 +14,7 @@ from oneseat.app import Installation
 from oneseat.app.wiring import opened_app
 from oneseat.cli.options.prompt import PromptCommand
 from oneseat.cli.options.request import read_request, request_options
-from oneseat.cli.output import Form, Output, check_stdout, complain
+from oneseat.cli.output import Output, OutputFormat, check_stdout, complain
 from oneseat.cli.terminal.event_loop import run_stoppable
 from oneseat.cli.terminal.remote_run import run_remotely
 from oneseat.cli.terminal.showing import ask_owner, show_run
@@ -72,7 +72,7 @@ def _on_server(request: Request, output: Output) -> int | None:
     return run_remotely(line, request.cwd, output, str(Installation().paths.serve_dir))
 
 
-def _form(*, as_json: bool, stream_json: bool) -> Form:
+def _form(*, as_json: bool, stream_json: bool) -> OutputFormat:
     if as_json and stream_json:
         raise click.UsageError("--json and --stream-json are mutually exclusive")
     return "json" if as_json else "stream-json" if stream_json else "text"

@@ -20,7 +20,7 @@ from oneseat.contract.receipt import RunResult
 
 from .poller import Ready, Waiting
 from .questions import OWNER_SAID_NO, ask_at_terminal
-from .shown import Note, Pieces, Shown
+from .shown import Note, Pieces, RunView
 from .status_line import PERIOD_S, StatusLine
 
 _decoder = msgspec.json.Decoder(FromServer)
@@ -37,7 +37,7 @@ class Following:
         self._link = link
         self._waiting = waiting
         self._status = StatusLine(enabled=not output.quiet)
-        self._shown = Shown(output, self._status)
+        self._shown = RunView(output, self._status)
         self._stdout = _Stdout(self._status)
         self._run_id: str | None = None
         self._declined = False

@@ -21,7 +21,7 @@ from oneseat.contract.request import Permission
 
 from .event_loop import canceller
 from .questions import OWNER_SAID_NO, ask_at_terminal
-from .shown import Note, Pieces, Shown
+from .shown import Note, Pieces, RunView
 from .status_line import PERIOD_S, StatusLine
 from .stdout import Sink
 
@@ -33,7 +33,7 @@ async def show_run(stream: RunStream, output: Output, status: StatusLine) -> Run
     """Run and show. A cancelled run has a result and is shown like any other."""
     cancel = canceller(asyncio.current_task())
     sink = Sink(sys.stdout.fileno(), on_gone=lambda: cancel() if stream.result is None else None)
-    shown = Shown(output, status)
+    shown = RunView(output, status)
     async with _ticking(status):
         try:
             async with stream:
@@ -53,7 +53,7 @@ async def show_run(stream: RunStream, output: Output, status: StatusLine) -> Run
     return stream.result
 
 
-async def _show_result(result: RunResult, sink: Sink, shown: Shown, status: StatusLine) -> None:
+async def _show_result(result: RunResult, sink: Sink, shown: RunView, status: StatusLine) -> None:
     await _write(sink, status, shown.result(result))
     await sink.flush()
     await _write(sink, status, shown.ending(result, written=sink.failure is None))

@@ -45,7 +45,7 @@ class Note(NamedTuple):
 Pieces = list[bytes | Note]
 
 
-class Shown:
+class RunView:
     """Keeps what was streamed, so that the result adds only what is missing."""
 
     def __init__(self, output: Output, status: StatusLine) -> None:

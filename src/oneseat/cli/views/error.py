@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
-from oneseat.cli.output import Form, complain, echo
+from oneseat.cli.output import OutputFormat, complain, echo
 from oneseat.cli.screen import printable, styled
 from oneseat.contract.errors import ErrorInfo, UsageError
 
 from .timefmt import duration
 
 
-def print_error(info: ErrorInfo, form: Form) -> None:
+def print_error(info: ErrorInfo, form: OutputFormat) -> None:
     """Print an error on stderr, and on stdout as the JSON object that the form promises."""
     complain(error_text(info))
     if form != "text":

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from oneseat.contract.budgets import NO_BUDGET, Allowance, Amounts, Bound, Budgets, Cap, Price, Scope, Spent
+from oneseat.contract.budgets import (
+    NO_BUDGET,
+    Allowance,
+    Amounts,
+    Budget,
+    Budgets,
+    Price,
+    Reservation,
+    Scope,
+    Spent,
+)
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.receipt import TokenUsage
 from oneseat.contract.request import Request
@@ -27,7 +37,7 @@ _FRAME_TOKENS = 200
 _PICTURE_TOKENS = 5000
 
 
-def reserve(permitted: Permitted, reservation: Cap, *, by_use: bool = False) -> Budgeted:
+def reserve(permitted: Permitted, reservation: Reservation, *, by_use: bool = False) -> Budgeted:
     """The request with its reservation: ``NO_BUDGET`` if no budget applies.
 
     A provider on a plan gets the remaining amount as its own limit. One charged ``by_use`` asks before each of its requests.
@@ -49,7 +59,7 @@ def with_allowance(dispatch: Dispatch, allowance: Allowance) -> Dispatch:
     return msgspec.structs.replace(dispatch, allowance=allowance)
 
 
-def bounds_of(budgets: Budgets, request: Request, key: str | None) -> tuple[Bound, ...]:
+def bounds_of(budgets: Budgets, request: Request, key: str | None) -> tuple[Budget, ...]:
     """Every budget that applies to a run, the request's own first. ``key`` is the key that would pay, ``None`` on a plan."""
     project = request.project
     own = Amounts(run_usd=request.max_budget_usd)
@@ -74,24 +84,24 @@ def _named(amounts: Mapping[str, Amounts], name: str | None) -> Amounts | None:
     return amounts.get(name) if name is not None else None
 
 
-def _of(scope: Scope, name: str | None, amounts: Amounts) -> Iterator[Bound]:
+def _of(scope: Scope, name: str | None, amounts: Amounts) -> Iterator[Budget]:
     if amounts.run_usd is not None:
-        yield Bound(amounts.run_usd, "run", scope, name)
+        yield Budget(amounts.run_usd, "run", scope, name)
     if amounts.day_usd is not None:
-        yield Bound(amounts.day_usd, "day", scope, name)
+        yield Budget(amounts.day_usd, "day", scope, name)
     if amounts.month_usd is not None:
-        yield Bound(amounts.month_usd, "month", scope, name)
+        yield Budget(amounts.month_usd, "month", scope, name)
 
 
 def share(
-    bounds: Sequence[Bound],
+    bounds: Sequence[Budget],
     used_usd: float,
     needs_usd: float | None,
     spent: Sequence[Spent],
     *,
     patient: bool = False,
     elsewhere_usd: float = 0.0,
-) -> Cap | None:
+) -> Reservation | None:
     """The reservation of a run that has used ``used_usd`` so far, ``elsewhere_usd`` of which was not paid by its current key.
 
     ``None`` when nothing is left for it.
@@ -113,10 +123,10 @@ def share(
         part = free
     else:
         part = free / 2
-    return Cap(used_usd + part, most_usd, least.bound, used_usd)
+    return Reservation(used_usd + part, most_usd, least.bound, used_usd)
 
 
-def tightest(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> Spent:
+def tightest(bounds: Sequence[Budget], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> Spent:
     """The bound that leaves a run the least; its ``usd`` is the rest. ``elsewhere_usd`` is as for ``share``."""
     own = [Spent(bound, bound.usd, 0.0) for bound in bounds if bound.period == "run"]
     shared = [msgspec.structs.replace(each, usd=each.bound.usd - each.usd) for each in spent]
@@ -128,7 +138,7 @@ def leaves(each: Spent, elsewhere_usd: float) -> float:
     return each.usd + (elsewhere_usd if each.bound.scope == "key" else 0.0)
 
 
-def used_up(bounds: Sequence[Bound], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> ErrorInfo:
+def used_up(bounds: Sequence[Budget], spent: Sequence[Spent], elsewhere_usd: float = 0.0) -> ErrorInfo:
     """The error when nothing is left for this run. ``elsewhere_usd`` is as for ``share``."""
     return refusals.used_up(tightest(bounds, spent, elsewhere_usd))
 

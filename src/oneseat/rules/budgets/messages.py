@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oneseat.contract.budgets import Bound, Cap, Period, Spent
+from oneseat.contract.budgets import Budget, Period, Reservation, Spent
 from oneseat.contract.errors import ErrorInfo
 
 #: Smaller amounts count as zero: floating-point sums are off by less, and no request costs less.
@@ -18,7 +18,7 @@ def dollars(amount: float) -> str:
     return f"${amount:.{digits}f}"
 
 
-def whose(bound: Bound) -> str:
+def whose(bound: Budget) -> str:
     """The name of a budget in messages."""
     of = "" if bound.scope == "all" else f" of the {bound.scope} `{bound.name}`"
     if bound.period == "run":
@@ -26,7 +26,7 @@ def whose(bound: Bound) -> str:
     return f"the {bound.period}'s budget{of}"
 
 
-def setting_of(bound: Bound) -> str:
+def setting_of(bound: Budget) -> str:
     """The setting that contains a budget of the owner."""
     if bound.scope == "all":
         return f"budget.{bound.period}_usd"
@@ -62,20 +62,20 @@ def _misdated(tightest: Spent) -> str:
     )
 
 
-def _how_to_date(bound: Bound) -> str:
+def _how_to_date(bound: Budget) -> str:
     return f"Check the clock: `date`. If it is right now, such runs count until this {bound.period} ends. {_how_to_raise(bound)}"
 
 
-def too_large(tokens: int, usd: float, cap: Cap, *, at_most: bool) -> ErrorInfo:
+def too_large(tokens: int, usd: float, reservation: Reservation, *, at_most: bool) -> ErrorInfo:
     """The error when the prompt alone costs more than is left. ``at_most``: the token count is an upper bound."""
     count = f"it may have up to {tokens:,} tokens" if at_most else f"it has about {tokens:,} tokens"
     return ErrorInfo(
         code="budget.input_too_large",
-        message=f"The prompt alone exceeds {_what_is_left(cap.bound)}: `{dollars(cap.most_usd)}`\n"
+        message=f"The prompt alone exceeds {_what_is_left(reservation.bound)}: `{dollars(reservation.most_usd)}`\n"
         f"  {count}, {dollars(usd)} at list price",
         hint="Send less text, or allow more: `oneseat run --max-budget-usd ...`"
-        if cap.bound.period == "run" and cap.bound.scope == "all"
-        else f"Send less text, or raise `{setting_of(cap.bound)}` in your oneseat.toml",
+        if reservation.bound.period == "run" and reservation.bound.scope == "all"
+        else f"Send less text, or raise `{setting_of(reservation.bound)}` in your oneseat.toml",
     )
 
 
@@ -98,24 +98,24 @@ def unpriced(model: str) -> ErrorInfo:
     )
 
 
-def reached(cap: Cap, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
+def reached(reservation: Reservation, spent_usd: float, *, at_the_end: bool) -> ErrorInfo:
     """The error when a run has used its budget."""
     when = "at its end" if at_the_end else "when it was stopped"
     return ErrorInfo(
         code="budget.reached",
-        message=f"The run reached {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
+        message=f"The run reached {_what_is_left(reservation.bound)}: `{dollars(reservation.usd)}`\n"
         f"  {'' if at_the_end else 'about '}{dollars(spent_usd)} at list price {when}; what was received is kept",
-        hint=_how_to_raise(cap.bound),
+        hint=_how_to_raise(reservation.bound),
     )
 
 
-def cut(cap: Cap, tokens: int) -> ErrorInfo:
+def cut(reservation: Reservation, tokens: int) -> ErrorInfo:
     """The error when the budget truncated the answer."""
     return ErrorInfo(
         code="budget.reached",
-        message=f"The answer was cut at {_what_is_left(cap.bound)}: `{dollars(cap.usd)}`\n"
+        message=f"The answer was cut at {_what_is_left(reservation.bound)}: `{dollars(reservation.usd)}`\n"
         f"  that covered {tokens:,} more tokens; what was received is kept",
-        hint=_how_to_raise(cap.bound),
+        hint=_how_to_raise(reservation.bound),
     )
 
 
@@ -128,11 +128,11 @@ def turns_reached(turns: int) -> ErrorInfo:
     )
 
 
-def _what_is_left(bound: Bound) -> str:
+def _what_is_left(bound: Budget) -> str:
     return whose(bound) if bound.period == "run" else f"what was left of {whose(bound)}"
 
 
-def _how_to_raise(bound: Bound) -> str:
+def _how_to_raise(bound: Budget) -> str:
     if bound.period == "run":
         return _MORE if bound.scope == "all" else f"Raise `{setting_of(bound)}` in your oneseat.toml"
     until = "midnight" if bound.period == "day" else "the next month"

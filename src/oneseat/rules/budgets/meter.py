@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from oneseat.contract.budgets import FREE, NO_BUDGET, Cap, Price, Rates
+from oneseat.contract.budgets import FREE, NO_BUDGET, Price, Rates, Reservation
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import (
     Event,
@@ -129,21 +129,21 @@ class _Covered(msgspec.Struct):
 class Meter:
     """What one run has used so far, over all its prompts and attempts, and whether it has to stop.
 
-    ``prices`` returns the price of an answering model, ``price`` is that of the planned one. ``cap`` may be raised during the
-    run. ``by_use`` is for runs charged by use: each request is covered by a reservation before it is sent, so its answer is never
-    stopped in the middle, and the cost is unknown if the provider does not report its tokens.
+    ``prices`` returns the price of an answering model, ``price`` is that of the planned one. ``reservation`` may be raised
+    during the run. ``by_use`` is for runs charged by use: each request is covered by a reservation before it is sent, so its
+    answer is never stopped in the middle, and the cost is unknown if the provider does not report its tokens.
     """
 
     def __init__(
         self,
         *,
-        cap: Cap,
+        reservation: Reservation,
         max_turns: int | None,
         prices: Callable[[str], Price | None],
         price: Price | None,
         by_use: bool = False,
     ) -> None:
-        self.cap = cap
+        self.reservation = reservation
         self._max_turns = max_turns
         self._prices = prices
         self._price = price
@@ -338,7 +338,11 @@ class Meter:
 
     def _answer_cut(self) -> ErrorInfo | None:
         last = self._covered or self._last
-        return refusals.cut(self.cap, last.tokens) if self.cap is not NO_BUDGET and last is not None else None
+        return (
+            refusals.cut(self.reservation, last.tokens)
+            if self.reservation is not NO_BUDGET and last is not None
+            else None
+        )
 
     def _out_of_turns(self, event: UsageSeen) -> bool:
         # A turn counts when its message has ended, so that a message that was cut short and repeated counts once.
@@ -346,15 +350,15 @@ class Meter:
         return begins and self._max_turns is not None and self._turns_before + self._turns >= self._max_turns
 
     def _over(self, *, at_the_end: bool = False) -> ErrorInfo | None:
-        if self.cap is NO_BUDGET:
+        if self.reservation is NO_BUDGET:
             return None
         if self._unpriced is not None:
             return refusals.unpriced(self._unpriced)
         spent = self.spent_usd or 0.0
-        limit = self.cap.most_usd if self.by_use else self.cap.usd
+        limit = self.reservation.most_usd if self.by_use else self.reservation.usd
         if spent < limit or (at_the_end and spent == limit):
             return None
-        return refusals.reached(self.cap, spent, at_the_end=at_the_end)
+        return refusals.reached(self.reservation, spent, at_the_end=at_the_end)
 
     def _turns_reached(self) -> ErrorInfo:
         return refusals.turns_reached(self._max_turns or 0)

@@ -9,12 +9,12 @@ from oneseat.contract.events import Started
 from oneseat.contract.receipt import Status
 from oneseat.contract.request import Request
 
-from .totals import Tally
+from .totals import RunTotals
 
 
-def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
+def judge(totals: RunTotals, run_id: str) -> ErrorInfo | None:
     """The error of a run that ended by itself; ``None`` when its answer is complete."""
-    ended = tally.ended
+    ended = totals.ended
     if ended is None:
         return ErrorInfo(
             code="provider.no_result",
@@ -24,8 +24,8 @@ def judge(tally: Tally, run_id: str) -> ErrorInfo | None:
         )
     if ended.error is not None:
         return ended.error
-    if tally.open_tools:
-        names = ", ".join(sorted(set(tally.open_tools.values())))
+    if totals.open_tools:
+        names = ", ".join(sorted(set(totals.open_tools.values())))
         return _incomplete(run_id, "tools_open", f"The turn ended while tools were still running: {names}")
     if ended.unfinished:
         names = ", ".join(sorted(set(ended.unfinished)))
@@ -78,14 +78,14 @@ def schema_unmet(found: list[str]) -> ErrorInfo:
     )
 
 
-def answer(tally: Tally) -> tuple[str, Any]:
+def answer(totals: RunTotals) -> tuple[str, Any]:
     """The text and structure received, complete or not."""
-    ended = tally.ended
+    ended = totals.ended
     if ended is None:
-        return tally.partial_text(), None
+        return totals.partial_text(), None
     # When an answer never matches its schema, the provider's final event does not contain it.
     unmet = ended.structured is None and ended.error is not None
-    return ended.text or tally.partial_text(), tally.structure if unmet else ended.structured
+    return ended.text or totals.partial_text(), totals.structure if unmet else ended.structured
 
 
 def status_of(error: ErrorInfo | None) -> Status:

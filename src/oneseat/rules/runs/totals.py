@@ -30,7 +30,7 @@ _HEALED = frozenset({"lost", "overflow", "bytes"})
 _TOO_MANY_REQUESTS = 429
 
 
-class Tally(msgspec.Struct, kw_only=True):
+class RunTotals(msgspec.Struct, kw_only=True):
     """The sum of an attempt's events so far.
 
     ``overage`` is ``None`` until the server reports it. ``calls`` are the tool calls that may have acted: all except the

@@ -63,7 +63,9 @@ class Server:
         """End when the runs that go on have ended; called once more, cancel them."""
         (self._hurried if self._draining.is_set() else self._draining).set()
 
-    async def serve(self, door: LocalEndpoint, listener: socket.socket, say: Callable[[str], None]) -> None:
+    async def serve(
+        self, endpoint: LocalEndpoint, listener: socket.socket, say: Callable[[str], None]
+    ) -> None:
         """Let clients in until ``stop``; returns when every run is over. ``say`` gets a line when they may come, and when
         runs keep the server from ending at once.
         """
@@ -73,17 +75,17 @@ class Server:
             if len(self._connections) >= _PER_RUN * self._eligibility.settings.serve_max_connections:
                 writer.close()
                 return
-            task = asyncio.ensure_future(self._admit(door, reader, writer))
+            task = asyncio.ensure_future(self._admit(endpoint, reader, writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
         listening = await asyncio.start_server(admit, sock=listener, limit=MAX_LINE_BYTES)
         try:
-            say(f"Listening on {door.address}; stop with Ctrl-C")
+            say(f"Listening on {endpoint.address}; stop with Ctrl-C")
             await self._draining.wait()
         finally:
             # First the way in: a command that finds no server does its run itself.
-            door.close()
+            endpoint.close()
             listening.close()
             if self._runs:
                 say(f"Stopping; active runs: {len(self._runs)}. Signal again to cancel them")
@@ -109,11 +111,11 @@ class Server:
             await asyncio.wait(busy)
 
     async def _admit(
-        self, door: LocalEndpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, endpoint: LocalEndpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         channel = Channel(reader, writer)
         try:
-            if await door.admits(reader, writer):
+            if await endpoint.admits(reader, writer):
                 await self._converse(channel)
         except AlienError as error:
             await _last_words(channel, error.info)

@@ -30,10 +30,10 @@ async def serve(server: Server, folder: Path, say: Callable[[str], None]) -> Non
 
     Raises ``UsageError`` ``usage.server_socket``.
     """
-    door = LocalEndpoint(str(folder))
+    endpoint = LocalEndpoint(str(folder))
     with _socket_errors(folder):
-        listener = door.listen()
-    await server.serve(door, listener, say)
+        listener = endpoint.listen()
+    await server.serve(endpoint, listener, say)
 
 
 @contextlib.contextmanager

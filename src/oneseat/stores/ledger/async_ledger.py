@@ -96,7 +96,7 @@ class AsyncLedger:
     decided = _on_thread(LedgerWriter.decided)
     routed = _on_thread(LedgerWriter.routed)
     reserve = _on_thread(LedgerWriter.reserve)
-    lately = _on_thread(LedgerWriter.lately)
+    recent_activity = _on_thread(LedgerWriter.recent_activity)
     limits = _on_thread(LedgerWriter.limits)
     live_session = _on_thread(LedgerWriter.live_session)
     use_session = _on_thread(LedgerWriter.use_session)

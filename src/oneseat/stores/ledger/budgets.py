@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from oneseat.contract.budgets import Bound, Cap, Scope, Since, Spent
+from oneseat.contract.budgets import Budget, Reservation, Scope, Since, Spent
 from oneseat.contract.receipt import MOST_USD, Wallet
 
 _COLUMNS: dict[Scope, str | None] = {
@@ -70,7 +70,7 @@ class _Misdated(NamedTuple):
 
 
 def spent(
-    db: sqlite3.Connection, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since
+    db: sqlite3.Connection, run_id: str, wallet: Wallet, bounds: tuple[Budget, ...], since: Since
 ) -> tuple[Spent, ...]:
     """What all other runs have cost in each budget. Simulated and real runs are counted apart.
 
@@ -158,9 +158,9 @@ def move(db: sqlite3.Connection, run_id: str, key_name: str | None, used_usd: fl
     )
 
 
-def hold(db: sqlite3.Connection, run_id: str, wallet: Wallet, cap: Cap) -> None:
+def hold(db: sqlite3.Connection, run_id: str, wallet: Wallet, reservation: Reservation) -> None:
     """Record what is reserved for a run, and how much of that it has used."""
     db.execute(
         "UPDATE runs SET reserved_usd = ?, used_usd = ?, expected_wallet = ? WHERE id = ?",
-        (cap.usd, cap.used_usd, wallet, run_id),
+        (reservation.usd, reservation.used_usd, wallet, run_id),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from oneseat._util.time import iso_ms
-from oneseat.contract.budgets import Bound, Since, Spent
+from oneseat.contract.budgets import Budget, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
 from oneseat.contract.history import LastRun, RunFilter, RunSummary, StoredEvent, StoredRun
@@ -165,7 +165,7 @@ class LedgerReader:
         self._damaged += damaged
         return found
 
-    def spent(self, bounds: tuple[Bound, ...], wallet: Wallet, since: Since) -> tuple[Spent, ...]:
+    def spent(self, bounds: tuple[Budget, ...], wallet: Wallet, since: Since) -> tuple[Spent, ...]:
         """What all runs have cost in each budget of a day or a month."""
         with failures.reported(self._path):
             db = self._opened()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oneseat.contract.budgets import Bound, Cap, Share, Since, Spent
+from oneseat.contract.budgets import Budget, Reservation, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen, Started
 from oneseat.contract.limits import SeenLimit
@@ -106,7 +106,7 @@ class LedgerWriter:
                 row,
             )
 
-    def lately(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
+    def recent_activity(self, provider: str, now: float, *, simulated: bool) -> RecentActivity:
         """A seat's recent runs; ``now`` is in seconds since 1970."""
         with failures.reported(self._path):
             return activity.recent(self._opened(), provider, now, simulated=simulated)
@@ -168,8 +168,8 @@ class LedgerWriter:
         return [row[0] for row in ended]
 
     def reserve(
-        self, run_id: str, wallet: Wallet, bounds: tuple[Bound, ...], since: Since, share: Share
-    ) -> tuple[tuple[Spent, ...], Cap | None]:
+        self, run_id: str, wallet: Wallet, bounds: tuple[Budget, ...], since: Since, share: Share
+    ) -> tuple[tuple[Spent, ...], Reservation | None]:
         """Let ``share`` decide what is reserved for a run, and record it before another process can decide.
 
         Returns what the other runs have cost, and the decision.

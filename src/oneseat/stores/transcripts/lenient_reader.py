@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     #:
     #: Of two sightings with the same four first fields the greater one is kept, whichever comes first: the main conversation
     #: before a sidechain, then the largest output (the CLI first writes a placeholder), and so on; of equal ones the earliest.
-    Sighting: TypeAlias = tuple[
+    SeenMessage: TypeAlias = tuple[
         str, str, int, int, int, int, int, int, int, int, int, int, int, int, str, str
     ]
 
@@ -57,7 +57,7 @@ class LenientReader:
     """Collects answers. ``found`` holds the best sighting of each by its key, ``problems`` counts unreadable lines by reason."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[Any, ...], Sighting] = {}
+        self.found: dict[tuple[Any, ...], SeenMessage] = {}
         self.problems: dict[str, int] = {}
 
     def read(self, data: bytearray, start: int, end: int, origin: Origin) -> None:
@@ -96,7 +96,7 @@ class LenientReader:
         """Count a line that cannot be read."""
         self.problems[reason] = self.problems.get(reason, 0) + 1
 
-    def keep(self, seen: Sighting) -> None:
+    def keep(self, seen: SeenMessage) -> None:
         """Add a sighting. Only the best one of an answer is kept."""
         key = seen[:4]
         known = self.found.get(key)
