@@ -133,7 +133,9 @@ class Server:
 @contextmanager
 def serving(env: Mapping[str, str], cwd: Path) -> Iterator[Server]:
     """Start a server; it ends with this context."""
-    with subprocess.Popen([ONESEAT, "serve", "--no-http"], env=env, cwd=cwd, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [ONESEAT, "serve", "--no-http"], env=env, cwd=cwd, stdout=subprocess.DEVNULL
+    ) as process:
         try:
             yield Server(env, cwd)
         finally:
