@@ -140,7 +140,7 @@ class CandidateRecord:
     def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
         tally, before = attempt.tally, self.cleared or self.refused
         if self.by_use:
-            used = tally.usage is not None and tally.usage.is_positive
+            used = tally.usage is not None and tally.usage.is_known and tally.usage.is_positive
             return billing.conclude_on_key(before, used=used if attempt.dispatch is not None else None)
         return billing.conclude(
             expected=self.expected,
