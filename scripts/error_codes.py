@@ -205,6 +205,7 @@ CODES: dict[str, str] = {
     "provider.verification_required": "the vendor asks the owner to verify the account",
     "incomplete.background_work": "the turn ended while background work was still running",
     "incomplete.context_window": "the conversation exceeds the model's context window",
+    "incomplete.cut_off": "an API ended its response in the middle of the answer; what came is kept, and it is not retried",
     "incomplete.empty": "the provider reported success but gave no text",
     "incomplete.attachment_refused": "the provider refused an attached file, and the model answered without it",
     "incomplete.max_tokens": "the answer was cut at the model's output limit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -74,6 +75,30 @@ def test_the_provider_is_not_read_ahead_of_the_reader() -> None:
 
     # The gate's word, the start, a piece of text that is not kept, the limit, and the end.
     assert run_virtual(go()) == [1, 2, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pace", "code"),
+    [(300, 1.0, "timeout.total"), (1, 60.0, None)],
+    ids=["more pieces than the time allows", "a slow reader of a whole answer"],
+)
+def test_pieces_without_a_pause_between_them_do_not_outlast_the_time(
+    pieces: int, pace: float, code: str | None
+) -> None:
+    async def go() -> tuple[str | None, float]:
+        script = Script((*answer()[:-1], *[TextDelta(text=".")] * pieces, answer()[-1]))
+        app = scripted_app(ScriptedProvider([script]), Memory())
+        async with app.stream(Request(prompt="hello", cwd="/", timeout_s=50)) as run:
+            async for event in run:
+                await elapse(pace if isinstance(event, TextDelta) and event.text == "." else 0)
+        assert run.result is not None
+        return (
+            run.result.error.code if run.result.error is not None else None,
+            asyncio.get_running_loop().time(),
+        )
+
+    found, ended = run_virtual(go())
+    assert (found, ended <= 62) == (code, True)
 
 
 def test_a_reader_that_stops_iterating_ends_the_run() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from oneseat.contract.errors import OneseatError
+from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Event, Progress, Retry, TextDelta, ToolCall, ToolResult
 from oneseat.engine.watchdog import Timeouts, Watchdog
 from oneseat.testing.virtual_time import VirtualTimeLoop, elapse, run_virtual
@@ -63,6 +63,39 @@ def test_the_whole_run_has_a_limit_whatever_the_provider_says() -> None:
                 return error.info.code
 
     assert run_virtual(chatty()) == "timeout.total"
+
+
+def test_an_alarm_between_two_waits_ends_the_next_long_one() -> None:
+    async def found(payer: ErrorInfo | None) -> tuple[str, float]:
+        loop = asyncio.get_running_loop()
+        with Watchdog(Timeouts(total=50)) as watchdog:
+            watchdog.sent(lambda: payer)
+            await elapse(60)
+            assert watchdog.alarm is not None
+            with pytest.raises(OneseatError) as raised:
+                await watchdog.wait(asyncio.Event().wait())
+        return raised.value.info.code, round(loop.time())
+
+    assert run_virtual(found(None)) == ("timeout.total", 60)
+    other = ErrorInfo(code="billing.changed_midway", message="another payer")
+    assert run_virtual(found(other))[0] == "billing.changed_midway"
+
+
+def test_a_cancellation_from_outside_wins_over_an_alarm_that_ended_nothing() -> None:
+    async def cancelled() -> None:
+        async def waits() -> None:
+            with Watchdog(Timeouts(total=50)) as watchdog:
+                await elapse(50.5)
+                assert watchdog.alarm is not None
+                await watchdog.wait(asyncio.Event().wait())
+
+        task = asyncio.ensure_future(waits())
+        await elapse(50.6)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_virtual(cancelled())
 
 
 def test_every_sign_of_life_starts_the_count_anew() -> None:

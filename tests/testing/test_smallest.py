@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneseat.providers.schemas import portable
 from oneseat.testing.dialects.smallest import smallest
 
 _TREE = {
@@ -56,6 +57,13 @@ FITTING: list[dict[str, Any]] = [
 @pytest.mark.parametrize("schema", FITTING, ids=lambda schema: msgspec.json.encode(schema).decode()[:60])
 def test_a_value_fits_its_schema(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(schema).validate(smallest(schema))
+
+
+@pytest.mark.parametrize("asked", [tuple[int, str], tuple[str, int, bool], list[tuple[str, float]]], ids=str)
+def test_a_value_fits_a_tuple_whose_schema_was_made_portable(asked: Any) -> None:
+    (whole,), defs = msgspec.json.schema_components([asked])
+    jsonschema.Draft202012Validator(whole).validate(smallest(portable(whole)))
+    assert not defs
 
 
 _WORDS = st.sampled_from(

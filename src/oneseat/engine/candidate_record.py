@@ -140,7 +140,7 @@ class CandidateRecord:
     def _finding_of(self, attempt: AttemptRecord) -> billing.Finding:
         totals, before = attempt.totals, self.cleared or self.refused
         if self.by_use:
-            used = totals.usage is not None and totals.usage.is_positive
+            used = totals.usage is not None and totals.usage.is_known and totals.usage.is_positive
             return billing.conclude_on_key(before, used=used if attempt.dispatch is not None else None)
         return billing.conclude(
             expected=self.expected,

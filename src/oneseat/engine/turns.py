@@ -84,8 +84,12 @@ class Turns(NamedTuple):
         # Close it here: the garbage collector would close it only after the objects it uses.
         async with aclosing(batches) if isinstance(batches, AsyncGenerator) else nullcontext():
             while (batch := await self.watchdog.wait(anext(batches, None))) is not None:
+                # Events that come without a pause leave no wait for the watchdog to end.
+                late = self.watchdog.alarm
                 self.watchdog.saw(*batch)
                 await self._handle(self.record.with_other_models(batch))
+                if late is not None and not isinstance(batch[-1], TurnEnded):
+                    raise OneseatError(late)
 
     async def _handle(self, batch: Batch) -> None:
         """Meter a batch, write it, pass it to the reader; answer its question, or end the turn when the run must stop."""

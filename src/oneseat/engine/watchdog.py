@@ -114,12 +114,17 @@ class Watchdog:
         try:
             return await awaitable
         except asyncio.CancelledError:
-            # A cancellation from outside takes precedence over the watchdog's own.
-            if self._alarm is None or task is None or task.uncancel() > 0:
+            # A cancellation from outside takes precedence over the watchdog's own, which leaves no waiter.
+            if self._waiter is not None or self._alarm is None or task is None or task.uncancel() > 0:
                 raise
             raise OneseatError(self._alarm) from None
         finally:
             self._waiter = None
+
+    @property
+    def alarm(self) -> ErrorInfo | None:
+        """Why the turn must end; also when it was found between two waits, which nothing but the next long wait raises."""
+        return self._alarm
 
     async def pause(self, seconds: float) -> None:
         """Sleep before the next attempt. Only the limit of the whole run applies meanwhile."""
@@ -171,8 +176,10 @@ class Watchdog:
         self._last = now
         self._elapsed += passed
         self._silence += passed
-        if self._waiter is not None and self._alarm is None:
+        if self._alarm is None:
             self._check()
+        elif self._waiter is not None:
+            self._end_wait(self._waiter)
         self._timer = self._loop.call_later(self._tick, self._on_tick)
 
     def _check(self) -> None:
@@ -181,6 +188,8 @@ class Watchdog:
             self._give_alarm(objection)
         elif self.time_left_s == 0.0:
             self._give_alarm(self._out_of_time())
+        elif self._waiter is None:
+            return  # the time that the caller takes is not silence
         elif self._written is not None and self._state in _WORKS_UNSEEN:
             if self._look is None and (
                 self._is_silent(0.5) if self._seen_written is None else self._is_silent(1)
@@ -211,7 +220,11 @@ class Watchdog:
     def _give_alarm(self, alarm: ErrorInfo) -> None:
         self._alarm = alarm
         if self._waiter is not None:
-            self._waiter.cancel()
+            self._end_wait(self._waiter)
+
+    def _end_wait(self, waiter: asyncio.Task[object]) -> None:
+        self._waiter = None
+        waiter.cancel()
 
     def _is_silent(self, share: float) -> bool:
         """Whether the silence has lasted for this share of the current state's limit."""

@@ -96,6 +96,12 @@ MAX_TOKENS = Failure(
     "you",
     "Ask for a shorter answer",
 )
+CUT_OFF = Failure(
+    "incomplete.cut_off",
+    "The provider ended its response in the middle of the answer",
+    "provider",
+    "What came is kept; to have it answered again, and paid for again, run it again",
+)
 CONTEXT_WINDOW = Failure(
     "incomplete.context_window",
     "The conversation exceeds the model's context window",

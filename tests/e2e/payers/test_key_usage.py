@@ -81,6 +81,8 @@ def go(seat: Seat) -> Done:
         {"prompt_tokens": -1_000_000, "completion_tokens": -5_000_000},
         {"prompt_tokens": 10**30, "completion_tokens": 2**63},
         {"prompt_tokens": 1e308, "completion_tokens": 12.5},
+        {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10},
+        {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 1000}},
     ],
 )
 def test_an_answer_without_a_count_is_unverified_and_stays_in_the_budget(

@@ -254,7 +254,7 @@ def test_sessions_are_listed_shown_and_ended(quick_seat: Seat) -> None:
     assert session in quick_seat.run("sessions", "end", "shop").stdout
     assert quick_seat.run("sessions", "list", "--json").result == {"sessions": [], "not_read": {}}
     assert "ended (ended)" in quick_seat.run("sessions", "list", "--all").stdout
-    assert quick_seat.run("sessions", "end", "shop", "--json").result == {"sessions": []}
+    assert quick_seat.run("sessions", "end", "shop", "--json").result == {"sessions": [], "not_read": {}}
     third = ask(quick_seat, "third prompt")
     assert (third["session"]["resumed"], renewal(quick_seat, third)) == (False, None)
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from oneseat.contract.errors import ErrorInfo, OneseatError, exit_code
 from oneseat.contract.receipt import NO_TOKENS
 from oneseat.providers.api import failures
-from oneseat.providers.api.chat import TruncatedError, VendorError
+from oneseat.providers.api.chat import VendorError
 from oneseat.providers.api.endpoint import Answered
+from oneseat.rules.runs.retry import PASSING
 from oneseat.testing import Answer, Failure, Page, Simulator, Text
 
 from .asking import KEY, apis, ask, provider
@@ -72,12 +73,18 @@ def test_the_words_of_an_unreadable_answer_stay_where_they_are() -> None:
     assert KEY not in error.message
 
 
-def test_a_cut_answer_is_a_lost_connection_and_a_web_page_is_not() -> None:
-    cut = TruncatedError("the answer stopped in the middle")
-    assert failures.of_error(cut, None, Answered(200, "text/event-stream"), None).code == (
-        "provider.connection_lost"
-    )
-    page = failures.of_error(cut, None, Answered(200, "text/html; charset=utf-8"), None)
+@pytest.mark.parametrize(
+    ("text", "begun", "code"),
+    [
+        (True, True, "incomplete.cut_off"),
+        (False, True, "provider.connection_lost"),
+        (False, False, "provider.garbled"),
+    ],
+)
+def test_a_cut_answer_is_repeated_only_where_no_text_of_it_came(text: bool, begun: bool, code: str) -> None:
+    cut = failures.of_cut(Answered(200, "text/event-stream"), text=text, begun=begun)
+    assert (cut.code, cut.code in PASSING) == (code, code == "provider.connection_lost")
+    page = failures.of_cut(Answered(200, "text/html; charset=utf-8"), text=False, begun=False)
     assert (page.code, "base_url" in str(page.hint)) == ("provider.garbled", True)
 
 
@@ -158,11 +165,15 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_shown(
 
 
 @apis
-@pytest.mark.parametrize("body", ["", "{", "[]", "data: {\n\n", "data: []\n\n", 'data: {"type": 7}\n\n'])
+@pytest.mark.parametrize(
+    "body",
+    ["", "\n\n", "{", "{}", "[]", ": ping\n\n", "data: {\n\n", "data: []\n\n", 'data: {"type": 7}\n\n'],
+)
 def test_what_no_api_answers_is_a_typed_error(simulator: Simulator, api: str, body: str) -> None:
     simulator.script("strange", [Page(body=body, content_type="text/event-stream")])
     turn = ask(provider(api, simulator.url("strange")))
-    assert turn.code in {"provider.garbled", "provider.connection_lost", "provider.api_error"}
+    # None of them is asked again: the endpoint would charge for it again, or say the same.
+    assert turn.code in {"provider.garbled", "provider.api_error"}
 
 
 @apis

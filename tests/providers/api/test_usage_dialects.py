@@ -190,6 +190,52 @@ def test_zeros_that_come_later_take_nothing_away(server: _Server, api: str) -> N
     assert (usage.input_tokens, usage.output_tokens) == (120_000, 50)
 
 
+@pytest.mark.parametrize("api", ["anthropic", "openai-compatible", "gemini"])
+@pytest.mark.parametrize("later", [(10, 0), (0, 3), (None, 0), (10, None)])
+def test_a_single_zero_that_comes_later_takes_nothing_away(
+    server: _Server, api: str, later: tuple[int | None, int | None]
+) -> None:
+    first = told(api, 10, 3)
+    # What a message is expected to write at its start is no count: the first report of it is at its end.
+    usage = used(server, api, *([first] * (2 if api == "anthropic" else 1)), told(api, *later))
+    assert (usage.input_tokens, usage.output_tokens) == (10, 3)
+
+
+def test_a_later_total_without_an_answer_takes_nothing_away(server: _Server) -> None:
+    first = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
+    later = {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}
+    usage = used(server, "openai-compatible", first, later)
+    assert (usage.input_tokens, usage.output_tokens) == (10, 3)
+
+
+def test_a_later_report_of_the_cache_counts_no_token_twice(server: _Server) -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": 4}}
+    first = {"prompt_tokens": 10, "completion_tokens": 1}
+    usage = used(server, "openai-compatible", first, first | {"completion_tokens": 3} | details)
+    assert usage == TokenUsage(6, 3, 4, 0, 0)
+    usage = used(server, "openai-compatible", first | details, first | {"completion_tokens": 3})
+    assert usage == TokenUsage(10, 3, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("api", "usage"),
+    [
+        (
+            "openai-compatible",
+            {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 1000}},
+        ),
+        ("openai-compatible", {"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 11}),
+        (
+            "openai",
+            {"input_tokens": 10, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 1000}},
+        ),
+        ("gemini", {"promptTokenCount": 10, "candidatesTokenCount": 3, "cachedContentTokenCount": 1000}),
+    ],
+)
+def test_more_cached_than_sent_cannot_be_true(server: _Server, api: str, usage: dict[str, Any]) -> None:
+    assert used(server, api, usage) == UNKNOWN
+
+
 def test_several_ends_of_a_message_are_one_count(server: _Server) -> None:
     usage = used(server, "anthropic", told("anthropic", 10, 1), {"output_tokens": 3}, {"output_tokens": 5})
     assert (usage.input_tokens, usage.output_tokens) == (10, 5)
@@ -240,15 +286,6 @@ def test_what_a_message_was_expected_to_write_is_not_what_it_wrote(server: _Serv
             *(6, 4, 5),
         ),
         ({"prompt_tokens": 10, "completion_tokens": 5, "cached_tokens": 4}, 6, 4, 5),
-        # More cached than sent: it is counted beside it.
-        (
-            {
-                "prompt_tokens": 10,
-                "completion_tokens": 5,
-                "prompt_tokens_details": {"cached_tokens": 100},
-            },
-            *(10, 100, 5),
-        ),
         ({"prompt_tokens": 10.0, "completion_tokens": 5.0}, 10, 0, 5),
     ],
 )

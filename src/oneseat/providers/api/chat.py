@@ -217,28 +217,45 @@ class Counts:
         self.refused = True
         return None
 
+    def rest(self, total: int | None, *parts: int | None) -> int | None:
+        """The total minus its parts, such as what was read from the cache. Parts larger than the total are impossible counts."""
+        known = sum(part or 0 for part in parts)
+        if total is not None and known > total:
+            self.refused = True
+            return None
+        return None if total is None else total - known
+
     def usage(self, **tokens: int | None) -> TokenUsage:
         """The counts as ``TokenUsage``; all unknown if one of them was invalid."""
         return TokenUsage() if self.refused else TokenUsage(**tokens)
 
 
 def newest(before: TokenUsage, counts: Counts, now: TokenUsage) -> TokenUsage:
-    """The usage after a further report of one request. A report with less information, such as zeros at the end, is ignored."""
+    """The usage after a further report of one request. A count that says less, such as a zero at the end, is ignored.
+
+    The counts of what was sent are replaced together, as a later report may divide the same tokens differently.
+    """
     if counts.refused:
         return now
-    says_more = now.is_positive and (now.is_known or not before.is_known)
-    return now if says_more or not before.is_positive else before
+    says_more = any(_sent(now)) and (now.input_tokens is not None or before.input_tokens is None)
+    newer = now if says_more or not any(_sent(before)) else before
+    written = now if now.output_tokens or before.output_tokens is None else before
+    return msgspec.structs.replace(newer, output_tokens=written.output_tokens)
 
 
-def rest(total: int | None, *parts: int | None) -> int | None:
-    """The total minus its parts. If the parts are larger than the total, they are not included in it."""
-    known = sum(part or 0 for part in parts)
-    return total if total is None or known > total else total - known
+def _sent(usage: TokenUsage) -> tuple[int | None, ...]:
+    """The counts of what was sent, which exclude each other."""
+    return (
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+    )
 
 
 def output(written: int | None, *, reasoning: int | None, sent: int | None, total: int | None) -> int | None:
     """The output tokens including thinking. Some servers do not include it in ``written``, which the total shows."""
-    if written is None or sent is None:
+    if written is None or not sent:
         return written
     if total is not None and total > sent + written:
         return total - sent
@@ -248,13 +265,7 @@ def output(written: int | None, *, reasoning: int | None, sent: int | None, tota
 
 def believable(usage: TokenUsage, *, answered: bool) -> TokenUsage:
     """The usage of one request with impossible zeros made unknown: no request is empty, and no answer takes zero tokens."""
-    read = (
-        usage.input_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-    )
-    if usage.input_tokens == 0 and not any(read):
+    if usage.input_tokens == 0 and not any(_sent(usage)):
         usage = msgspec.structs.replace(usage, input_tokens=None)
     if usage.output_tokens == 0 and answered:
         usage = msgspec.structs.replace(usage, output_tokens=None)

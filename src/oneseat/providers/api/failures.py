@@ -14,7 +14,7 @@ from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.providers import failures
 from oneseat.providers.failures import Failure
 
-from .chat import Stop, TruncatedError, VendorError
+from .chat import Stop, VendorError
 from .endpoint import Answered
 
 _REJECTED = failures.LOGIN_REJECTED._replace(what="The endpoint rejected the API key")
@@ -26,6 +26,7 @@ _GARBLED = Failure("provider.garbled", "The endpoint does not answer like an API
 _UNTRUSTED = failures.UNTRUSTED._replace(
     hint="Have the proxy let this address through: SSL_CERT_FILE and SSL_CERT_DIR do not apply to API keys"
 )
+_NO_API = _GARBLED._replace(hint="Check the network, and `base_url` of the key in oneseat.toml")
 LINE_TOO_LONG = _GARBLED._replace(what="The endpoint sends a line that is longer than any of an API")
 
 _NOTHING_SAID = VendorError(None, (), "")
@@ -94,6 +95,22 @@ def of_stop(stop: Stop, why: str | None) -> ErrorInfo | None:
     return None if failure is None else failure.info(why or "")
 
 
+def of_cut(answered: Answered | None, *, text: bool, begun: bool) -> ErrorInfo:
+    """The failure of a response that ended without an error and without the end of an answer.
+
+    ``text`` is whether it contained text, which is not requested and paid for again, and ``begun`` whether it contained anything
+    of an answer: otherwise a further request would get no answer either.
+    """
+    other = _not_the_api(answered)
+    if other is not None:
+        return other
+    if text:
+        return failures.CUT_OFF.info()
+    if begun:
+        return failures.CONNECTION_LOST.info("the answer stopped in the middle")
+    return _NO_API.info("its response contains no answer")
+
+
 def of_error(
     error: Exception, said: VendorError | None, answered: Answered | None, key: str | None
 ) -> ErrorInfo:
@@ -101,9 +118,6 @@ def of_error(
     own = next((each.info for each in _causes(error) if isinstance(each, OneseatError)), None)
     if own is not None or said is not None:
         return own or _of_words(said or _NOTHING_SAID, answered, key)
-    if isinstance(error, TruncatedError):
-        other = _not_the_api(answered)
-        return other if other is not None else failures.CONNECTION_LOST.info(str(error))
     kinds = {type(each).__name__ for each in _causes(error)}
     if kinds & {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}:
         return _not_reached(error)
@@ -157,8 +171,7 @@ def _not_the_api(answered: Answered | None) -> ErrorInfo | None:
     """Why a response cannot be from the API: for example the login page of a guest network. ``None`` if it can."""
     if answered is None or not answered.content_type.startswith("text/html"):
         return None
-    page = _GARBLED._replace(hint="Check the network, and `base_url` of the key in oneseat.toml")
-    return page.info(f"a web page (`{answered.content_type.partition(';')[0]}`, status {answered.status})")
+    return _NO_API.info(f"a web page (`{answered.content_type.partition(';')[0]}`, status {answered.status})")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

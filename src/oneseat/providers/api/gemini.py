@@ -32,7 +32,6 @@ from .chat import (
     file_text,
     newest,
     output,
-    rest,
 )
 from .endpoint import PLACEHOLDER, Endpoint
 from .failures import retry_after
@@ -226,7 +225,7 @@ def _tokens(counts: Counts) -> TokenUsage:
     sent = None if prompt is None else prompt + of_tools
     whole = None if written is None and thought is None else (written or 0) + (thought or 0)
     return counts.usage(
-        input_tokens=rest(sent, read),
+        input_tokens=counts.rest(sent, read),
         output_tokens=output(whole, reasoning=None, sent=sent, total=counts.read("total_token_count")),
         cache_read_tokens=read,
         # Writing to the vendor's cache is free.

@@ -28,7 +28,6 @@ from .chat import (
     file_text,
     newest,
     output,
-    rest,
 )
 from .endpoint import Endpoint
 from .openai_dialects import (
@@ -216,7 +215,7 @@ def _tokens(counts: Counts) -> TokenUsage:
     read = counts.read("prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
     written = counts.read("prompt_tokens_details.cache_write_tokens")
     return counts.usage(
-        input_tokens=rest(sent, read, written),
+        input_tokens=counts.rest(sent, read, written),
         output_tokens=output(
             counts.read("completion_tokens", "output_tokens"),
             reasoning=counts.read("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),

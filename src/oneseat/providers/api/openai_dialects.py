@@ -159,7 +159,8 @@ def _parts(content: Any) -> Iterator[tuple[str, str]]:
             yield "text", part
         elif isinstance(part, dict):
             kind = text_in(part, "type") or "text"
-            inner = part.get(kind, part.get("text"))
+            # The Assistants API has the text one level deeper, as `value`.
+            inner = part.get(kind, part.get("text", part.get("value")))
             yield kind, "".join(text for _, text in _parts(inner)) if inner is not content else ""
 
 

@@ -28,7 +28,6 @@ from .chat import (
     arguments_of,
     file_text,
     output,
-    rest,
 )
 from .endpoint import Endpoint
 from .openai_errors import FailedError
@@ -177,7 +176,7 @@ def _tokens(usage: Any) -> TokenUsage:
     written = counts.read("input_tokens_details.cache_write_tokens")
     known = usage is not None
     return counts.usage(
-        input_tokens=rest(sent, read, written),
+        input_tokens=counts.rest(sent, read, written),
         output_tokens=output(
             counts.read("output_tokens"),
             reasoning=counts.read("output_tokens_details.reasoning_tokens"),

@@ -33,7 +33,16 @@ from oneseat.providers.failures import INTERRUPTED
 
 from . import failures
 from .account import Account
-from .chat import Call, ChatRequest, Conversation, ConversationOptions, Prompt, Reply, believable
+from .chat import (
+    Call,
+    ChatRequest,
+    Conversation,
+    ConversationOptions,
+    Prompt,
+    Reply,
+    TruncatedError,
+    believable,
+)
 from .stream import CancellableStream, StoppedError
 from .tools import Toolbox
 
@@ -180,7 +189,7 @@ class ApiSession:
     async def _one_request(self) -> AsyncGenerator[Event | Reply | ErrorInfo, None]:
         """Send one request to the model: yields events, then the complete answer or the failure."""
         talk = self._chat.talk
-        self._began, self._turned_down, answered = False, True, False
+        self._began, self._turned_down, answered, text = False, True, False, False
         kept_back = INTERRUPTED.info() if self._interrupted else self._out_of_turns()
         if kept_back is not None:
             yield kept_back
@@ -200,13 +209,17 @@ class ApiSession:
                     if not self._started:
                         self._started = True
                         yield self._start(ask.model)
-                answered = answered or isinstance(seen, TextDelta | ThinkingDelta) or _writes_a_call(seen)
+                text = text or isinstance(seen, TextDelta)
+                answered = answered or text or isinstance(seen, ThinkingDelta) or _writes_a_call(seen)
                 yield _believed(seen, answered=answered)
         except StoppedError:
             self._turned_down = False
             yield INTERRUPTED.info()
         except OneseatError as error:
             yield error.info
+        except TruncatedError:
+            self._turned_down = False
+            yield failures.of_cut(self._account.endpoint.answered, text=text, begun=answered)
         except Exception as error:  # noqa: BLE001 - no exception of an SDK may reach a user
             yield self._failure(error)
         finally:

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+#: A server that sends without a pause would otherwise fill the memory, and let no other task run.
+_MOST_AHEAD = 10_000
 
 
 class StoppedError(Exception):
@@ -22,6 +24,7 @@ class CancellableStream(Generic[T]):
         self._stream = stream
         self._items: collections.deque[T] = collections.deque()
         self._news = asyncio.Event()
+        self._room = asyncio.Event()
         self._task = asyncio.ensure_future(self._read())
         self._task.add_done_callback(lambda _: self._news.set())
 
@@ -36,6 +39,7 @@ class CancellableStream(Generic[T]):
                 self._task.result()
                 return
             self._news.clear()
+            self._room.set()
             if not self._items and not self._task.done():
                 await self._news.wait()
 
@@ -51,3 +55,6 @@ class CancellableStream(Generic[T]):
             async for item in stream:
                 self._items.append(item)
                 self._news.set()
+                if len(self._items) >= _MOST_AHEAD:
+                    self._room.clear()
+                    await self._room.wait()

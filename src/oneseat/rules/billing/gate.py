@@ -84,7 +84,7 @@ def verdict(*, sent: bool, started: Started | None, overage: bool | None) -> Ver
 def conclude_on_key(before: Cleared | Refused | None, *, used: bool | None) -> Finding:
     """Conclude a run on an API key. oneseat sends the key itself, so reported tokens prove that the key was used.
 
-    ``used`` is whether tokens were reported; ``None`` when nothing was sent.
+    ``used`` is whether it was reported what was sent and written; ``None`` when nothing was sent.
     """
     wallet: Wallet = before.wallet if before is not None else "unknown"
     reached = before.evidence if before is not None else ()

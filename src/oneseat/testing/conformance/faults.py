@@ -30,7 +30,7 @@ CODES: dict[str, frozenset[str]] = {
     "server-error": frozenset({"provider.server_error"}),
     "overloaded": frozenset({"provider.overloaded"}),
     "reset-mid-stream": frozenset({"provider.connection_lost"}),
-    "eof-mid-stream": frozenset({"provider.connection_lost"}),
+    "eof-mid-stream": frozenset({"provider.connection_lost", "incomplete.cut_off"}),
     "error-mid-stream": frozenset(
         {"provider.overloaded", "provider.server_error", "provider.connection_lost"}
     ),

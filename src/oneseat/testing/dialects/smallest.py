@@ -154,9 +154,15 @@ def _array(schema: _Schema, root: _Schema, depth: int) -> list[Any]:
     usual = 0 if depth > _DEEP or schema.get("items") is False else 1
     size = max(_count(schema, "minItems", usual), len(first))
     size = min(size, _count(schema, "maxItems", size))
-    items = [*first, *[schema.get("items")] * size][:size]
+    items = [*first, *_each_option(schema.get("items"), size, depth)][:size]
     differ = schema.get("uniqueItems") is True
     return [_value(item, root, depth + 1, number if differ else 0) for number, item in enumerate(items)]
+
+
+def _each_option(items: Any, size: int, depth: int) -> list[Any]:
+    """One schema per item: a tuple may have reached the vendor as the alternatives of its items, in their order."""
+    options = _options(items) if isinstance(items, dict) and len(items) == 1 and depth <= _DEEP else []
+    return [options[number % len(options)] if options else items for number in range(size)]
 
 
 def _count(schema: _Schema, word: str, usual: int = 0) -> int:
