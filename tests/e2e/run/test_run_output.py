@@ -126,8 +126,10 @@ def test_what_was_printed_too_early_is_called_so(
 ) -> None:
     seat.env["ONESEAT_SIMULATOR_URL"] = simulator.url(scenario)
     ended = seat.run("run", "hello")
-    assert (ended.code, ended.stdout) == (0, f"{first}\n{answer}\n")
-    assert ended.stderr.startswith(f"note: {note}\nreceipt: ")
+    # A busy CLI may see that the stream broke before it has passed on a word of it: then there is nothing to take back.
+    early = "" if ended.stdout == f"{answer}\n" else f"{first}\n"
+    assert (ended.code, ended.stdout) == (0, f"{early}{answer}\n")
+    assert ended.stderr.startswith(f"note: {note}\nreceipt: " if early else "receipt: ")
     assert seat.run("show", seat.runs()[0]["id"], "--json").result["result"]["text"] == answer
 
 

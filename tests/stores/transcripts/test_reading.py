@@ -164,6 +164,21 @@ def test_both_readers_fall_for_no_trap(trap: Trap) -> None:
         assert problems == ({left.unreadable: 1} if left.unreadable else {})
 
 
+def test_a_line_that_does_not_count_what_was_written_repeats_none_that_does() -> None:
+    usage = {"input_tokens": 2, "output_tokens": None}
+    line = {
+        "message": {"id": "msg_1", "content": [""], "usage": usage},
+        "requestId": "req_1",
+        "type": "assistant",
+        "uuid": "b",
+        "timestamp": LINE["timestamp"],
+        "sessionId": "s-1",
+    }
+    message = {"id": "msg_1", "content": [""], "usage": {"input_tokens": 2}}
+    data = encode(line) + encode({**line, "message": message, "uuid": "a"})
+    assert read_by(FastReader(), data) == read_by(LenientReader(), data)
+
+
 def test_the_earliest_of_equal_sightings_stays() -> None:
     later = {**LINE, "timestamp": "2026-11-20T15:35:10.000Z"}
     for order in ([LINE, later], [later, LINE]):

@@ -149,6 +149,9 @@ class FastReader(LenientReader):
         """Whether ``line`` need not be taken, as ``last`` is of the same message and was. Of one moment, the id may be kept."""
         if not _adds_nothing(line, last):
             return False
+        usage = None if last.message is None else last.message.usage
+        if usage is not None and usage.output_tokens is None:
+            return False  # one of them may not count what was written, and is no answer then
         if line.uuid != last.uuid and line.timestamp == last.timestamp:
             if last.message is None or last.message.usage is None or last.message.usage.iterations:
                 return False
