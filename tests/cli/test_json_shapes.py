@@ -229,7 +229,10 @@ def test_status(tmp_path: Path, claude_path: Path, simulator: Simulator) -> None
     check_shape("status", seat.run("status", "--json"))
     with serving(seat):
         seat.run("run", "--quiet", "hi")
-        check_shape("status-serving", seat.run("status", "--json"))
+        ended = seat.run("status", "--json")
+        while not ended.result["server"]["warm"]:  # the next process is still starting
+            ended = seat.run("status", "--json")
+        check_shape("status-serving", ended)
 
 
 def test_config(seat: Seat) -> None:
