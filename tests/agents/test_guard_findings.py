@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -245,9 +246,10 @@ def test_a_fingerprint_that_names_no_finding(beginning: str, tmp_path: Path) -> 
 Answer = Callable[[list[Finding]], tuple[Mapping[str, Opinion], int, str | None]]
 
 
-def reviewed(repo: Repo, answer: Answer) -> Scan:
-    repository = repo.guard._repository
-    return Scan(repository, load_rules(), Store(repo.folder / "oneseat/data/guard"), answer)
+@contextmanager
+def reviewed(repo: Repo, answer: Answer) -> Iterator[Scan]:
+    with closing(Store(repo.folder / "oneseat/data/guard")) as store:
+        yield Scan(repo.guard._repository, load_rules(), store, answer)
 
 
 def test_the_model_is_asked_once_and_releases_no_secret(tmp_path: Path) -> None:
@@ -258,23 +260,23 @@ def test_the_model_is_asked_once_and_releases_no_secret(tmp_path: Path) -> None:
         return {finding.fingerprint: Opinion("false_alarm", "a sample") for finding in findings}, 1, None
 
     repo.commit({"a.py": f'KEY = "{seat_token()}"\nsubprocess.run(command, shell=True)\n'})
-    scan = reviewed(repo, false_alarm)
     what = leaving(repo.guard._repository, everything(repo.guard._repository))
-    report = scan.run(what, beside=False)
+    with reviewed(repo, false_alarm) as scan:
+        report = scan.run(what, beside=False)
+        again = scan.run(leaving(repo.guard._repository, everything(repo.guard._repository)), beside=False)
     assert {finding.rule: finding.stops for finding in report.findings} == {
         "claude-subscription-token": True,
         "shell-true": False,
     }
     assert {finding.verdict for finding in report.findings} == {"false_alarm"}
-    again = scan.run(leaving(repo.guard._repository, everything(repo.guard._repository)), beside=False)
     assert (again.model_runs, again.findings, len(asked)) == (0, report.findings, 1)
 
 
 def test_without_an_answer_the_rules_decide(tmp_path: Path) -> None:
     repo = Repo(tmp_path)
     repo.commit({"a.py": "subprocess.run(command, shell=True)\n"})
-    scan = reviewed(repo, lambda _: ({}, 0, "signed out"))
-    report = scan.run(leaving(repo.guard._repository, everything(repo.guard._repository)), beside=False)
+    with reviewed(repo, lambda _: ({}, 0, "signed out")) as scan:
+        report = scan.run(leaving(repo.guard._repository, everything(repo.guard._repository)), beside=False)
     assert (report.stopped, report.model_note, only(report).verdict) == (True, "signed out", "not_asked")
 
 

@@ -55,10 +55,18 @@ class Store:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._key = _key(folder / "store.key")
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
-            self._connection.executescript(_SCHEMA)
+            self._connection = self._opened()
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
+        try:
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Close the database."""
