@@ -178,8 +178,9 @@ async def test_the_login_is_asked_for_although_nobody_is_signed_in(seat: Seat, s
 async def test_a_dead_process_is_not_handed_out(quick_seat: Seat) -> None:
     async with oneseat.connect(warm=1) as app:
         dead = await waiting(app)
-        psutil.Process(dead.pid).kill()
-        psutil.wait_procs([psutil.Process(dead.pid)])
+        process = psutil.Process(dead.pid)
+        process.kill()
+        psutil.wait_procs([process])
         result = await ask(app, "hello")
         assert result.status == "completed"
         await waiting(app, lambda process: process.pid != dead.pid)
