@@ -130,14 +130,16 @@ class _nothing_left:  # noqa: N801 - reads like the function it stands for
 
     async def _change(self) -> None:
         """Wait until a task or a process has ended, but not for long: nothing announces the end of a connection."""
-        loop, fds = asyncio.get_running_loop(), []
+        loop = asyncio.get_running_loop()
+        fds: list[int] = []
         ended: asyncio.Future[None] = loop.create_future()
         try:
-            for pid in _children() - self._children if sys.platform == "linux" else ():
-                with contextlib.suppress(OSError):  # gone meanwhile
-                    fds.append(os.pidfd_open(pid))
-                    # It leaves the exit code to the provider, which waiting for the child would take.
-                    loop.add_reader(fds[-1], ended.cancel)
+            if sys.platform == "linux":
+                for pid in _children() - self._children:
+                    with contextlib.suppress(OSError):  # gone meanwhile
+                        fds.append(os.pidfd_open(pid))
+                        # It leaves the exit code to the provider, which waiting for the child would take.
+                        loop.add_reader(fds[-1], ended.cancel)
             tasks = {task for task in asyncio.all_tasks() - self._tasks if not task.done()}
             await asyncio.wait({ended, *tasks}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
