@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
-import tempfile
 from pathlib import Path
 
+from oneseat._util.atomic import replace_file
 from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
 
@@ -37,7 +35,7 @@ def write_settings_text(path: Path, text: str) -> None:
         # Renaming onto the link itself would replace the link by a file.
         target = path.resolve()
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _PRIVATE
-        _replace(target, text, mode)
+        replace_file(target, text.encode("utf-8"), mode=mode, durable=True)
     except OSError as error:
         raise _unwritable(path, error.strerror or type(error).__name__) from None
 
@@ -50,26 +48,10 @@ def keep_copy(path: Path, ending: str) -> Path:
         number += 1
         copy = path.with_name(f"{path.name}{ending}-{number}")
     try:
-        _replace(copy, read_settings_text(path), _PRIVATE)
+        replace_file(copy, read_settings_text(path).encode("utf-8"), durable=True)
     except OSError as error:
         raise _unwritable(copy, error.strerror or type(error).__name__) from None
     return copy
-
-
-def _replace(target: Path, text: str, mode: int) -> None:
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            # Without this, a power cut after the rename can leave an empty file.
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:  # also Ctrl-C: leave no temporary file
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _unwritable(path: Path, why: str) -> UsageError:

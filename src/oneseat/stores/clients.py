@@ -6,11 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from oneseat._util.atomic import replace_file
 from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.gateway.clients import StoredClient
-
-from .files import replace_file
 
 _MAX_BYTES = 4_000_000
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from oneseat._util.atomic import replace_file
 from oneseat.contract.reports.compat import CanaryReport, CliFile
-
-from .files import replace_file
 
 #: How many entries are kept. An entry of a replaced CLI is useless, except to who switches between versions.
 _KEPT = 16

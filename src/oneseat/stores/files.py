@@ -1,25 +1,6 @@
-"""What every store needs to know about files."""
+"""Names and paths in the errors of the stores."""
 
 from __future__ import annotations
-
-import contextlib
-import os
-import tempfile
-from pathlib import Path
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, readable by the owner only. Raises ``OSError``."""
-    # A reader sees the old file or the new one, never half of it. `mkstemp` creates it with mode 0600.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:  # also Ctrl-C: no temporary file is left behind
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def printable(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import msgspec
 
+from oneseat._util.atomic import replace_file
 from oneseat.host.paths import create_folder
 
 #: How long a plan is trusted, in seconds: an account can change it at any time.
@@ -42,10 +42,7 @@ class SeenPlans:
         if seen is not None and seen.plan == plan and 0 <= now - seen.at < _AGAIN_S:
             return
         create_folder(self._folder)
-        half = self._folder / f".{account}.{os.getpid()}"
-        half.touch(0o600)
-        half.write_bytes(msgspec.json.encode(_Seen(plan, now)))
-        half.replace(self._folder / account)
+        replace_file(self._folder / account, msgspec.json.encode(_Seen(plan, now)))
 
     def _read(self, account: str | None) -> _Seen | None:
         if account is None or not _ACCOUNT.fullmatch(account):

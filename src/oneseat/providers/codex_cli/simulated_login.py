@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
 from pathlib import Path
 
 import msgspec
 
+from oneseat._util.atomic import replace_file
 from oneseat._util.time import iso
 from oneseat.host.paths import create_folder
 
@@ -32,12 +31,7 @@ def sign_in(folder: Path, token: str | None, now: float) -> None:
     ours = there.kind == "none" or there.auth_mode == "chatgpt"
     if not ours or (there.refreshed_at is not None and now - there.refreshed_at < _FRESH_S):
         return
-    half = folder / f".{_LOGIN_FILE}.{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        half.unlink()
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(_login(token, now)))
-    half.replace(folder / _LOGIN_FILE)
+    replace_file(folder / _LOGIN_FILE, msgspec.json.encode(_login(token, now)))
 
 
 def _login(token: str, now: float) -> dict[str, object]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from oneseat._util.atomic import replace_file
 from oneseat.host.paths import create_folder
 
 #: Both ids are UUIDs; nothing else may become a part of a path or of a pattern.
@@ -37,10 +37,7 @@ class Threads:
         if not (_ID.fullmatch(session_id) and _ID.fullmatch(thread)):
             return
         create_folder(self._folder)
-        half = self._folder / f".{session_id}.{os.getpid()}"
-        half.touch(0o600)
-        half.write_text(thread, "ascii")
-        half.replace(self._folder / session_id)
+        replace_file(self._folder / session_id, thread.encode("ascii"))
 
 
 def records(folder: Path, thread: str) -> list[Path]:

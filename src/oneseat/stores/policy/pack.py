@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import msgspec
 
+from oneseat._util.atomic import replace_file
 from oneseat._util.files import read_regular
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.ownership import refuse_strangers
 from oneseat.contract.policy_pack import OwnerOverrides, Pack, PolicyState
-from oneseat.stores.files import replace_file
 
 _BUNDLED = Path(__file__).with_name("policy_pack.json")
 #: The bundled pack has 100 kB. A much larger file is a mistake.
