@@ -12,9 +12,7 @@ FULLEST_FOLDER = 22
 SMALL_FILE = 40
 #: Folders that are fuller: one file a command, one file a noun.
 FULLER = {
-    "src/oneseat/app": 24,
     "src/oneseat/cli/commands": 30,
-    "src/oneseat/contract": 24,
     "src/oneseat/providers/claude_cli": 23,
 }
 #: How many imports inside functions a folder may have at most: each makes a command start faster or loads an optional library.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from oneseat.app.answers import check_answer
+from oneseat.app.wiring import check_answer
 from oneseat.contract.budgets import Budget, Budgets, Reservation, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, OneseatError
 from oneseat.contract.events import Batch, Event, LimitSeen, Question, Started, Stderr, TextDelta, TurnEnded
@@ -19,7 +19,7 @@ from oneseat.contract.facts import (
     ProviderFeatures,
     SessionInfo,
 )
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.policy import PlanKind, PolicyInputs, RecentActivity
 from oneseat.contract.policy_pack import OwnerOverrides, PolicyState
 from oneseat.contract.ports import Providers

@@ -8,7 +8,7 @@ import pytest
 
 from oneseat.contract.errors import exit_code
 from oneseat.contract.events import Event, Message, Routed, ToolCall
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.receipt import NO_TOKENS, RunResult
 from oneseat.contract.request import Purpose, Request
 from oneseat.contract.routing import Candidate, Outcome, Role, RouteReport, RouteTable

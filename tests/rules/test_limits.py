@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.rules.limits.pausing import decide
 from oneseat.rules.limits.windows import (
     TRUSTED_S,

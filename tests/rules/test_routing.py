@@ -8,8 +8,8 @@ import pytest
 
 from oneseat.contract.errors import ErrorInfo, UsageError, exit_code
 from oneseat.contract.facts import ProviderFeatures
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.keys import ApiKey
-from oneseat.contract.limits import SeenLimit
 from oneseat.contract.receipt import PolicyStamp
 from oneseat.contract.request import Attachment, Request, SessionUse, Tools
 from oneseat.contract.routing import Candidate, Conditions, Outcome, RoleSettings, Wanted

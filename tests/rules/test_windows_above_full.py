@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oneseat.contract.errors import ErrorInfo
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.receipt import share_or_none
 from oneseat.providers.codex_cli import wire
 from oneseat.providers.codex_cli.limits import readings

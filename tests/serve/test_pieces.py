@@ -43,8 +43,8 @@ from oneseat.contract.gateway.chat import (
     Turn,
 )
 from oneseat.contract.gateway.clients import ApiClient
-from oneseat.contract.purpose import PurposeWords
 from oneseat.contract.receipt import Receipt, RunResult, TokenUsage
+from oneseat.contract.request import PurposeWords
 from oneseat.serve.gateway.dialects.base import Dialect
 from oneseat.serve.gateway.dialects.completions import Completions
 from oneseat.serve.gateway.dialects.messages import Messages

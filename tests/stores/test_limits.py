@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oneseat.contract.events import LimitSeen, WalletVerified
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.receipt import LimitReading, Wallet
 from oneseat.stores.ledger.reader import LedgerReader
 from oneseat.stores.ledger.writer import LedgerWriter

@@ -29,7 +29,7 @@ from oneseat.rules.policy import messages as policy_words
 from oneseat.stores.compat import CanaryResults
 
 from .foresight import key_failure
-from .limits_refresh import answer_within_s, question, silent
+from .limits import answer_within_s, question, silent
 from .providers import build_codex, build_provider, unreachable_simulator
 
 __all__ = ["examine", "try_installed_cli"]

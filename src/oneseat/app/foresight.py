@@ -18,7 +18,7 @@ from oneseat.host.paths import find_program, working_directory
 from oneseat.installation import Installation
 from oneseat.providers.claude_cli import credentials, discovery
 from oneseat.providers.codex_cli import discovery as codex_discovery
-from oneseat.rules.inputs.models import probable_model
+from oneseat.rules.inputs.models import mistyped_model
 from oneseat.rules.policy import decide as policy
 from oneseat.settings import PROJECTS
 from oneseat.stores.compat import CanaryResults
@@ -190,12 +190,6 @@ def _check_program(path: str, name: str) -> None:
 
 
 def _check_model(name: str) -> None:
-    meant = probable_model(name)
-    if meant is not None:
-        raise UsageError(
-            ErrorInfo(
-                code="usage.unknown_model",
-                message=f"Unknown model: `{name}`\n  it is nearly the name of another one",
-                hint=f"Did you mean this: `{meant}`",
-            )
-        )
+    error = mistyped_model(name)
+    if error is not None:
+        raise UsageError(error)

@@ -8,6 +8,9 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
 
 from oneseat.compat.gate import VersionGate
 from oneseat.contract.errors import ErrorInfo, OneseatError, UsageError
@@ -21,12 +24,14 @@ from oneseat.engine.limits import WindowGuard
 from oneseat.engine.policy import PolicyContext
 from oneseat.engine.sessions import SessionDeps
 from oneseat.engine.watchdog import Timeouts
+from oneseat.host import workers
 from oneseat.host.clock import SystemClock
 from oneseat.host.environment import nesting_depth
 from oneseat.host.locks import ProjectLocks
 from oneseat.host.slots import FileSlots
 from oneseat.installation import Installation, new_run_id
 from oneseat.providers.claude_cli.provider import ClaudeCliProvider
+from oneseat.rules.inputs import schemas
 from oneseat.rules.runs.retry import RetryLimits
 from oneseat.rules.runs.sessions import Nesting, SessionLimits
 from oneseat.settings import Settings
@@ -36,7 +41,6 @@ from oneseat.telemetry.json_lines import logging_to
 from oneseat.telemetry.log import LogObserver
 from oneseat.telemetry.records import EventLog, has_handlers
 
-from .answers import check_answer
 from .prices import budgets, price_table
 from .providers import (
     KeyProviders,
@@ -47,7 +51,10 @@ from .providers import (
 )
 from .runs import ledger_writer, live_processes, locks_folder, recover
 
-__all__ = ["App", "RunStream", "build_app", "new_run_id", "opened_app", "opened_ledger"]
+__all__ = ["App", "RunStream", "build_app", "check_answer", "new_run_id", "opened_app", "opened_ledger"]
+
+#: How long an answer may be checked against its schema, in seconds. An ordinary one takes a hundredth of a second.
+_CHECK_S = 10.0
 
 
 @contextlib.asynccontextmanager
@@ -231,3 +238,21 @@ def _patience(settings: Settings) -> Timeouts:
         retry=settings.watchdog_retry_s,
         total=settings.run_timeout_s,
     )
+
+
+async def check_answer(schema: dict[str, Any], value: object) -> list[str]:
+    """The errors of ``value`` under ``schema``, as ``schemas.schema_errors``, found without holding up the event loop.
+
+    Raises ``OneseatError`` ``incomplete.schema_unchecked`` where that cannot be found out in time.
+    """
+    if schemas.is_quick(schema, value):
+        return schemas.schema_errors(schema, value)
+    try:
+        answer = await workers.call(
+            f"{schemas.__name__}:encoded_errors", msgspec.json.encode([schema, value]), _CHECK_S
+        )
+        return msgspec.json.decode(answer, type=list[str])
+    except TimeoutError:
+        raise OneseatError(schemas.unchecked(f"it takes longer than {_CHECK_S:g} s")) from None
+    except (workers.WorkerError, msgspec.MsgspecError, RecursionError) as error:
+        raise OneseatError(schemas.unchecked(str(error))) from None

@@ -1,9 +1,9 @@
-"""Recorded runs, as the ledger returns them."""
+"""Recorded runs and usage windows, as the ledger returns them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -78,3 +78,19 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     at: str
     event: dict[str, Any]
+
+
+class SeenLimit(NamedTuple):
+    """What one source said of one window, unchanged from ``first_at`` to ``last_at``. Moments are seconds since 1970.
+
+    ``used`` is a share, 1 is full. ``overage`` true means that extra, paid usage was being spent. ``None`` is not said.
+    """
+
+    window: str
+    status: str
+    used: float | None
+    resets_at: float | None
+    source: str
+    overage: bool | None
+    first_at: float
+    last_at: float

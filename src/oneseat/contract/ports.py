@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .events import Batch, Event, Question, Stderr
 from .facts import PayerFacts, ProviderFeatures, SessionInfo
-from .limits import SeenLimit
+from .history import SeenLimit
 from .policy import PolicyInputs, RecentActivity
 from .policy_pack import PolicyState
 from .receipt import PolicyStamp, RunResult, SessionStamp, Wallet

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
+from oneseat.contract.request import OWNERS, READERS, PurposeWords
 
 from .checks import DOLLARS, TEXT, Check, one_of
 from .tables import Contradiction, NamedTable

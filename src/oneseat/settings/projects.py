@@ -7,8 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from oneseat.contract.purpose import PurposeWords
-from oneseat.contract.request import PermissionMode
+from oneseat.contract.request import PermissionMode, PurposeWords
 
 from .checks import DOLLARS, INSTRUCTIONS, PATH, PATHS, TEXT, one_of, whole
 from .clients import PURPOSE_KEYS, purpose_in, without_purpose

@@ -17,7 +17,7 @@ from oneseat.app.gateway.clients import add_client
 from oneseat.app.wiring import opened_app
 from oneseat.contract.gateway.clients import ApiClient
 from oneseat.contract.gateway.http import HttpOptions
-from oneseat.contract.purpose import PurposeWords
+from oneseat.contract.request import PurposeWords
 from oneseat.installation import Installation
 from oneseat.serve.gateway.server import Gateway
 from oneseat.testing import Simulator

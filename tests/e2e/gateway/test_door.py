@@ -16,7 +16,7 @@ from oneseat.contract.errors import UsageError
 from oneseat.contract.gateway.clients import ApiClient
 from oneseat.contract.gateway.http import HttpOptions
 from oneseat.contract.history import RunFilter
-from oneseat.contract.purpose import PurposeWords
+from oneseat.contract.request import PurposeWords
 from oneseat.installation import Installation
 from oneseat.testing import write_fake_cli
 from tests.e2e.driving import silent_url

@@ -18,7 +18,7 @@ from oneseat.app.limits import read_limits
 from oneseat.cli.screen import plain
 from oneseat.cli.views.limits import limits_text, statusline
 from oneseat.cli.views.timefmt import clock, tight
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.installation import Installation
 from oneseat.stores.ledger.schema import open_ledger
 from oneseat.testing import Behaviour, Simulator

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from oneseat.app import answers
+from oneseat.app import wiring
 from oneseat.contract.errors import OneseatError, UsageError
 from oneseat.rules.inputs.schemas import check_schema, is_quick
 from oneseat.testing import Behaviour
@@ -50,9 +50,9 @@ def test_a_signal_ends_it_and_a_server_goes_on(seat: Seat) -> None:
 
 
 async def test_the_event_loop_goes_on_and_the_limit_ends_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "_LIMIT_S", 1.0)
+    monkeypatch.setattr(wiring, "_CHECK_S", 1.0)
     ticks, began = 0, time.monotonic()
-    check = asyncio.ensure_future(answers.check_answer(ENDLESS, ANSWER))
+    check = asyncio.ensure_future(wiring.check_answer(ENDLESS, ANSWER))
     while not check.done():
         await asyncio.sleep(0)
         ticks += 1
@@ -64,7 +64,7 @@ async def test_the_event_loop_goes_on_and_the_limit_ends_the_check(monkeypatch: 
 
 
 async def test_a_cancelled_check_leaves_no_process() -> None:
-    check = asyncio.ensure_future(answers.check_answer(ENDLESS, ANSWER))
+    check = asyncio.ensure_future(wiring.check_answer(ENDLESS, ANSWER))
     async with asyncio.timeout(30):
         while not _workers():  # noqa: ASYNC110 - another process cannot set an event
             await asyncio.sleep(0)
@@ -85,15 +85,15 @@ async def test_a_cancelled_check_leaves_no_process() -> None:
 async def test_what_is_checked_elsewhere_is_checked_as_well(
     schema: dict[str, Any], value: object, found: int
 ) -> None:
-    assert len(await answers.check_answer(schema, value)) == found
+    assert len(await wiring.check_answer(schema, value)) == found
 
 
 async def test_a_tree_of_references_is_checked_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "_LIMIT_S", 1.0)
+    monkeypatch.setattr(wiring, "_CHECK_S", 1.0)
     levels = {f"l{n}": {"allOf": [{"$ref": f"#/$defs/l{n + 1}"}] * 2} for n in range(40)}
     schema = {"type": "object", "$ref": "#/$defs/l0", "$defs": {**levels, "l40": {"type": "object"}}}
     with pytest.raises(OneseatError) as raised:
-        await answers.check_answer(schema, {})
+        await wiring.check_answer(schema, {})
     assert raised.value.info.code == "incomplete.schema_unchecked"
 
 

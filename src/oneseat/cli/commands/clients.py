@@ -21,7 +21,7 @@ from oneseat.contract.gateway.clients import (
     OnUnsupported,
     WalletWord,
 )
-from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
+from oneseat.contract.request import OWNERS, READERS, PurposeWords
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _DOLLARS = click.FloatRange(min=0, min_open=True)

@@ -11,8 +11,7 @@ import click
 
 from oneseat._util.json import to_json
 from oneseat.app import Installation
-from oneseat.app.limits import estimate_tokens, read_limits
-from oneseat.app.limits_refresh import ask_codex_limits, ask_limits
+from oneseat.app.limits import ask_codex_limits, ask_limits, estimate_tokens, read_limits
 from oneseat.cli.options.prompt import OptionalSeconds, OptionalSecondsCommand
 from oneseat.cli.output import CANCELLED, can_be_left, complain, echo
 from oneseat.cli.terminal.event_loop import run_stoppable

@@ -8,7 +8,7 @@ import click
 
 from oneseat.app import Installation
 from oneseat.app.settings import Project, find_client
-from oneseat.contract.purpose import OWNERS, READERS, PurposeWords
+from oneseat.contract.request import OWNERS, READERS, PurposeWords
 
 from .completing import completer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oneseat.cli.screen import styled
+from oneseat.contract.providers import ROWS, WINDOWS
 from oneseat.contract.reports.limits import (
     BudgetReport,
     LimitForecast,
@@ -21,16 +22,12 @@ from .table import clip, table
 from .text import fitting
 from .timefmt import clock, duration, epoch, tight
 
-_LABELS = {"five_hour": "five hours", "seven_day": "week"}
-_SHORT = {"five_hour": "5h", "seven_day": "week"}
 _SOURCES = {
     "rate_limit_event": "a run",
     "get_usage": "the CLI",
     "account/rateLimits/updated": "a run",
     "account/rateLimits/read": "the CLI",
 }
-#: What a seat is called in the status line; the first one needs no name.
-_SHORT_SEATS = {"codex-cli": "codex"}
 #: From here on, the status line says when a window is reset.
 _SOON_PERCENT = 75
 #: From here on, little is left.
@@ -56,9 +53,9 @@ def statusline(report: LimitsReport) -> str:
     """The windows in one line: ``5h 42% 2h10 | week 12%``. ``?`` is unknown, ``>`` marks a lower bound from an old report."""
     parts = []
     for seat in report.seats:
-        shown = [_short(each, report) for each in seat.windows if each.window in _SHORT or each.status]
-        if seat.provider in _SHORT_SEATS:
-            shown[0] = f"{_SHORT_SEATS[seat.provider]} {shown[0]}"
+        shown = [_short(each, report) for each in seat.windows if _usual(each.window) or each.status]
+        if name := ROWS[seat.provider].short:
+            shown[0] = f"{name} {shown[0]}"
         parts += shown
         if seat.extra_usage is not None and seat.extra_usage.in_use:
             parts.append("extra usage")
@@ -162,11 +159,16 @@ def _pause(report: LimitsReport) -> str:
 
 
 def _label(name: str) -> str:
-    return _LABELS.get(name) or name
+    return (WINDOWS[name].title if name in WINDOWS else "") or name
+
+
+def _usual(name: str) -> bool:
+    return name in WINDOWS and WINDOWS[name].usual
 
 
 def _short(window: WindowReport, report: LimitsReport) -> str:
-    name = _SHORT.get(window.window) or clip(window.window.removeprefix("seven_day_"))
+    known = WINDOWS[window.window].short if window.window in WINDOWS else ""
+    name = known or clip(window.window.removeprefix("seven_day_"))
     if window.share is None:
         return f"{name} ?"
     full = whole_percent(window.share)

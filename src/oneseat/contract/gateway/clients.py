@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from oneseat.contract.purpose import PurposeWords
+from oneseat.contract.request import PurposeWords
 
 #: What a client was given to be paid from, in the words of `oneseat clients add --wallets`.
 WalletWord = Literal["plan", "api_key"]

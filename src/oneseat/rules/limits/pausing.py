@@ -5,7 +5,7 @@ from __future__ import annotations
 from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.events import LimitNear
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.providers import WINDOWS
 
 from .windows import Window, pausing, percents, warning, windows

@@ -13,7 +13,7 @@ from oneseat.contract.providers import WINDOWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from oneseat.contract.limits import SeenLimit
+    from oneseat.contract.history import SeenLimit
 
 #: The windows that every plan has, which are always shown. Other windows are shown once they are reported.
 USUAL = tuple(window.name for window in WINDOWS.values() if window.usual)

@@ -11,13 +11,13 @@ import msgspec
 from oneseat._util.time import iso
 from oneseat.contract.errors import ErrorInfo
 from oneseat.contract.facts import ProviderFeatures, SessionInfo
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.providers import ROWS, SEATS
 from oneseat.contract.request import Request
 from oneseat.contract.routing import Candidate, Need, Outcome, PassedOver, RouteTable
 from oneseat.contract.stations import Cleared, Dispatch, Permitted, Refused
 from oneseat.rules.budgets.meter import input_tokens
-from oneseat.rules.inputs.models import probable_model
+from oneseat.rules.inputs.models import mistyped_model
 from oneseat.rules.limits.windows import concerns, percents, windows
 from oneseat.rules.runs.retry import PASSING
 
@@ -337,13 +337,9 @@ def _mistyped(request: Request, first: Candidate) -> ErrorInfo | None:
     if row is None or row.vendor is None:
         return None
     for option, name in (("model", request.model), ("fallback-model", request.fallback_model)):
-        meant = probable_model(name) if name is not None else None
-        if meant is not None:
-            return ErrorInfo(
-                code="usage.unknown_model",
-                message=f"Unknown model: `{name}`\n  it is nearly the name of another one",
-                hint=f"Did you mean this: `oneseat run --{option} {meant} ...`",
-            )
+        error = mistyped_model(name, f"oneseat run --{option} {{}} ...") if name is not None else None
+        if error is not None:
+            return error
     return None
 
 

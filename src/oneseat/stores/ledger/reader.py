@@ -17,8 +17,7 @@ from oneseat._util.time import iso_ms
 from oneseat.contract.budgets import Budget, Since, Spent
 from oneseat.contract.errors import ErrorInfo, UsageError
 from oneseat.contract.events import WalletVerified
-from oneseat.contract.history import LastRun, RunFilter, RunSummary, StoredEvent, StoredRun
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import LastRun, RunFilter, RunSummary, SeenLimit, StoredEvent, StoredRun
 from oneseat.contract.receipt import Evidence, Wallet
 from oneseat.contract.sessions import Session
 from oneseat.stores.files import printable

@@ -19,7 +19,7 @@ import msgspec
 from oneseat.contract.budgets import Budget, Reservation, Share, Since, Spent
 from oneseat.contract.errors import ErrorInfo, InternalError
 from oneseat.contract.events import Event, Failed, Finished, LimitSeen, Started
-from oneseat.contract.limits import SeenLimit
+from oneseat.contract.history import SeenLimit
 from oneseat.contract.policy import PolicyInputs, RecentActivity
 from oneseat.contract.ports import Clock
 from oneseat.contract.receipt import LimitReading, PolicyStamp, RunResult, Wallet
